@@ -1,0 +1,2 @@
+//! Connects Kubernetes workloads to Azure services without passwords.
+pub mod model;
