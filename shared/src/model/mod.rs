@@ -1,1 +1,19 @@
-//! Plain values.
+//! Plain values that every room speaks in: no I/O, no async, nothing but std, serde and pure helpers.
+
+pub mod cloud;
+pub mod event;
+pub mod ids;
+pub mod names;
+pub mod problem;
+
+pub use cloud::Cloud;
+pub use event::{Event, Events};
+pub use ids::ResourceId;
+pub use problem::{Kind, Problem, Result};
+
+/// Prefix of every label, annotation and tag that this tool sets, and the API group of its file format.
+pub const PREFIX: &str = "kubectl-connect.dev";
+
+/// Audience of the Kubernetes token that Entra exchanges; the same for managed identities in every cloud
+/// (AKS cluster documentation; see the workload identity webhook's default).
+pub const TOKEN_EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";

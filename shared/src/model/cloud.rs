@@ -1,0 +1,74 @@
+//! Endpoints and suffixes of an Azure cloud, as the az CLI knows them.
+//!
+//! The three fixed clouds carry what azure-cli-core 2.91 has built in; a registered cloud (Azure Stack, air-gapped
+//! clouds) is read from az's own configuration by the azure room and arrives here as a value.
+
+/// One Azure cloud. URLs have no trailing slash; suffixes have no leading dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cloud {
+    /// az's name of the cloud: `AzureCloud`, `AzureUSGovernment`, `AzureChinaCloud` or a registered name.
+    pub name: String,
+    /// Azure Resource Manager: `https://management.azure.com`.
+    pub resource_manager: String,
+    /// Entra's authority: `https://login.microsoftonline.com`.
+    pub authority: String,
+    /// Suffix of vault host names: `vault.azure.net`.
+    pub keyvault_suffix: String,
+    /// Suffix of storage host names: `core.windows.net`.
+    pub storage_suffix: String,
+    /// Suffix of AI account host names: `cognitiveservices.azure.com`.
+    pub cognitive_suffix: String,
+    /// Suffix of Azure OpenAI host names: `openai.azure.com`.
+    pub openai_suffix: String,
+}
+
+impl Cloud {
+    /// The public cloud.
+    pub fn public() -> Self {
+        Cloud {
+            name: "AzureCloud".into(),
+            resource_manager: "https://management.azure.com".into(),
+            authority: "https://login.microsoftonline.com".into(),
+            keyvault_suffix: "vault.azure.net".into(),
+            storage_suffix: "core.windows.net".into(),
+            cognitive_suffix: "cognitiveservices.azure.com".into(),
+            openai_suffix: "openai.azure.com".into(),
+        }
+    }
+
+    /// Azure US Government.
+    pub fn us_government() -> Self {
+        Cloud {
+            name: "AzureUSGovernment".into(),
+            resource_manager: "https://management.usgovcloudapi.net".into(),
+            authority: "https://login.microsoftonline.us".into(),
+            keyvault_suffix: "vault.usgovcloudapi.net".into(),
+            storage_suffix: "core.usgovcloudapi.net".into(),
+            cognitive_suffix: "cognitiveservices.azure.us".into(),
+            openai_suffix: "openai.azure.us".into(),
+        }
+    }
+
+    /// Azure operated by 21Vianet in China.
+    pub fn china() -> Self {
+        Cloud {
+            name: "AzureChinaCloud".into(),
+            resource_manager: "https://management.chinacloudapi.cn".into(),
+            authority: "https://login.chinacloudapi.cn".into(),
+            keyvault_suffix: "vault.azure.cn".into(),
+            storage_suffix: "core.chinacloudapi.cn".into(),
+            cognitive_suffix: "cognitiveservices.azure.cn".into(),
+            openai_suffix: "openai.azure.cn".into(),
+        }
+    }
+
+    /// A built-in cloud by az's name for it, case aside.
+    pub fn builtin(name: &str) -> Option<Self> {
+        [Self::public(), Self::us_government(), Self::china()].into_iter().find(|c| c.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Scope of a token for Azure Resource Manager.
+    pub fn arm_scope(&self) -> String {
+        format!("{}/.default", self.resource_manager)
+    }
+}
