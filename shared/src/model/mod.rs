@@ -1,10 +1,13 @@
 //! Plain values that every room speaks in: no I/O, no async, nothing but std, serde and pure helpers.
 
+pub mod access;
 pub mod cloud;
 pub mod event;
 pub mod ids;
 pub mod names;
 pub mod problem;
+pub mod target;
+pub mod variable;
 
 pub use cloud::Cloud;
 pub use event::{Event, Events};

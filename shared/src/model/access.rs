@@ -1,0 +1,61 @@
+//! How much a workload may do, and what lets it in.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How much of the service the workload may use. What it means is the service's catalogue entry to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Read what the service holds.
+    Read,
+    /// Read and write what the service holds.
+    ReadWrite,
+    /// Everything on the data plane, including who else may come in where the service has that.
+    Admin,
+}
+
+impl Access {
+    /// All levels, least first.
+    pub const ALL: [Access; 3] = [Access::Read, Access::ReadWrite, Access::Admin];
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Access::Read => "read",
+            Access::ReadWrite => "readwrite",
+            Access::Admin => "admin",
+        })
+    }
+}
+
+/// A built-in role by its display name and the GUID of its definition; the GUID is what counts, names get changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// Display name, for people.
+    pub name: String,
+    /// GUID of the role definition, lower-case.
+    pub id: String,
+}
+
+impl Role {
+    /// The role definition's id at a subscription.
+    pub fn definition_id(&self, subscription: &str) -> String {
+        format!("/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{}", self.id)
+    }
+}
+
+/// What lets an identity in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "grant", rename_all = "camelCase")]
+pub enum Grant {
+    /// An Azure role assignment at the target.
+    Role(Role),
+    /// An entry in the access policies of a vault that does not use roles.
+    VaultPolicy {
+        /// Permissions on secrets, as Key Vault spells them, in lower case.
+        secrets: Vec<String>,
+    },
+}

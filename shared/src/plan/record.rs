@@ -1,0 +1,168 @@
+//! The connection as written down in the cluster: what was asked, the steps, and a receipt for each step that was done.
+//! No secret is ever in it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::spec::{StepId, StepSpec};
+use crate::model::access::Access;
+use crate::model::variable::Client;
+use crate::model::{PREFIX, ResourceId};
+
+/// Version of the record's format; rises when an older tool could no longer read it.
+pub const RECORD_VERSION: u32 = 1;
+
+/// Whose a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ownership {
+    /// This connection made it.
+    Created,
+    /// Another connection of this tool made it; it goes when the last connection that uses it goes.
+    Joined,
+    /// It was there before and is somebody else's: it stays.
+    Adopted,
+}
+
+/// What a step did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// Whose the thing is.
+    pub ownership: Ownership,
+    /// Id of the thing: an ARM id, or `namespace/name`.
+    pub id: String,
+    /// uid of a Kubernetes object: another object of the same name is not ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// What is needed to put back what we replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// When, RFC 3339.
+    pub at: String,
+    /// `false`: intended and perhaps done; written down before the step began.
+    pub done: bool,
+}
+
+impl Receipt {
+    /// What is written down before a step begins.
+    pub fn intent(ownership: Ownership, id: impl Into<String>) -> Self {
+        Receipt { ownership, id: id.into(), uid: None, before: None, at: String::new(), done: false }
+    }
+
+    /// Whether the thing may go when nobody needs it any more.
+    pub fn is_ours(&self) -> bool {
+        self.ownership != Ownership::Adopted
+    }
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// The plan is written down, its steps are being done.
+    Applying,
+    /// All steps are done.
+    Ready,
+    /// It is being undone.
+    Deleting,
+}
+
+/// A connection as it is written down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// [`RECORD_VERSION`] at the time of writing.
+    pub version: u32,
+    /// Name of the connection.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Service word.
+    pub service: String,
+    /// The target.
+    pub target: ResourceId,
+    /// The workload, as `deployment/web`.
+    pub workload: Option<String>,
+    /// The cluster's ARM id.
+    pub cluster: ResourceId,
+    /// Tenant of the cluster's subscription and of the identity.
+    pub tenant: String,
+    /// Level of access.
+    pub access: Access,
+    /// Client type.
+    pub client: Client,
+    /// Client id of the identity, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// How far it is.
+    pub phase: Phase,
+    /// When it was first written, RFC 3339.
+    pub created: String,
+    /// The steps.
+    pub steps: Vec<StepSpec>,
+    /// What was done, and what was about to be done (`done: false`).
+    pub receipts: BTreeMap<StepId, Receipt>,
+    /// Steps of a former version of this connection that are to be undone, with their receipts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<(StepSpec, Option<Receipt>)>,
+    /// Result of the last verification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
+}
+
+/// Result of a verification, as remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Whether every check passed.
+    pub success: bool,
+}
+
+impl Record {
+    /// Name of the ConfigMap and the Lease of a connection.
+    pub fn object_name(connection: &str) -> String {
+        format!("kubectl-connect.{connection}")
+    }
+
+    /// Field manager of a connection's server-side applies.
+    pub fn field_manager(connection: &str) -> String {
+        format!("kubectl-connect/{connection}")
+    }
+
+    /// Label selector of all records.
+    pub fn selector() -> String {
+        format!("{PREFIX}/record=connection")
+    }
+
+    /// The step of this id.
+    pub fn step(&self, id: &str) -> Option<&StepSpec> {
+        self.steps.iter().find(|s| s.id() == id)
+    }
+
+    /// The managed identity.
+    pub fn identity(&self) -> Option<&ResourceId> {
+        self.steps.iter().find_map(|s| match s {
+            StepSpec::Identity(s) => Some(&s.id),
+            _ => None,
+        })
+    }
+
+    /// Whether this connection, as recorded, uses the same thing as `step`.
+    pub fn uses(&self, step: &StepSpec) -> bool {
+        let thing = step.thing();
+        self.steps.iter().any(|s| s.thing() == thing)
+    }
+
+    /// Status word for tables.
+    pub fn status(&self) -> &'static str {
+        match (self.phase, &self.verified) {
+            (Phase::Applying, _) => "Incomplete",
+            (Phase::Deleting, _) => "Deleting",
+            (Phase::Ready, Some(v)) if !v.success => "Unverified",
+            (Phase::Ready, _) => "Ready",
+        }
+    }
+}
