@@ -1,0 +1,3 @@
+module kubectl-connect.dev/tests/real/tools
+
+go 1.26.0
