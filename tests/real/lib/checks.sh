@@ -1,0 +1,355 @@
+# shellcheck shell=bash
+# The checks of tests/real/run. Each is a function that fails by its first failing command, in a shell of its own, and
+# leaves nothing that another could trip over: a namespace of its own, the webhook as it found it.
+#
+# They run with DIR, SERVER, CA, TOKEN, USER_TOKEN, ISSUER and SECONDS_TO_READY of the control plane.
+
+# name | needs | function
+CHECKS=(
+    "versions: the locked modules are the versions that versions.env names||check_versions"
+    "control plane: ready in less than 30 s|controlplane|check_ready"
+    "control plane: says the version that it was built from|controlplane|check_server_version"
+    "control plane: rights of the two users and of nobody|controlplane|check_rights"
+    "control plane: rollouts and jobs finish without a kubelet|controlplane|check_rollouts"
+    "control plane: a namespace goes when it is deleted|controlplane|check_namespace_goes"
+    "control plane: takes a SecretProviderClass|controlplane reference|check_secret_provider_class"
+    "issuer: discovery names the issuer byte for byte, to anyone|controlplane|check_discovery"
+    "token: claims and signature stand up to an identity provider's check|controlplane|check_token"
+    "token: a life of less than 10 minutes is refused|controlplane|check_token_life"
+    "apply: service account with its twin goes on, and comes off without a trace|controlplane|check_service_account_undone"
+    "apply: service account without its twin stays behind|controlplane|check_service_account_left"
+    "apply: another manager's field is a conflict that names him|controlplane|check_conflict"
+    "webhook: mutates the pods of a patched workload|controlplane webhook|check_webhook_mutates"
+    "webhook: leaves an unlabelled pod alone|controlplane webhook|check_webhook_leaves_alone"
+    "webhook: answers as it was recorded|controlplane webhook reference|check_webhook_recorded"
+    "webhook: down, it stops the rollout in known words|controlplane webhook|check_webhook_down"
+    "krew: validates a manifest, and refuses a broken one|krew|check_krew_validates"
+    "krew: installs a plugin offline, kubectl runs it|controlplane krew|check_krew_installs"
+    "az: is the version that was asked for|az|check_az_version"
+    "az: knows the commands of the public how-tos|az|check_az_commands"
+    "hook: end-to-end cases on the real control plane|controlplane|hook_cases_on_real_control_plane"
+    "hook: manual az scripts end where our command does|az|hook_az_scripts"
+)
+
+fail() {
+    printf '%s\n' "$*" >&2
+    return 1
+}
+
+equal() { [[ $1 == "$2" ]] || fail "got '$1', wanted '$2'"; }
+
+contains() { [[ $1 == *"$2"* ]] || fail "'$2' is not in: $1"; }
+
+k() { "$KUBECTL" --kubeconfig "$DIR/admin.kubeconfig" "$@"; }
+
+# api WHO METHOD PATH [STATUS]: one request without a body. WHO is a token, or nothing for nobody.
+api() { tools request --server "$SERVER" --ca "$CA" --token "$1" --expect "${4:-0}" "$2" "$3"; }
+
+# send TYPE METHOD PATH [STATUS]: one request with stdin as its body.
+send() { tools request --server "$SERVER" --ca "$CA" --token "$TOKEN" --type "$1" --expect "${4:-0}" "$2" "$3"; }
+
+namespace() {
+    local name
+    name=check-$(tools secret | cut -c 1-8)
+    k create namespace "$name" >&2
+    k wait --for create serviceaccount/default --namespace "$name" --timeout 20s >&2
+    printf '%s\n' "$name"
+}
+
+# A workload as a user has it, under a field manager of his own.
+user_deployment() {
+    send application/json POST "/apis/apps/v1/namespaces/$1/deployments?fieldManager=user" <<'END' >/dev/null
+{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+ "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}},
+  "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": "app:1"}]}}}}
+END
+}
+
+# partial_apply NAMESPACE [STATUS]: what the product does to a workload: an apply of stdin's fields as a second manager.
+partial_apply() {
+    send application/apply-patch+yaml PATCH \
+        "/apis/apps/v1/namespaces/$1/deployments/web?fieldManager=kubectl-connect%2Fcheck" "${2:-0}"
+}
+
+connect_deployment() {
+    partial_apply "$1" <<'END' >/dev/null
+{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+ "spec": {"template": {"metadata": {"labels": {"azure.workload.identity/use": "true"}},
+  "spec": {"serviceAccountName": "web", "serviceAccount": "web",
+   "containers": [{"name": "app", "env": [{"name": "A", "value": "1"}]}]}}}}
+END
+}
+
+let_go() {
+    partial_apply "$1" <<<'{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}' >/dev/null
+}
+
+template() { k get deployment web --namespace "$1" -o json | tools field spec template; }
+
+check_versions() {
+    grep -qxF "	k8s.io/kubernetes $KUBERNETES_VERSION" "$REAL/controlplane/go.mod"
+    grep -qxF "	go.etcd.io/etcd/server/v3 $ETCD_VERSION" "$REAL/controlplane/go.mod"
+    grep -qxF "require github.com/Azure/azure-workload-identity $WEBHOOK_VERSION" "$REAL/webhook/go.mod"
+    grep -qxF "require sigs.k8s.io/krew $KREW_VERSION" "$REAL/krew/go.mod"
+    grep -qxF "azure-cli==$AZURE_CLI_VERSION" "$REAL/az/requirements.txt"
+}
+
+check_ready() { ((SECONDS_TO_READY < 30)) || fail "took $SECONDS_TO_READY s"; }
+
+check_server_version() {
+    [[ -n ${KUBEBUILDER_ASSETS:-} ]] || equal "$(api '' GET /version | tools field gitVersion)" "$KUBERNETES_VERSION"
+}
+
+check_rights() {
+    local said
+    api "$TOKEN" GET /api/v1/namespaces 200 >/dev/null
+    said=$(api "$USER_TOKEN" GET /api/v1/namespaces 403)
+    contains "$said" 'User \"nobody@contoso.com\" cannot list resource \"namespaces\"'
+    said=$(api '' GET /api/v1/namespaces 403)
+    contains "$said" 'User \"system:anonymous\" cannot list resource \"namespaces\"'
+    api 'no-such-token' GET /api/v1/namespaces 401 >/dev/null
+}
+
+check_rollouts() {
+    local ns
+    ns=$(namespace)
+    k create deployment web --image app:1 --replicas 2 --namespace "$ns"
+    k rollout status deployment/web --namespace "$ns" --timeout 30s
+    k create job once --image app:1 --namespace "$ns"
+    k wait --for condition=Complete job/once --namespace "$ns" --timeout 30s
+}
+
+check_namespace_goes() {
+    local ns
+    ns=$(namespace)
+    k create configmap some --namespace "$ns"
+    k delete namespace "$ns" --timeout 30s
+}
+
+check_secret_provider_class() {
+    local ns
+    ns=$(namespace)
+    k apply --server-side --namespace "$ns" -f - <<'END'
+{"apiVersion": "secrets-store.csi.x-k8s.io/v1", "kind": "SecretProviderClass", "metadata": {"name": "vault"},
+ "spec": {"provider": "azure", "parameters": {"keyvaultName": "shop-kv"}}}
+END
+    equal "$(k get secretproviderclass vault --namespace "$ns" -o jsonpath='{.spec.parameters.keyvaultName}')" shop-kv
+}
+
+check_discovery() {
+    local document
+    document=$(api '' GET /.well-known/openid-configuration 200)
+    equal "$(tools field issuer <<<"$document")" "$ISSUER"
+    equal "$(tools field jwks_uri <<<"$document")" "${ISSUER}openid/v1/jwks"
+    equal "$(tools field id_token_signing_alg_values_supported <<<"$document")" '["RS256"]'
+}
+
+check_token() {
+    local ns claims
+    ns=$(namespace)
+    k create serviceaccount web --namespace "$ns"
+    claims=$(k create token web --audience api://AzureADTokenExchange --namespace "$ns" |
+        tools verify-token --server "$SERVER" --ca "$CA" --issuer "$ISSUER" \
+            --audience api://AzureADTokenExchange --subject "system:serviceaccount:$ns:web")
+    equal "$(tools field kubernetes.io serviceaccount name <<<"$claims")" web
+    equal "$(tools field kubernetes.io namespace <<<"$claims")" "$ns"
+    equal "$(($(tools field exp <<<"$claims") - $(tools field iat <<<"$claims")))" 3600
+}
+
+check_token_life() {
+    local ns said
+    ns=$(namespace)
+    if said=$(k create token default --duration 5m --namespace "$ns" 2>&1); then
+        fail "granted: $said"
+    fi
+    contains "$said" 'may not specify a duration less than 10 minutes'
+}
+
+check_service_account_undone() {
+    local ns before with
+    ns=$(namespace)
+    user_deployment "$ns"
+    before=$(template "$ns")
+    connect_deployment "$ns"
+    with=$(template "$ns")
+    equal "$(tools field spec serviceAccountName <<<"$with")" web
+    equal "$(tools field metadata labels azure.workload.identity/use <<<"$with")" true
+    let_go "$ns"
+    equal "$(template "$ns")" "$before"
+}
+
+check_service_account_left() {
+    local ns left
+    ns=$(namespace)
+    user_deployment "$ns"
+    partial_apply "$ns" <<'END' >/dev/null
+{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+ "spec": {"template": {"spec": {"serviceAccountName": "web"}}}}
+END
+    let_go "$ns"
+    left=$(template "$ns")
+    equal "$(tools field spec serviceAccountName <<<"$left")" web
+}
+
+check_conflict() {
+    local ns said
+    ns=$(namespace)
+    user_deployment "$ns"
+    said=$(partial_apply "$ns" 409 <<'END'
+{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+ "spec": {"template": {"spec": {"containers": [{"name": "app", "image": "app:2"}]}}}}
+END
+    )
+    equal "$(tools field details causes 0 reason <<<"$said")" FieldManagerConflict
+    contains "$(tools field details causes 0 message <<<"$said")" '"user"'
+}
+
+# A namespace with a connected workload and the service account that belongs to it.
+connected() {
+    local ns
+    ns=$(namespace)
+    k create serviceaccount web --namespace "$ns" >&2
+    k annotate serviceaccount web azure.workload.identity/client-id=11111111-2222-3333-4444-555555555555 \
+        --namespace "$ns" >&2
+    user_deployment "$ns"
+    connect_deployment "$ns"
+    printf '%s\n' "$ns"
+}
+
+pod_env() { k get pods --namespace "$1" -l app=web -o jsonpath='{.items[*].spec.containers[0].env[*].name}'; }
+
+with_webhook() {
+    trap '"$REAL/webhook-down" --unregister "$DIR"' EXIT
+    "$REAL/webhook-up" "$DIR"
+}
+
+# The rollout's old pod, of before the patch, goes when the new one is ready.
+mutated() { [[ " $(pod_env "$1") " == ' A AZURE_CLIENT_ID AZURE_TENANT_ID AZURE_FEDERATED_TOKEN_FILE AZURE_AUTHORITY_HOST ' ]]; }
+
+check_webhook_mutates() {
+    local ns pod
+    with_webhook
+    ns=$(connected)
+    k rollout status deployment/web --namespace "$ns" --timeout 30s
+    poll 20 mutated "$ns"
+    pod=$(k get pods --namespace "$ns" -l app=web -o json | tools field items 0)
+    contains "$pod" '"value":"11111111-2222-3333-4444-555555555555"'
+    contains "$pod" '"audience":"api://AzureADTokenExchange"'
+}
+
+check_webhook_leaves_alone() {
+    local ns
+    with_webhook
+    ns=$(namespace)
+    user_deployment "$ns"
+    k rollout status deployment/web --namespace "$ns" --timeout 30s
+    equal "$(pod_env "$ns")" ''
+}
+
+check_webhook_recorded() {
+    with_webhook
+    k create namespace shop
+    k wait --for create serviceaccount/default --namespace shop --timeout 20s
+    k create serviceaccount web-sa --namespace shop
+    k annotate serviceaccount web-sa azure.workload.identity/client-id=11111111-2222-3333-4444-555555555555 --namespace shop
+    k annotate serviceaccount default azure.workload.identity/tenant-id= --namespace shop
+    # The webhook reads accounts from a cache of its own, which may be a moment behind.
+    poll 10 python3 "$REAL/lib/recorded_mutations.py" https://127.0.0.1:9443/mutate-v1-pod "$DIR/webhook/ca.crt" \
+        "$CONNECT_REFERENCE_DATA/webhook-mutations/wi-webhook-$WEBHOOK_VERSION.json"
+    k delete namespace shop --timeout 30s
+}
+
+refused() {
+    SAID=$(k get events --namespace "$1" --field-selector reason=FailedCreate \
+        -o jsonpath='{range .items[*]}{.involvedObject.kind} {.message}{"\n"}{end}')
+    [[ -n $SAID ]]
+}
+
+check_webhook_down() {
+    local ns
+    with_webhook
+    "$REAL/webhook-down" "$DIR"
+    ns=$(connected)
+    poll_refused "$ns"
+    contains "$SAID" 'ReplicaSet Error creating: Internal error occurred: failed calling webhook'
+    contains "$SAID" 'failed calling webhook "mutation.azure-workload-identity.io"'
+    contains "$SAID" 'connection refused'
+    "$REAL/webhook-up" "$DIR"
+    k rollout status deployment/web --namespace "$ns" --timeout 60s
+}
+
+poll_refused() {
+    local until=$((SECONDS + 20))
+    until refused "$1"; do
+        ((SECONDS < until)) || fail 'no FailedCreate event within 20 s'
+        sleep 0.1
+    done
+}
+
+# krew_manifest FILE VERSION SHA256: for a plugin that is a script, so that it runs on any machine.
+krew_manifest() {
+    cat >"$1" <<END
+apiVersion: krew.googlecontainertools.github.com/v1alpha2
+kind: Plugin
+metadata: {name: connectcheck}
+spec:
+  version: $2
+  homepage: https://example.com/connectcheck
+  shortDescription: Say a word
+  description: Says a word.
+  platforms:
+  - selector: {matchExpressions: [{key: os, operator: In, values: [linux, darwin]}]}
+    uri: https://example.com/connectcheck.tar.gz
+    sha256: "$3"
+    bin: kubectl-connectcheck
+END
+}
+
+check_krew_validates() {
+    local dir said
+    dir=$(mktemp -d "$SCRATCH/krew.XXXXXX")
+    krew_manifest "$dir/connectcheck.yaml" v0.1.0 "$(sha256sum </dev/null | cut -c 1-64)"
+    "$KREW/validate-krew-manifest" -manifest "$dir/connectcheck.yaml" -skip-install
+    krew_manifest "$dir/connectcheck.yaml" 0.1.0 "$(sha256sum </dev/null | cut -c 1-64)"
+    if said=$("$KREW/validate-krew-manifest" -manifest "$dir/connectcheck.yaml" -skip-install 2>&1); then
+        fail "took a version without its v: $said"
+    fi
+}
+
+check_krew_installs() {
+    local dir
+    dir=$(mktemp -d "$SCRATCH/krew.XXXXXX")
+    printf '#!/bin/sh\necho "connected $*"\n' >"$dir/kubectl-connectcheck"
+    chmod 755 "$dir/kubectl-connectcheck"
+    touch "$dir/LICENSE"
+    tar -czf "$dir/connectcheck.tar.gz" -C "$dir" kubectl-connectcheck LICENSE
+    krew_manifest "$dir/connectcheck.yaml" v0.1.0 "$(sha256sum "$dir/connectcheck.tar.gz" | cut -c 1-64)"
+    KREW_ROOT=$dir/root "$KREW/krew" install --manifest "$dir/connectcheck.yaml" --archive "$dir/connectcheck.tar.gz"
+    equal "$(PATH="$dir/root/bin:$PATH" "$KUBECTL" connectcheck keyvault my-vault)" 'connected keyvault my-vault'
+}
+
+az() { AZURE_CONFIG_DIR=$SCRATCH/azure AZURE_CORE_COLLECT_TELEMETRY=no "$AZ/az" "$@"; }
+
+check_az_version() { equal "$(az version | tools field azure-cli)" "$AZURE_CLI_VERSION"; }
+
+check_az_commands() {
+    local command
+    for command in 'aks show' 'identity federated-credential create' 'role assignment create' 'keyvault secret set'; do
+        # shellcheck disable=SC2086 # the words of a command
+        contains "$(az $command --help)" "az ${command##* }"
+    done
+}
+
+# ---- hooks: what the product's own sources bring, once they are there
+
+# The end-to-end cases of the sandbox, on this control plane: they read CONNECT_REAL_KUBE, the line that up printed.
+hook_cases_on_real_control_plane() {
+    [[ -e $REAL/../tests/real.rs ]] || skip 'not wired in yet: no tests/tests/real.rs'
+    (cd "$REAL/../.." && CONNECT_REAL_KUBE=$(cat "$DIR/up.json") cargo test --locked -p sandbox --test real)
+}
+
+# The two manual scripts of the public how-tos against the sandbox, with the real az first on PATH.
+hook_az_scripts() {
+    [[ -x $REAL/az-scripts ]] || skip 'not wired in yet: no tests/real/az-scripts'
+    PATH="$AZ:$PATH" "$REAL/az-scripts"
+}
