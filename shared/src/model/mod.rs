@@ -6,6 +6,7 @@ pub mod event;
 pub mod ids;
 pub mod names;
 pub mod problem;
+pub mod request;
 pub mod target;
 pub mod variable;
 

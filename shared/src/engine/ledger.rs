@@ -1,0 +1,197 @@
+//! The record of a connection, kept in the cluster: intent before the first write, a receipt after each. Writes are
+//! guarded by the resourceVersion, so that no update of somebody else's is lost.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, Notify};
+
+use super::lease::Lease;
+use crate::kube::{Cluster, Only, resources};
+use crate::model::{Kind, PREFIX, Problem, Result};
+use crate::plan::record::{RECORD_VERSION, Receipt, Record};
+use crate::steps::labels;
+
+/// A record as it lies in the cluster.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// What it says.
+    pub record: Record,
+    /// Guards the next write.
+    pub resource_version: String,
+}
+
+/// All records that can be seen, of all namespaces where that is allowed, else of this one.
+///
+/// # Errors
+/// What the API server says, other than that listing all namespaces is forbidden.
+pub async fn list(kube: &Cluster, namespace: &str) -> Result<Vec<Stored>> {
+    let selector = Record::selector();
+    let listed = match kube.list(&resources::CONFIG_MAP, None, Some(&selector)).await {
+        Err(failure) if failure.is_forbidden() => kube.list(&resources::CONFIG_MAP, Some(namespace), Some(&selector)).await?,
+        other => other?,
+    };
+    listed.iter().map(parse).collect()
+}
+
+/// The record of one connection.
+///
+/// # Errors
+/// What the API server says other than that it is absent, or that the record can't be read.
+pub async fn load(kube: &Cluster, namespace: &str, connection: &str) -> Result<Option<Stored>> {
+    let found = kube.get(&resources::CONFIG_MAP, Some(namespace), &Record::object_name(connection)).await?;
+    found.as_ref().map(parse).transpose()
+}
+
+fn parse(object: &Value) -> Result<Stored> {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let broken = |why: String| {
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+        Problem::new(Kind::Failed, "KC6002", format!("the record {namespace}/{name} can't be read"))
+            .why(why)
+            .fix(format!("look at it: kubectl get configmap {name} -n {namespace} -o yaml"))
+    };
+    let text = object["data"]["record"].as_str().ok_or_else(|| broken("it has no key `record`".into()))?;
+    let version = serde_json::from_str::<Value>(text).ok().and_then(|v| v["version"].as_u64()).unwrap_or_default();
+    if version > u64::from(RECORD_VERSION) {
+        return Err(broken(format!("a newer version of this tool wrote it (format {version})")).fix("kubectl krew upgrade connect"));
+    }
+    let record = serde_json::from_str(text).map_err(|e| broken(e.to_string()))?;
+    Ok(Stored { record, resource_version: object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned() })
+}
+
+fn object(record: &Record, resource_version: Option<&str>) -> Result<Value> {
+    let mut labels = labels(Some(&record.name));
+    labels[format!("{PREFIX}/record")] = json!("connection");
+    let text = serde_json::to_string_pretty(record).map_err(|e| Problem::new(Kind::Failed, "KC6003", "the record can't be written").source(e))?;
+    let mut body = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": Record::object_name(&record.name), "namespace": record.namespace, "labels": labels},
+        "data": {"record": text},
+    });
+    if let Some(version) = resource_version {
+        body["metadata"]["resourceVersion"] = json!(version);
+    }
+    Ok(body)
+}
+
+/// The open record: held under a Lease, written as things happen.
+pub struct Ledger {
+    kube: Cluster,
+    lease: Lease,
+    page: Arc<Mutex<Page>>,
+    dirty: Arc<Notify>,
+    writer: tokio::task::JoinHandle<()>,
+}
+
+struct Page {
+    record: Record,
+    resource_version: Option<String>,
+    written: Option<Record>,
+    fault: Option<Problem>,
+}
+
+impl Ledger {
+    /// Takes the lease and writes the intent.
+    ///
+    /// # Errors
+    /// Somebody else is at work on the connection, or changed it since we looked.
+    pub async fn open(kube: &Cluster, record: Record, former: Option<&Stored>) -> Result<Ledger> {
+        let lease = Lease::take(kube, &record.namespace, &Record::object_name(&record.name)).await?;
+        let mut page = Page {
+            record,
+            resource_version: former.map(|f| f.resource_version.clone()),
+            written: former.map(|f| f.record.clone()),
+            fault: None,
+        };
+        if let Err(problem) = write(kube, &mut page).await {
+            lease.release().await;
+            return Err(problem);
+        }
+        let (page, dirty) = (Arc::new(Mutex::new(page)), Arc::new(Notify::new()));
+        let writer = tokio::spawn(keep_writing(kube.clone(), page.clone(), dirty.clone()));
+        Ok(Ledger { kube: kube.clone(), lease, page, dirty, writer })
+    }
+
+    /// Notes a change and goes on; it is written in the background, several at once where they come fast. A kill in
+    /// between loses nothing: the intent and the marks on the things tell what was done.
+    pub async fn note(&self, change: impl FnOnce(&mut Record)) {
+        change(&mut self.page.lock().await.record);
+        self.dirty.notify_one();
+    }
+
+    /// Notes a receipt.
+    pub async fn receipt(&self, step: &str, receipt: Receipt) {
+        self.note(|record| {
+            record.receipts.insert(step.to_owned(), receipt);
+        })
+        .await;
+    }
+
+    /// Writes what is not written yet and gives the lease back.
+    ///
+    /// # Errors
+    /// The record could not be written; what was done stays done.
+    pub async fn close(self, last: impl FnOnce(&mut Record)) -> Result<Record> {
+        let result = {
+            let mut page = self.page.lock().await;
+            last(&mut page.record);
+            match page.fault.take() {
+                Some(fault) => Err(fault),
+                None => write(&self.kube, &mut page).await.map(|()| page.record.clone()),
+            }
+        };
+        self.writer.abort();
+        self.lease.release().await;
+        result
+    }
+
+    /// Deletes the record, the lease first: a kill in between leaves the record, and the same command goes on.
+    ///
+    /// # Errors
+    /// Somebody changed the record meanwhile.
+    pub async fn burn(self) -> Result<()> {
+        let page = self.page.lock().await;
+        self.writer.abort();
+        self.lease.release().await;
+        let name = Record::object_name(&page.record.name);
+        let only = Only { uid: None, resource_version: page.resource_version.clone() };
+        self.kube.delete(&resources::CONFIG_MAP, Some(&page.record.namespace), &name, only).await?;
+        Ok(())
+    }
+}
+
+async fn keep_writing(kube: Cluster, page: Arc<Mutex<Page>>, dirty: Arc<Notify>) {
+    loop {
+        dirty.notified().await;
+        let mut page = page.lock().await;
+        if page.fault.is_none() {
+            page.fault = write(&kube, &mut page).await.err();
+        }
+    }
+}
+
+async fn write(kube: &Cluster, page: &mut Page) -> Result<()> {
+    if page.written.as_ref() == Some(&page.record) {
+        return Ok(());
+    }
+    let namespace = Some(page.record.namespace.as_str());
+    let body = object(&page.record, page.resource_version.as_deref())?;
+    let answer = match &page.resource_version {
+        None => kube.create(&resources::CONFIG_MAP, namespace, &body).await,
+        Some(_) => kube.replace(&resources::CONFIG_MAP, namespace, &Record::object_name(&page.record.name), &body).await,
+    };
+    match answer {
+        Ok(stored) => {
+            page.resource_version = stored["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+            page.written = Some(page.record.clone());
+            Ok(())
+        }
+        Err(failure) if matches!(failure.status(), Some(409)) => {
+            Err(Problem::new(Kind::Failed, "KC6004", format!("somebody else changed connection `{}` meanwhile", page.record.name))
+                .why("its record is not the one that this run looked at")
+                .fix("run the same command again: it plans from what is there now"))
+        }
+        Err(failure) => Err(Problem::from(failure).context("writing the record")),
+    }
+}

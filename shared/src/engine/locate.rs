@@ -1,0 +1,280 @@
+//! The Azure half of the look-up: the AKS cluster behind the API server's host name, the target and, where one is named,
+//! the identity. One Resource Graph query finds all of them; then each is read fresh, because the graph lags.
+
+use futures::future::{join, join_all, try_join_all};
+use serde_json::Value;
+
+use super::Session;
+use crate::catalogue::Service;
+use crate::model::request::ConnectRequest;
+use crate::model::target::Target;
+use crate::model::{Kind, Problem, ResourceId, Result};
+use crate::steps::api;
+
+const CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
+const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
+
+/// What was found in Azure.
+pub(super) struct Located {
+    /// The cluster's id, as Azure spells it.
+    pub cluster: ResourceId,
+    /// The cluster, read fresh.
+    pub cluster_body: Value,
+    /// Tenant of the cluster's subscription.
+    pub tenant: String,
+    /// The target, read fresh.
+    pub target: Target,
+    /// The identity that the user named.
+    pub identity: Option<ResourceId>,
+}
+
+/// Finds everything that the request names in Azure.
+pub(super) async fn locate(session: &Session, service: &Service, request: &ConnectRequest) -> Result<Located> {
+    let named = Named::from(session, request)?;
+    let rows = if named.is_complete() { Vec::new() } else { graph(session, service, request, &named).await? };
+    let cluster = match named.cluster {
+        Some(id) => id,
+        None => cluster_of(session, &rows).await?,
+    };
+    let target = match named.target {
+        Some(id) => id,
+        None => target_of(session, service, request, &rows).await?,
+    };
+    let identity = match (named.identity, &request.identity) {
+        (Some(id), _) => Some(id),
+        (None, Some(asked)) => Some(identity_of(&rows, asked)?),
+        (None, None) => None,
+    };
+    // The permissions at both scopes are asked for now, in the same round; preflight finds the answers waiting.
+    let group = cluster.group_id();
+    let permissions = join_all([target.as_str(), group.as_str()].map(|scope| async move { super::preflight::permissions(session, scope).await.is_ok() }));
+    let reads = join(session.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]), session.arm.read(target.as_str(), service.api_version, &[]));
+    let ((cluster_body, target_body), _) = join(reads, permissions).await;
+    let cluster_body = cluster_body?.ok_or_else(|| {
+        Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {cluster}")).fix("az aks list -o table")
+    })?;
+    let target_body = target_body?.ok_or_else(|| {
+        Problem::new(Kind::NotFound, "KC1301", format!("there is no {} {target}", service.noun)).fix("check the resource id, or give the name alone")
+    })?;
+    let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
+    let tenant = tenant.map(str::to_owned).or_else(|| tenant_of(&cluster_body)).unwrap_or_default();
+    Ok(Located { tenant, target: Target::from_arm(target, &target_body), cluster, cluster_body, identity })
+}
+
+/// A managed identity of the cluster names the tenant, where az's profile does not.
+fn tenant_of(cluster: &Value) -> Option<String> {
+    cluster["identity"]["tenantId"].as_str().map(str::to_owned)
+}
+
+/// What needs no search because it was given by id.
+struct Named {
+    cluster: Option<ResourceId>,
+    target: Option<ResourceId>,
+    identity: Option<ResourceId>,
+    asks_identity: bool,
+}
+
+impl Named {
+    fn from(session: &Session, request: &ConnectRequest) -> Result<Self> {
+        let id = |text: &str| text.contains('/').then(|| text.parse::<ResourceId>());
+        let parse = |text: Option<&String>, flag: &str| match text.and_then(|t| id(t)) {
+            Some(Ok(id)) => Ok(Some(id)),
+            Some(Err(fault)) => Err(Problem::new(Kind::Usage, "KC1001", format!("{flag}: {fault}"))),
+            None => Ok(None),
+        };
+        let choice = &request.cluster;
+        let mut cluster = parse(choice.id.as_ref(), "--aks-id")?;
+        if let (None, Some(name), Some(group)) = (&cluster, &choice.name, &choice.resource_group) {
+            let subscription = subscription(session, request)?.or_else(|| session.profile.active().map(|s| s.id.clone()));
+            let subscription = subscription.ok_or_else(|| {
+                Problem::new(Kind::NotSignedIn, "KC2008", "no subscription is active").fix("az login").fix("az account set --subscription NAME")
+            })?;
+            cluster = Some(ResourceId::resource(&subscription, group, CLUSTERS, name));
+        }
+        let target = parse(Some(&request.target), "the target")?;
+        let identity = parse(request.identity.as_ref(), "--identity")?;
+        Ok(Named { cluster, target, identity, asks_identity: request.identity.is_some() })
+    }
+
+    fn is_complete(&self) -> bool {
+        self.cluster.is_some() && self.target.is_some() && (self.identity.is_some() || !self.asks_identity)
+    }
+}
+
+fn subscription(session: &Session, request: &ConnectRequest) -> Result<Option<String>> {
+    let Some(asked) = &request.subscription else { return Ok(None) };
+    let found = session.profile.find_subscription(asked).map(|s| s.id.clone());
+    found.map(Some).ok_or_else(|| {
+        Problem::new(Kind::NotFound, "KC1307", format!("there is no subscription `{asked}` in your az profile")).fix("az account list -o table")
+    })
+}
+
+/// One query for all that is searched for.
+async fn graph(session: &Session, service: &Service, request: &ConnectRequest, named: &Named) -> Result<Vec<Value>> {
+    let mut wanted = Vec::new();
+    if named.cluster.is_none() {
+        let host = quoted(session.kube.host());
+        let hosts = ["fqdn", "privateFQDN", "azurePortalFQDN"].map(|field| format!("properties.{field} =~ {host}")).join(" or ");
+        wanted.push(format!("(type =~ '{CLUSTERS}' and ({hosts}))"));
+    }
+    if named.target.is_none() {
+        let mut clause = format!("type =~ '{}' and name =~ {}", service.arm_type, quoted(&request.target));
+        if let Some(group) = &request.resource_group {
+            clause += &format!(" and resourceGroup =~ {}", quoted(group));
+        }
+        if let Some(subscription) = subscription(session, request)? {
+            clause += &format!(" and subscriptionId =~ {}", quoted(&subscription));
+        }
+        wanted.push(format!("({clause})"));
+    }
+    if let (None, Some(asked)) = (&named.identity, &request.identity) {
+        let asked = quoted(asked);
+        wanted.push(format!("(type =~ '{IDENTITIES}' and (name =~ {asked} or properties.clientId =~ {asked} or properties.principalId =~ {asked}))"));
+    }
+    let query = format!(
+        "resources | where {} | project id, name, type, kind, location, resourceGroup, subscriptionId, properties",
+        wanted.join(" or ")
+    );
+    match session.arm.graph(&query, &[]).await {
+        Ok(rows) => Ok(rows),
+        // Denied: the slower way through the providers' own lists is tried for each thing.
+        Err(failure) if failure.status() == Some(403) => Ok(Vec::new()),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// A KQL string.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+fn ids_of(rows: &[Value], arm_type: &str) -> Vec<ResourceId> {
+    let of_type = |row: &&Value| row["type"].as_str().is_some_and(|t| t.eq_ignore_ascii_case(arm_type));
+    rows.iter().filter(of_type).filter_map(|row| row["id"].as_str()?.parse().ok()).collect()
+}
+
+async fn cluster_of(session: &Session, rows: &[Value]) -> Result<ResourceId> {
+    if let Some(id) = ids_of(rows, CLUSTERS).into_iter().next() {
+        return Ok(id);
+    }
+    let host = session.kube.host();
+    let listed = list_everywhere(session, CLUSTERS, api::MANAGED_CLUSTERS).await?;
+    let behind = |cluster: &&Value| {
+        ["fqdn", "privateFQDN", "azurePortalFQDN"].iter().any(|f| cluster["properties"][*f].as_str().is_some_and(|h| h.eq_ignore_ascii_case(host)))
+    };
+    let found = listed.iter().find(behind).and_then(|c| c["id"].as_str()?.parse().ok());
+    found.ok_or_else(|| {
+        let seen = session.profile.active().map_or_else(String::new, |s| format!(" in the tenant of subscription `{}`", s.name));
+        Problem::new(Kind::NotFound, "KC1101", format!("context `{}` is no AKS cluster that you can see", session.kube.context()))
+            .why(format!("no managed cluster has the API server {host}{seen}"))
+            .fix("choose the right context: kubectl config get-contexts, then --context NAME")
+            .fix("choose the right subscription: az account set --subscription NAME")
+            .fix("or name the cluster: --aks-id /subscriptions/…/managedClusters/NAME")
+    })
+}
+
+/// Lists a type in every subscription of the profile's active tenant; those that can't be read are passed over.
+async fn list_everywhere(session: &Session, arm_type: &str, api_version: &str) -> Result<Vec<Value>> {
+    let tenant = session.profile.active().map(|s| s.tenant.clone());
+    let subscriptions = session.profile.subscriptions.iter().filter(|s| Some(&s.tenant) == tenant.as_ref());
+    let lists = subscriptions.map(|s| async move {
+        match session.arm.list(&format!("/subscriptions/{}/providers/{arm_type}", s.id), api_version, &[]).await {
+            Ok(listed) => Ok(listed),
+            Err(failure) if matches!(failure.status(), Some(403 | 404)) => Ok(Vec::new()),
+            Err(failure) => Err(Problem::from(failure)),
+        }
+    });
+    Ok(try_join_all(lists).await?.into_iter().flatten().collect())
+}
+
+async fn target_of(session: &Session, service: &Service, request: &ConnectRequest, rows: &[Value]) -> Result<ResourceId> {
+    let mut found = ids_of(rows, service.arm_type);
+    let name = &request.target;
+    let mut everything = Vec::new();
+    if found.is_empty() {
+        everything = list_everywhere(session, service.arm_type, service.api_version).await?;
+        let matches = |id: &ResourceId| {
+            id.name().eq_ignore_ascii_case(name) && request.resource_group.as_deref().is_none_or(|g| id.resource_group().eq_ignore_ascii_case(g))
+        };
+        let wanted = subscription(session, request)?;
+        found = ids_of_all(&everything).into_iter().filter(matches).filter(|id| wanted.as_deref().is_none_or(|s| id.subscription() == s)).collect();
+    }
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(no_such_target(service, request, &everything)),
+        _ => {
+            let mut problem = Problem::new(Kind::Usage, "KC1308", format!("{} {}s are called `{name}`", found.len(), service.noun));
+            problem = problem.why("say which one with --resource-group, --subscription or its resource id");
+            found.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+            Err(found.iter().fold(problem, |p, id| p.fix(format!("kubectl connect {} {id}", service.name))))
+        }
+    }
+}
+
+fn ids_of_all(resources: &[Value]) -> Vec<ResourceId> {
+    resources.iter().filter_map(|r| r["id"].as_str()?.parse().ok()).collect()
+}
+
+fn no_such_target(service: &Service, request: &ConnectRequest, everything: &[Value]) -> Problem {
+    let asked = &request.target;
+    let mut names: Vec<String> = ids_of_all(everything).iter().map(|id| id.name().to_owned()).collect();
+    names.sort();
+    names.dedup();
+    let mut near: Vec<(usize, &String)> = names.iter().map(|n| (strsim::damerau_levenshtein(&n.to_lowercase(), &asked.to_lowercase()), n)).collect();
+    near.sort();
+    let close: Vec<&str> = near.iter().filter(|(d, n)| *d <= 3 || n.contains(asked.as_str())).take(3).map(|(_, n)| n.as_str()).collect();
+    let mut problem = Problem::new(Kind::NotFound, "KC1301", format!("there is no {} `{asked}` that you can see", service.noun));
+    let narrowed = match (&request.resource_group, &request.subscription) {
+        (Some(group), _) => format!(" in resource group `{group}`"),
+        (None, Some(subscription)) => format!(" in subscription `{subscription}`"),
+        (None, None) => " in any subscription of this tenant".into(),
+    };
+    problem = problem.why(format!("none of that name{narrowed}"));
+    if !close.is_empty() {
+        problem = problem.fix(format!("did you mean {}?", close.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")));
+    }
+    problem.fix(format!("list them: az resource list --resource-type {} -o table", service.arm_type))
+}
+
+fn identity_of(rows: &[Value], asked: &str) -> Result<ResourceId> {
+    let mut found = ids_of(rows, IDENTITIES);
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Problem::new(Kind::NotFound, "KC1302", format!("there is no managed identity `{asked}` that you can see"))
+            .why("looked for it as a name, a client id and an object id in every subscription of this tenant")
+            .fix("leave --identity away to have one made, or list them: az identity list -o table")),
+        _ => {
+            let problem = Problem::new(Kind::Usage, "KC1309", format!("{} managed identities are called `{asked}`", found.len()));
+            Err(found.iter().fold(problem, |p, id| p.fix(format!("--identity {id}"))))
+        }
+    }
+}
+
+/// The identity that a service account already acts as.
+pub(super) async fn identity_with_client_id(session: &Session, client_id: &str, account: &str) -> Result<ResourceId> {
+    let query = format!("resources | where type =~ '{IDENTITIES}' and properties.clientId =~ {} | project id, type", quoted(client_id));
+    let rows = session.arm.graph(&query, &[]).await?;
+    ids_of(&rows, IDENTITIES).into_iter().next().ok_or_else(|| {
+        Problem::new(Kind::Failed, "KC1315", format!("service account `{account}` acts as an identity that you can't see"))
+            .why(format!("its annotation azure.workload.identity/client-id is {client_id}; no managed identity of this tenant has that client id"))
+            .fix("if the identity is gone, remove the annotation; if it is an app registration, that is not supported: give the workload another service account")
+    })
+}
+
+/// The definition of the role that the user named, by name or GUID.
+pub(super) async fn role(session: &Session, scope: &ResourceId, asked: &str) -> Result<crate::model::access::Role> {
+    let path = format!("{scope}/providers/Microsoft.Authorization/roleDefinitions");
+    let guid = crate::model::ids::role_guid(asked);
+    let found = if uuid::Uuid::parse_str(&guid).is_ok() {
+        session.arm.read(&format!("{path}/{guid}"), api::AUTHORIZATION, &[]).await?
+    } else {
+        let filter = format!("roleName eq '{}'", asked.replace('\'', "''"));
+        session.arm.list(&path, api::AUTHORIZATION, &[("$filter", &filter)]).await?.into_iter().next()
+    };
+    let missing = || {
+        Problem::new(Kind::NotFound, "KC1310", format!("there is no role `{asked}`")).fix(format!("az role definition list --name '{asked}' -o table"))
+    };
+    let found = found.ok_or_else(missing)?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok(crate::model::access::Role { name: text(&found["properties"]["roleName"]), id: crate::model::ids::role_guid(&text(&found["name"])) })
+}

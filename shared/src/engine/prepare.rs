@@ -1,0 +1,409 @@
+//! From request to plan: look at both sides at once, choose identity and service account, examine every step, check
+//! every precondition. Reads only.
+
+use std::collections::BTreeMap;
+
+use futures::future::join;
+use serde_json::Value;
+
+use super::ledger::Stored;
+use super::locate::{self, Located};
+use super::survey::{self, Survey};
+use super::{Session, preflight};
+use crate::catalogue::{self, Service};
+use crate::kube::{Access, Workload, WorkloadKind, resources};
+use crate::model::access::Grant;
+use crate::model::request::{ConnectRequest, Patch};
+use crate::model::{Kind, Problem, ResourceId, Result, names};
+use crate::plan::build::{self, WorkloadFacts};
+use crate::plan::change::{Action, Change, Goal, Layer, Plan};
+use crate::plan::graph::{Direction, walk};
+use crate::plan::record::{Phase, RECORD_VERSION, Record};
+use crate::plan::spec::{self, StepId, StepSpec};
+use crate::steps::service_account_client_id;
+use crate::steps::{Cx, Examined, behaviour};
+
+/// A connection that is ready to be made.
+pub struct Prepared {
+    /// What steps work with.
+    pub cx: Cx,
+    /// What would be done.
+    pub plan: Plan,
+    /// The steps.
+    pub specs: Vec<StepSpec>,
+    /// What looking at each found.
+    pub examined: BTreeMap<StepId, Examined>,
+    /// Steps of the former version of the connection that are undone, with what looking found.
+    pub retired: Vec<(StepSpec, Examined)>,
+    /// The record as it will be.
+    pub record: Record,
+    /// The record as it is.
+    pub former: Option<Stored>,
+    /// The patch to print, where the workload is not patched, and why.
+    pub printed: Option<Printed>,
+    /// The service.
+    pub service: &'static Service,
+    /// The target.
+    pub target: crate::model::target::Target,
+}
+
+/// A patch that the user has to bring in.
+#[derive(Clone, Debug)]
+pub struct Printed {
+    /// Why we do not.
+    pub why: String,
+    /// The patch, as a partial object.
+    pub patch: Value,
+}
+
+/// Looks and plans.
+///
+/// # Errors
+/// Whatever stands in the way of the connection; nothing has been written then.
+pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prepared> {
+    let service = catalogue::find(&request.service)
+        .ok_or_else(|| Problem::new(Kind::Usage, "KC1004", format!("there is no service `{}`", request.service)).fix("kubectl connect services"))?;
+    check_input(service, request)?;
+    let (surveyed, located) = join(survey::survey(&session.kube, request), locate::locate(session, service, request)).await;
+    // The cluster's word first, so that two faults always give the same message.
+    let (survey, located) = (surveyed?, located?);
+    preflight::cluster_runs(&located.cluster_body, located.cluster.name(), located.cluster.resource_group())?;
+    let connection = name_of(service, request, located.target.name())?;
+    let former = survey.records.iter().find(|s| s.record.name == connection && s.record.namespace == survey.namespace).cloned();
+    conflicts(former.as_ref(), &located, service)?;
+    let account = service_account(session, request, &survey, former.as_ref()).await?;
+    let identity = identity(session, request, &located, &survey, &account, former.as_ref()).await?;
+    let grants = grants(session, service, request, &located).await?;
+    let (facts, printed) = workload_facts(request, &survey, &account)?;
+    if let Some(refusal) = (service.refusal)(&located.target) {
+        return Err(Problem::new(Kind::Failed, refusal.code, refusal.what).why(refusal.why).fix(refusal.fix));
+    }
+    let about_to_be_enabled = located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") != Some(&Value::Bool(true));
+    preflight::webhook(session, survey.webhook, about_to_be_enabled)?;
+    let specs = build::specs(&build::Facts {
+        service,
+        target: &located.target,
+        cloud: session.cloud(),
+        cluster: located.cluster.clone(),
+        identity,
+        grants,
+        service_account: account,
+        secret: connection.clone(),
+        client: request.client,
+        workload: facts.clone(),
+    });
+    let others = survey.records.iter().map(|s| s.record.clone()).filter(|r| (&r.name, &r.namespace) != (&connection, &survey.namespace)).collect();
+    let cx = Cx::new(
+        session.arm.clone(),
+        session.kube.clone(),
+        session.events.clone(),
+        connection.clone(),
+        survey.namespace.clone(),
+        located.tenant.clone(),
+        others,
+        request.timeout,
+        survey.reads,
+    );
+    let past = former.as_ref().map(|f| f.record.receipts.clone()).unwrap_or_default();
+    let examined = examine(&cx, &specs, Goal::Present, &past).await?;
+    let retired = retire(&cx, &specs, former.as_ref()).await?;
+    let record = record(&cx, request, service, &located, &survey.workload, &specs, &examined, former.as_ref());
+    let printed = printed.map(|(why, facts)| print_patch(why, &facts, &specs, &connection));
+    let plan = plan(&cx, &specs, &examined, &retired, former.as_ref(), &record);
+    if plan.writes() {
+        let ledger = [
+            Access::to("create", &resources::CONFIG_MAP, Some(&cx.namespace)),
+            Access::to("update", &resources::CONFIG_MAP, Some(&cx.namespace)),
+            Access::to("create", &resources::LEASE, Some(&cx.namespace)),
+            Access::to("update", &resources::LEASE, Some(&cx.namespace)),
+            Access::to("delete", &resources::LEASE, Some(&cx.namespace)),
+        ];
+        let all: Vec<&Examined> = examined.values().chain(retired.iter().map(|(_, e)| e)).collect();
+        preflight::rights(session, &cx, &all, &ledger).await?;
+    }
+    Ok(Prepared { cx, plan, specs, examined, retired, record, former, printed, service, target: located.target })
+}
+
+fn check_input(service: &Service, request: &ConnectRequest) -> Result<()> {
+    let fault = |flag: &str, value: &str, fault: String| Problem::new(Kind::Usage, "KC1002", format!("{flag} `{value}` can't be used: it {fault}"));
+    if let Some((name, why)) = request.name.as_deref().and_then(|n| names::connection_name_fault(n).map(|w| (n, w))) {
+        return Err(fault("--name", name, why));
+    }
+    if let Some((name, why)) = request.service_account.as_deref().and_then(|n| names::object_name_fault(n).map(|w| (n, w))) {
+        return Err(fault("--service-account", name, why));
+    }
+    let target = &request.target;
+    let odd = target.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.()".contains(*c)));
+    if let (Some(odd), false) = (odd, target.contains('/')) {
+        return Err(fault(service.noun, target, format!("can't hold `{odd}`")).fix("give a name or a resource id"));
+    }
+    if !service.clients.contains(&request.client) {
+        let known = service.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", ");
+        return Err(Problem::new(Kind::Usage, "KC1005", format!("{} has no variables for client type `{}`", service.title, request.client.word()))
+            .fix(format!("choose one of: {known}")));
+    }
+    if request.workload.is_none() && request.service_account.is_none() {
+        return Err(Problem::new(Kind::Usage, "KC1006", "no workload was named")
+            .why("a connection belongs to a workload's service account")
+            .fix(format!("kubectl connect {} {target} --workload deployment/NAME", service.name))
+            .fix("or prepare a service account alone: --service-account NAME"));
+    }
+    Ok(())
+}
+
+fn name_of(service: &Service, request: &ConnectRequest, target: &str) -> Result<String> {
+    Ok(request.name.clone().unwrap_or_else(|| service.connection_name(target)))
+}
+
+/// A name can stand for one target only: the connection would silently change what a workload talks to.
+fn conflicts(former: Option<&Stored>, located: &Located, service: &Service) -> Result<()> {
+    let Some(former) = former.map(|f| &f.record) else { return Ok(()) };
+    if former.phase == Phase::Deleting {
+        return Err(Problem::new(Kind::Failed, "KC6006", format!("connection `{}` is being deleted", former.name))
+            .fix(format!("finish it first: kubectl connect delete {} -n {}", former.name, former.namespace)));
+    }
+    if former.target == located.target.id && former.service == service.name && former.cluster == located.cluster {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::Failed, "KC1311", format!("connection `{}` exists and leads to {} `{}`", former.name, former.service, former.target.name()))
+        .fix("give the new one another name: --name NAME")
+        .fix(format!("or delete the old one: kubectl connect delete {} -n {}", former.name, former.namespace)))
+}
+
+/// The workload's own account where it names one; a new one, named after the workload, where it runs as `default`.
+async fn service_account(session: &Session, request: &ConnectRequest, survey: &Survey, former: Option<&Stored>) -> Result<spec::ServiceAccount> {
+    let recorded = former.and_then(|f| {
+        f.record.steps.iter().find_map(|s| match s {
+            StepSpec::ServiceAccount(s) => Some(s.clone()),
+            _ => None,
+        })
+    });
+    let own = survey.workload.as_ref().and_then(Workload::service_account).filter(|a| *a != "default");
+    if let (Some(asked), Some(own)) = (&request.service_account, own) {
+        if asked != own && recorded.as_ref().is_none_or(|r| &r.name != asked) {
+            let workload = survey.workload.as_ref().map(ToString::to_string).unwrap_or_default();
+            return Err(Problem::new(Kind::Usage, "KC1312", format!("{workload} runs as service account `{own}`, not `{asked}`"))
+                .why("a workload keeps the service account that it names")
+                .fix("leave --service-account away"));
+        }
+    }
+    if let Some(recorded) = recorded.filter(|r| own.is_none_or(|o| o == r.name) && request.service_account.as_ref().is_none_or(|a| *a == r.name)) {
+        return Ok(recorded);
+    }
+    let namespace = survey.namespace.clone();
+    if let Some(own) = own {
+        return Ok(spec::ServiceAccount { namespace, name: own.to_owned(), create: false, image_pull_secrets: vec![] });
+    }
+    let name = request.service_account.clone().or_else(|| survey.workload.as_ref().map(|w| w.name.clone())).unwrap_or_default();
+    let read = |name: String| {
+        let (reads, kube, namespace) = (&survey.reads, &session.kube, &namespace);
+        async move { reads.get(kube, &resources::SERVICE_ACCOUNT, Some(namespace.as_str()), &name).await }
+    };
+    let (found, default) = join(read(name.clone()), read("default".into())).await;
+    if let (Some(found), None) = (found?, &request.service_account) {
+        if !crate::steps::is_ours(&found) {
+            return Err(Problem::new(Kind::Failed, "KC1313", format!("service account `{name}` exists and the workload does not use it"))
+                .why("the workload runs as `default` and would get an account of that name, with whatever rights it has")
+                .fix(format!("use it: --service-account {name}"))
+                .fix("or name another one: --service-account NAME"));
+        }
+    }
+    let pull = default?.map(|d| d["imagePullSecrets"].clone()).unwrap_or_default();
+    let image_pull_secrets = pull.as_array().into_iter().flatten().filter_map(|s| s["name"].as_str()).map(str::to_owned).collect();
+    Ok(spec::ServiceAccount { namespace, name, create: true, image_pull_secrets })
+}
+
+/// The identity: the one asked for, the one recorded, the one the service account already acts as, or one of its own.
+async fn identity(
+    session: &Session,
+    request: &ConnectRequest,
+    located: &Located,
+    survey: &Survey,
+    account: &spec::ServiceAccount,
+    former: Option<&Stored>,
+) -> Result<spec::Identity> {
+    let cluster = &located.cluster;
+    let location = located.cluster_body["location"].as_str().unwrap_or_default().to_owned();
+    let owner = format!("{}/{}/{}", cluster.name(), account.namespace, account.name);
+    let own = ResourceId::resource(
+        cluster.subscription(),
+        cluster.resource_group(),
+        "Microsoft.ManagedIdentity/userAssignedIdentities",
+        &names::identity(cluster.name(), &account.namespace, &account.name),
+    );
+    let of = |id: ResourceId| spec::Identity { create: id == own, id, location: location.clone(), owner: owner.clone() };
+    if let Some(id) = &located.identity {
+        return Ok(of(id.clone()));
+    }
+    if let Some(id) = former.and_then(|f| f.record.identity()) {
+        return Ok(of(id.clone()));
+    }
+    // Another connection of the same account decides for all: an account acts as one identity.
+    let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&StepSpec::ServiceAccount(account.clone())));
+    if let Some(id) = shared.and_then(|r| r.identity()) {
+        return Ok(of(id.clone()));
+    }
+    let found = survey.reads.get(&session.kube, &resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
+    let annotated = found.as_ref().and_then(service_account_client_id).filter(|_| request.identity.is_none());
+    match annotated {
+        Some(client_id) => Ok(of(locate::identity_with_client_id(session, client_id, &account.name).await?)),
+        None => Ok(of(own)),
+    }
+}
+
+async fn grants(session: &Session, service: &Service, request: &ConnectRequest, located: &Located) -> Result<Vec<Grant>> {
+    let Some(asked) = &request.role else {
+        return Ok((service.grants)(&located.target, request.access.unwrap_or(service.default_access)));
+    };
+    if (service.grants)(&located.target, service.default_access).iter().any(|g| matches!(g, Grant::VaultPolicy { .. })) {
+        return Err(Problem::new(Kind::Usage, "KC1314", format!("`{}` does not use roles", located.target.name()))
+            .why("it decides by access policies: a role at it has no effect")
+            .fix("use --access instead of --role")
+            .fix(format!("or switch the vault over: az keyvault update --name {} --enable-rbac-authorization true", located.target.name())));
+    }
+    Ok(vec![Grant::Role(locate::role(session, &located.target.id, asked).await?)])
+}
+
+/// Whether the workload is patched, and if not, why.
+#[expect(clippy::type_complexity, reason = "two halves of one decision, taken apart by the only caller")]
+fn workload_facts(
+    request: &ConnectRequest,
+    survey: &Survey,
+    account: &spec::ServiceAccount,
+) -> Result<(Option<WorkloadFacts>, Option<(String, WorkloadFacts)>)> {
+    let Some(workload) = &survey.workload else { return Ok((None, None)) };
+    let facts = WorkloadFacts {
+        kind: workload.kind.as_str().into(),
+        name: workload.name.clone(),
+        containers: survey.containers.clone(),
+        on_default_account: workload.service_account().is_none_or(|a| a == "default" || (account.create && a == account.name)),
+    };
+    let not = if workload.kind == WorkloadKind::Job {
+        Some("a Job's pod template can't be changed once it exists: put the patch into its manifest and create it anew".to_owned())
+    } else if request.patch == Patch::Never {
+        Some("--patch=never was given".to_owned())
+    } else {
+        workload.managed_by().filter(|_| request.patch == Patch::Auto).map(|by| {
+            format!("{workload} is managed by {by}: put the patch into its source, or patch it all the same with --patch=always")
+        })
+    };
+    Ok(match not {
+        None => (Some(facts), None),
+        Some(why) => (None, Some((why, facts))),
+    })
+}
+
+fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec], connection: &str) -> Printed {
+    let secret = specs.iter().find_map(|s| match s {
+        StepSpec::Secret(secret) => Some(secret),
+        _ => None,
+    });
+    let account = specs.iter().find_map(|s| match s {
+        StepSpec::ServiceAccount(account) => Some(account.name.clone()),
+        _ => None,
+    });
+    let workload = spec::Workload {
+        kind: facts.kind.clone(),
+        namespace: secret.map(|s| s.namespace.clone()).unwrap_or_default(),
+        name: facts.name.clone(),
+        containers: facts.containers.clone(),
+        service_account: account.filter(|_| facts.on_default_account),
+        secret: secret.map(|s| s.name.clone()).unwrap_or_default(),
+        variables: secret.map(|s| s.variables.clone()).unwrap_or_default(),
+    };
+    let kind = WorkloadKind::parse(&facts.kind).unwrap_or(WorkloadKind::Deployment);
+    let mut patch = crate::kube::wrap_template(kind, crate::steps::workload_patch(&workload, connection, None));
+    patch["apiVersion"] = kind.resource().api_version().into();
+    patch["kind"] = kind.resource().kind.into();
+    patch["metadata"] = serde_json::json!({"name": facts.name, "namespace": workload.namespace});
+    Printed { why, patch }
+}
+
+/// Looks at every step, in the order of their needs, all at once where they have none.
+pub(super) async fn examine(
+    cx: &Cx,
+    specs: &[StepSpec],
+    goal: Goal,
+    past: &BTreeMap<StepId, crate::plan::Receipt>,
+) -> Result<BTreeMap<StepId, Examined>> {
+    // Forward always: looking needs what others know (client id, issuer), whichever way the steps are done later.
+    let mut walked = walk(specs, Direction::Forward, || false, |spec| behaviour(spec).examine(cx, goal, past.get(&spec.id()))).await;
+    // The first by order of steps, so that two faults always give the same message.
+    let failed = specs.iter().find_map(|s| walked.failed.iter().position(|(id, _)| *id == s.id()));
+    match failed {
+        Some(at) => Err(walked.failed.swap_remove(at).1),
+        None => Ok(walked.done.into_iter().collect()),
+    }
+}
+
+/// Steps of the former version of this connection that the new one does not have.
+async fn retire(cx: &Cx, specs: &[StepSpec], former: Option<&Stored>) -> Result<Vec<(StepSpec, Examined)>> {
+    let Some(former) = former.map(|f| &f.record) else { return Ok(Vec::new()) };
+    let kept: Vec<String> = specs.iter().map(StepSpec::thing).collect();
+    let gone = former.steps.iter().map(|s| (s.clone(), former.receipts.get(&s.id()).cloned())).chain(former.retired.iter().cloned());
+    let mut retired = Vec::new();
+    for (step, receipt) in gone.filter(|(s, _)| !kept.contains(&s.thing())) {
+        let examined = behaviour(&step).examine(cx, Goal::Absent, receipt.as_ref()).await?;
+        retired.push((step, examined));
+    }
+    Ok(retired)
+}
+
+#[expect(clippy::too_many_arguments, reason = "a record gathers everything, in one place")]
+fn record(
+    cx: &Cx,
+    request: &ConnectRequest,
+    service: &Service,
+    located: &Located,
+    workload: &Option<Workload>,
+    specs: &[StepSpec],
+    examined: &BTreeMap<StepId, Examined>,
+    former: Option<&Stored>,
+) -> Record {
+    let past = former.map(|f| &f.record);
+    let receipts = examined.iter().map(|(id, e)| {
+        // A receipt that is still true stays as it is, so that a run with nothing to do writes nothing.
+        let kept = past.and_then(|p| p.receipts.get(id)).filter(|r| r.done && !e.change.writes() && r.ownership == e.intent.ownership);
+        (id.clone(), kept.cloned().unwrap_or_else(|| e.intent.clone()))
+    });
+    Record {
+        version: RECORD_VERSION,
+        name: cx.connection.clone(),
+        namespace: cx.namespace.clone(),
+        service: service.name.into(),
+        target: past.map_or_else(|| located.target.id.clone(), |p| p.target.clone()),
+        workload: workload.as_ref().map(ToString::to_string),
+        cluster: past.map_or_else(|| located.cluster.clone(), |p| p.cluster.clone()),
+        tenant: located.tenant.clone(),
+        access: request.access.unwrap_or(service.default_access),
+        client: request.client,
+        client_id: cx.outputs.known().client_id,
+        phase: past.map_or(Phase::Applying, |p| p.phase),
+        created: past.map_or_else(|| jiff::Timestamp::now().to_string(), |p| p.created.clone()),
+        steps: specs.to_vec(),
+        receipts: receipts.collect(),
+        retired: Vec::new(),
+        verified: past.and_then(|p| p.verified.clone()),
+    }
+}
+
+fn plan(
+    cx: &Cx,
+    specs: &[StepSpec],
+    examined: &BTreeMap<StepId, Examined>,
+    retired: &[(StepSpec, Examined)],
+    former: Option<&Stored>,
+    record: &Record,
+) -> Plan {
+    let mut changes: Vec<Change> = specs.iter().filter_map(|s| examined.get(&s.id())).map(|e| e.change.clone()).collect();
+    changes.extend(retired.iter().map(|(_, e)| e.change.clone()));
+    let action = match former {
+        None => Action::Create,
+        Some(former) if changes.iter().any(Change::writes) || former.record != *record || former.record.phase != Phase::Ready => Action::Update,
+        Some(_) => Action::NoOp,
+    };
+    let name = format!("{}/{}", cx.namespace, Record::object_name(&cx.connection));
+    changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, action).reason("the record of this connection"));
+    changes.sort_by_key(|c| c.layer);
+    Plan { goal: Goal::Present, connection: cx.connection.clone(), namespace: cx.namespace.clone(), changes }
+}

@@ -1,0 +1,72 @@
+//! A connection as programs see it: one JSON shape for `connect`, `show` and `list`.
+
+use serde_json::{Value, json};
+
+use super::verify::{Check, Outcome};
+use crate::model::PREFIX;
+use crate::plan::change::Plan;
+use crate::plan::record::Record;
+use crate::plan::spec::StepSpec;
+
+/// The connection as `kind: Connection`.
+pub fn connection(record: &Record) -> Value {
+    let account = record.steps.iter().find_map(|s| match s {
+        StepSpec::ServiceAccount(s) => Some(s.name.clone()),
+        _ => None,
+    });
+    let secret = record.steps.iter().find_map(|s| match s {
+        StepSpec::Secret(s) => Some((s.name.clone(), s.variables.iter().map(|v| v.name.clone()).collect::<Vec<_>>())),
+        _ => None,
+    });
+    let (secret, variables) = secret.unzip();
+    json!({
+        "apiVersion": format!("{PREFIX}/v1alpha1"),
+        "kind": "Connection",
+        "metadata": {"name": record.name, "namespace": record.namespace, "creationTimestamp": record.created},
+        "spec": {
+            "service": record.service,
+            "target": record.target,
+            "workload": record.workload,
+            "auth": "workload-identity",
+            "access": record.access,
+            "clientType": record.client.word(),
+        },
+        "status": {
+            "phase": record.status(),
+            "cluster": record.cluster,
+            "identity": record.identity(),
+            "clientId": record.client_id,
+            "serviceAccount": account,
+            "secret": secret,
+            "variables": variables.unwrap_or_default(),
+            "verified": record.verified,
+            "receipts": record.receipts,
+        },
+    })
+}
+
+/// Adds what a run did to the connection.
+pub fn with_run(mut connection: Value, plan: &Plan, checks: &[Check], patch: Option<&Value>) -> Value {
+    connection["status"]["changes"] = json!(plan.changes);
+    if !checks.is_empty() {
+        connection["status"]["checks"] = json!(checks);
+    }
+    if let Some(patch) = patch {
+        connection["status"]["patch"] = patch.clone();
+    }
+    connection
+}
+
+/// Whether every check that was tried passed.
+pub fn is_success(checks: &[Check]) -> bool {
+    checks.iter().all(|c| c.result == Outcome::Success)
+}
+
+/// A verification for programs: categories of checks, as `doctor` prints them too.
+pub fn checks(record: &Record, checks: &[Check]) -> Value {
+    json!({
+        "success": is_success(checks),
+        "connection": {"name": record.name, "namespace": record.namespace},
+        "categories": [{"name": "access", "checks": checks}],
+    })
+}

@@ -1,0 +1,93 @@
+//! Undoing a connection: the recorded steps with the goal Absent, in reverse order. Only what the receipts say is ours
+//! goes, and only what no other connection needs.
+
+use std::collections::BTreeMap;
+
+use super::ledger::{self, Stored};
+use super::lease::Lease;
+use super::prepare::examine;
+use super::{Session, preflight};
+use crate::kube::{Access, resources};
+use crate::model::{Kind, Problem, Result};
+use crate::plan::change::{Action, Change, Goal, Layer, Plan};
+use crate::plan::record::Record;
+use crate::plan::spec::{StepId, StepSpec};
+use crate::steps::{Cx, Examined, KubeReads};
+
+/// A connection that is ready to be undone.
+pub struct Undoing {
+    /// What steps work with.
+    pub cx: Cx,
+    /// What would be done.
+    pub plan: Plan,
+    /// The recorded steps.
+    pub specs: Vec<StepSpec>,
+    /// What looking at each found.
+    pub examined: BTreeMap<StepId, Examined>,
+    /// The record.
+    pub stored: Option<Stored>,
+}
+
+/// Looks and plans.
+///
+/// # Errors
+/// There is no such connection, or something stands in the way; nothing has been written then.
+pub async fn undo(session: &Session, connection: &str, timeout: std::time::Duration) -> Result<Undoing> {
+    let namespace = session.kube.namespace().to_owned();
+    let records = ledger::list(&session.kube, &namespace).await?;
+    let Some(stored) = records.iter().find(|s| s.record.name == connection && s.record.namespace == namespace).cloned() else {
+        // A run that was killed between lease and record leaves a lease alone.
+        Lease::sweep(&session.kube, &namespace, &Record::object_name(connection)).await?;
+        return Err(no_such_connection(&records, &namespace, connection));
+    };
+    let others = records.iter().map(|s| s.record.clone()).filter(|r| (&r.name, &r.namespace) != (&stored.record.name, &namespace)).collect();
+    let arm = session.arm.with_tenant(&stored.record.tenant);
+    let cx = Cx::new(
+        arm,
+        session.kube.clone(),
+        session.events.clone(),
+        connection.to_owned(),
+        namespace.clone(),
+        stored.record.tenant.clone(),
+        others,
+        timeout,
+        KubeReads::default(),
+    );
+    let mut specs = stored.record.steps.clone();
+    let mut receipts = stored.record.receipts.clone();
+    for (step, receipt) in &stored.record.retired {
+        if !specs.iter().any(|s| s.id() == step.id()) {
+            receipts.extend(receipt.clone().map(|r| (step.id(), r)));
+            specs.push(step.clone());
+        }
+    }
+    let examined = examine(&cx, &specs, Goal::Absent, &receipts).await?;
+    let mut changes: Vec<Change> = specs.iter().filter_map(|s| examined.get(&s.id())).map(|e| e.change.clone()).collect();
+    let name = format!("{namespace}/{}", Record::object_name(connection));
+    changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, Action::Delete).reason("the record of this connection"));
+    changes.sort_by_key(|c| c.layer);
+    let plan = Plan { goal: Goal::Absent, connection: connection.to_owned(), namespace: namespace.clone(), changes };
+    let ledger = [
+        Access::to("update", &resources::CONFIG_MAP, Some(&namespace)),
+        Access::to("delete", &resources::CONFIG_MAP, Some(&namespace)),
+        Access::to("create", &resources::LEASE, Some(&namespace)),
+        Access::to("delete", &resources::LEASE, Some(&namespace)),
+    ];
+    preflight::rights(session, &cx, &examined.values().collect::<Vec<_>>(), &ledger).await?;
+    Ok(Undoing { cx, plan, specs, examined, stored: Some(stored) })
+}
+
+/// The error for a name that no record has.
+pub fn no_such_connection(records: &[Stored], namespace: &str, connection: &str) -> Problem {
+    let problem = Problem::new(Kind::NotFound, "KC1201", format!("there is no connection `{connection}` in namespace `{namespace}`"));
+    let elsewhere = records.iter().find(|s| s.record.name == connection);
+    if let Some(elsewhere) = elsewhere {
+        return problem.fix(format!("there is one in namespace `{0}`: -n {0}", elsewhere.record.namespace));
+    }
+    let mut names: Vec<&str> = records.iter().filter(|s| s.record.namespace == namespace).map(|s| s.record.name.as_str()).collect();
+    names.sort_by_key(|n| strsim::damerau_levenshtein(n, connection));
+    match names.first() {
+        Some(_) => problem.fix(format!("this namespace has {}", names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))),
+        None => problem.fix("kubectl connect list -A"),
+    }
+}

@@ -1,0 +1,152 @@
+//! The service account: names the identity's client id for the webhook. One that existed is annotated and kept; one of
+//! ours is deleted with the last connection that uses it.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{Cx, Examined, Right, Step, done, is_ours, labels, uid};
+use crate::kube::{Access, Apply, resources};
+use crate::model::{Kind, Problem, Result};
+use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
+use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::{ServiceAccount, StepSpec};
+
+/// Read by the workload identity webhook (its `pkg/webhook/consts.go`).
+pub(crate) const CLIENT_ID: &str = "azure.workload.identity/client-id";
+/// Needed where the identity's tenant is not the webhook's default; harmless elsewhere.
+const TENANT_ID: &str = "azure.workload.identity/tenant-id";
+
+#[async_trait]
+impl Step for ServiceAccount {
+    async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        let found = cx.kube_read(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name).await?;
+        match goal {
+            Goal::Present => self.examine_present(cx, found.as_ref(), past),
+            Goal::Absent => Ok(self.examine_absent(cx, found.as_ref(), past)),
+        }
+    }
+
+    async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
+        let mut receipt = done(&examined.intent);
+        match (examined.goal, examined.change.action) {
+            (_, Action::NoOp) => {}
+            (Goal::Present, _) => {
+                let client_id = cx.outputs.known().client_id.unwrap_or_default();
+                let body = self.body(cx, &client_id, receipt.is_ours());
+                let kind = &resources::SERVICE_ACCOUNT;
+                let applied = cx.kube.apply(kind, Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default()).await?;
+                receipt.uid = uid(&applied);
+            }
+            (Goal::Absent, Action::Delete) => {
+                cx.delete_ours(&resources::SERVICE_ACCOUNT, &self.namespace, &self.name, receipt.uid.clone()).await?;
+            }
+            (Goal::Absent, _) => {
+                let mut body = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": self.name}});
+                // With its uid the empty apply can't create an account that was deleted meanwhile.
+                body["metadata"]["uid"] = json!(receipt.uid);
+                let kind = &resources::SERVICE_ACCOUNT;
+                cx.kube.apply(kind, Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default()).await?;
+            }
+        }
+        Ok(receipt)
+    }
+}
+
+impl ServiceAccount {
+    fn change(&self, action: Action) -> Change {
+        Change::new("service-account".into(), Layer::Cluster, "ServiceAccount", format!("{}/{}", self.namespace, self.name), action)
+    }
+
+    fn right(&self, verb: &'static str) -> Right {
+        Right::Kube(Access::to(verb, &resources::SERVICE_ACCOUNT, Some(&self.namespace)))
+    }
+
+    fn body(&self, cx: &Cx, client_id: &str, ours: bool) -> Value {
+        let mut body = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": self.name, "annotations": {CLIENT_ID: client_id, TENANT_ID: cx.tenant}},
+        });
+        if ours {
+            body["metadata"]["labels"] = labels(None);
+            if !self.image_pull_secrets.is_empty() {
+                body["imagePullSecrets"] = self.image_pull_secrets.iter().map(|name| json!({"name": name})).collect();
+            }
+        }
+        body
+    }
+
+    fn examine_present(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
+        let client_id = cx.outputs.known().client_id;
+        let shown = client_id.as_deref().unwrap_or(KNOWN_AFTER_APPLY);
+        let id = format!("{}/{}", self.namespace, self.name);
+        let Some(account) = found else {
+            if !self.create {
+                return Err(Problem::new(Kind::NotFound, "KC1204", format!("there is no service account `{}` in namespace `{}`", self.name, self.namespace))
+                    .fix(format!("kubectl create serviceaccount {} -n {}", self.name, self.namespace)));
+            }
+            let change = self.change(Action::Create).detail(CLIENT_ID, None, Some(shown));
+            let rights = vec![self.right("create"), self.right("patch")];
+            return Ok(Examined { change, goal: Goal::Present, intent: Receipt::intent(Ownership::Created, id), rights });
+        };
+        let ownership = match past {
+            _ if !is_ours(account) => Ownership::Adopted,
+            Some(past) if past.ownership == Ownership::Created => Ownership::Created,
+            _ => Ownership::Joined,
+        };
+        let current = account["metadata"]["annotations"][CLIENT_ID].as_str();
+        let held = holds_field(account, &cx.manager(), CLIENT_ID);
+        let (change, rights) = match (current, &client_id) {
+            (Some(current), Some(client_id)) if current == client_id && held => (self.change(Action::NoOp), vec![]),
+            // Equal values are co-owned: letting go later leaves the other owner's.
+            (Some(current), Some(client_id)) if current == client_id => {
+                (self.change(Action::Update).reason("shares the annotation"), vec![self.right("patch")])
+            }
+            (Some(current), _) if !held && ownership == Ownership::Adopted => return Err(self.taken(current)),
+            (current, _) => (self.change(Action::Update).detail(CLIENT_ID, current, Some(shown)), vec![self.right("patch")]),
+        };
+        let intent = Receipt { uid: uid(account), ..Receipt::intent(ownership, id) };
+        Ok(Examined { change, goal: Goal::Present, intent, rights })
+    }
+
+    fn taken(&self, current: &str) -> Problem {
+        Problem::new(Kind::Failed, "KC1304", format!("service account `{}` already acts as another identity", self.name))
+            .why(format!("its annotation {CLIENT_ID} is {current}, and a service account can act as one identity only"))
+            .fix(format!("connect with that identity: --identity {current}"))
+            .fix("or give the workload a service account of its own")
+    }
+
+    fn examine_absent(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Examined {
+        let id = format!("{}/{}", self.namespace, self.name);
+        let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, id));
+        let step = StepSpec::ServiceAccount(self.clone());
+        let mut rights = vec![];
+        let change = match found {
+            None => self.change(Action::NoOp).reason("is already gone"),
+            Some(account) => {
+                let other = cx.also_used_by(&step);
+                let same = intent.uid.is_none() || intent.uid == uid(account);
+                if intent.is_ours() && is_ours(account) && same && other.is_none() {
+                    intent.uid = uid(account);
+                    rights.push(self.right("delete"));
+                    self.change(Action::Delete)
+                } else if holds_field(account, &cx.manager(), CLIENT_ID) {
+                    intent.uid = uid(account);
+                    rights.push(self.right("patch"));
+                    let why = other.map_or_else(|| "our annotations are taken off".into(), |o| format!("stays: connection {o} uses it"));
+                    self.change(Action::Update).reason(why)
+                } else {
+                    self.change(Action::NoOp).reason("was there before: stays")
+                }
+            }
+        };
+        Examined { change, goal: Goal::Absent, intent, rights }
+    }
+}
+
+/// Whether `manager` owns the annotation, by the object's `managedFields`.
+fn holds_field(object: &Value, manager: &str, annotation: &str) -> bool {
+    let entries = object["metadata"]["managedFields"].as_array();
+    entries.into_iter().flatten().filter(|e| e["manager"] == manager && e["operation"] == "Apply").any(|e| {
+        e["fieldsV1"]["f:metadata"]["f:annotations"].get(format!("f:{annotation}")).is_some()
+    })
+}

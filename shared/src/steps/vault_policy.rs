@@ -1,0 +1,117 @@
+//! An entry in the access policies of a vault that does not use roles. Entries have neither name nor tag, so what was
+//! there before is kept in the receipt, and undoing puts exactly that back.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{Cx, Examined, Right, Step, api, done};
+use crate::model::{Kind, Problem, Result};
+use crate::plan::change::{Action, Change, Goal, Layer};
+use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::{StepSpec, VaultPolicy};
+
+#[async_trait]
+impl Step for VaultPolicy {
+    async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        let vault = cx.arm.read(self.vault.as_str(), api::KEY_VAULT, &[]).await?;
+        let entry = match (&vault, cx.outputs.known().principal_id) {
+            (Some(vault), Some(principal)) => entry_of(vault, &principal).cloned(),
+            _ => None,
+        };
+        let held = entry.as_ref().map(secrets_of).unwrap_or_default();
+        Ok(match goal {
+            Goal::Present => self.examine_present(entry, &held, past),
+            Goal::Absent => self.examine_absent(cx, &held, past),
+        })
+    }
+
+    async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
+        let principal = cx
+            .outputs
+            .known()
+            .principal_id
+            .ok_or_else(|| Problem::new(Kind::Failed, "KC4604", format!("identity `{}` has no object id", self.identity.name())))?;
+        match (examined.goal, examined.change.action) {
+            (_, Action::NoOp) => {}
+            (Goal::Present, _) => self.write(cx, "add", &principal, json!({"secrets": self.secrets})).await?,
+            (Goal::Absent, Action::Update) => {
+                let before = examined.intent.before.clone().unwrap_or_default();
+                // `remove` takes whole permissions away; `replace` would replace the policies of everybody.
+                let keep: Vec<String> = secrets_of(&before);
+                let gone: Vec<&String> = self.secrets.iter().filter(|s| !keep.contains(s)).collect();
+                self.write(cx, "remove", &principal, json!({"secrets": gone})).await?;
+            }
+            (Goal::Absent, _) => self.write(cx, "remove", &principal, json!({"secrets": self.secrets})).await?,
+        }
+        Ok(done(&examined.intent))
+    }
+}
+
+impl VaultPolicy {
+    fn change(&self, action: Action) -> Change {
+        Change::new("vault-policy".into(), Layer::Azure, "accessPolicy", self.vault.name(), action)
+    }
+
+    fn right(&self) -> Right {
+        Right::Arm { scope: self.vault.to_string(), action: "Microsoft.KeyVault/vaults/accessPolicies/write" }
+    }
+
+    fn examine_present(&self, entry: Option<Value>, held: &[String], past: Option<&Receipt>) -> Examined {
+        let missing: Vec<&str> = self.secrets.iter().filter(|s| !held.contains(s)).map(String::as_str).collect();
+        let mut intent = match past {
+            // What was there before our first write is what undoing goes back to, however often we run.
+            Some(past) => Receipt { done: false, ..past.clone() },
+            None if missing.is_empty() => Receipt::intent(Ownership::Adopted, self.vault.as_str()),
+            None => Receipt::intent(Ownership::Created, self.vault.as_str()),
+        };
+        if past.is_none() {
+            intent.before = entry;
+        }
+        let wanted = missing.join(", ");
+        let (change, rights) = if missing.is_empty() {
+            (self.change(Action::NoOp), vec![])
+        } else if held.is_empty() {
+            (self.change(Action::Create).detail("secrets", None, Some(&wanted)), vec![self.right()])
+        } else {
+            (self.change(Action::Update).detail("secrets", Some(&held.join(", ")), Some(&self.secrets.join(", "))), vec![self.right()])
+        };
+        Examined { change, goal: Goal::Present, intent, rights }
+    }
+
+    fn examine_absent(&self, cx: &Cx, held: &[String], past: Option<&Receipt>) -> Examined {
+        let intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.vault.as_str()));
+        let mut rights = vec![];
+        let change = if !intent.is_ours() {
+            self.change(Action::NoOp).reason("was there before: stays")
+        } else if held.is_empty() {
+            self.change(Action::NoOp).reason("is already gone")
+        } else if let Some(other) = cx.also_used_by(&StepSpec::VaultPolicy(self.clone())) {
+            self.change(Action::NoOp).reason(format!("stays: connection {other} uses it"))
+        } else {
+            rights.push(self.right());
+            match &intent.before {
+                Some(_) => self.change(Action::Update).reason("goes back to what it was"),
+                None => self.change(Action::Delete),
+            }
+        };
+        Examined { change, goal: Goal::Absent, intent, rights }
+    }
+
+    async fn write(&self, cx: &Cx, operation: &str, principal: &str, permissions: Value) -> Result<()> {
+        let path = format!("{}/accessPolicies/{operation}", self.vault);
+        let entry = json!({"tenantId": cx.tenant, "objectId": principal, "permissions": permissions});
+        cx.arm.put(&path, api::KEY_VAULT, &json!({"properties": {"accessPolicies": [entry]}}), None).await?;
+        Ok(())
+    }
+}
+
+fn entry_of<'a>(vault: &'a Value, principal: &str) -> Option<&'a Value> {
+    let entries = vault["properties"]["accessPolicies"].as_array()?;
+    entries.iter().find(|e| e["objectId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(principal)))
+}
+
+/// Permissions on secrets, lower-case: Key Vault answers them in the case in which somebody once wrote them.
+fn secrets_of(entry: &Value) -> Vec<String> {
+    let listed = entry["permissions"]["secrets"].as_array();
+    listed.map(|l| l.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect()).unwrap_or_default()
+}

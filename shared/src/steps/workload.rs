@@ -1,0 +1,257 @@
+//! The workload's pod template: the webhook's label, the service account and the variables, as one server-side apply
+//! under the connection's own field manager. Undoing is letting go of these fields; nobody else's are touched.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::secret::value;
+use super::{Cx, Examined, Right, Step, done, uid};
+use crate::kube::{self, Access, Apply, WorkloadKind, wrap_template};
+use crate::model::{Kind, PREFIX, Problem, Result};
+use crate::plan::change::{Action, Change, Goal, Layer};
+use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::Workload;
+
+/// What the webhook selects pods by (its MutatingWebhookConfiguration).
+const USE: &str = "azure.workload.identity/use";
+
+#[async_trait]
+impl Step for Workload {
+    async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        let kind = self.kind()?;
+        let live = cx.kube_read(kind.resource(), Some(&self.namespace), &self.name).await?;
+        match goal {
+            Goal::Present => self.examine_present(cx, kind, live, past).await,
+            Goal::Absent => Ok(self.examine_absent(cx, kind, live.as_ref(), past)),
+        }
+    }
+
+    async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
+        let mut receipt = done(&examined.intent);
+        if examined.change.action == Action::NoOp {
+            return Ok(receipt);
+        }
+        let kind = self.kind()?;
+        let body = match examined.goal {
+            Goal::Present => self.body(cx, kind, receipt.uid.as_deref(), &cx.outputs.known().client_id.unwrap_or_default()),
+            Goal::Absent => self.empty(kind, receipt.uid.as_deref()),
+        };
+        let applied =
+            cx.kube.apply(kind.resource(), Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default()).await.map_err(|f| self.refused(f))?;
+        receipt.uid = uid(&applied);
+        let workload = kube::Workload::new(kind, applied);
+        let id = examined.change.id.clone();
+        kube::rollout::wait(&cx.kube, &workload, cx.timeout, &|seen: String| cx.waiting(&id, seen)).await?;
+        Ok(receipt)
+    }
+}
+
+impl Workload {
+    fn kind(&self) -> Result<WorkloadKind> {
+        WorkloadKind::parse(&self.kind)
+            .ok_or_else(|| Problem::new(Kind::Failed, "KC6005", format!("the record names the unknown workload kind `{}`", self.kind)))
+    }
+
+    fn change(&self, kind: WorkloadKind, action: Action) -> Change {
+        Change::new("workload".into(), Layer::Cluster, kind.resource().kind, format!("{}/{}", self.namespace, self.name), action)
+    }
+
+    fn empty(&self, kind: WorkloadKind, uid: Option<&str>) -> Value {
+        let resource = kind.resource();
+        let mut body = json!({"apiVersion": resource.api_version(), "kind": resource.kind, "metadata": {"name": self.name}});
+        if let Some(uid) = uid {
+            // A workload that was deleted and made anew is not the one we looked at.
+            body["metadata"]["uid"] = json!(uid);
+        }
+        body
+    }
+
+    /// The apply patch. Containers go in their live order: another order would re-order them for good.
+    fn body(&self, cx: &Cx, kind: WorkloadKind, uid: Option<&str>, client_id: &str) -> Value {
+        let mut body = self.empty(kind, uid);
+        let template = patch(self, &cx.connection, Some(&self.digest(client_id)));
+        if let (Some(body), Value::Object(wrapped)) = (body.as_object_mut(), wrap_template(kind, template)) {
+            body.extend(wrapped);
+        }
+        body
+    }
+
+    /// Pods read variables at their start only: a digest in the template restarts them when a value changes.
+    fn digest(&self, client_id: &str) -> String {
+        let mut hash = Sha256::new();
+        for variable in &self.variables {
+            hash.update(format!("{}={}\n", variable.name, value(variable, client_id)));
+        }
+        hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    async fn examine_present(&self, cx: &Cx, kind: WorkloadKind, live: Option<Value>, past: Option<&Receipt>) -> Result<Examined> {
+        let Some(live) = live else {
+            return Err(Problem::new(Kind::NotFound, "KC1202", format!("there is no {} `{}` in namespace `{}`", kind.as_str(), self.name, self.namespace))
+                .fix(format!("kubectl get {} -n {}", kind.resource().plural, self.namespace)));
+        };
+        let workload = kube::Workload::new(kind, live.clone());
+        self.variables_are_free(cx, &workload)?;
+        let client_id = cx.outputs.known().client_id;
+        let body = self.body(cx, kind, uid(&live).as_deref(), client_id.as_deref().unwrap_or("pending"));
+        // A dry run reaches conflicts, admission and validation before anything is written.
+        let how = Apply { dry_run: true, ..Apply::default() };
+        let outcome = cx.kube.apply(kind.resource(), Some(&self.namespace), &self.name, &cx.manager(), &body, how).await;
+        let would_be = outcome.map_err(|f| self.refused(f))?;
+        let same = client_id.is_some() && would_be["spec"] == live["spec"] && holds_template(&live, &cx.manager());
+        let intent = Receipt {
+            uid: uid(&live),
+            ..past.map_or_else(
+                || Receipt::intent(Ownership::Adopted, format!("{}/{}", self.namespace, self.name)),
+                |p| Receipt { done: false, ..p.clone() },
+            )
+        };
+        let change = if same { self.change(kind, Action::NoOp) } else { self.describe(kind, &workload) };
+        let rights = if same { vec![] } else { vec![Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace)))] };
+        Ok(Examined { change, goal: Goal::Present, intent, rights })
+    }
+
+    fn describe(&self, kind: WorkloadKind, workload: &kube::Workload) -> Change {
+        let label = workload.template()["metadata"]["labels"][USE].as_str().map(str::to_owned);
+        let mut change = self.change(kind, Action::Update);
+        if label.as_deref() != Some("true") {
+            change = change.detail(USE, label.as_deref(), Some("true"));
+        }
+        if let Some(account) = &self.service_account {
+            let now = workload.service_account().unwrap_or("default");
+            if now != account {
+                change = change.detail("serviceAccountName", Some(now), Some(account));
+            }
+        }
+        let names = self.variables.iter().map(|v| v.name.as_str()).collect::<Vec<_>>().join(", ");
+        change = change.detail("env", None, Some(&names)).detail("containers", None, Some(&self.containers.join(", ")));
+        if kind == WorkloadKind::CronJob { change.reason("from its next job on") } else { change.reason("1 rollout") }
+    }
+
+    /// The API server answers 422 to a reference under a name that the user set to a value, force or not.
+    fn variables_are_free(&self, cx: &Cx, workload: &kube::Workload) -> Result<()> {
+        for container in &self.containers {
+            for (name, _, from) in workload.env_of(container) {
+                let wanted = self.variables.iter().any(|v| v.name == name);
+                let from_us = from.is_some_and(|from| from["secretKeyRef"]["name"] == self.secret.as_str());
+                if wanted && !from_us {
+                    return Err(Problem::new(Kind::Failed, "KC1306", format!("container `{container}` of {} already sets {name}", self.name))
+                        .why("a variable can have one source only, and this one is yours")
+                        .fix(format!("remove {name} from the manifest of {}/{}, or leave the container out with --container", self.kind, self.name))
+                        .context(format!("connection {}", cx.connection)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&self, failure: kube::Failure) -> Problem {
+        match failure.is_conflict_of_managers() {
+            Some(conflicts) => {
+                let (manager, field) = conflicts.into_iter().next().unwrap_or_default();
+                Problem::new(Kind::Failed, "KC3301", format!("{}/{} is managed by `{manager}` where we have to write", self.kind, self.name))
+                    .why(format!("{manager} owns the field {field}; what it sets stays"))
+                    .fix("connect with --patch=never and put the printed patch into the manifest that it applies")
+            }
+            None => failure.into(),
+        }
+    }
+
+    fn examine_absent(&self, cx: &Cx, kind: WorkloadKind, live: Option<&Value>, past: Option<&Receipt>) -> Examined {
+        let id = format!("{}/{}", self.namespace, self.name);
+        let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, id));
+        let mut rights = vec![];
+        let change = match live {
+            None => self.change(kind, Action::NoOp).reason("is already gone"),
+            Some(live) if holds_template(live, &cx.manager()) => {
+                intent.uid = uid(live);
+                rights.push(Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace))));
+                let change = self.change(kind, Action::Update).reason("our label, service account and variables are taken off, 1 rollout");
+                if kind == WorkloadKind::CronJob { change.reason("our label, service account and variables are taken off") } else { change }
+            }
+            Some(_) => self.change(kind, Action::NoOp).reason("holds nothing of ours"),
+        };
+        Examined { change, goal: Goal::Absent, intent, rights }
+    }
+}
+
+/// The pod template patch: what a workload needs to use the connection. `digest` is left out where the patch is printed
+/// for people.
+pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Value {
+    let env: Vec<Value> = workload
+        .variables
+        .iter()
+        .map(|v| json!({"name": v.name, "valueFrom": {"secretKeyRef": {"name": workload.secret, "key": v.name}}}))
+        .collect();
+    let containers: Vec<Value> = workload.containers.iter().map(|name| json!({"name": name, "env": env})).collect();
+    let mut template = json!({"metadata": {"labels": {USE: "true"}}, "spec": {"containers": containers}});
+    if let Some(digest) = digest {
+        template["metadata"]["annotations"] = json!({format!("{PREFIX}/digest.{connection}"): digest});
+    }
+    if let Some(account) = &workload.service_account {
+        // The deprecated twin goes with it: applied alone, the name could never be unset again.
+        template["spec"]["serviceAccountName"] = json!(account);
+        template["spec"]["serviceAccount"] = json!(account);
+    }
+    template
+}
+
+/// Whether `manager` owns anything but list keys in the object's spec: after somebody's PUT only the keys remain.
+fn holds_template(object: &Value, manager: &str) -> bool {
+    let entries = object["metadata"]["managedFields"].as_array();
+    entries.into_iter().flatten().filter(|e| e["manager"] == manager && e["operation"] == "Apply").any(|e| holds_value(&e["fieldsV1"]["f:spec"]))
+}
+
+fn holds_value(fields: &Value) -> bool {
+    fields.as_object().is_some_and(|fields| {
+        fields.iter().any(|(key, inner)| match key.as_str() {
+            "." | "f:name" => false,
+            _ if inner.as_object().is_some_and(serde_json::Map::is_empty) => key.starts_with("f:"),
+            _ => holds_value(inner),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::variable::Variable;
+
+    fn workload(service_account: Option<&str>) -> Workload {
+        Workload {
+            kind: "deployment".into(),
+            namespace: "shop".into(),
+            name: "web".into(),
+            containers: vec!["app".into(), "sidecar".into()],
+            service_account: service_account.map(Into::into),
+            secret: "keyvault-v".into(),
+            variables: vec![Variable::client_id("A"), Variable::text("B", "b")],
+        }
+    }
+
+    #[test]
+    fn the_patch_sets_the_account_with_its_twin_or_not_at_all() {
+        let with = patch(&workload(Some("web")), "c", None);
+        assert_eq!((&with["spec"]["serviceAccountName"], &with["spec"]["serviceAccount"]), (&json!("web"), &json!("web")));
+        let without = patch(&workload(None), "c", None);
+        assert!(without["spec"].get("serviceAccountName").is_none() && without["spec"].get("serviceAccount").is_none());
+        assert_eq!(without["spec"]["containers"][1]["env"][0]["valueFrom"]["secretKeyRef"], json!({"name": "keyvault-v", "key": "A"}));
+    }
+
+    #[test]
+    fn the_digest_follows_the_values() {
+        let workload = workload(None);
+        assert_ne!(workload.digest("one"), workload.digest("two"));
+        assert_eq!(workload.digest("one"), workload.digest("one"));
+    }
+
+    #[test]
+    fn a_manager_entry_with_keys_alone_holds_nothing() {
+        let entry = |fields: Value| json!({"metadata": {"managedFields": [{"manager": "m", "operation": "Apply", "fieldsV1": {"f:spec": fields}}]}});
+        let keys = json!({"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:name": {}}}}}});
+        assert!(!holds_template(&entry(keys), "m"));
+        let real = json!({"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:name": {}, "f:env": {"k:{\"name\":\"A\"}": {".": {}, "f:name": {}, "f:valueFrom": {"f:secretKeyRef": {}}}}}}}}});
+        assert!(holds_template(&entry(real.clone()), "m") && !holds_template(&entry(real), "other"));
+    }
+}
