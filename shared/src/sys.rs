@@ -4,6 +4,10 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+/// The right to run az, one at a time: two at once read each other's half-written token cache and then claim that nobody
+/// is signed in (2 of 120 runs in `facts/az-extension.md`). Whoever starts az, or a program that starts it, takes it.
+pub static AZ_TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// An environment variable; unset and empty are the same, as for the tools we stand beside.
 pub fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())

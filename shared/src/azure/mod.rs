@@ -1,1 +1,29 @@
 //! Sign-in, ARM, long-running operations, Resource Graph and the token exchange at Entra. Knows no Kubernetes.
+//!
+//! Every host of Azure is spoken to through one HTTP client, every token comes from the sign-in that `az login` made, and
+//! every refusal is a [`Failure`] that callers can match on and that turns into a [`Problem`](crate::model::Problem) for
+//! people at the point where nobody matches any more.
+
+pub mod arm;
+pub mod data_plane;
+pub mod entra;
+pub mod error;
+mod explain;
+mod http;
+mod mask;
+mod memo;
+mod operation;
+pub mod profile;
+pub mod retry;
+mod service_error;
+pub mod sign_in;
+#[cfg(test)]
+mod testing;
+
+pub use arm::{Arm, Written};
+pub use data_plane::{Answer, Probe};
+pub use entra::{Exchange, ExchangeRefused};
+pub use error::{Failure, ServiceError};
+pub use profile::{Profile, Subscription};
+pub use retry::retry_while;
+pub use sign_in::{SignIn, Token};

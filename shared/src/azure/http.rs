@@ -1,0 +1,379 @@
+//! One HTTP client for every host of Azure: names itself, keeps to HTTPS, repeats what may be repeated, and tells the log
+//! what went over the wire without its secrets.
+
+use std::error::Error as _;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::{Method, Url};
+use serde_json::Value;
+
+use super::retry::{self, Outcome};
+use super::{Failure, ServiceError, Token, mask};
+use crate::model::{Event, Events, Kind, Problem, Result};
+use crate::sys;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// ARM ends a provider's call after 60 s with a 504 (ARM RPC), so waiting longer brings nothing.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Shorter waits are not worth a line on the screen.
+const WORTH_SAYING: Duration = Duration::from_secs(2);
+
+/// A client for Azure's public hosts: HTTPS only, no redirects (a redirect would carry the token elsewhere), the system's
+/// trust store, and the CA certificates that people gave az by `REQUESTS_CA_BUNDLE`.
+///
+/// # Errors
+/// KC4030 when no client can be built with the machine's TLS or proxy settings.
+pub(crate) fn client(events: &Events) -> Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
+        .https_only(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT);
+    // The trust store honours SSL_CERT_FILE by itself, but none of our libraries knows the variable that az is set up with.
+    if let (Some(path), None) = (sys::var("REQUESTS_CA_BUNDLE"), sys::var("SSL_CERT_FILE")) {
+        let read = std::fs::read(&path).map_err(|e| e.to_string());
+        match read.and_then(|pem| reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| e.to_string())) {
+            Ok(certificates) => {
+                tracing::debug!(target: "connect::http", path, count = certificates.len(), "trusting the certificates of REQUESTS_CA_BUNDLE");
+                builder = builder.tls_certs_merge(certificates);
+            }
+            Err(why) => events.say(Event::Warning(format!("REQUESTS_CA_BUNDLE={path} can't be used: {why}"))),
+        }
+    }
+    builder.build().map_err(|e| Problem::new(Kind::Failed, "KC4030", "can't set up HTTPS on this machine").why(chain(&e)))
+}
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub(crate) enum Payload {
+    Nothing,
+    Json(Value),
+    Form(Vec<(&'static str, String)>),
+}
+
+/// One request.
+pub(crate) struct Call<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) token: Option<&'a Token>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) payload: Payload,
+    /// Changes nothing whatever its method: may be repeated.
+    pub(crate) reads: bool,
+    /// The body of a success is of no interest, and may be secret: it is not read.
+    pub(crate) only_status: bool,
+}
+
+impl Call<'_> {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        Call { method, url, token: None, headers: Vec::new(), payload: Payload::Nothing, reads: false, only_status: false }
+    }
+
+    fn host(&self) -> String {
+        self.url.host_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// An answer of the service, an error answer included.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// An earlier try may have acted although its answer was lost or an error.
+    pub(crate) doubtful: bool,
+}
+
+impl Reply {
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim).filter(|v| !v.is_empty())
+    }
+
+    pub(crate) fn error(&self) -> ServiceError {
+        ServiceError::parse(self.status, &self.headers, &self.body)
+    }
+
+    /// The body as JSON; null when there is none.
+    pub(crate) fn json(&self) -> Result<Value, Failure> {
+        let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(body).map_err(|e| {
+            let ids = self.header("x-ms-request-id").map(|id| format!("request {id}")).unwrap_or_default();
+            let why = format!("HTTP {} with a body that is not JSON: {e}; a proxy may have answered in Azure's place", self.status);
+            Failure::Problem(Problem::new(Kind::Failed, "KC4031", "Azure's answer makes no sense").why(why).request(ids))
+        })
+    }
+}
+
+/// The client, and who is told when it has to wait.
+#[derive(Clone)]
+pub(crate) struct Http {
+    client: reqwest::Client,
+    events: Events,
+    user_agent: String,
+}
+
+impl Http {
+    pub(crate) fn over(client: reqwest::Client, events: Events) -> Http {
+        let user_agent = format!("kubectl-connect/{} ({}/{})", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+        Http { client, events, user_agent }
+    }
+
+    /// Sends a request and repeats it as far as the rules of [`retry`] allow. Error answers come back as replies.
+    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
+        let (mut doubtful, mut tries) = (false, 0);
+        loop {
+            tries += 1;
+            let result = self.once(call).await;
+            let (wait, why) = match &result {
+                Ok(reply) if reply.status < 400 => (None, String::new()),
+                Ok(reply) => {
+                    let error = reply.error();
+                    let retry_after = retry::retry_after(&reply.headers, sys::now());
+                    let outcome = Outcome::Refused { status: reply.status, code: &error.code, retry_after };
+                    (retry::wait_before_next(&call.method, call.reads, outcome, tries), format!("HTTP {} {}", reply.status, error.code))
+                }
+                Err(Lost { outcome: Some(outcome), failure }) => {
+                    let why = match failure {
+                        Failure::Network { message, .. } => message.clone(),
+                        _ => String::new(),
+                    };
+                    (retry::wait_before_next(&call.method, call.reads, *outcome, tries), why)
+                }
+                Err(_) => (None, String::new()),
+            };
+            let Some(wait) = wait else {
+                return result.map(|reply| Reply { doubtful, ..reply }).map_err(|lost| lost.failure);
+            };
+            doubtful |= match &result {
+                Ok(reply) => matches!(reply.status, 408 | 500 | 502 | 504),
+                Err(lost) => !matches!(lost.outcome, Some(Outcome::NotSent)),
+            };
+            if wait >= WORTH_SAYING {
+                let asked = if result.as_ref().is_ok_and(|r| r.headers.contains_key(RETRY_AFTER)) { ", as it asks" } else { "" };
+                self.events.say(Event::Note(format!("waiting {} s for {}{asked} ({why})", wait.as_secs(), call.host())));
+            }
+            tracing::debug!(target: "connect::http", tries, ms = wait.as_millis(), why, "asking again");
+            drop(result);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn once(&self, call: &Call<'_>) -> Result<Reply, Lost> {
+        let mut request = self.client.request(call.method.clone(), call.url.clone()).headers(self.headers(call).map_err(Lost::for_good)?);
+        request = match &call.payload {
+            Payload::Nothing if matches!(call.method, Method::PUT | Method::POST | Method::PATCH) => request.body(""),
+            Payload::Nothing => request,
+            Payload::Json(body) => request.json(body),
+            Payload::Form(fields) => request.form(fields),
+        };
+        let (began, shown) = (Instant::now(), mask::url(&call.url));
+        self.trace_request(call, &shown);
+        let answer = async {
+            let response = request.send().await?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let body = if call.only_status && response.status().is_success() { Vec::new() } else { response.bytes().await?.to_vec() };
+            Ok(Reply { status, headers, body, doubtful: false })
+        };
+        let answer = answer.await.map_err(|e: reqwest::Error| lost(call, e));
+        let ms = began.elapsed().as_millis();
+        match &answer {
+            Ok(reply) => {
+                let request_id = reply.header("x-ms-request-id").unwrap_or("-");
+                tracing::debug!(target: "connect::http", "{} {shown} {} {ms} ms {request_id}", call.method, reply.status);
+                trace_reply(call, reply);
+            }
+            Err(lost) => tracing::debug!(target: "connect::http", "{} {shown} {ms} ms: {:?}", call.method, lost.failure),
+        }
+        answer
+    }
+
+    fn headers(&self, call: &Call<'_>) -> Result<HeaderMap, Failure> {
+        let bad = |name: &str| {
+            Failure::Problem(
+                Problem::new(Kind::Failed, "KC4032", format!("can't send the header {name}"))
+                    .why("it holds a character that no header may hold"),
+            )
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, HeaderValue::from_str(&self.user_agent).map_err(|_| bad("User-Agent"))?);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        for (name, value) in &call.headers {
+            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad(name))?;
+            headers.insert(header, HeaderValue::from_str(value).map_err(|_| bad(name))?);
+        }
+        if let Some(token) = call.token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.secret())).map_err(|_| bad("Authorization"))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        Ok(headers)
+    }
+
+    fn trace_request(&self, call: &Call<'_>, shown: &str) {
+        if !tracing::enabled!(target: "connect::http", tracing::Level::TRACE) {
+            return;
+        }
+        let headers: Vec<String> = call.headers.iter().map(|(name, value)| header_line(name, value)).collect();
+        let body = match &call.payload {
+            Payload::Nothing => String::new(),
+            Payload::Json(body) => mask::json(body).to_string(),
+            Payload::Form(fields) => fields.iter().map(|(name, value)| header_line(name, value)).collect::<Vec<_>>().join("&"),
+        };
+        tracing::trace!(target: "connect::http", "> {} {shown} [{}] {body}", call.method, headers.join(", "));
+    }
+}
+
+fn header_line(name: &str, value: &str) -> String {
+    // `client_assertion_type` is a constant of the protocol.
+    let secret = mask::is_secret_name(name) && name != "client_assertion_type";
+    format!("{name}: {}", if secret { "***".to_owned() } else { mask::tokens(value) })
+}
+
+fn trace_reply(call: &Call<'_>, reply: &Reply) {
+    if !tracing::enabled!(target: "connect::http", tracing::Level::TRACE) {
+        return;
+    }
+    let headers: Vec<String> =
+        reply.headers.iter().map(|(name, value)| header_line(name.as_str(), value.to_str().unwrap_or("?"))).collect();
+    // listKeys and its likes answer with keys under names that nobody can foresee.
+    let lists_secrets =
+        call.method == Method::POST && call.url.path().rsplit('/').next().is_some_and(|last| last.to_ascii_lowercase().starts_with("list"));
+    let body = match serde_json::from_slice::<Value>(&reply.body) {
+        Ok(value) if !lists_secrets => mask::json(&value).to_string(),
+        _ => format!("({} bytes)", reply.body.len()),
+    };
+    tracing::trace!(target: "connect::http", "< {} [{}] {body}", reply.status, headers.join(", "));
+}
+
+/// A request that brought no answer, and whether it may be repeated.
+struct Lost {
+    outcome: Option<Outcome<'static>>,
+    failure: Failure,
+}
+
+impl Lost {
+    fn for_good(failure: Failure) -> Lost {
+        Lost { outcome: None, failure }
+    }
+}
+
+fn lost(call: &Call<'_>, error: reqwest::Error) -> Lost {
+    let host = call.host();
+    if error.is_builder() {
+        let why = chain(&error.without_url());
+        return Lost::for_good(Failure::Problem(Problem::new(Kind::Failed, "KC4032", format!("can't ask {host}")).why(why)));
+    }
+    let (not_sent, timed_out) = (error.is_connect(), error.is_timeout());
+    let message = chain(&error.without_url());
+    let outcome = match (not_sent, timed_out) {
+        // A certificate does not become trusted by asking again.
+        (true, _) if message.contains("certificate") => None,
+        (true, _) => Some(Outcome::NotSent),
+        (false, true) => Some(Outcome::TimedOut),
+        (false, false) => Some(Outcome::Broken),
+    };
+    let changes = !call.reads && !matches!(call.method, Method::GET | Method::HEAD);
+    Lost { outcome, failure: Failure::Network { host, message: mask::tokens(&message), timed_out, maybe_done: changes && !not_sent } }
+}
+
+/// An error and what is underneath, each said once.
+fn chain(error: &reqwest::Error) -> String {
+    let mut said = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(error) = source {
+        let text = error.to_string();
+        if !said.iter().any(|s| s.contains(&text)) {
+            said.push(text);
+        }
+        source = error.source();
+    }
+    // The outermost text only says that sending failed.
+    if said.len() > 1 { said[1..].join(": ") } else { said.concat() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::azure::testing::{Service, told};
+    use serde_json::json;
+
+    fn call(service: &Service, method: Method) -> Call<'static> {
+        Call::new(method, Url::parse(&format!("{}/a", service.base)).unwrap())
+    }
+
+    #[tokio::test]
+    async fn repeats_until_it_works_and_knows_that_something_may_have_happened() {
+        let service = Service::telling([told(504, &[], ""), told(429, &[("retry-after", "0")], ""), told(200, &[], "{}")]).await;
+        let reply = service.arm().http().send(&call(&service, Method::PUT)).await.unwrap();
+        assert_eq!((reply.status, reply.doubtful, service.seen().len()), (200, true, 3));
+        let agent = service.seen()[0].headers["user-agent"].to_str().unwrap().to_owned();
+        assert!(
+            agent.starts_with("kubectl-connect/") && agent.ends_with(&format!("({}/{})", std::env::consts::OS, std::env::consts::ARCH)),
+            "{agent}"
+        );
+    }
+
+    #[tokio::test]
+    async fn gives_up_after_five_throttled_tries() {
+        let service =
+            Service::telling([told(429, &[("retry-after", "0")], json!({"error": {"code": "TooManyRequests", "message": "m"}}))]).await;
+        let reply = service.arm().http().send(&call(&service, Method::POST)).await.unwrap();
+        assert_eq!((reply.status, service.seen().len()), (429, 5));
+    }
+
+    #[tokio::test]
+    async fn says_when_it_waits() {
+        let service = Service::telling([told(429, &[("retry-after", "2")], ""), told(200, &[], "")]).await;
+        assert_eq!(service.arm().http().send(&call(&service, Method::GET)).await.unwrap().json().unwrap(), Value::Null);
+        assert_eq!(service.notes(), ["waiting 2 s for 127.0.0.1, as it asks (HTTP 429 TooManyRequests)"]);
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_named_and_was_not_an_action() {
+        let service = Service::telling([told(200, &[], "")]).await;
+        let unused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let call = Call::new(Method::POST, Url::parse(&format!("http://{unused}/a?sig=SECRET")).unwrap());
+        let Err(Failure::Network { host, message, timed_out, maybe_done }) = service.arm().http().send(&call).await else {
+            panic!("connected")
+        };
+        assert_eq!((host.as_str(), timed_out, maybe_done), ("127.0.0.1", false, false));
+        assert!(message.to_lowercase().contains("refused") && !message.contains("SECRET"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn the_public_client_speaks_https_only_and_a_page_of_a_proxy_is_no_answer() {
+        let service = Service::telling([told(200, &[], "<html>")]).await;
+        let arm = service.arm();
+        let public = Http::over(client(&Events::silent()).unwrap(), Events::silent());
+        let refused = Problem::from(public.send(&call(&service, Method::GET)).await.unwrap_err());
+        assert_eq!((refused.code(), service.seen().len()), ("KC4032", 0), "{refused}");
+        let page = arm.http().send(&call(&service, Method::GET)).await.unwrap().json().unwrap_err();
+        assert_eq!(Problem::from(page).code(), "KC4031");
+    }
+
+    #[test]
+    fn the_log_shows_no_secret() {
+        assert_eq!(header_line("Authorization", "Bearer x"), "Authorization: ***");
+        assert_eq!(header_line("client_assertion", "x"), "client_assertion: ***");
+        assert_eq!(header_line("scope", "https://x/.default"), "scope: https://x/.default");
+        let call = Call {
+            token: Some(&Token::new("geheim".into(), jiff::Timestamp::UNIX_EPOCH)),
+            ..Call::new(Method::GET, Url::parse("https://h/").unwrap())
+        };
+        let headers = Http::over(reqwest_client(), Events::silent()).headers(&call).ok().unwrap();
+        assert!(!format!("{headers:?}").contains("geheim"));
+    }
+
+    fn reqwest_client() -> reqwest::Client {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::new()
+    }
+}

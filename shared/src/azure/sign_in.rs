@@ -1,0 +1,398 @@
+//! Tokens from the sign-in that `az login` made.
+//!
+//! azure_identity's credential starts az for every token and knows neither a limit nor a cache, and two az at once
+//! disturb each other. So this file gives it an executor with a limit, keeps tokens for the run, and lets one az run at a
+//! time. A refusal is kept for a minute, so that ten tasks that need the same token don't start az ten times to hear it.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fmt;
+use std::process::Output;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use azure_core::credentials::TokenCredential;
+use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::mask;
+use crate::model::{Kind, Problem, Result};
+use crate::sys;
+
+/// How long one az may take. Users report 2 to 13 s for a start (azure-cli 20404, 29329).
+const LIMIT: Duration = Duration::from_secs(60);
+/// How long before its expiry a token is replaced; MSAL does the same.
+const EARLY: SignedDuration = SignedDuration::from_mins(5);
+/// A fresh token is kept this long even when it expires soon, or else every request would start az.
+const KEEP_AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
+/// How long a refusal speaks for everyone who asks the same.
+const REFUSAL_LASTS: Duration = Duration::from_secs(60);
+/// Pause before the one retry after the token cache was seen half written.
+const CACHE_PAUSE: Duration = Duration::from_millis(500);
+/// What az says when it read MSAL's cache while another process wrote it (`facts/az-extension.md`, section 1).
+const CACHE_RACES: [&str; 2] = ["does not exist in MSAL token cache", "Can't find token from MSAL cache"];
+
+/// A bearer token. Its `Debug` shows when it expires, never what it is.
+#[derive(Clone)]
+pub struct Token {
+    secret: SecretString,
+    expires: Timestamp,
+}
+
+impl Token {
+    /// A token that is good until `expires`.
+    pub fn new(secret: String, expires: Timestamp) -> Token {
+        Token { secret: secret.into(), expires }
+    }
+
+    /// The token itself: for the `Authorization` header of the host it is for, and nothing else.
+    pub fn secret(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
+    /// When it stops being accepted.
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token(until {})", self.expires)
+    }
+}
+
+/// Tenant in lower case, and scope.
+type Key = (Option<String>, String);
+
+/// The sign-in of az. One per run; share it.
+pub struct SignIn {
+    executor: Arc<dyn Executor>,
+    starts: Arc<AtomicUsize>,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    tokens: HashMap<Key, (Token, Timestamp)>,
+    refusals: HashMap<Key, (Instant, Refusal)>,
+}
+
+/// A problem that can be told more than once.
+#[derive(Clone, Debug)]
+struct Refusal {
+    kind: Kind,
+    code: &'static str,
+    what: String,
+    why: Option<String>,
+    fix: String,
+}
+
+impl SignIn {
+    /// The sign-in that `az` on PATH keeps. Starts nothing yet.
+    #[allow(clippy::new_ret_no_self, reason = "always shared")]
+    pub fn new() -> Arc<SignIn> {
+        Self::with_executor(Arc::new(AzProcess))
+    }
+
+    pub(crate) fn with_executor(executor: Arc<dyn Executor>) -> Arc<SignIn> {
+        let starts = Arc::new(AtomicUsize::new(0));
+        let executor = Arc::new(Counted { inner: executor, starts: starts.clone() });
+        Arc::new(SignIn { executor, starts, held: Mutex::default() })
+    }
+
+    /// How often az was started in this run.
+    pub fn starts(&self) -> usize {
+        self.starts.load(Ordering::Relaxed)
+    }
+
+    /// A token of `tenant` (az's current one when `None`) for `scope`, such as `https://vault.azure.net/.default`. Asks az
+    /// at most once per tenant and scope, except when the token is about to expire.
+    ///
+    /// # Errors
+    /// KC2001 az is missing, KC2002 nobody is signed in, KC2003 az is too old, KC2004 Entra wants the user to sign in
+    /// again, KC2005 az did not answer within a minute, KC2006 anything else that az says.
+    pub async fn token(&self, tenant: Option<&str>, scope: &str) -> Result<Token> {
+        let key = (tenant.map(str::to_lowercase), scope.to_owned());
+        if let Some(known) = self.known(&key) {
+            return known;
+        }
+        let _turn = sys::AZ_TURN.lock().await;
+        // Whoever had the turn before may have asked for the same.
+        if let Some(known) = self.known(&key) {
+            return known;
+        }
+        let answer = self.ask(tenant, scope).await;
+        let mut held = self.held();
+        match answer {
+            Ok(token) => {
+                held.tokens.insert(key, (token.clone(), sys::now()));
+                Ok(token)
+            }
+            Err(refusal) => {
+                held.refusals.insert(key, (Instant::now(), refusal.clone()));
+                Err(refusal.into())
+            }
+        }
+    }
+
+    /// Forgets a token that a service did not accept, so that the next request asks az anew. A newer one is kept.
+    pub fn forget(&self, tenant: Option<&str>, scope: &str, refused: &Token) {
+        let key = (tenant.map(str::to_lowercase), scope.to_owned());
+        let mut held = self.held();
+        if held.tokens.get(&key).is_some_and(|(token, _)| token.secret() == refused.secret()) {
+            held.tokens.remove(&key);
+        }
+    }
+
+    fn known(&self, key: &Key) -> Option<Result<Token>> {
+        let held = self.held();
+        let now = sys::now();
+        if let Some((token, got)) = held.tokens.get(key) {
+            let until = (token.expires - EARLY).max(*got + KEEP_AT_LEAST).min(token.expires);
+            if now < until {
+                return Some(Ok(token.clone()));
+            }
+        }
+        let (told, refusal) = held.refusals.get(key)?;
+        (told.elapsed() < REFUSAL_LASTS).then(|| Err(refusal.clone().into()))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(&self, tenant: Option<&str>, scope: &str) -> std::result::Result<Token, Refusal> {
+        let explain = |e: azure_core::Error| refusal(&e.to_string(), tenant, scope);
+        // Tenant only: with a subscription besides it az fails ("Please specify only one of subscription and tenant").
+        let options =
+            AzureCliCredentialOptions { tenant_id: tenant.map(str::to_owned), executor: Some(self.executor.clone()), ..Default::default() };
+        let az = AzureCliCredential::new(Some(options)).map_err(explain)?;
+        let began = Instant::now();
+        let mut answer = az.get_token(&[scope], None).await;
+        if let Err(e) = &answer {
+            let text = e.to_string();
+            if CACHE_RACES.iter().any(|race| text.contains(race)) {
+                tokio::time::sleep(CACHE_PAUSE).await;
+                answer = az.get_token(&[scope], None).await;
+            }
+        }
+        tracing::debug!(target: "connect::az", scope, tenant, ok = answer.is_ok(), ms = began.elapsed().as_millis(), "asked az for a token");
+        let token = answer.map_err(explain)?;
+        let expires = Timestamp::from_second(token.expires_on.unix_timestamp()).unwrap_or_else(|_| sys::now());
+        Ok(Token::new(token.token.secret().to_owned(), expires))
+    }
+}
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignIn({} starts of az)", self.starts())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let problem = Problem::new(refusal.kind, refusal.code, refusal.what).fix(refusal.fix);
+        match refusal.why {
+            Some(why) => problem.why(why),
+            None => problem,
+        }
+    }
+}
+
+/// What azure_identity and az say, in words that lead somewhere.
+fn refusal(text: &str, tenant: Option<&str>, scope: &str) -> Refusal {
+    // azure_identity puts its name in front and a link to its own troubleshooting page behind.
+    let text = text.split("\nTo troubleshoot, visit").next().unwrap_or_default();
+    let text = mask::tokens(text.trim_start_matches("AzureCliCredential authentication failed.").trim());
+    let lower = text.to_lowercase();
+    let of_tenant = tenant.map(|t| format!(" --tenant {t}")).unwrap_or_default();
+    let said = last_error(&text);
+    let make = |kind, code, what: &str, why: Option<String>, fix: String| Refusal { kind, code, what: what.into(), why, fix };
+    if lower.contains("not found on path") || lower.contains("wasn't found on path") {
+        let install = "install the Azure CLI (https://aka.ms/installazurecli), then: az login".into();
+        make(Kind::Failed, "KC2001", "the Azure CLI (az) is not on PATH", Some("signing in to Azure is left to az".into()), install)
+    } else if lower.contains("expires_on field not found") {
+        let why = Some("its answer has no expires_on, which came with version 2.54".into());
+        make(Kind::Failed, "KC2003", "the Azure CLI (az) is too old", why, "az upgrade".into())
+    } else if lower.contains("no answer within") || lower.contains("timed out error") {
+        let why = Some(format!("it was stopped after {} s", LIMIT.as_secs()));
+        make(
+            Kind::TimedOut,
+            "KC2005",
+            "the Azure CLI (az) gave no token in time",
+            why,
+            format!("az account get-access-token{of_tenant} --scope {scope}"),
+        )
+    } else if lower.contains("az login' to setup account") || CACHE_RACES.iter().any(|race| text.contains(race)) {
+        make(Kind::NotSignedIn, "KC2002", "nobody is signed in to Azure", None, format!("az login{of_tenant}"))
+    } else if lower.contains("aadsts")
+        || lower.contains("interactive authentication is needed")
+        || lower.contains("run the command below to authenticate")
+    {
+        let what = match tenant {
+            Some(tenant) => format!("Entra wants you to sign in again, for tenant {tenant}"),
+            None => "Entra wants you to sign in again".into(),
+        };
+        make(Kind::NotSignedIn, "KC2004", &what, Some(said), format!("az login{of_tenant} --scope {scope}"))
+    } else {
+        let why = if said.is_empty() { "it said nothing".to_owned() } else { said };
+        make(
+            Kind::Failed,
+            "KC2006",
+            "the Azure CLI (az) gave no token",
+            Some(why),
+            format!("az account get-access-token{of_tenant} --scope {scope} --output none"),
+        )
+    }
+}
+
+/// az's last line that begins with ERROR, or else its last line, without the trace tail that Entra puts behind.
+fn last_error(text: &str) -> String {
+    let lines = || text.lines().map(str::trim).filter(|l| !l.is_empty());
+    let line = lines().rfind(|l| l.starts_with("ERROR:")).or_else(|| lines().next_back()).unwrap_or_default();
+    let line = line.trim_start_matches("ERROR:").trim();
+    line.split(" Trace ID:").next().unwrap_or_default().trim_end_matches('.').to_owned()
+}
+
+/// Runs az with no input, for a minute at most, and kills it when nobody waits any more.
+#[derive(Debug)]
+struct AzProcess;
+
+#[async_trait::async_trait]
+impl Executor for AzProcess {
+    async fn run(&self, program: &OsStr, args: &[&OsStr]) -> std::io::Result<Output> {
+        // The shell would stay in between and az would outlive its end: let az take the shell's place.
+        let args: Vec<std::ffi::OsString> = args
+            .iter()
+            .map(|arg| match arg.to_str().and_then(|text| text.strip_prefix("cd /bin && az ")) {
+                Some(rest) => format!("cd /bin && exec az {rest}").into(),
+                None => (*arg).to_owned(),
+            })
+            .collect();
+        let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
+        sys::run(program, &args, LIMIT).await
+    }
+}
+
+#[derive(Debug)]
+struct Counted {
+    inner: Arc<dyn Executor>,
+    starts: Arc<AtomicUsize>,
+}
+
+#[async_trait::async_trait]
+impl Executor for Counted {
+    async fn run(&self, program: &OsStr, args: &[&OsStr]) -> std::io::Result<Output> {
+        self.starts.fetch_add(1, Ordering::Relaxed);
+        self.inner.run(program, args).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::azure::testing::{FakeAz, Said};
+
+    const SCOPE: &str = "https://vault.azure.net/.default";
+
+    async fn refused(said: Said) -> Problem {
+        SignIn::with_executor(FakeAz::saying([said])).token(Some("t1"), SCOPE).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn starts_az_once_per_tenant_and_scope() {
+        let az = FakeAz::saying([]);
+        let sign_in = SignIn::with_executor(az.clone());
+        let all = futures::future::join_all((0..5).map(|n| sign_in.token(Some(if n % 2 == 0 { "T1" } else { "t1" }), SCOPE))).await;
+        assert!(all.iter().all(|t| t.as_ref().unwrap().secret() == "token-1"));
+        assert_eq!(sign_in.starts(), 1);
+        assert_eq!(sign_in.token(None, SCOPE).await.unwrap().secret(), "token-2");
+        assert_eq!(sign_in.token(None, "https://x/.default").await.unwrap().secret(), "token-3");
+        assert_eq!(az.most_at_once(), 1);
+        assert!(az.commands()[0].contains("--scope https://vault.azure.net/.default --tenant") && !az.commands()[1].contains("--tenant"));
+    }
+
+    #[tokio::test]
+    async fn asks_anew_before_expiry_and_when_told_to_forget() {
+        let sign_in = SignIn::with_executor(FakeAz::saying([]));
+        let token = sign_in.token(None, SCOPE).await.unwrap();
+        let old = (sys::now() + SignedDuration::from_mins(4), sys::now() - SignedDuration::from_mins(60));
+        sign_in.held().tokens.insert((None, SCOPE.into()), (Token::new("old".into(), old.0), old.1));
+        let fresh = sign_in.token(None, SCOPE).await.unwrap();
+        assert_eq!(fresh.secret(), "token-2");
+        sign_in.forget(None, SCOPE, &token);
+        assert_eq!(sign_in.token(None, SCOPE).await.unwrap().secret(), "token-2", "another token was refused");
+        sign_in.forget(None, SCOPE, &fresh);
+        assert_eq!(sign_in.token(None, SCOPE).await.unwrap().secret(), "token-3");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_az_gives_shortly_before_its_end_is_used() {
+        let sign_in = SignIn::with_executor(FakeAz::saying([Said::token("short", 100)]));
+        for _ in 0..3 {
+            assert_eq!(sign_in.token(None, SCOPE).await.unwrap().secret(), "short");
+        }
+        assert_eq!(sign_in.starts(), 1);
+    }
+
+    #[tokio::test]
+    async fn asks_once_more_when_the_cache_was_half_written() {
+        for race in ["ERROR: User 'me' does not exist in MSAL token cache. Run `az login`.", "ERROR: Can't find token from MSAL cache."] {
+            let sign_in = SignIn::with_executor(FakeAz::saying([Said::error(race)]));
+            assert_eq!(sign_in.token(None, SCOPE).await.unwrap().secret(), "token-2");
+            let twice = SignIn::with_executor(FakeAz::saying([Said::error(race), Said::error(race)]));
+            assert_eq!(twice.token(None, SCOPE).await.unwrap_err().code(), "KC2002");
+        }
+    }
+
+    #[tokio::test]
+    async fn everyone_who_waits_hears_one_refusal() {
+        let sign_in = SignIn::with_executor(FakeAz::saying([Said::error("ERROR: Please run 'az login' to setup account.")]));
+        let all = futures::future::join_all((0..4).map(|_| sign_in.token(None, SCOPE))).await;
+        assert!(all.iter().all(|t| t.as_ref().is_err_and(|p| p.code() == "KC2002" && p.kind() == Kind::NotSignedIn)));
+        assert_eq!(sign_in.starts(), 1);
+    }
+
+    #[tokio::test]
+    async fn each_failure_names_its_cure() {
+        let missing = refused(Said::exit(127, "/bin/sh: 1: exec: az: not found")).await;
+        assert_eq!((missing.code(), missing.kind()), ("KC2001", Kind::Failed));
+        assert!(missing.fixes()[0].contains("aka.ms/installazurecli"));
+
+        let nobody = refused(Said::error("Please run 'az login' to setup account.")).await;
+        assert_eq!((nobody.code(), nobody.fixes()), ("KC2002", &["az login --tenant t1".to_owned()][..]));
+
+        let old = refused(Said::exit_with(0, r#"{"accessToken":"x","expiresOn":"2030-01-01 00:00:00.000000","tokenType":"Bearer"}"#)).await;
+        assert_eq!((old.code(), old.fixes()), ("KC2003", &["az upgrade".to_owned()][..]));
+
+        let mfa = refused(Said::error(
+            "WARNING: x\nERROR: AADSTS50076: Due to a configuration change you must use multi-factor authentication. \
+             Trace ID: 1 Correlation ID: 2 Timestamp: 3\nInteractive authentication is needed. Please run:\naz login",
+        ))
+        .await;
+        assert_eq!((mfa.code(), mfa.kind()), ("KC2004", Kind::NotSignedIn));
+        assert_eq!(mfa.fixes(), ["az login --tenant t1 --scope https://vault.azure.net/.default"]);
+        assert_eq!(mfa.reason().unwrap(), "AADSTS50076: Due to a configuration change you must use multi-factor authentication");
+
+        let slow = refused(Said::hangs()).await;
+        assert_eq!((slow.code(), slow.kind()), ("KC2005", Kind::TimedOut));
+
+        let other = refused(Said::error("WARNING: a\nERROR: The provided cloud is broken.\n")).await;
+        assert_eq!((other.code(), other.reason()), ("KC2006", Some("The provided cloud is broken")));
+        for problem in [missing, nobody, old, mfa, slow, other] {
+            assert!(!format!("{problem} {:?}", problem.fixes()).contains("troubleshoot"), "{problem}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_token_ever_leaves_through_debug_or_an_error() {
+        let jwt = format!("eyJ{}.eyJ{}.sig", "a".repeat(30), "b".repeat(30));
+        let broken = refused(Said::exit_with(0, &format!(r#"{{"accessToken":"{jwt}","expires_on":"{jwt}","tokenType":"Bearer"}}"#))).await;
+        assert!(!format!("{broken:?} {:?}", broken.fixes()).contains("eyJ"), "{broken:?}");
+        let token = Token::new(jwt, Timestamp::UNIX_EPOCH);
+        assert_eq!(format!("{token:?}"), "Token(until 1970-01-01T00:00:00Z)");
+    }
+}
