@@ -60,7 +60,7 @@ impl Access {
 
     /// The same right for a subresource.
     #[must_use]
-    pub fn sub(mut self, subresource: &str) -> Self {
+    pub fn subresource(mut self, subresource: &str) -> Self {
         self.subresource = Some(subresource.into());
         self
     }
@@ -212,7 +212,7 @@ mod tests {
         let access = Access::to("patch", &DEPLOYMENT, Some("shop")).named("web");
         assert_eq!(access.to_string(), "patch deployments.apps/web -n shop");
         assert_eq!(
-            Access::to("create", &SERVICE_ACCOUNT, Some("shop")).sub("token").to_string(),
+            Access::to("create", &SERVICE_ACCOUNT, Some("shop")).subresource("token").to_string(),
             "create serviceaccounts --subresource=token -n shop"
         );
     }

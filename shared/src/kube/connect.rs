@@ -242,3 +242,6 @@ fn unusable(error: &kube::Error) -> Problem {
             .fix("kubectl cluster-info"),
     }
 }
+
+#[cfg(test)]
+mod tests;

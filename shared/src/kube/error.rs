@@ -179,9 +179,8 @@ impl fmt::Display for Why {
 
 /// The manager's name, which stands in quotes in a conflict's message and nowhere else.
 fn manager_in(message: &str) -> String {
-    let mut parts = message.splitn(2, '"').nth(1).unwrap_or(message).rsplitn(2, '"');
-    let last = parts.next().unwrap_or_default();
-    parts.next().unwrap_or(last).replace("\\\"", "\"")
+    let after = message.split_once('"').map_or(message, |(_, after)| after);
+    after.rsplit_once('"').map_or(after, |(inside, _)| inside).replace("\\\"", "\"")
 }
 
 /// One request, for telling what was done when it fails.
@@ -361,3 +360,6 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'st
     }
     links
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,15 @@
 //! kube would run the plugin three times, one after the other, without a limit, and repeat raw output, which may be the
 //! token, in its errors.
 
-use std::process::Stdio;
-use std::time::Duration;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kube::config::{ExecAuthCluster, ExecConfig, ExecInteractiveMode};
 use secrecy::SecretString;
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Child;
 
 use crate::model::{Event, Events, Kind, Problem, Result};
 
@@ -18,6 +19,10 @@ use crate::model::{Event, Events, Kind, Problem, Result};
 const LIMIT: Duration = Duration::from_secs(30);
 /// How long it may take when a person signs in.
 const LIMIT_WITH_A_PERSON: Duration = Duration::from_secs(300);
+/// How long the output may stay open after the plugin's end.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long a line without an end is held back.
+const PROMPT: Duration = Duration::from_millis(400);
 
 /// What a plugin gave.
 pub(crate) struct Given {
@@ -65,32 +70,9 @@ async fn run_within(
     }
     let ask = interactive && mode != ExecInteractiveMode::Never;
     let mut child = command_for(exec, command, cluster, ask).spawn().map_err(|error| not_started(exec, command, &error))?;
-    let stderr = child.stderr.take();
-    let stdout = child.stdout.take();
-    let told = async {
-        let mut last = Vec::new();
-        if let Some(stderr) = stderr {
-            let mut lines = BufReader::new(stderr).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                if !line.trim().is_empty() {
-                    // A device code must be seen while the plugin waits for it.
-                    events.say(Event::Note(format!("{}: {}", base_name(command), line.trim_end())));
-                    last.push(line);
-                }
-            }
-        }
-        last
-    };
-    let answered = async {
-        let mut out = Vec::new();
-        if let Some(mut stdout) = stdout {
-            // A cut answer is found out when it is parsed.
-            let _ = stdout.read_to_end(&mut out).await;
-        }
-        out
-    };
-    let ended = tokio::time::timeout(limit, async { tokio::join!(child.wait(), answered, told) }).await;
-    let Ok((status, out, told)) = ended else {
+    let (mut out, mut told) = (Vec::new(), Told { command: base_name(command), events, line: Vec::new(), lines: Vec::new() });
+    let ended = tokio::time::timeout(limit, read_to_end(&mut child, &mut out, &mut told)).await;
+    let Ok(status) = ended else {
         let problem =
             Problem::new(Kind::NotSignedIn, "KC3023", format!("the sign-in plugin {command} did not end within {} s", limit.as_secs()));
         return Err(if interactive {
@@ -103,7 +85,7 @@ async fn run_within(
     };
     let status = status.map_err(|error| not_started(exec, command, &error))?;
     if !status.success() {
-        let why = told.iter().rev().take(3).rev().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+        let why = told.lines[told.lines.len().saturating_sub(3)..].join(" ");
         let why = if why.is_empty() { status.to_string() } else { super::error::shorten(&why) };
         return Err(signing_in(
             Problem::new(Kind::NotSignedIn, "KC3022", format!("the sign-in plugin {command} failed")).why(why),
@@ -111,6 +93,73 @@ async fn run_within(
         ));
     }
     parse(&out, command)
+}
+
+/// What the plugin says on stderr, passed on as it comes: a device code must be seen while the plugin waits for it.
+struct Told<'a> {
+    command: &'a str,
+    events: &'a Events,
+    line: Vec<u8>,
+    lines: Vec<String>,
+}
+
+impl Told<'_> {
+    fn hear(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if *byte == b'\n' { self.pass_on() } else { self.line.push(*byte) }
+        }
+    }
+
+    fn pass_on(&mut self) {
+        let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).trim().to_owned();
+        if !line.is_empty() {
+            self.events.say(Event::Note(format!("{}: {line}", self.command)));
+            self.lines.push(line);
+        }
+    }
+}
+
+/// Reads what the plugin says until it has ended. A helper that it leaves behind may hold the pipes open: what is not
+/// read a moment after the plugin's end is not waited for.
+async fn read_to_end(child: &mut Child, out: &mut Vec<u8>, told: &mut Told<'_>) -> std::io::Result<ExitStatus> {
+    let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+    let mut ended: Option<(ExitStatus, Instant)> = None;
+    let (mut chunk, mut said) = ([0_u8; 4096], [0_u8; 1024]);
+    while stdout.is_some() || stderr.is_some() {
+        let rest = match ended {
+            Some((_, at)) => match LINGER.checked_sub(at.elapsed()) {
+                Some(rest) => rest,
+                None => break,
+            },
+            // A prompt has no line end and must be seen all the same.
+            None => PROMPT,
+        };
+        tokio::select! {
+            read = read_some(&mut stdout, &mut chunk) => match read {
+                0 => stdout = None,
+                count => out.extend_from_slice(&chunk[..count]),
+            },
+            read = read_some(&mut stderr, &mut said) => match read {
+                0 => stderr = None,
+                count => told.hear(&said[..count]),
+            },
+            status = child.wait(), if ended.is_none() => ended = Some((status?, Instant::now())),
+            () = tokio::time::sleep(rest) => told.pass_on(),
+        }
+    }
+    told.pass_on();
+    match ended {
+        Some((status, _)) => Ok(status),
+        None => child.wait().await,
+    }
+}
+
+/// Reads once; nothing at the end, on an error, and never where there is no pipe any more.
+async fn read_some(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> usize {
+    match pipe {
+        Some(pipe) => pipe.read(buffer).await.unwrap_or(0),
+        None => std::future::pending().await,
+    }
 }
 
 fn command_for(exec: &ExecConfig, command: &str, cluster: Option<ExecAuthCluster>, ask: bool) -> tokio::process::Command {
@@ -184,3 +233,6 @@ pub(crate) fn base_name(command: &str) -> &str {
     let name = command.rsplit(['/', '\\']).next().unwrap_or(command);
     name.strip_suffix(".exe").unwrap_or(name)
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -233,3 +233,6 @@ fn known<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
         more => format!("{what} there: {}, and {} more", names[..8].join(", "), more - 8),
     }
 }
+
+#[cfg(test)]
+mod tests;

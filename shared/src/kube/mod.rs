@@ -23,3 +23,6 @@ pub use flags::Flags;
 pub use gitops::{GitOps, ManagedBy};
 pub use resources::Resource;
 pub use workload::{Workload, WorkloadKind, WorkloadRef, wrap_template};
+
+#[cfg(test)]
+mod testing;

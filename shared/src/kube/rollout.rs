@@ -15,6 +15,11 @@ use crate::model::{Kind, Problem, Result};
 
 /// Between two looks where a watch is not to be had.
 const POLL: Duration = Duration::from_secs(2);
+/// How long one watch lasts; then the object is read once, in case a connection died without a word.
+const WATCH_SECONDS: u32 = 30;
+const WATCH: Duration = Duration::from_secs(WATCH_SECONDS as u64);
+/// How much later than asked for the server may end a watch.
+const GRACE: Duration = Duration::from_secs(5);
 /// How long pods may fail to be created before that is final: a webhook or an account that is just being made
 /// recovers by itself within seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -95,16 +100,16 @@ impl Waiter<'_> {
     /// Follows events; true when done, false when the watch is over.
     async fn watch(&mut self, cluster: &Cluster, version: &mut String) -> Result<bool> {
         let w = self.workload;
-        let mut events = match cluster.watch(w.kind.resource(), Some(&w.namespace), &w.name, version, 60).await {
+        let watching = Instant::now();
+        let mut events = match cluster.watch(w.kind.resource(), Some(&w.namespace), &w.name, version, WATCH_SECONDS).await {
             Ok(events) => events,
             // No right to watch, too old a version, no connection: polling goes on.
             Err(_) => return Ok(false),
         };
         loop {
-            // While pods can't be created nothing changes, and no event comes to count the time by.
-            let next =
-                if self.failing_since.is_some() { tokio::time::timeout(POLL, events.next()).await.ok() } else { Some(events.next().await) };
-            match next {
+            // Nothing changes while pods can't be created, and no event comes to count the time by.
+            match tokio::time::timeout(POLL, events.next()).await.ok() {
+                None if watching.elapsed() > WATCH + GRACE => return Ok(false),
                 None => self.check_patience()?,
                 Some(None) => return Ok(false),
                 Some(Some(Err(_))) => {
@@ -358,3 +363,6 @@ fn daemon_set(status: &Value) -> Seen {
 fn pods(count: u64) -> &'static str {
     if count == 1 { "pod" } else { "pods" }
 }
+
+#[cfg(test)]
+mod tests;

@@ -278,3 +278,6 @@ pub fn wrap_template(kind: WorkloadKind, template_patch: Value) -> Value {
         outer
     })
 }
+
+#[cfg(test)]
+mod tests;
