@@ -1,1 +1,28 @@
 //! The cluster behind the kube context: connection, apply, workloads, tokens. Knows no Azure.
+
+mod access;
+mod cluster;
+mod connect;
+mod error;
+mod exec;
+mod explain;
+pub mod flags;
+mod gitops;
+mod kubeconfig;
+mod proxy;
+pub mod resources;
+pub mod rollout;
+mod signin;
+pub mod workload;
+
+pub use access::{Access, Allowed, Minted};
+pub use cluster::{Apply, FIELD_MANAGER, Only, Watched};
+pub use connect::Cluster;
+pub use error::{Cause, Failure, Status, Why};
+pub use flags::Flags;
+pub use gitops::{GitOps, ManagedBy};
+pub use resources::Resource;
+pub use workload::{Workload, WorkloadKind, WorkloadRef, wrap_template};
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,219 @@
+//! Asking the API server about ourselves and for others: rights, and tokens of service accounts.
+
+use std::fmt;
+
+use base64::Engine;
+use http::Method;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::cluster::Call;
+use super::connect::Cluster;
+use super::error::{Doing, Failure};
+use super::resources::{Resource, SERVICE_ACCOUNT};
+use crate::model::{Kind, Problem};
+
+const ACCESS_REVIEW: Resource = Resource {
+    group: "authorization.k8s.io",
+    version: "v1",
+    kind: "SelfSubjectAccessReview",
+    plural: "selfsubjectaccessreviews",
+    namespaced: false,
+};
+
+/// A right to ask about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Access {
+    /// `get`, `list`, `create`, `patch`, …
+    pub verb: String,
+    /// API group; empty for the core group.
+    pub group: String,
+    /// Plural name of the resource.
+    pub resource: String,
+    /// Subresource, like `token`.
+    pub subresource: Option<String>,
+    /// Namespace; `None` for the whole cluster.
+    pub namespace: Option<String>,
+    /// Name of the object; a right that is limited to names shows only when it is given.
+    pub name: Option<String>,
+}
+
+impl Access {
+    /// The right to `verb` objects of a kind.
+    pub fn to(verb: &str, kind: &Resource, namespace: Option<&str>) -> Self {
+        Access {
+            verb: verb.into(),
+            group: kind.group.into(),
+            resource: kind.plural.into(),
+            namespace: namespace.filter(|_| kind.namespaced).map(Into::into),
+            ..Access::default()
+        }
+    }
+
+    /// The same right for one object.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The same right for a subresource.
+    #[must_use]
+    pub fn subresource(mut self, subresource: &str) -> Self {
+        self.subresource = Some(subresource.into());
+        self
+    }
+}
+
+/// As `kubectl auth can-i` takes it: `patch deployments.apps/scale -n shop`.
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        if let Some(name) = &self.name {
+            write!(f, "/{name}")?;
+        }
+        if let Some(sub) = &self.subresource {
+            write!(f, " --subresource={sub}")?;
+        }
+        match &self.namespace {
+            Some(namespace) => write!(f, " -n {namespace}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Whether it is allowed.
+    pub yes: bool,
+    /// Why, as far as the cluster tells.
+    pub reason: String,
+}
+
+/// A service account's token. `Debug` hides it.
+#[derive(Clone, Debug)]
+pub struct Minted {
+    /// The token.
+    pub token: SecretString,
+    /// Who signed it: the cluster's issuer, as others know it.
+    pub issuer: String,
+    /// `system:serviceaccount:NAMESPACE:NAME`.
+    pub subject: String,
+    /// Whom it is for.
+    pub audience: Vec<String>,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+impl Cluster {
+    /// Asks for a token of a service account. At least 600 seconds are granted.
+    ///
+    /// # Errors
+    /// Any [`Failure`]; an absent account is a status 404.
+    pub async fn mint_token(&self, namespace: &str, service_account: &str, audience: &str, seconds: u64) -> Result<Minted, Failure> {
+        let body = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": { "audiences": [audience], "expirationSeconds": seconds.max(600) },
+        });
+        let doing = Doing { verb: "asking for", kind: TOKEN, namespace: Some(namespace.into()), name: Some(service_account.into()) };
+        let path = format!("{}/token", SERVICE_ACCOUNT.path(Some(namespace), Some(service_account)));
+        // Repeating it does no harm: a token is written down nowhere.
+        let call = Call { method: Method::POST, path, body: Some(body), content_type: "application/json", doing, again: true };
+        let answer = self.send(&call).await?;
+        let token = answer["status"]["token"].as_str().unwrap_or_default();
+        read_claims(token).ok_or_else(|| {
+            Failure::Other(
+                Problem::new(Kind::Failed, "KC3501", format!("the token of serviceaccount {service_account} can't be read"))
+                    .why("the API server answered with something that is not a signed service account token"),
+            )
+        })
+    }
+
+    /// Asks whether we may do something.
+    ///
+    /// # Errors
+    /// Any [`Failure`]; being refused is an answer and no failure.
+    pub async fn may(&self, ask: &Access) -> Result<Allowed, Failure> {
+        let mut attributes = json!({ "verb": ask.verb, "resource": ask.resource });
+        let rest = [("subresource", &ask.subresource), ("namespace", &ask.namespace), ("name", &ask.name)];
+        for (key, value) in rest {
+            if let Some(value) = value {
+                attributes[key] = value.as_str().into();
+            }
+        }
+        if !ask.group.is_empty() {
+            attributes["group"] = ask.group.as_str().into();
+        }
+        let body =
+            json!({ "apiVersion": ACCESS_REVIEW.api_version(), "kind": ACCESS_REVIEW.kind, "spec": { "resourceAttributes": attributes } });
+        let doing = Doing { verb: "asking for", kind: ACCESS_REVIEW, namespace: None, name: None };
+        let call = Call {
+            method: Method::POST,
+            path: ACCESS_REVIEW.path(None, None),
+            body: Some(body),
+            content_type: "application/json",
+            doing,
+            again: true,
+        };
+        let status = &self.send(&call).await?["status"];
+        let reason = status["reason"].as_str().filter(|r| !r.is_empty()).or(status["evaluationError"].as_str()).unwrap_or_default();
+        Ok(Allowed { yes: status["allowed"] == true, reason: reason.into() })
+    }
+}
+
+/// For naming what is done only; the request goes to the service account's subresource.
+const TOKEN: Resource =
+    Resource { group: "", version: "v1", kind: "ServiceAccount", plural: "a token of serviceaccounts", namespaced: true };
+
+/// Reads a token's claims. They are not verified: they came straight from the server that signs them.
+fn read_claims(token: &str) -> Option<Minted> {
+    let payload = token.split('.').nth(1)?;
+    let claims: Value = serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let audience = match &claims["aud"] {
+        Value::String(one) => vec![one.clone()],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).map(Into::into).collect(),
+        _ => Vec::new(),
+    };
+    Some(Minted {
+        token: SecretString::from(token.to_owned()),
+        issuer: claims["iss"].as_str()?.into(),
+        subject: claims["sub"].as_str()?.into(),
+        audience,
+        expires: Timestamp::from_second(claims["exp"].as_i64()?).ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::resources::DEPLOYMENT;
+
+    #[test]
+    fn reads_claims_and_hides_the_token() {
+        let part = |v: Value| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(v.to_string());
+        let claims = json!({ "iss": "https://issuer/", "sub": "system:serviceaccount:shop:web", "aud": ["api://AzureADTokenExchange"], "exp": 1_800_000_000 });
+        let token = format!("{}.{}.c2ln", part(json!({ "alg": "RS256" })), part(claims));
+        let minted = read_claims(&token).unwrap();
+        assert_eq!((minted.issuer.as_str(), minted.audience.len()), ("https://issuer/", 1));
+        assert_eq!(minted.expires.as_second(), 1_800_000_000);
+        assert!(!format!("{minted:?}").contains("c2ln"));
+        for bad in ["", "a.b", "a.!!.c", "a.e30.c"] {
+            assert!(read_claims(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_access_reads_like_the_command_that_checks_it() {
+        let access = Access::to("patch", &DEPLOYMENT, Some("shop")).named("web");
+        assert_eq!(access.to_string(), "patch deployments.apps/web -n shop");
+        assert_eq!(
+            Access::to("create", &SERVICE_ACCOUNT, Some("shop")).subresource("token").to_string(),
+            "create serviceaccounts --subresource=token -n shop"
+        );
+    }
+}

@@ -1,0 +1,395 @@
+//! The verbs: one function, one request (reads and applies up to three), objects in and out as plain JSON.
+//!
+//! Untyped on purpose: what is sent is exactly what is meant, with no defaults from a schema of another version, and
+//! unknown fields of a newer server survive a read and a write.
+
+use std::time::{Duration, Instant};
+
+use futures::stream::BoxStream;
+use futures::{AsyncBufReadExt, StreamExt};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method, Request};
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use super::connect::Cluster;
+use super::error::{Doing, Failure, Why, from_answer, from_kube, from_status, not_kubernetes};
+use super::resources::{Resource, encode};
+use crate::model::Event;
+
+/// Field manager of writes that belong to no connection.
+pub const FIELD_MANAGER: &str = "kubectl-connect";
+/// Tries of a request that may be repeated.
+const TRIES: u32 = 3;
+/// The longest wait before the next try, whatever the server asks for.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Objects per page of a list.
+const PAGE: u32 = 250;
+
+/// How to apply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Apply {
+    /// Take over fields that others manage.
+    pub force: bool,
+    /// Only say what would be: admission and conflicts are checked, nothing is stored.
+    pub dry_run: bool,
+}
+
+/// Delete only if the object is still the one that was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Only {
+    /// Its uid: it was not deleted and made again.
+    pub uid: Option<String>,
+    /// Its resourceVersion: nobody changed it.
+    pub resource_version: Option<String>,
+}
+
+/// Events of a watch: `{"type": "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK", "object": …}`.
+pub type Watched = BoxStream<'static, Result<Value, Failure>>;
+
+/// One HTTP request to the API server.
+pub(crate) struct Call {
+    pub method: Method,
+    pub path: String,
+    pub body: Option<Value>,
+    pub content_type: &'static str,
+    pub doing: Doing,
+    /// Whether it may be sent again.
+    pub again: bool,
+}
+
+impl Call {
+    fn read(verb: &'static str, kind: &Resource, namespace: Option<&str>, name: Option<&str>) -> Call {
+        let doing = Doing { verb, kind: *kind, namespace: namespace.map(Into::into), name: name.map(Into::into) };
+        Call { method: Method::GET, path: kind.path(namespace, name), body: None, content_type: "application/json", doing, again: true }
+    }
+
+    fn write(verb: &'static str, method: Method, kind: &Resource, namespace: Option<&str>, name: Option<&str>, body: Value) -> Call {
+        let mut call = Call::read(verb, kind, namespace, name);
+        call.method = method;
+        call.body = Some(body);
+        call.again = false;
+        call
+    }
+
+    fn query(mut self, pairs: &[(&str, &str)]) -> Call {
+        for (key, value) in pairs {
+            self.path.push(if self.path.contains('?') { '&' } else { '?' });
+            self.path.push_str(key);
+            self.path.push('=');
+            self.path.push_str(&encode(value));
+        }
+        self
+    }
+}
+
+impl Cluster {
+    /// Reads one object; `None` when the object is absent. A missing kind is [`Failure::NoSuchKind`].
+    ///
+    /// # Errors
+    /// Any [`Failure`] but an absent object.
+    pub async fn get(&self, kind: &Resource, namespace: Option<&str>, name: &str) -> Result<Option<Value>, Failure> {
+        match self.send(&Call::read("reading", kind, namespace, Some(name))).await {
+            Ok(object) => Ok(Some(object)),
+            Err(failure) if failure.is_not_found() => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Lists the objects of a namespace, or of all with `None`, page by page. Items carry no `kind`, as the server has it.
+    ///
+    /// # Errors
+    /// Any [`Failure`].
+    pub async fn list(&self, kind: &Resource, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>, Failure> {
+        let limit = PAGE.to_string();
+        let mut items = Vec::new();
+        let mut next = String::new();
+        loop {
+            let mut call = Call::read("listing", kind, namespace, None).query(&[("limit", &limit)]);
+            if let Some(labels) = labels {
+                call = call.query(&[("labelSelector", labels)]);
+            }
+            if !next.is_empty() {
+                call = call.query(&[("continue", &next)]);
+            }
+            let mut page = self.send(&call).await?;
+            if let Value::Array(found) = page["items"].take() {
+                items.extend(found);
+            }
+            match page["metadata"]["continue"].as_str() {
+                Some(token) if !token.is_empty() => next = token.into(),
+                _ => return Ok(items),
+            }
+        }
+    }
+
+    /// Creates an object; one that is there already is a 409 ([`Failure::is_already_exists`]).
+    ///
+    /// # Errors
+    /// Any [`Failure`].
+    pub async fn create(&self, kind: &Resource, namespace: Option<&str>, body: &Value) -> Result<Value, Failure> {
+        let name = body["metadata"]["name"].as_str().map(str::to_owned);
+        let mut call = Call::write("creating", Method::POST, kind, namespace, None, complete(kind, None, body))
+            .query(&[("fieldManager", FIELD_MANAGER)]);
+        call.doing.name = name;
+        self.send(&call).await
+    }
+
+    /// Replaces an object. `body` carries the resourceVersion that it was read with, so that nobody's change is lost.
+    ///
+    /// # Errors
+    /// Any [`Failure`]; a stale resourceVersion is [`Failure::is_stale`].
+    pub async fn replace(&self, kind: &Resource, namespace: Option<&str>, name: &str, body: &Value) -> Result<Value, Failure> {
+        let call = Call::write("replacing", Method::PUT, kind, namespace, Some(name), complete(kind, Some(name), body));
+        self.send(&call.query(&[("fieldManager", FIELD_MANAGER)])).await
+    }
+
+    /// Applies on the server's side as `manager`. Safe to repeat: the same body writes nothing the second time.
+    ///
+    /// # Errors
+    /// Any [`Failure`]; fields of other managers are [`Failure::is_conflict_of_managers`].
+    pub async fn apply(
+        &self,
+        kind: &Resource,
+        namespace: Option<&str>,
+        name: &str,
+        manager: &str,
+        body: &Value,
+        how: Apply,
+    ) -> Result<Value, Failure> {
+        let mut call = Call::write("applying", Method::PATCH, kind, namespace, Some(name), complete(kind, Some(name), body))
+            .query(&[("fieldManager", manager)]);
+        call.content_type = "application/apply-patch+yaml";
+        call.again = true;
+        if how.force {
+            call = call.query(&[("force", "true")]);
+        }
+        if how.dry_run {
+            call = call.query(&[("dryRun", "All")]);
+        }
+        self.send(&call).await
+    }
+
+    /// Applies a JSON merge patch as `manager`. Unknown fields are refused.
+    ///
+    /// # Errors
+    /// Any [`Failure`].
+    pub async fn merge(&self, kind: &Resource, namespace: Option<&str>, name: &str, manager: &str, body: &Value) -> Result<Value, Failure> {
+        let mut call = Call::write("patching", Method::PATCH, kind, namespace, Some(name), body.clone());
+        call.content_type = "application/merge-patch+json";
+        // Without Strict the server drops what it does not know and answers 200.
+        self.send(&call.query(&[("fieldManager", manager), ("fieldValidation", "Strict")])).await
+    }
+
+    /// Deletes an object; `false` when it was absent. What it owns goes in the background.
+    ///
+    /// # Errors
+    /// Any [`Failure`]; a precondition that no longer holds is [`Failure::is_stale`].
+    pub async fn delete(&self, kind: &Resource, namespace: Option<&str>, name: &str, only: Only) -> Result<bool, Failure> {
+        let mut options = json!({ "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background" });
+        if let Some(uid) = only.uid {
+            options["preconditions"]["uid"] = uid.into();
+        }
+        if let Some(version) = only.resource_version {
+            options["preconditions"]["resourceVersion"] = version.into();
+        }
+        match self.send(&Call::write("deleting", Method::DELETE, kind, namespace, Some(name), options)).await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure.is_not_found() => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Watches one object from the resourceVersion `from` on, for `seconds`; then the stream ends by itself.
+    ///
+    /// # Errors
+    /// Any [`Failure`]; one that comes later is an item of the stream, like a status 410 for a version that is too old.
+    pub async fn watch(&self, kind: &Resource, namespace: Option<&str>, name: &str, from: &str, seconds: u32) -> Result<Watched, Failure> {
+        let field = format!("metadata.name={name}");
+        let seconds = seconds.to_string();
+        let mut call = Call::read("watching", kind, namespace, None).query(&[
+            ("watch", "true"),
+            ("fieldSelector", &field),
+            ("resourceVersion", from),
+            ("timeoutSeconds", &seconds),
+            ("allowWatchBookmarks", "true"),
+        ]);
+        call.doing.name = Some(name.into());
+        let mut request = self.request(&call).await?.map(|_| Vec::new());
+        // kube decodes the first member only of a stream that is compressed event by event.
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let started = Instant::now();
+        let opened = self.within(self.0.client.request_stream(request)).await?;
+        let stream = opened.map_err(|error| self.signed(from_kube(&call.doing, &self.0.host, &error)))?;
+        trace(&call, 200, started);
+        let (doing, host) = (call.doing, self.0.host.clone());
+        Ok(stream
+            .lines()
+            .map(move |line| match line.map(|line| serde_json::from_str::<Value>(&line)) {
+                Ok(Ok(event)) if event["type"] == "ERROR" => Err(from_status(&doing, 500, &event["object"], None)),
+                Ok(Ok(event)) => Ok(event),
+                // The end of a stream that was cut in the middle of a line.
+                Ok(Err(_)) | Err(_) => Err(Failure::Unreachable { host: host.clone(), why: Why::CutOff, may_have_happened: false }),
+            })
+            .boxed())
+    }
+
+    /// Sends a call, again if it may be and that can help.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Value, Failure> {
+        let mut tried = 1;
+        loop {
+            let failure = match self.send_once(call).await {
+                Ok(value) => return Ok(value),
+                Err(failure) => failure,
+            };
+            let Some(wait) = wait_before_next(&failure, tried).filter(|_| call.again && tried < TRIES) else {
+                return Err(failure);
+            };
+            self.0.events.say(Event::Note(format!("{failure}; trying again in {:.1} s", wait.as_secs_f32())));
+            tokio::time::sleep(wait).await;
+            tried += 1;
+        }
+    }
+
+    async fn send_once(&self, call: &Call) -> Result<Value, Failure> {
+        let request = self.request(call).await?;
+        let started = Instant::now();
+        let host = &self.0.host;
+        let answered = self
+            .within(async {
+                let response = self.0.client.send(request).await?;
+                let (head, body) = response.into_parts();
+                Ok::<_, kube::Error>((head, body.collect_bytes().await?))
+            })
+            .await;
+        let answered = match answered {
+            Ok(answered) => answered,
+            Err(Failure::Unreachable { host, why, .. }) => {
+                trace(call, 0, started);
+                return Err(Failure::Unreachable { host, why, may_have_happened: call.doing.writes() });
+            }
+            Err(failure) => return Err(failure),
+        };
+        let (head, body) = answered.map_err(|error| {
+            trace(call, 0, started);
+            from_kube(&call.doing, host, &error)
+        })?;
+        let code = head.status.as_u16();
+        trace(call, code, started);
+        if head.status.is_success() {
+            return serde_json::from_slice::<Value>(&body)
+                .ok()
+                .filter(Value::is_object)
+                .ok_or_else(|| Failure::Other(not_kubernetes(host, code, &String::from_utf8_lossy(&body))));
+        }
+        if head.status.is_redirection() || head.status.is_informational() {
+            return Err(Failure::Other(not_kubernetes(host, code, &String::from_utf8_lossy(&body))));
+        }
+        let retry_after =
+            head.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
+        let mut failure = self.signed(from_answer(&call.doing, host, code, &body, retry_after));
+        if let Failure::Status(status) = &mut failure {
+            status.audit_id = head.headers.get("audit-id").and_then(|v| v.to_str().ok()).map(Into::into);
+        }
+        Err(failure)
+    }
+
+    async fn request(&self, call: &Call) -> Result<Request<Body>, Failure> {
+        let body = call.body.as_ref().map(|body| body.to_string().into_bytes());
+        let mut request = Request::builder().method(call.method.clone()).uri(call.path.as_str()).header(ACCEPT, "application/json");
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, call.content_type);
+        }
+        if let Some(header) = self.0.sign_in.header().await.map_err(Failure::Credentials)? {
+            request = request.header(AUTHORIZATION, header);
+        }
+        request.body(Body::from(body.unwrap_or_default())).map_err(|error| {
+            Failure::Other(
+                crate::model::Problem::new(crate::model::Kind::Failed, "KC3315", format!("{}: the request can't be built", call.doing))
+                    .why(error.to_string()),
+            )
+        })
+    }
+
+    /// Runs a request under the limit.
+    async fn within<T>(&self, request: impl Future<Output = T>) -> Result<T, Failure> {
+        let Some(limit) = self.0.limit else { return Ok(request.await) };
+        tokio::time::timeout(limit, request).await.map_err(|_| Failure::Unreachable {
+            host: self.0.host.clone(),
+            why: Why::NoAnswer(limit),
+            may_have_happened: false,
+        })
+    }
+
+    /// Tells a 401 what the request was signed in with.
+    fn signed(&self, mut failure: Failure) -> Failure {
+        if let Failure::Status(status) = &mut failure
+            && status.code == 401
+        {
+            status.credential = Some(self.0.sign_in.describe());
+        }
+        failure
+    }
+}
+
+/// Fills in what names the object, where it is missing: apply wants all three.
+fn complete(kind: &Resource, name: Option<&str>, body: &Value) -> Value {
+    let mut body = body.clone();
+    if body["apiVersion"].is_null() {
+        body["apiVersion"] = kind.api_version().into();
+    }
+    if body["kind"].is_null() {
+        body["kind"] = kind.kind.into();
+    }
+    if let Some(name) = name
+        && body["metadata"]["name"].is_null()
+    {
+        body["metadata"]["name"] = name.into();
+    }
+    body
+}
+
+/// How long to wait before the next try; `None` where another try can't help.
+fn wait_before_next(failure: &Failure, tried: u32) -> Option<Duration> {
+    let own = Duration::from_millis(250) * 4_u32.saturating_pow(tried.saturating_sub(1));
+    match failure {
+        Failure::Status(status) => match status.code {
+            429 | 502 | 503 | 504 => Some(status.retry_after.unwrap_or(own).max(own).min(LONGEST_WAIT)),
+            // The server's own judgement of a body comes as a 500 without a reason: it will not change its mind.
+            500 if !status.reason.is_empty()
+                || status.object_kind.is_empty() && !status.message.contains("schema") && !status.message.contains("strconv") =>
+            {
+                Some(own)
+            }
+            _ => None,
+        },
+        Failure::Unreachable { why: Why::CutOff, .. } => Some(own),
+        _ => None,
+    }
+}
+
+fn trace(call: &Call, code: u16, started: Instant) {
+    let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(target: "connect::http", "{} {} {} {took} ms", call.method, call.path, code);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::resources::SECRET;
+
+    #[test]
+    fn completes_only_what_is_missing() {
+        let body = json!({ "kind": "Mine", "data": {} });
+        let full = complete(&SECRET, Some("a"), &body);
+        assert_eq!(full, json!({ "kind": "Mine", "data": {}, "apiVersion": "v1", "metadata": { "name": "a" } }));
+        let named = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "b" } });
+        assert_eq!(complete(&SECRET, Some("a"), &named), named);
+    }
+
+    #[test]
+    fn queries_are_encoded() {
+        let call = Call::read("listing", &SECRET, Some("shop"), None).query(&[("labelSelector", "a=b,c in (d)"), ("limit", "2")]);
+        assert_eq!(call.path, "/api/v1/namespaces/shop/secrets?labelSelector=a%3Db%2Cc%20in%20%28d%29&limit=2");
+    }
+}

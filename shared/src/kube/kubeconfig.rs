@@ -1,0 +1,238 @@
+//! Finding, reading and merging kubeconfig files, and choosing cluster and user from them, as kubectl does.
+//!
+//! The types are kube's; the rules are ours, because kube fails on one missing file of a list, takes an absent user for
+//! anonymous and an empty namespace for all of them. Neither a `Kubeconfig` nor a parse error is ever printed: both hold
+//! tokens.
+
+use std::path::{Path, PathBuf};
+
+use kube::config::{AuthInfo, Cluster as ClusterEntry, Context, Kubeconfig, KubeconfigError};
+use secrecy::SecretString;
+
+use super::flags::Flags;
+use crate::model::{Kind, Problem, Result};
+use crate::sys;
+
+/// Cluster, user and namespace that a command speaks to.
+pub(crate) struct Chosen {
+    pub context: String,
+    pub cluster_name: String,
+    pub user_name: String,
+    pub namespace: String,
+    pub cluster: ClusterEntry,
+    pub user: AuthInfo,
+}
+
+/// The files to look at: the flag's alone, else `KUBECONFIG`'s list, else `~/.kube/config`.
+pub(crate) fn paths(flags: &Flags) -> Vec<PathBuf> {
+    if let Some(path) = &flags.kubeconfig {
+        return vec![path.clone()];
+    }
+    let listed: Vec<PathBuf> =
+        sys::var("KUBECONFIG").map(|list| std::env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()).collect()).unwrap_or_default();
+    if listed.is_empty() { sys::home().map(|home| home.join(".kube").join("config")).into_iter().collect() } else { listed }
+}
+
+/// Reads what there is of `paths` and merges it: the first file to name a thing wins. `None` when no file is there.
+pub(crate) fn read(paths: &[PathBuf]) -> Result<Option<Kubeconfig>> {
+    let mut merged: Option<Kubeconfig> = None;
+    for path in paths.iter().filter(|path| path.exists()) {
+        let mut next = Kubeconfig::read_from(path).map_err(|error| unreadable(path, &error))?;
+        // An empty name is what `kubectl config unset current-context` leaves: the next file's counts.
+        if next.current_context.as_deref() == Some("") {
+            next.current_context = None;
+        }
+        merged = Some(match merged {
+            None => next,
+            Some(first) => first.merge(next).map_err(|error| unreadable(path, &error))?,
+        });
+    }
+    Ok(merged)
+}
+
+/// Nothing to read: says what was looked for.
+pub(crate) fn none_found(paths: &[PathBuf]) -> Problem {
+    let looked: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let why = if looked.is_empty() { "no home directory is known".to_owned() } else { format!("looked for {}", looked.join(", ")) };
+    Problem::new(Kind::Usage, "KC3001", "there is no kubeconfig")
+        .why(why)
+        .fix("az aks get-credentials --resource-group GROUP --name CLUSTER")
+        .fix("or name the file: --kubeconfig FILE, KUBECONFIG=FILE")
+}
+
+fn unreadable(path: &Path, error: &KubeconfigError) -> Problem {
+    let file = path.display();
+    match error {
+        KubeconfigError::ReadConfig(io, _) => Problem::new(Kind::Failed, "KC3002", format!("{file} can't be read")).why(io.to_string()),
+        // Its text quotes the source, tokens included: the place is enough.
+        KubeconfigError::Parse(error) => {
+            let problem = Problem::new(Kind::Failed, "KC3003", format!("{file} is not a kubeconfig"));
+            let place = match error.location() {
+                Some(at) => format!("it can't be understood at line {}, column {}", at.line(), at.column()),
+                None => "it can't be understood".into(),
+            };
+            problem.why(place).fix(format!("kubectl config view --kubeconfig {file}   # tells what is wrong there"))
+        }
+        KubeconfigError::KindMismatch | KubeconfigError::ApiVersionMismatch => {
+            Problem::new(Kind::Failed, "KC3003", format!("{file} is not a kubeconfig like the others of the list"))
+                .why("kind or apiVersion differs; it must be Config, v1")
+        }
+        _ => Problem::new(Kind::Failed, "KC3002", format!("{file} can't be read")),
+    }
+}
+
+/// Chooses context, cluster and user, and lays the flags over them.
+pub(crate) fn choose(config: &Kubeconfig, flags: &Flags) -> Result<Chosen> {
+    let named = flags.context.as_deref().or(config.current_context.as_deref()).filter(|name| !name.is_empty());
+    let context = match named {
+        Some(name) => Some(find_context(config, name)?),
+        // With a server, or with cluster and user named, no context is needed.
+        None if flags.server.is_some() || flags.cluster.is_some() => None,
+        None => return Err(no_context(config)),
+    };
+    let cluster_name = flags.cluster.as_deref().or(context.as_ref().map(|c| c.cluster.as_str())).unwrap_or_default().to_owned();
+    let user_name = flags.user.as_deref().or(context.as_ref().and_then(|c| c.user.as_deref())).unwrap_or_default().to_owned();
+    let cluster = with_cluster_flags(find_cluster(config, named, &cluster_name, flags)?, flags)?;
+    let user = with_user_flags(find_user(config, named, &user_name, &cluster, flags)?, flags)?;
+    let namespace = [flags.namespace.as_deref(), context.as_ref().and_then(|c| c.namespace.as_deref())];
+    let namespace = namespace.into_iter().flatten().find(|n| !n.is_empty()).unwrap_or("default").to_owned();
+    if let Some(fault) = crate::model::names::namespace_fault(&namespace) {
+        return Err(Problem::new(Kind::Usage, "KC3005", format!("`{namespace}` is not a namespace")).why(fault));
+    }
+    Ok(Chosen { context: named.unwrap_or_default().into(), cluster_name, user_name, namespace, cluster, user })
+}
+
+fn find_context(config: &Kubeconfig, name: &str) -> Result<Context> {
+    config.contexts.iter().find(|c| c.name == name).and_then(|c| c.context.clone()).ok_or_else(|| {
+        Problem::new(Kind::Usage, "KC3005", format!("there is no context {name} in the kubeconfig"))
+            .why(known("contexts", config.contexts.iter().map(|c| c.name.as_str())))
+            .fix("kubectl config get-contexts")
+    })
+}
+
+fn no_context(config: &Kubeconfig) -> Problem {
+    Problem::new(Kind::Usage, "KC3004", "no context is chosen")
+        .why(known("contexts", config.contexts.iter().map(|c| c.name.as_str())))
+        .fix("kubectl config use-context NAME")
+        .fix("or name it: --context NAME")
+}
+
+fn find_cluster(config: &Kubeconfig, context: Option<&str>, name: &str, flags: &Flags) -> Result<ClusterEntry> {
+    let found = config.clusters.iter().find(|c| c.name == name).and_then(|c| c.cluster.clone());
+    match found {
+        Some(cluster) => Ok(cluster),
+        None if flags.server.is_some() && flags.cluster.is_none() => Ok(ClusterEntry::default()),
+        None => Err(Problem::new(Kind::Usage, "KC3006", format!("there is no cluster {name} in the kubeconfig"))
+            .why(match context {
+                Some(context) if flags.cluster.is_none() => format!("context {context} names it"),
+                _ => known("clusters", config.clusters.iter().map(|c| c.name.as_str())),
+            })
+            .fix("kubectl config get-clusters")),
+    }
+}
+
+fn find_user(config: &Kubeconfig, context: Option<&str>, name: &str, cluster: &ClusterEntry, flags: &Flags) -> Result<AuthInfo> {
+    if let Some(user) = config.auth_infos.iter().find(|u| u.name == name) {
+        return Ok(user.auth_info.clone().unwrap_or_default());
+    }
+    let brings_own = flags.token.is_some() || flags.client_certificate.is_some();
+    // `kubectl proxy` on this machine adds the sign-in itself; nothing else speaks plain HTTP.
+    let needs_none = cluster.server.as_deref().is_some_and(|server| server.starts_with("http://"));
+    if flags.user.is_none() && (brings_own || (name.is_empty() && needs_none)) {
+        return Ok(AuthInfo::default());
+    }
+    let problem = if name.is_empty() {
+        Problem::new(Kind::NotSignedIn, "KC3007", "no user is chosen").why(match context {
+            Some(context) => format!("context {context} names none, so every request would be anonymous"),
+            None => "without one every request would be anonymous".into(),
+        })
+    } else {
+        Problem::new(Kind::NotSignedIn, "KC3007", format!("there is no user {name} in the kubeconfig"))
+            .why(known("users", config.auth_infos.iter().map(|u| u.name.as_str())))
+    };
+    Err(problem.fix("kubectl config get-users   # then --user NAME, or fetch the cluster's credentials again"))
+}
+
+fn with_cluster_flags(mut cluster: ClusterEntry, flags: &Flags) -> Result<ClusterEntry> {
+    if let Some(server) = &flags.server {
+        cluster.server = Some(server.clone());
+        // The name belongs to the server that was replaced.
+        cluster.tls_server_name = None;
+    }
+    if let Some(name) = &flags.tls_server_name {
+        cluster.tls_server_name = Some(name.clone());
+    }
+    if flags.insecure_skip_tls_verify && flags.certificate_authority.is_some() {
+        return Err(Problem::new(Kind::Usage, "KC3011", "--insecure-skip-tls-verify and --certificate-authority exclude each other"));
+    }
+    if let Some(file) = &flags.certificate_authority {
+        cluster.certificate_authority = Some(file.display().to_string());
+        cluster.certificate_authority_data = None;
+        cluster.insecure_skip_tls_verify = None;
+    }
+    if flags.insecure_skip_tls_verify {
+        cluster.insecure_skip_tls_verify = Some(true);
+        cluster.certificate_authority = None;
+        cluster.certificate_authority_data = None;
+    }
+    let has_ca = cluster.certificate_authority.is_some() || cluster.certificate_authority_data.is_some();
+    if cluster.insecure_skip_tls_verify == Some(true) && has_ca {
+        return Err(Problem::new(Kind::Usage, "KC3011", "the cluster entry has a CA and insecure-skip-tls-verify")
+            .why("with both, the CA would silently not be used")
+            .fix("kubectl config set-cluster CLUSTER --insecure-skip-tls-verify=false"));
+    }
+    Ok(cluster)
+}
+
+fn with_user_flags(mut user: AuthInfo, flags: &Flags) -> Result<AuthInfo> {
+    if let Some(token) = &flags.token {
+        user.token = Some(SecretString::from(token.clone()));
+        (user.token_file, user.exec, user.auth_provider, user.username, user.password) = (None, None, None, None, None);
+    }
+    if let Some(file) = &flags.client_certificate {
+        user.client_certificate = Some(file.display().to_string());
+        user.client_certificate_data = None;
+    }
+    if let Some(file) = &flags.client_key {
+        user.client_key = Some(file.display().to_string());
+        user.client_key_data = None;
+    }
+    if let Some(name) = &flags.as_user {
+        user.impersonate = Some(name.clone());
+    }
+    if let Some(uid) = &flags.as_uid {
+        user.impersonate_uid = Some(uid.clone());
+    }
+    if !flags.as_groups.is_empty() {
+        user.impersonate_groups = Some(flags.as_groups.clone());
+    }
+    if !flags.as_user_extra.is_empty() {
+        let mut extra = std::collections::HashMap::<String, Vec<String>>::new();
+        for pair in &flags.as_user_extra {
+            let Some((key, value)) = pair.split_once('=') else {
+                return Err(Problem::new(Kind::Usage, "KC3011", format!("--as-user-extra `{pair}` is not KEY=VALUE")));
+            };
+            extra.entry(key.into()).or_default().push(value.into());
+        }
+        user.impersonate_user_extra = Some(extra);
+    }
+    let impersonates_more = user.impersonate_uid.is_some() || user.impersonate_groups.is_some() || user.impersonate_user_extra.is_some();
+    if impersonates_more && user.impersonate.is_none() {
+        return Err(
+            Problem::new(Kind::Usage, "KC3011", "a group, uid or extra can only be impersonated together with a user").fix("add --as USER")
+        );
+    }
+    Ok(user)
+}
+
+fn known<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    match names.len() {
+        0 => format!("it holds no {what}"),
+        1..=8 => format!("{what} there: {}", names.join(", ")),
+        more => format!("{what} there: {}, and {} more", names[..8].join(", "), more - 8),
+    }
+}
+
+#[cfg(test)]
+mod tests;

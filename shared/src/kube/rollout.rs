@@ -1,0 +1,368 @@
+//! Waiting until a workload's new pods have taken the place of the old ones.
+//!
+//! kube's own condition says yes too early: right after a patch the status is still the old, healthy one. So the
+//! observed generation comes first, then the counts (`recordings/KUBERNETES.md`, findings 28 to 31).
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use serde_json::Value;
+
+use super::connect::Cluster;
+use super::error::{Failure, shorten};
+use super::workload::{Workload, WorkloadKind};
+use crate::model::{Kind, Problem, Result};
+
+/// Between two looks where a watch is not to be had.
+const POLL: Duration = Duration::from_secs(2);
+/// How long one watch lasts; then the object is read once, in case a connection died without a word.
+const WATCH_SECONDS: u32 = 30;
+const WATCH: Duration = Duration::from_secs(WATCH_SECONDS as u64);
+/// How much later than asked for the server may end a watch.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long pods may fail to be created before that is final: a webhook or an account that is just being made
+/// recovers by itself within seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What one look at the object says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Rolled out; with a remark where something is left to know.
+    Done(Option<String>),
+    /// On its way.
+    Going(String),
+    /// On its way, but pods can't be created: the server's text.
+    CannotCreate(String),
+    /// Will not get there by waiting.
+    Stuck(Stuck),
+}
+
+/// Why waiting is pointless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stuck {
+    /// The Deployment is paused.
+    Paused,
+    /// Pods are replaced only when someone deletes them.
+    OnDelete,
+    /// The Deployment's own deadline is over; with its message.
+    Deadline(String),
+}
+
+/// Waits until the change that `workload` shows (the answer to the patch) is rolled out.
+///
+/// # Errors
+/// Times out with what is seen last, or says why waiting is pointless.
+pub async fn wait(cluster: &Cluster, workload: &Workload, limit: Duration, progress: &(dyn Fn(String) + Send + Sync)) -> Result<()> {
+    let mut waiter = Waiter { workload, told: String::new(), failing_since: None, trouble: None, progress };
+    if waiter.look(&workload.object)? {
+        return Ok(());
+    }
+    match tokio::time::timeout(limit, waiter.until_done(cluster)).await {
+        Ok(result) => result,
+        Err(_) => Err(waiter.timed_out(limit)),
+    }
+}
+
+struct Waiter<'a> {
+    workload: &'a Workload,
+    told: String,
+    failing_since: Option<Instant>,
+    /// Why pods can't be created just now.
+    trouble: Option<String>,
+    progress: &'a (dyn Fn(String) + Send + Sync),
+}
+
+impl Waiter<'_> {
+    async fn until_done(&mut self, cluster: &Cluster) -> Result<()> {
+        let mut version = self.workload.resource_version().to_owned();
+        loop {
+            if !version.is_empty() && self.watch(cluster, &mut version).await? {
+                return Ok(());
+            }
+            // The watch ended, can't be had, or has told nothing for a while: look ourselves.
+            let w = self.workload;
+            match cluster.get(w.kind.resource(), Some(&w.namespace), &w.name).await {
+                Ok(Some(object)) => {
+                    if self.look(&object)? {
+                        return Ok(());
+                    }
+                    object["metadata"]["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut version);
+                }
+                Ok(None) => return Err(self.gone()),
+                // The API server may be restarting: the limit decides.
+                Err(failure) if passes(&failure) => {}
+                Err(failure) => return Err(Problem::from(failure).context(format!("waiting for {w}"))),
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Follows events; true when done, false when the watch is over.
+    async fn watch(&mut self, cluster: &Cluster, version: &mut String) -> Result<bool> {
+        let w = self.workload;
+        let watching = Instant::now();
+        let mut events = match cluster.watch(w.kind.resource(), Some(&w.namespace), &w.name, version, WATCH_SECONDS).await {
+            Ok(events) => events,
+            // No right to watch, too old a version, no connection: polling goes on.
+            Err(_) => return Ok(false),
+        };
+        loop {
+            // Nothing changes while pods can't be created, and no event comes to count the time by.
+            match tokio::time::timeout(POLL, events.next()).await.ok() {
+                None if watching.elapsed() > WATCH + GRACE => return Ok(false),
+                None => self.check_patience()?,
+                Some(None) => return Ok(false),
+                Some(Some(Err(_))) => {
+                    version.clear();
+                    return Ok(false);
+                }
+                Some(Some(Ok(event))) => {
+                    let object = &event["object"];
+                    if let Some(newer) = object["metadata"]["resourceVersion"].as_str() {
+                        newer.clone_into(version);
+                    }
+                    match event["type"].as_str() {
+                        Some("DELETED") => return Err(self.gone()),
+                        Some("BOOKMARK") => {}
+                        _ if self.look(object)? => return Ok(true),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Judges the object, says what is new; true when done.
+    fn look(&mut self, object: &Value) -> Result<bool> {
+        let uid = self.workload.uid();
+        if !uid.is_empty() && object["metadata"]["uid"].as_str().is_some_and(|now| now != uid) {
+            return Err(self.gone());
+        }
+        let seen = look(self.workload.kind, object);
+        if !matches!(seen, Seen::CannotCreate(_)) {
+            (self.failing_since, self.trouble) = (None, None);
+        }
+        match seen {
+            Seen::Done(remark) => {
+                if let Some(remark) = remark {
+                    self.tell(remark);
+                }
+                Ok(true)
+            }
+            Seen::Going(text) => {
+                self.tell(text);
+                Ok(false)
+            }
+            Seen::CannotCreate(message) => {
+                self.tell(format!("no pod can be created: {}", plain(&message)));
+                self.trouble = Some(message);
+                self.failing_since.get_or_insert_with(Instant::now);
+                self.check_patience()?;
+                Ok(false)
+            }
+            Seen::Stuck(why) => Err(self.stuck(&why)),
+        }
+    }
+
+    fn tell(&mut self, text: String) {
+        if text != self.told {
+            (self.progress)(text.clone());
+            self.told = text;
+        }
+    }
+
+    fn check_patience(&self) -> Result<()> {
+        match (&self.trouble, self.failing_since) {
+            (Some(message), Some(since)) if since.elapsed() >= PATIENCE => Err(cannot_create(self.workload, message)),
+            _ => Ok(()),
+        }
+    }
+
+    fn stuck(&self, why: &Stuck) -> Problem {
+        let w = self.workload;
+        let problem = |code, what: String| Problem::new(Kind::Failed, code, what);
+        match why {
+            Stuck::Paused => problem("KC3603", format!("{w} is paused: its pods stay as they are"))
+                .why("the change is stored and rolls out when the rollout is resumed")
+                .fix(format!("kubectl rollout resume {w} -n {}", w.namespace)),
+            Stuck::OnDelete => problem("KC3604", format!("{w} replaces pods only when they are deleted"))
+                .why("its update strategy is OnDelete; the change is stored and new pods have it")
+                .fix(match w.selector() {
+                    Some(selector) => format!("kubectl delete pods -l {selector} -n {}   # one after another, when it suits", w.namespace),
+                    None => format!("kubectl delete pod POD -n {}", w.namespace),
+                }),
+            Stuck::Deadline(message) => problem("KC3602", format!("{w} does not get its new pods running"))
+                .why(format!("{message}{}", after(&self.told)))
+                .fix(look_at_pods(w)),
+        }
+    }
+
+    fn gone(&self) -> Problem {
+        let w = self.workload;
+        Problem::new(Kind::NotFound, "KC3606", format!("{w} was deleted while its rollout was waited for"))
+            .fix(format!("kubectl get {w} -n {}", w.namespace))
+    }
+
+    fn timed_out(&self, limit: Duration) -> Problem {
+        let w = self.workload;
+        if let Some(message) = &self.trouble {
+            return cannot_create(w, message);
+        }
+        let seen = if self.told.is_empty() { "nothing was seen of it".to_owned() } else { self.told.clone() };
+        Problem::new(Kind::TimedOut, "KC3601", format!("{w} was not rolled out within {}", span(limit)))
+            .why(seen)
+            .fix(look_at_pods(w))
+            .fix(format!("kubectl rollout status {w} -n {}   # goes on waiting", w.namespace))
+    }
+}
+
+fn look_at_pods(w: &Workload) -> String {
+    match w.selector() {
+        Some(selector) => format!("kubectl describe pods -l {selector} -n {}   # Events at the end say why", w.namespace),
+        None => format!("kubectl describe {w} -n {}", w.namespace),
+    }
+}
+
+fn after(told: &str) -> String {
+    if told.is_empty() { String::new() } else { format!(" ({told})") }
+}
+
+fn span(limit: Duration) -> String {
+    let seconds = limit.as_secs();
+    if seconds >= 120 && seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { format!("{seconds} s") }
+}
+
+fn passes(failure: &Failure) -> bool {
+    match failure {
+        Failure::Unreachable { .. } => true,
+        Failure::Status(status) => status.code == 429 || status.code >= 500,
+        _ => false,
+    }
+}
+
+fn cannot_create(w: &Workload, message: &str) -> Problem {
+    let problem = Problem::new(Kind::Failed, "KC3605", format!("no new pod of {w} can be created")).why(plain(message));
+    if let Some(webhook) = between(message, "failed calling webhook \"", "\"") {
+        return problem
+            .fix(format!("see why {webhook} does not answer: kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations"))
+            .fix("the old pods go on; the rollout continues by itself when the webhook answers");
+    }
+    if let Some(account) = between(message, "serviceaccount \"", "\" not found") {
+        return problem.fix(format!("kubectl create serviceaccount {account} -n {}", w.namespace));
+    }
+    if message.contains("exceeded quota") {
+        return problem.fix(format!("kubectl describe resourcequota -n {}", w.namespace));
+    }
+    problem.fix(format!("kubectl describe replicasets -n {}   # Events at the end say why", w.namespace))
+}
+
+/// The controller's text in plain words; the text itself where it is none of the usual ones.
+fn plain(message: &str) -> String {
+    if let Some(webhook) = between(message, "failed calling webhook \"", "\"") {
+        let why = message.split_once("failed to call webhook: ").map_or("", |(_, why)| why);
+        let why = why.rsplit("\": ").next().unwrap_or(why);
+        return format!("the admission webhook {webhook} does not answer ({})", shorten(why));
+    }
+    if let Some(account) = between(message, "serviceaccount \"", "\" not found") {
+        return format!("service account {account} does not exist");
+    }
+    if let Some((_, quota)) = message.split_once("exceeded quota: ") {
+        return format!("the namespace's quota is used up: {}", shorten(quota));
+    }
+    shorten(message.split_once("is forbidden: ").map_or(message, |(_, why)| why))
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let rest = text.split_once(start)?.1;
+    rest.split_once(end).map(|(inside, _)| inside)
+}
+
+/// Judges one state of a workload.
+pub(crate) fn look(kind: WorkloadKind, object: &Value) -> Seen {
+    let (spec, status) = (&object["spec"], &object["status"]);
+    match kind {
+        WorkloadKind::CronJob => return Seen::Done(Some("the next run has the change".into())),
+        WorkloadKind::Job => return Seen::Done(None),
+        _ => {}
+    }
+    if kind == WorkloadKind::Deployment && spec["paused"] == true {
+        return Seen::Stuck(Stuck::Paused);
+    }
+    if kind != WorkloadKind::Deployment && spec["updateStrategy"]["type"] == "OnDelete" {
+        return Seen::Stuck(Stuck::OnDelete);
+    }
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    if number(&status["observedGeneration"]) < number(&object["metadata"]["generation"]) {
+        return Seen::Going("waiting for the change to be noticed".into());
+    }
+    match kind {
+        WorkloadKind::Deployment => deployment(spec, status),
+        WorkloadKind::StatefulSet => stateful_set(spec, status),
+        _ => daemon_set(status),
+    }
+}
+
+fn deployment(spec: &Value, status: &Value) -> Seen {
+    let number = |key: &str| status[key].as_u64().unwrap_or(0);
+    let wanted = spec["replicas"].as_u64().unwrap_or(1);
+    let (updated, all, available) = (number("updatedReplicas"), number("replicas"), number("availableReplicas"));
+    if updated == wanted && all == updated && available == updated {
+        return Seen::Done(None);
+    }
+    let condition = |kind: &str| status["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == kind);
+    let message = |c: &Value| c["message"].as_str().unwrap_or_default().to_owned();
+    if let Some(failing) = condition("ReplicaFailure").filter(|c| c["status"] == "True") {
+        return Seen::CannotCreate(message(failing));
+    }
+    if let Some(late) = condition("Progressing").filter(|c| c["reason"] == "ProgressDeadlineExceeded") {
+        return Seen::Stuck(Stuck::Deadline(message(late)));
+    }
+    if updated < wanted {
+        return Seen::Going(format!("{updated} of {wanted} pods updated"));
+    }
+    if all > updated {
+        return Seen::Going(format!("{} old {} to go", all - updated, pods(all - updated)));
+    }
+    Seen::Going(format!("{available} of {updated} updated pods available"))
+}
+
+fn stateful_set(spec: &Value, status: &Value) -> Seen {
+    let number = |key: &str| status[key].as_u64().unwrap_or(0);
+    let wanted = spec["replicas"].as_u64().unwrap_or(1);
+    let partition = spec["updateStrategy"]["rollingUpdate"]["partition"].as_u64().unwrap_or(0).min(wanted);
+    let (updated, available) = (number("updatedReplicas"), number("availableReplicas"));
+    let same = status["currentRevision"].as_str().is_some() && status["currentRevision"] == status["updateRevision"];
+    // With one revision left, the counts of current and updated pods mean the same.
+    if same && available == wanted && number("replicas") == wanted {
+        return Seen::Done(None);
+    }
+    if partition > 0 && updated >= wanted - partition && available == wanted {
+        return Seen::Done(Some(format!(
+            "{updated} of {wanted} pods updated; the update strategy's partition {partition} keeps the others as they were"
+        )));
+    }
+    if !same && updated < wanted - partition {
+        return Seen::Going(format!("{updated} of {} pods updated", wanted - partition));
+    }
+    Seen::Going(format!("{available} of {wanted} pods available"))
+}
+
+fn daemon_set(status: &Value) -> Seen {
+    let number = |key: &str| status[key].as_u64().unwrap_or(0);
+    let wanted = number("desiredNumberScheduled");
+    let (updated, available) = (number("updatedNumberScheduled"), number("numberAvailable"));
+    if updated < wanted {
+        return Seen::Going(format!("{updated} of {wanted} pods updated"));
+    }
+    if available < wanted {
+        return Seen::Going(format!("{available} of {wanted} updated pods available"));
+    }
+    Seen::Done(None)
+}
+
+fn pods(count: u64) -> &'static str {
+    if count == 1 { "pod" } else { "pods" }
+}
+
+#[cfg(test)]
+mod tests;

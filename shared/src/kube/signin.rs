@@ -1,0 +1,192 @@
+//! What requests are signed in with: a fixed token, a token file that others renew, or a plugin that is asked again
+//! when its token runs out. The header is set on each request here, not by kube, whose own way panics on odd tokens and
+//! blocks on plugins.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use base64::Engine;
+use http::HeaderValue;
+use jiff::{SignedDuration, Timestamp};
+use kube::config::{AuthInfo, ExecAuthCluster, ExecConfig};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
+
+use super::exec;
+use crate::model::{Events, Kind, Problem, Result};
+use crate::sys;
+
+/// How long before its end a token is renewed, and how long a new one is kept even if it claims to be over already:
+/// a plugin that answers with a past expiry must not be run for every request.
+const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// Where the `Authorization` header comes from.
+pub(crate) enum SignIn {
+    /// Nothing is sent: a client certificate, or a server that asks for nothing.
+    Nothing(String),
+    /// One header for the whole run.
+    Fixed(HeaderValue, String),
+    /// A file that holds the token of the moment.
+    File(PathBuf),
+    /// A plugin.
+    Plugin(Box<Plugin>),
+}
+
+/// A plugin and what it last gave.
+pub(crate) struct Plugin {
+    exec: ExecConfig,
+    cluster: Option<ExecAuthCluster>,
+    interactive: bool,
+    events: Events,
+    held: Mutex<Held>,
+}
+
+struct Held {
+    header: Option<HeaderValue>,
+    renew_after: Option<Timestamp>,
+}
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
+    }
+}
+
+impl SignIn {
+    /// Takes the credentials out of `user`; what remains in it are client certificates and impersonation, which kube
+    /// handles. A plugin is run here, once.
+    pub(crate) async fn take(user: &mut AuthInfo, cluster: Option<ExecAuthCluster>, interactive: bool, events: &Events) -> Result<SignIn> {
+        if let Some(provider) = user.auth_provider.take() {
+            return Err(Problem::new(
+                Kind::NotSignedIn,
+                "KC3012",
+                format!("the kubeconfig signs in with the `{}` auth provider, which Kubernetes has dropped", provider.name),
+            )
+            .why("auth-provider entries have not worked since Kubernetes 1.26")
+            .fix("kubelogin convert-kubeconfig -l azurecli")
+            .fix("or fetch the credentials again: az aks get-credentials --resource-group GROUP --name CLUSTER"));
+        }
+        let (name, password) = (user.username.take(), user.password.take());
+        let (token, file, plugin) = (user.token.take(), user.token_file.take(), user.exec.take());
+        // kubectl's order: a token beats a token file, both beat a plugin.
+        if let Some(token) = token.filter(|token| !token.expose_secret().trim().is_empty()) {
+            return Ok(SignIn::Fixed(bearer(token.expose_secret(), "the kubeconfig's token")?, "the kubeconfig's token".into()));
+        }
+        if let Some(file) = file.filter(|file| !file.is_empty()) {
+            let source = SignIn::File(PathBuf::from(file));
+            source.header().await?;
+            return Ok(source);
+        }
+        if let (Some(name), Some(password)) = (name, password) {
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{}", password.expose_secret()));
+            return Ok(SignIn::Fixed(
+                sensitive(&format!("Basic {pair}"), "the kubeconfig's user name and password")?,
+                format!("user name {name} and its password"),
+            ));
+        }
+        if let Some(plugin) = plugin {
+            return Self::ask(plugin, user, cluster, interactive, events).await;
+        }
+        let certificate = user.client_certificate.is_some() || user.client_certificate_data.is_some();
+        Ok(SignIn::Nothing(if certificate {
+            "the client certificate (it may have expired)".into()
+        } else {
+            "requests without a sign-in".into()
+        }))
+    }
+
+    async fn ask(
+        plugin: ExecConfig,
+        user: &mut AuthInfo,
+        cluster: Option<ExecAuthCluster>,
+        interactive: bool,
+        events: &Events,
+    ) -> Result<SignIn> {
+        let given = exec::run(&plugin, cluster.clone(), interactive, events).await?;
+        let base = base64::engine::general_purpose::STANDARD;
+        if let Some((certificate, key)) = &given.certificate {
+            user.client_certificate_data = Some(base.encode(certificate));
+            user.client_key_data = Some(SecretString::from(base.encode(key.expose_secret())));
+            (user.client_certificate, user.client_key) = (None, None);
+        }
+        let Some(held) = Held::of(&plugin, &given)? else {
+            return Ok(SignIn::Nothing(format!(
+                "the certificate that {} gave",
+                exec::base_name(plugin.command.as_deref().unwrap_or("the plugin"))
+            )));
+        };
+        Ok(SignIn::Plugin(Box::new(Plugin { exec: plugin, cluster, interactive, events: events.clone(), held: Mutex::new(held) })))
+    }
+
+    /// The header to send now.
+    pub(crate) async fn header(&self) -> Result<Option<HeaderValue>> {
+        match self {
+            SignIn::Nothing(_) => Ok(None),
+            SignIn::Fixed(header, _) => Ok(Some(header.clone())),
+            SignIn::File(path) => {
+                let shown = path.display();
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    Problem::new(Kind::NotSignedIn, "KC3013", format!("the token file {shown} can't be read")).why(error.to_string())
+                })?;
+                bearer(&text, &format!("the token in {shown}")).map(Some)
+            }
+            SignIn::Plugin(plugin) => plugin.header().await.map(Some),
+        }
+    }
+
+    /// What a 401 is about, in words.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            SignIn::Nothing(what) | SignIn::Fixed(_, what) => what.clone(),
+            SignIn::File(path) => format!("the token in {}", path.display()),
+            SignIn::Plugin(plugin) => {
+                format!("the token that {} gave", exec::base_name(plugin.exec.command.as_deref().unwrap_or("the plugin")))
+            }
+        }
+    }
+}
+
+impl Plugin {
+    async fn header(&self) -> Result<HeaderValue> {
+        // Held over the run, so that requests made together start one plugin and not ten.
+        let mut held = self.held.lock().await;
+        if let Some(header) = held.header.as_ref().filter(|_| held.renew_after.is_none_or(|at| sys::now() < at)) {
+            return Ok(header.clone());
+        }
+        let given = exec::run(&self.exec, self.cluster.clone(), self.interactive, &self.events).await?;
+        match Held::of(&self.exec, &given)? {
+            Some(Held { header: Some(header), renew_after }) => {
+                *held = Held { header: Some(header.clone()), renew_after };
+                Ok(header)
+            }
+            _ => Err(Problem::new(Kind::NotSignedIn, "KC3024", "the sign-in plugin gave a token at first and none when asked again")),
+        }
+    }
+}
+
+impl Held {
+    fn of(exec: &ExecConfig, given: &exec::Given) -> Result<Option<Held>> {
+        let Some(token) = &given.token else { return Ok(None) };
+        let command = exec::base_name(exec.command.as_deref().unwrap_or("the plugin"));
+        let header = bearer(token.expose_secret(), &format!("the token that {command} gave"))?;
+        let renew_after = given.expires.map(|end| (end - MARGIN).max(sys::now() + MARGIN));
+        Ok(Some(Held { header: Some(header), renew_after }))
+    }
+}
+
+fn bearer(token: &str, what: &str) -> Result<HeaderValue> {
+    let token = token.trim();
+    if token.is_empty() {
+        return Err(Problem::new(Kind::NotSignedIn, "KC3013", format!("{what} is empty")));
+    }
+    sensitive(&format!("Bearer {token}"), what)
+}
+
+fn sensitive(text: &str, what: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(text).map_err(|_| {
+        Problem::new(Kind::NotSignedIn, "KC3013", format!("{what} can't be sent"))
+            .why("it holds a line break or another character that no header may have")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
