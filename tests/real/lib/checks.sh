@@ -15,6 +15,7 @@ CHECKS=(
     "control plane: takes a SecretProviderClass|controlplane reference|check_secret_provider_class"
     "issuer: discovery names the issuer byte for byte, to anyone|controlplane|check_discovery"
     "token: claims and signature stand up to an identity provider's check|controlplane|check_token"
+    "token: another's, a forged one and one for another audience do not|controlplane|check_token_refused"
     "token: a life of less than 10 minutes is refused|controlplane|check_token_life"
     "apply: service account with its twin goes on, and comes off without a trace|controlplane|check_service_account_undone"
     "apply: service account without its twin stays behind|controlplane|check_service_account_left"
@@ -28,6 +29,7 @@ CHECKS=(
     "az: is the version that was asked for|az|check_az_version"
     "az: knows the commands of the public how-tos|az|check_az_commands"
     "hook: end-to-end cases on the real control plane|controlplane|hook_cases_on_real_control_plane"
+    "hook: our plugin installs from its own package|controlplane krew|hook_krew_package"
     "hook: manual az scripts end where our command does|az|hook_az_scripts"
 )
 
@@ -144,16 +146,42 @@ check_discovery() {
     equal "$(tools field id_token_signing_alg_values_supported <<<"$document")" '["RS256"]'
 }
 
+# exchangeable NAMESPACE: whether the token on stdin is one that an identity provider would exchange for account web.
+exchangeable() {
+    tools verify-token --server "$SERVER" --ca "$CA" --issuer "$ISSUER" \
+        --audience api://AzureADTokenExchange --subject "system:serviceaccount:$1:web"
+}
+
 check_token() {
-    local ns claims
+    local ns token claims
     ns=$(namespace)
     k create serviceaccount web --namespace "$ns"
-    claims=$(k create token web --audience api://AzureADTokenExchange --namespace "$ns" |
-        tools verify-token --server "$SERVER" --ca "$CA" --issuer "$ISSUER" \
-            --audience api://AzureADTokenExchange --subject "system:serviceaccount:$ns:web")
+    token=$(k create token web --audience api://AzureADTokenExchange --namespace "$ns")
+    claims=$(exchangeable "$ns" <<<"$token")
     equal "$(tools field kubernetes.io serviceaccount name <<<"$claims")" web
     equal "$(tools field kubernetes.io namespace <<<"$claims")" "$ns"
     equal "$(($(tools field exp <<<"$claims") - $(tools field iat <<<"$claims")))" 3600
+}
+
+check_token_refused() {
+    local ns token other said
+    ns=$(namespace)
+    k create serviceaccount web --namespace "$ns"
+    token=$(k create token web --audience api://AzureADTokenExchange --namespace "$ns")
+    other=$(k create token default --audience api://AzureADTokenExchange --namespace "$ns")
+    if said=$(exchangeable "$ns" <<<"$other" 2>&1); then
+        fail "another account's: $said"
+    fi
+    contains "$said" 'sub is'
+    if said=$(exchangeable "$ns" <<<"${token%.*}.${other##*.}" 2>&1); then
+        fail "another token's signature: $said"
+    fi
+    contains "$said" 'verification error'
+    token=$(k create token web --namespace "$ns")
+    if said=$(exchangeable "$ns" <<<"$token" 2>&1); then
+        fail "the server's own audience: $said"
+    fi
+    contains "$said" 'aud is'
 }
 
 check_token_life() {
@@ -324,9 +352,12 @@ check_krew_installs() {
     touch "$dir/LICENSE"
     tar -czf "$dir/connectcheck.tar.gz" -C "$dir" kubectl-connectcheck LICENSE
     krew_manifest "$dir/connectcheck.yaml" v0.1.0 "$(sha256sum "$dir/connectcheck.tar.gz" | cut -c 1-64)"
-    KREW_ROOT=$dir/root "$KREW/krew" install --manifest "$dir/connectcheck.yaml" --archive "$dir/connectcheck.tar.gz"
+    krew_install "$dir" "$dir/connectcheck.yaml" "$dir/connectcheck.tar.gz"
     equal "$(PATH="$dir/root/bin:$PATH" "$KUBECTL" connectcheck keyvault my-vault)" 'connected keyvault my-vault'
 }
+
+# krew_install DIR MANIFEST ARCHIVE: offline, into DIR/root, whose bin then holds the plugin.
+krew_install() { KREW_ROOT=$1/root "$KREW/krew" install --manifest "$2" --archive "$3"; }
 
 az() { AZURE_CONFIG_DIR=$SCRATCH/azure AZURE_CORE_COLLECT_TELEMETRY=no "$AZ/az" "$@"; }
 
@@ -336,7 +367,7 @@ check_az_commands() {
     local command
     for command in 'aks show' 'identity federated-credential create' 'role assignment create' 'keyvault secret set'; do
         # shellcheck disable=SC2086 # the words of a command
-        contains "$(az $command --help)" "az ${command##* }"
+        contains "$(az $command --help)" "az $command"
     done
 }
 
@@ -346,6 +377,17 @@ check_az_commands() {
 hook_cases_on_real_control_plane() {
     [[ -e $REAL/../tests/real.rs ]] || skip 'not wired in yet: no tests/tests/real.rs'
     (cd "$REAL/../.." && CONNECT_REAL_KUBE=$(cat "$DIR/up.json") cargo test --locked -p sandbox --test real)
+}
+
+# Our own package: CONNECT_KREW_MANIFEST and CONNECT_KREW_ARCHIVE name what the packaging made for this machine.
+hook_krew_package() {
+    local dir
+    [[ -n ${CONNECT_KREW_MANIFEST:-} && -n ${CONNECT_KREW_ARCHIVE:-} ]] ||
+        skip 'not wired in yet: CONNECT_KREW_MANIFEST and CONNECT_KREW_ARCHIVE are not set'
+    dir=$(mktemp -d "$SCRATCH/krew.XXXXXX")
+    "$KREW/validate-krew-manifest" -manifest "$CONNECT_KREW_MANIFEST" -skip-install
+    krew_install "$dir" "$CONNECT_KREW_MANIFEST" "$CONNECT_KREW_ARCHIVE"
+    PATH="$dir/root/bin:$PATH" "$KUBECTL" connect version
 }
 
 # The two manual scripts of the public how-tos against the sandbox, with the real az first on PATH.

@@ -19,8 +19,8 @@ part() { "$REAL/part" "$1"; }
 
 tools() { "$(part tools)/tools" "$@"; }
 
-# The program NAME of the control plane: from KUBEBUILDER_ASSETS where that is set and has it, else from our build. Of etcd
-# a third can be had: the distribution's, where neither of the two is there.
+# The program NAME of the control plane: from KUBEBUILDER_ASSETS where that is set and has it, else from our build. Where
+# that cannot be made, etcd is the distribution's.
 program() {
     local name=$1 dir
     if [[ -n ${KUBEBUILDER_ASSETS:-} && -x $KUBEBUILDER_ASSETS/$name ]]; then
@@ -28,16 +28,9 @@ program() {
     elif dir=$(part controlplane); then
         printf '%s\n' "$dir/$name"
     elif [[ $name == etcd ]]; then
-        installed_etcd
+        command -v etcd || printf '%s/usr/bin/etcd\n' "$(part etcd)"
     else
         return 1
-    fi
-}
-
-installed_etcd() {
-    if ! command -v etcd && [[ $(id -u) == 0 ]]; then
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends etcd-server; } >&2
-        command -v etcd
     fi
 }
 
