@@ -1,0 +1,467 @@
+//! Built-in roles with what they allow, and role assignments.
+//!
+//! Role ids are the same in every tenant. The lists hold what matters to the services that the sandbox stands in for.
+
+use serde_json::{Value, json};
+
+use crate::azure::errors::{bad_request, error, gateway, not_allowed};
+use crate::azure::router::{Path, exists};
+use crate::azure::{Assignment, Azure, covers, timestamp};
+use crate::entra::Caller;
+use crate::http::{Request, Response};
+
+/// A built-in role.
+pub(crate) struct Role {
+    pub(crate) id: &'static str,
+    pub(crate) name: &'static str,
+    actions: &'static [&'static str],
+    not_actions: &'static [&'static str],
+    data_actions: &'static [&'static str],
+    not_data_actions: &'static [&'static str],
+}
+
+const fn role(id: &'static str, name: &'static str, actions: &'static [&'static str], data_actions: &'static [&'static str]) -> Role {
+    Role { id, name, actions, not_actions: &[], data_actions, not_data_actions: &[] }
+}
+
+/// The roles that matter.
+pub(crate) const ROLES: &[Role] = &[
+    role("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "Owner", &["*"], &[]),
+    Role {
+        id: "b24988ac-6180-42a0-ab88-20f7382dd24c",
+        name: "Contributor",
+        actions: &["*"],
+        not_actions: &["Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write", "Microsoft.Authorization/elevateAccess/Action"],
+        data_actions: &[],
+        not_data_actions: &[],
+    },
+    role("acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader", &["*/read"], &[]),
+    role("18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", "User Access Administrator", &["*/read", "Microsoft.Authorization/*"], &[]),
+    role(
+        "f58310d9-a9f6-439a-9e8d-f62e7b41a168",
+        "Role Based Access Control Administrator",
+        &["*/read", "Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete"],
+        &[],
+    ),
+    role("e40ec5ca-96e0-45a2-b4ff-59039f2c2b59", "Managed Identity Contributor", &["Microsoft.ManagedIdentity/userAssignedIdentities/*", "Microsoft.Authorization/*/read"], &[]),
+    role(
+        "f1a07417-d97a-45cb-824c-7a7467783830",
+        "Managed Identity Operator",
+        &["Microsoft.ManagedIdentity/userAssignedIdentities/*/read", "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action", "Microsoft.Authorization/*/read"],
+        &[],
+    ),
+    role("ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8", "Azure Kubernetes Service Contributor Role", &["Microsoft.ContainerService/managedClusters/*"], &[]),
+    role(
+        "4abbcc35-e782-43d8-92c5-2d3f1bd2253f",
+        "Azure Kubernetes Service Cluster User Role",
+        &["Microsoft.ContainerService/managedClusters/listClusterUserCredential/action", "Microsoft.ContainerService/managedClusters/read"],
+        &[],
+    ),
+    role("00482a5a-887f-4fb3-b363-3b7fe8e74483", "Key Vault Administrator", &["Microsoft.KeyVault/*/read"], &["Microsoft.KeyVault/vaults/*"]),
+    role("21090545-7ca7-4776-b22c-e363652d74d2", "Key Vault Reader", &["Microsoft.KeyVault/*/read"], &["Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"]),
+    role("4633458b-17de-408a-b874-0445c86b69e6", "Key Vault Secrets User", &[], &["Microsoft.KeyVault/vaults/secrets/getSecret/action", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"]),
+    role("b86a8fe4-44ce-4948-aee5-eccb2c155cd7", "Key Vault Secrets Officer", &["Microsoft.KeyVault/*/read"], &["Microsoft.KeyVault/vaults/secrets/*"]),
+    role(
+        "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba",
+        "Key Vault Certificate User",
+        &[],
+        &["Microsoft.KeyVault/vaults/certificates/read", "Microsoft.KeyVault/vaults/secrets/getSecret/action", "Microsoft.KeyVault/vaults/secrets/readMetadata/action", "Microsoft.KeyVault/vaults/keys/read"],
+    ),
+    role("12338af0-0e69-4776-bea7-57ae8d297424", "Key Vault Crypto User", &[], &["Microsoft.KeyVault/vaults/keys/read", "Microsoft.KeyVault/vaults/keys/sign/action", "Microsoft.KeyVault/vaults/keys/verify/action"]),
+    role("f25e0fa2-a7c8-4377-a976-54943a77a395", "Key Vault Contributor", &["Microsoft.KeyVault/*", "Microsoft.Authorization/*/read"], &[]),
+    role(
+        "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+        "Storage Blob Data Reader",
+        &["Microsoft.Storage/storageAccounts/blobServices/containers/read", "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"],
+        &["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"],
+    ),
+    role(
+        "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+        "Storage Blob Data Contributor",
+        &[
+            "Microsoft.Storage/storageAccounts/blobServices/containers/delete",
+            "Microsoft.Storage/storageAccounts/blobServices/containers/read",
+            "Microsoft.Storage/storageAccounts/blobServices/containers/write",
+            "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
+        ],
+        &[
+            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete",
+            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read",
+            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write",
+            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/move/action",
+            "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action",
+        ],
+    ),
+    role(
+        "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+        "Storage Blob Data Owner",
+        &["Microsoft.Storage/storageAccounts/blobServices/containers/*", "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"],
+        &["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"],
+    ),
+    role("974c5e8b-45b9-4653-ba55-5f855dd0fb88", "Storage Queue Data Contributor", &["Microsoft.Storage/storageAccounts/queueServices/queues/*"], &["Microsoft.Storage/storageAccounts/queueServices/queues/messages/*"]),
+    role(
+        "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd",
+        "Cognitive Services OpenAI User",
+        &["Microsoft.CognitiveServices/*/read", "Microsoft.Authorization/roleAssignments/read", "Microsoft.Authorization/roleDefinitions/read"],
+        &[
+            "Microsoft.CognitiveServices/accounts/OpenAI/*/read",
+            "Microsoft.CognitiveServices/accounts/OpenAI/engines/completions/action",
+            "Microsoft.CognitiveServices/accounts/OpenAI/engines/search/action",
+            "Microsoft.CognitiveServices/accounts/OpenAI/engines/generate/action",
+            "Microsoft.CognitiveServices/accounts/OpenAI/deployments/completions/action",
+            "Microsoft.CognitiveServices/accounts/OpenAI/deployments/chat/completions/action",
+            "Microsoft.CognitiveServices/accounts/OpenAI/deployments/embeddings/action",
+        ],
+    ),
+    role(
+        "a001fd3d-188f-4b5d-821b-7da978bf7442",
+        "Cognitive Services OpenAI Contributor",
+        &["Microsoft.CognitiveServices/*/read", "Microsoft.CognitiveServices/accounts/deployments/write", "Microsoft.CognitiveServices/accounts/deployments/delete"],
+        &["Microsoft.CognitiveServices/accounts/OpenAI/*"],
+    ),
+    role(
+        "a97b65f3-24c7-4388-baec-2e87135dc908",
+        "Cognitive Services User",
+        &["Microsoft.CognitiveServices/*/read", "Microsoft.CognitiveServices/accounts/listkeys/action"],
+        &["Microsoft.CognitiveServices/*"],
+    ),
+    role("25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68", "Cognitive Services Contributor", &["Microsoft.CognitiveServices/*", "Microsoft.Authorization/*/read"], &[]),
+    role("53ca6127-db72-4b80-b1b0-d745d6d5456d", "Foundry User", &["Microsoft.CognitiveServices/*/read"], &["Microsoft.CognitiveServices/*"]),
+    role("64702f94-c441-49e6-a78b-ef80e0188fee", "Azure AI Developer", &["Microsoft.CognitiveServices/*/read"], &["Microsoft.CognitiveServices/accounts/OpenAI/*"]),
+];
+
+impl Role {
+    /// Whether a control-plane action is among the role's.
+    pub(crate) fn allows(&self, action: &str) -> bool {
+        self.actions.iter().any(|one| matches(one, action)) && !self.not_actions.iter().any(|one| matches(one, action))
+    }
+
+    /// Whether a data action is among the role's.
+    pub(crate) fn allows_data(&self, action: &str) -> bool {
+        self.data_actions.iter().any(|one| matches(one, action)) && !self.not_data_actions.iter().any(|one| matches(one, action))
+    }
+
+    fn body(&self, subscription: &str) -> Value {
+        json!({
+            "properties": {
+                "roleName": self.name,
+                "type": "BuiltInRole",
+                "description": self.name,
+                "assignableScopes": ["/"],
+                "permissions": [{
+                    "actions": self.actions,
+                    "notActions": self.not_actions,
+                    "dataActions": self.data_actions,
+                    "notDataActions": self.not_data_actions,
+                }],
+                "createdOn": "2020-05-19T17:52:46.2349235Z",
+                "updatedOn": "2021-11-11T20:14:30.2540000Z",
+                "createdBy": null,
+                "updatedBy": null,
+            },
+            "id": role_id(subscription, self.id),
+            "type": "Microsoft.Authorization/roleDefinitions",
+            "name": self.id,
+        })
+    }
+}
+
+/// A role by its GUID.
+pub(crate) fn find(id: &str) -> Option<&'static Role> {
+    ROLES.iter().find(|role| role.id.eq_ignore_ascii_case(id))
+}
+
+/// Whether an action pattern (`*` for any run of characters) matches, without case.
+pub(crate) fn matches(pattern: &str, action: &str) -> bool {
+    fn go(pattern: &[u8], action: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => action.is_empty(),
+            Some((b'*', rest)) => (0..=action.len()).any(|cut| go(rest, &action[cut..])),
+            Some((byte, rest)) => action.first().is_some_and(|first| first.eq_ignore_ascii_case(byte)) && go(rest, &action[1..]),
+        }
+    }
+    go(pattern.as_bytes(), action.as_bytes())
+}
+
+fn role_id(subscription: &str, role: &str) -> String {
+    if subscription.is_empty() {
+        format!("/providers/Microsoft.Authorization/roleDefinitions/{role}")
+    } else {
+        format!("/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}")
+    }
+}
+
+fn subscription_of(scope: &str) -> &str {
+    let mut parts = scope.split('/').skip(1);
+    match (parts.next(), parts.next()) {
+        (Some(word), Some(id)) if word.eq_ignore_ascii_case("subscriptions") => id,
+        _ => "",
+    }
+}
+
+/// `roleDefinitions` at any scope.
+pub(crate) fn definitions(path: &Path, request: &Request) -> Response {
+    if request.method != "GET" {
+        return not_allowed(&request.method);
+    }
+    let subscription = subscription_of(&path.scope);
+    if let Some(id) = path.names.first() {
+        return find(id).map_or_else(
+            || error(404, "RoleDefinitionDoesNotExist", &format!("The role definition '{id}' does not exist.")),
+            |role| Response::json(200, &role.body(subscription)),
+        );
+    }
+    let wanted = match request.q("$filter").map(quoted_equals) {
+        None => None,
+        Some(Some((field, value))) if field.eq_ignore_ascii_case("roleName") => Some(value),
+        Some(Some((field, value))) if field.eq_ignore_ascii_case("type") && value == "BuiltInRole" => None,
+        Some(_) => return bad_request("Only filters on roleName and type are known."),
+    };
+    let value: Vec<Value> = ROLES
+        .iter()
+        .filter(|role| wanted.as_ref().is_none_or(|name| role.name.eq_ignore_ascii_case(name)))
+        .map(|role| role.body(subscription))
+        .collect();
+    Response::json(200, &json!({"value": value, "nextLink": null}))
+}
+
+/// What the caller may do at a scope, one entry per role that he has there.
+pub(crate) fn permissions(azure: &Azure, caller: &Caller, path: &Path, request: &Request) -> Response {
+    if request.method != "GET" {
+        return not_allowed(&request.method);
+    }
+    let store = azure.store();
+    if let Err(missing) = exists(azure, &store, &path.scope) {
+        return missing;
+    }
+    let denied: Vec<String> = if caller.oid == azure.world.user.object_id {
+        azure.control.knobs(|knobs| {
+            knobs.denied.iter().filter(|(_, at)| covers(at, &path.scope)).map(|(action, _)| action.clone()).collect()
+        })
+    } else {
+        Vec::new()
+    };
+    let value: Vec<Value> = azure
+        .assignments_on(&store, &caller.oid, &path.scope)
+        .iter()
+        .filter_map(|one| find(&one.role))
+        .map(|role| {
+            let not_actions: Vec<&str> = role.not_actions.iter().copied().chain(denied.iter().map(String::as_str)).collect();
+            json!({"actions": role.actions, "notActions": not_actions, "dataActions": role.data_actions, "notDataActions": role.not_data_actions})
+        })
+        .collect();
+    Response::json(200, &json!({"value": value, "nextLink": null}))
+}
+
+/// `roleAssignments` at any scope.
+pub(crate) fn assignments(azure: &Azure, caller: &Caller, path: &Path, request: &Request) -> Response {
+    match (request.method.as_str(), path.names.first()) {
+        ("GET", None) => list(azure, path, request),
+        ("GET", Some(name)) => match azure.store().assignments.get(&name.to_ascii_lowercase()) {
+            Some(one) if one.scope.eq_ignore_ascii_case(&path.scope) => Response::json(200, &one.body(azure)),
+            _ => error(404, "RoleAssignmentNotFound", &format!("The role assignment '{name}' is not found.")),
+        },
+        ("PUT", Some(name)) => put(azure, caller, path, name, request),
+        ("DELETE", Some(name)) => {
+            let mut store = azure.store();
+            let key = name.to_ascii_lowercase();
+            match store.assignments.get(&key) {
+                Some(one) if one.scope.eq_ignore_ascii_case(&path.scope) => {
+                    let body = one.body(azure);
+                    store.assignments.remove(&key);
+                    Response::json(200, &body)
+                }
+                _ => Response::empty(204),
+            }
+        }
+        _ => not_allowed(&request.method),
+    }
+}
+
+fn put(azure: &Azure, caller: &Caller, path: &Path, name: &str, request: &Request) -> Response {
+    if uuid::Uuid::parse_str(name).is_err() {
+        return error(400, "InvalidRoleAssignmentId", &format!("The role assignment name '{name}' is not a GUID."));
+    }
+    let body = request.json().unwrap_or_default();
+    let properties = &body["properties"];
+    let (Some(definition), Some(principal)) = (properties["roleDefinitionId"].as_str(), properties["principalId"].as_str()) else {
+        return error(400, "InvalidCreateRoleAssignmentRequest", "roleDefinitionId and principalId are required.");
+    };
+    if uuid::Uuid::parse_str(principal).is_err() {
+        return error(400, "InvalidPrincipalId", &format!("The principal id '{principal}' is not a GUID."));
+    }
+    if let Some(unknown) = properties.as_object().into_iter().flat_map(|all| all.keys()).find(|key| {
+        !["roleDefinitionId", "principalId", "principalType", "description", "condition", "conditionVersion", "delegatedManagedIdentityResourceId"].contains(&key.as_str())
+    }) {
+        return error(400, "InvalidCreateRoleAssignmentRequest", &format!("The property '{unknown}' is not taken in a role assignment."));
+    }
+    let lower = definition.to_ascii_lowercase();
+    let role = lower.rsplit_once("/providers/microsoft.authorization/roledefinitions/").and_then(|(_, id)| find(id));
+    let Some(role) = role else {
+        return error(400, "RoleDefinitionDoesNotExist", &format!("The role definition '{definition}' does not exist."));
+    };
+    let mut store = azure.store();
+    if let Err(missing) = exists(azure, &store, &path.scope) {
+        return missing;
+    }
+    let sent_type = properties["principalType"].as_str();
+    match azure.principal_type(&store, principal) {
+        None if sent_type.is_none() => {
+            let compact = principal.replace('-', "");
+            return error(
+                400,
+                "PrincipalNotFound",
+                &format!("Principal {compact} does not exist in the directory {}. For a principal made just now, send principalType.", azure.world.tenant),
+            );
+        }
+        Some(real) if sent_type.is_some_and(|sent| sent != real) => {
+            return error(400, "UnmatchedPrincipalType", &format!("The principal '{principal}' is a {real}, not what was sent."));
+        }
+        _ => {}
+    }
+    let key = name.to_ascii_lowercase();
+    let same = |one: &Assignment| {
+        one.scope.eq_ignore_ascii_case(&path.scope) && one.role == role.id && one.principal.eq_ignore_ascii_case(principal)
+    };
+    if store.assignments.values().any(same) {
+        return error(409, "RoleAssignmentExists", "The role assignment already exists.");
+    }
+    if store.assignments.contains_key(&key) {
+        return error(400, "RoleAssignmentUpdateNotPermitted", "Principal, role and scope of a role assignment cannot be changed.");
+    }
+    let mut kept = properties.clone();
+    kept["createdBy"] = Value::from(caller.oid.clone());
+    kept["principalType"] = Value::from(sent_type.map_or_else(|| azure.principal_type(&store, principal).unwrap_or("User").to_owned(), ToOwned::to_owned));
+    let one = Assignment {
+        name: name.to_owned(),
+        scope: path.scope.clone(),
+        principal: principal.to_owned(),
+        role: role.id.to_owned(),
+        properties: kept,
+        created: azure.control.now(),
+    };
+    let body = one.body(azure);
+    store.assignments.insert(key, one);
+    Response::json(201, &body)
+}
+
+fn list(azure: &Azure, path: &Path, request: &Request) -> Response {
+    let (mut principal, mut at_scope) = (None, false);
+    for term in request.q("$filter").unwrap_or_default().split(" and ").map(str::trim).filter(|term| !term.is_empty()) {
+        if term.eq_ignore_ascii_case("atScope()") {
+            at_scope = true;
+        } else if let Some(id) = term.strip_prefix("assignedTo('").and_then(|rest| rest.strip_suffix("')")) {
+            principal = Some(id.to_owned());
+        } else if let Some((_, value)) = quoted_equals(term).filter(|(field, _)| field.eq_ignore_ascii_case("principalId")) {
+            principal = Some(value);
+        } else {
+            return error(400, "UnsupportedQuery", &format!("The filter '{term}' is not supported."));
+        }
+    }
+    let store = azure.store();
+    if let Err(missing) = exists(azure, &store, &path.scope) {
+        return missing;
+    }
+    let value: Vec<Value> = store
+        .assignments
+        .values()
+        .filter(|one| covers(&one.scope, &path.scope) || (!at_scope && covers(&path.scope, &one.scope)))
+        .filter(|one| principal.as_ref().is_none_or(|id| one.principal.eq_ignore_ascii_case(id)))
+        .map(|one| one.body(azure))
+        .collect();
+    Response::json(200, &json!({"value": value}))
+}
+
+/// Reads `field eq 'value'`.
+fn quoted_equals(term: &str) -> Option<(String, String)> {
+    let (field, value) = term.split_once(" eq ")?;
+    let value = value.trim().strip_prefix('\'')?.strip_suffix('\'')?;
+    Some((field.trim().to_owned(), value.to_owned()))
+}
+
+impl Assignment {
+    fn body(&self, azure: &Azure) -> Value {
+        let subscription = azure.world.subscriptions.first().map_or("", |one| one.id.as_str());
+        let home = match subscription_of(&self.scope) {
+            "" => subscription,
+            own => own,
+        };
+        let stamp = timestamp(self.created);
+        let kept = |name: &str| self.properties.get(name).cloned().unwrap_or(Value::Null);
+        json!({
+            "properties": {
+                "roleDefinitionId": role_id(home, &self.role),
+                "principalId": self.principal,
+                "principalType": kept("principalType"),
+                "scope": self.scope,
+                "condition": kept("condition"),
+                "conditionVersion": kept("conditionVersion"),
+                "createdOn": stamp,
+                "updatedOn": stamp,
+                "createdBy": kept("createdBy"),
+                "updatedBy": kept("createdBy"),
+                "delegatedManagedIdentityResourceId": null,
+                "description": kept("description"),
+            },
+            "id": format!("{}/providers/Microsoft.Authorization/roleAssignments/{}", self.scope.trim_end_matches('/'), self.name),
+            "type": "Microsoft.Authorization/roleAssignments",
+            "name": self.name,
+        })
+    }
+}
+
+impl Azure {
+    /// What the directory knows a principal as; a fresh identity only when it has been replicated.
+    fn principal_type(&self, store: &crate::azure::Store, principal: &str) -> Option<&'static str> {
+        if principal.eq_ignore_ascii_case(&self.world.user.object_id) {
+            return Some("User");
+        }
+        let delay = self.control.knobs(|knobs| knobs.identity_replication);
+        store
+            .resources
+            .values()
+            .filter(|one| one.body["type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("Microsoft.ManagedIdentity/userAssignedIdentities")))
+            .find(|one| one.body["properties"]["principalId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(principal)))
+            .filter(|one| self.is_older(one.created, delay))
+            .map(|_| "ServicePrincipal")
+    }
+}
+
+/// Refusal in the words every client knows to read by its code.
+pub(crate) fn forbidden(caller: &Caller, action: &str, scope: &str) -> Response {
+    gateway(
+        403,
+        "AuthorizationFailed",
+        &format!(
+            "The client '{}' with object id '{}' does not have authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+            caller.name, caller.oid
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_like_the_service_does() {
+        assert!(matches("Microsoft.Authorization/*/Write", "microsoft.authorization/roleAssignments/write"));
+        assert!(matches("*", "a/b"));
+        assert!(!matches("*/read", "a/write"));
+        assert!(!matches("a/b", "a/bc"));
+    }
+
+    #[test]
+    fn contributor_cannot_grant() {
+        let contributor = find("b24988ac-6180-42a0-ab88-20f7382dd24c").unwrap();
+        assert!(contributor.allows("Microsoft.KeyVault/vaults/write"));
+        assert!(!contributor.allows("Microsoft.Authorization/roleAssignments/write"));
+        assert!(!contributor.allows_data("Microsoft.KeyVault/vaults/secrets/getSecret/action"));
+    }
+
+    #[test]
+    fn role_ids_are_unique() {
+        let ids: std::collections::BTreeSet<_> = ROLES.iter().map(|role| role.id).collect();
+        assert_eq!(ids.len(), ROLES.len());
+    }
+}

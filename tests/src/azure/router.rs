@@ -1,0 +1,380 @@
+//! From a path to the type that serves it, after the checks that ARM makes for every type alike:
+//! api-version, token, existence of subscription and group, rights, locks.
+
+use serde_json::{Value, json};
+
+use crate::azure::errors::{gateway, not_allowed, parent_not_found, resource_not_found};
+use crate::azure::{Azure, Store, clusters, covers, credentials, graph, identities, lists, operations, roles, targets, vaults, versions};
+use crate::entra::{self, Caller};
+use crate::http::{Request, Response, percent_decode};
+
+/// A request path, taken apart at its last `/providers/`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Path {
+    /// What stands before: a subscription, a group, a resource, or nothing.
+    pub(crate) scope: String,
+    /// Provider and types, lower case: `microsoft.keyvault/vaults`.
+    pub(crate) kind: String,
+    /// Names, one per type; one fewer for a list.
+    pub(crate) names: Vec<String>,
+    /// Last word of a POST: `listkeys`.
+    pub(crate) action: Option<String>,
+    /// Whole path without the action.
+    pub(crate) id: String,
+}
+
+impl Path {
+    pub(crate) fn parse(request: &Request) -> Self {
+        let path = percent_decode(request.path.trim_end_matches('/'));
+        let Some(cut) = path.to_ascii_lowercase().rfind("/providers/") else {
+            return Self { kind: plain_kind(&path), scope: path.clone(), id: path, ..Self::default() };
+        };
+        let (scope, rest) = (path[..cut].to_owned(), &path[cut + "/providers/".len()..]);
+        let mut parts = rest.split('/');
+        let mut kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let mut names = Vec::new();
+        let mut parts: Vec<&str> = parts.collect();
+        let mut id = path.clone();
+        let mut action = None;
+        if request.method == "POST" && parts.len() > 1 && parts.len() % 2 == 1 {
+            action = parts.pop().map(str::to_ascii_lowercase);
+            id.truncate(id.rfind('/').unwrap_or(id.len()));
+        }
+        for pair in parts.chunks(2) {
+            kind = format!("{kind}/{}", pair[0].to_ascii_lowercase());
+            names.extend(pair.get(1).map(|name| (*name).to_owned()));
+        }
+        Self { scope, kind, names, action, id }
+    }
+
+    /// Whether the path ends in a type, not in a name.
+    pub(crate) fn is_list(&self) -> bool {
+        self.kind.matches('/').count() > self.names.len()
+    }
+
+    /// Name of the resource group in the scope.
+    pub(crate) fn group(&self) -> &str {
+        let mut parts = self.scope.split('/');
+        parts.find(|part| part.eq_ignore_ascii_case("resourceGroups")).and(parts.next()).unwrap_or_default()
+    }
+
+    pub(crate) fn subscription(&self) -> &str {
+        let mut parts = self.scope.split('/').skip(1);
+        match (parts.next(), parts.next()) {
+            (Some(word), Some(id)) if word.eq_ignore_ascii_case("subscriptions") => id,
+            _ => "",
+        }
+    }
+
+    /// The id of the resource that owns a child: without the last type and name.
+    pub(crate) fn parent(&self) -> String {
+        let drop = if self.is_list() { 1 } else { 2 };
+        let mut id = self.id.clone();
+        for _ in 0..drop {
+            id.truncate(id.rfind('/').unwrap_or(0));
+        }
+        id
+    }
+
+    /// The last name.
+    pub(crate) fn name(&self) -> &str {
+        self.names.last().map_or("", String::as_str)
+    }
+
+    /// The action that a role must hold for this request: `Microsoft.X/types/read`.
+    fn right(&self, method: &str) -> String {
+        let verb = match (method, &self.action) {
+            (_, Some(action)) => format!("{action}/action"),
+            ("GET" | "HEAD", None) => "read".to_owned(),
+            ("DELETE", None) => "delete".to_owned(),
+            // Access policies are written, but under a right of their own.
+            _ => "write".to_owned(),
+        };
+        format!("{}/{verb}", spelled(&self.kind))
+    }
+}
+
+fn plain_kind(path: &str) -> String {
+    let parts: Vec<String> = path.split('/').skip(1).map(str::to_ascii_lowercase).collect();
+    match parts.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["subscriptions"] | ["subscriptions", _] => "microsoft.resources/subscriptions".into(),
+        ["tenants"] => "microsoft.resources/tenants".into(),
+        ["subscriptions", _, "locations"] => "microsoft.resources/subscriptions".into(),
+        ["subscriptions", _, "resourcegroups"] | ["subscriptions", _, "resourcegroups", _] => "microsoft.resources/subscriptions/resourcegroups".into(),
+        ["subscriptions", _, "resources"] | ["subscriptions", _, "resourcegroups", _, "resources"] => "microsoft.resources/resources".into(),
+        ["subscriptions", _, "providers"] => "microsoft.resources/providers".into(),
+        _ => String::new(),
+    }
+}
+
+/// The type as roles and messages write it.
+pub(crate) fn spelled(kind: &str) -> String {
+    const KNOWN: &[&str] = &[
+        "Microsoft.ContainerService/managedClusters",
+        "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
+        "Microsoft.ManagedIdentity/userAssignedIdentities",
+        "Microsoft.KeyVault/vaults/accessPolicies",
+        "Microsoft.KeyVault/vaults",
+        "Microsoft.Storage/storageAccounts",
+        "Microsoft.CognitiveServices/accounts/deployments",
+        "Microsoft.CognitiveServices/accounts",
+        "Microsoft.Authorization/roleAssignments",
+        "Microsoft.Authorization/roleDefinitions",
+        "Microsoft.Authorization/permissions",
+        "Microsoft.Resources/subscriptions/resourceGroups",
+    ];
+    KNOWN.iter().find(|one| one.eq_ignore_ascii_case(kind)).map_or_else(|| kind.to_owned(), |one| (*one).to_owned())
+}
+
+/// Serves one request, with the headers that every ARM answer has.
+pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
+    let response = route(azure, request);
+    let id = uuid::Uuid::new_v4().to_string();
+    let correlation = request.header("x-ms-correlation-request-id").unwrap_or(&id).to_owned();
+    let remaining = if request.method == "GET" { "x-ms-ratelimit-remaining-subscription-reads" } else { "x-ms-ratelimit-remaining-subscription-writes" };
+    let mut response = response
+        .with("x-ms-request-id", id.clone())
+        .with("x-ms-correlation-request-id", correlation)
+        .with("x-ms-routing-request-id", format!("WESTEUROPE:SANDBOX:{id}"))
+        .with("cache-control", "no-cache")
+        .with(remaining, "199");
+    if let (Some("true"), Some(client)) = (request.header("x-ms-return-client-request-id"), request.header("x-ms-client-request-id")) {
+        response = response.with("x-ms-client-request-id", client);
+    }
+    response
+}
+
+fn route(azure: &Azure, request: &Request) -> Response {
+    let path = Path::parse(request);
+    if path.kind.is_empty() {
+        return gateway(404, "InvalidResourceNamespace", &format!("No type is served at '{}'.", request.path));
+    }
+    let caller = match entra::check_arm(azure, request) {
+        Ok(caller) => caller,
+        Err(refusal) => return refusal,
+    };
+    // A bare provider is asked for its registration.
+    let kind = if path.kind.contains('/') { path.kind.as_str() } else { "microsoft.resources/providers" };
+    if let Err(refusal) = versions::check(azure, request, kind) {
+        return refusal;
+    }
+    if kind == "microsoft.resourcegraph/resources" {
+        return graph::handle(azure, &caller, request);
+    }
+    if let Err(refusal) = scope_exists(azure, &path) {
+        return refusal;
+    }
+    if let Some(refusal) = refuse_unauthorised(azure, &caller, &path, request).or_else(|| refuse_locked(azure, &path, request)) {
+        return refusal;
+    }
+    match kind {
+        "microsoft.resources/providers" | "microsoft.resources/tenants" | "microsoft.resources/subscriptions" | "microsoft.resources/subscriptions/resourcegroups" | "microsoft.resources/resources" => plain(azure, kind, &path, request),
+        "microsoft.containerservice/managedclusters" => clusters::handle(azure, &path, request),
+        "microsoft.containerservice/locations/operations" => operations::status(azure, path.name()),
+        "microsoft.managedidentity/userassignedidentities" => identities::handle(azure, &path, request),
+        "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials" => credentials::handle(azure, &path, request),
+        "microsoft.keyvault/vaults" => vaults::handle(azure, &path, request),
+        "microsoft.keyvault/vaults/accesspolicies" => vaults::access_policies(azure, &path, request),
+        "microsoft.storage/storageaccounts" | "microsoft.cognitiveservices/accounts" | "microsoft.cognitiveservices/accounts/deployments" => targets::handle(azure, &path, request),
+        "microsoft.authorization/roleassignments" => roles::assignments(azure, &caller, &path, request),
+        "microsoft.authorization/roledefinitions" => roles::definitions(&path, request),
+        "microsoft.authorization/permissions" => roles::permissions(azure, &caller, &path, request),
+        "microsoft.authorization/locks" if request.method == "GET" => locks(azure, &path),
+        _ => gateway(404, "InvalidResourceType", &format!("The resource type '{kind}' is not served by the sandbox.")),
+    }
+}
+
+fn scope_exists(azure: &Azure, path: &Path) -> Result<(), Response> {
+    let subscription = path.subscription();
+    if !subscription.is_empty() && !azure.world.subscriptions.iter().any(|one| one.id.eq_ignore_ascii_case(subscription)) {
+        return Err(gateway(404, "SubscriptionNotFound", &format!("The subscription '{subscription}' could not be found.")));
+    }
+    let group = path.group();
+    if !group.is_empty() && path.kind != "microsoft.resources/subscriptions/resourcegroups" && !has_group(&azure.store(), subscription, group) {
+        return Err(gateway(404, "ResourceGroupNotFound", &format!("Resource group '{group}' could not be found.")));
+    }
+    Ok(())
+}
+
+fn has_group(store: &Store, subscription: &str, group: &str) -> bool {
+    store.resources.contains_key(&format!("/subscriptions/{subscription}/resourcegroups/{group}").to_ascii_lowercase())
+}
+
+/// Whether there is something at a scope to hang a grant on.
+pub(crate) fn exists(azure: &Azure, store: &Store, scope: &str) -> Result<(), Response> {
+    let lower = scope.trim_end_matches('/').to_ascii_lowercase();
+    let known = lower.is_empty()
+        || store.resources.contains_key(&lower)
+        || azure.world.subscriptions.iter().any(|one| lower == format!("/subscriptions/{}", one.id));
+    // Containers and the like live on the data plane; ARM takes their scopes on trust when the account is there.
+    let below = || store.resources.keys().any(|id| lower.starts_with(&format!("{id}/")) && id.contains("/providers/"));
+    if known || below() {
+        Ok(())
+    } else {
+        Err(gateway(404, "ResourceNotFound", &format!("The resource at scope '{scope}' was not found.")))
+    }
+}
+
+fn refuse_unauthorised(azure: &Azure, caller: &Caller, path: &Path, request: &Request) -> Option<Response> {
+    // Everyone may ask what he may do, follow his operations, and list what he sees.
+    let free = ["microsoft.authorization/permissions", "microsoft.containerservice/locations/operations", "microsoft.resources/tenants", "microsoft.resources/subscriptions", "microsoft.resources/providers"];
+    if free.contains(&path.kind.as_str()) || !path.kind.contains('/') {
+        return None;
+    }
+    let action = path.right(&request.method);
+    // The scope of a grant is what it is on; of a resource, itself.
+    let scope = if path.kind.starts_with("microsoft.authorization/") || path.is_list() { &path.scope } else { &path.id };
+    let scope = if scope.is_empty() { "/" } else { scope };
+    (!azure.may(&azure.store(), caller, &action, scope)).then(|| roles::forbidden(caller, &action, scope))
+}
+
+fn refuse_locked(azure: &Azure, path: &Path, request: &Request) -> Option<Response> {
+    let needed = match (request.method.as_str(), path.action.as_deref()) {
+        ("DELETE", _) => "CanNotDelete",
+        ("PUT" | "PATCH", _) | ("POST", Some("listkeys")) => "ReadOnly",
+        _ => return None,
+    };
+    let locked = azure.control.knobs(|knobs| {
+        knobs
+            .locks
+            .iter()
+            .find(|(scope, level)| covers(scope, &path.id) && (level == "ReadOnly" || level == needed))
+            .map(|(scope, _)| scope.clone())
+    })?;
+    Some(gateway(409, "ScopeLocked", &format!("The scope '{}' cannot be changed, because this scope is locked: '{locked}'.", path.id)))
+}
+
+fn locks(azure: &Azure, path: &Path) -> Response {
+    let value: Vec<Value> = azure.control.knobs(|knobs| {
+        knobs
+            .locks
+            .iter()
+            .filter(|(scope, _)| covers(scope, &path.scope))
+            .map(|(scope, level)| {
+                json!({
+                    "id": format!("{scope}/providers/Microsoft.Authorization/locks/sandbox"),
+                    "name": "sandbox", "type": "Microsoft.Authorization/locks", "properties": {"level": level},
+                })
+            })
+            .collect()
+    });
+    Response::json(200, &json!({"value": value}))
+}
+
+/// Subscriptions, tenants, groups and providers.
+fn plain(azure: &Azure, kind: &str, path: &Path, request: &Request) -> Response {
+    let subscription = path.subscription();
+    let lower = path.scope.to_ascii_lowercase();
+    match (kind, request.method.as_str()) {
+        ("microsoft.resources/tenants", "GET") => Response::json(200, &json!({"value": [{
+            "id": format!("/tenants/{}", azure.world.tenant), "tenantId": azure.world.tenant, "countryCode": "NL", "displayName": "Contoso",
+            "domains": [azure.world.domain], "tenantCategory": "Home", "defaultDomain": azure.world.domain, "tenantType": "AAD",
+        }]})),
+        ("microsoft.resources/subscriptions", "GET") if lower.ends_with("/locations") => Response::json(200, &json!({"value": [
+            {"id": format!("/subscriptions/{subscription}/locations/westeurope"), "name": "westeurope", "type": "Region", "displayName": "West Europe", "regionalDisplayName": "(Europe) West Europe"},
+        ]})),
+        ("microsoft.resources/subscriptions", "GET") => {
+            let bodies: Vec<Value> = azure.world.subscriptions.iter().map(|one| json!({
+                "id": format!("/subscriptions/{}", one.id), "authorizationSource": "RoleBased", "managedByTenants": [],
+                "subscriptionId": one.id, "tenantId": azure.world.tenant, "displayName": one.name, "state": "Enabled",
+                "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
+            })).collect();
+            if subscription.is_empty() {
+                return Response::json(200, &json!({"value": bodies, "count": {"type": "Total", "value": bodies.len()}}));
+            }
+            let own = bodies.into_iter().find(|body| body["subscriptionId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(subscription)));
+            Response::json(200, &own.unwrap_or_default())
+        }
+        ("microsoft.resources/subscriptions/resourcegroups", method) => group(azure, path, &lower, method, request),
+        ("microsoft.resources/resources", "GET") => {
+            let store = azure.store();
+            let scope = lower.trim_end_matches("/resources").to_owned();
+            let value: Vec<Value> = store.resources.iter()
+                .filter(|(id, _)| covers(&scope, id) && id.contains("/providers/"))
+                .map(|(_, one)| json!({"id": one.body["id"], "name": one.body["name"], "type": one.body["type"], "location": one.body["location"], "tags": one.body["tags"]}))
+                .collect();
+            Response::json(200, &json!({"value": value}))
+        }
+        ("microsoft.resources/providers", "GET" | "POST") => {
+            let namespace = path.kind.split('/').next().unwrap_or_default();
+            Response::json(200, &json!({"id": format!("/subscriptions/{subscription}/providers/{namespace}"), "namespace": namespace, "registrationState": "Registered", "registrationPolicy": "RegistrationRequired", "resourceTypes": []}))
+        }
+        _ => not_allowed(&request.method),
+    }
+}
+
+fn group(azure: &Azure, path: &Path, lower: &str, method: &str, request: &Request) -> Response {
+    let name = path.group();
+    if name.is_empty() {
+        return match method {
+            "GET" => lists::answer(azure, "Microsoft.Resources/resourceGroups", &format!("/subscriptions/{}", path.subscription())),
+            _ => not_allowed(method),
+        };
+    }
+    let mut store = azure.store();
+    let found = store.resources.get(lower).map(|one| one.body.clone());
+    match (method, found) {
+        ("GET", Some(body)) => Response::json(200, &body),
+        ("HEAD", Some(_)) => Response::empty(204),
+        ("HEAD", None) => Response::empty(404),
+        ("GET", None) => gateway(404, "ResourceGroupNotFound", &format!("Resource group '{name}' could not be found.")),
+        ("PUT", found) => {
+            let sent = request.json().unwrap_or_default();
+            let Some(location) = sent["location"].as_str() else {
+                return gateway(400, "LocationRequired", "The location property is required for this definition.");
+            };
+            let body = json!({
+                "id": format!("/subscriptions/{}/resourceGroups/{name}", path.subscription()), "name": name,
+                "type": "Microsoft.Resources/resourceGroups", "location": location,
+                "tags": sent.get("tags").cloned().unwrap_or_else(|| json!({})), "properties": {"provisioningState": "Succeeded"},
+            });
+            let created = azure.control.now();
+            store.resources.insert(lower.to_owned(), crate::azure::Resource { body: body.clone(), created });
+            Response::json(if found.is_some() { 200 } else { 201 }, &body)
+        }
+        ("DELETE", _) => not_allowed("DELETE (groups are too much to lose in one request)"),
+        _ => not_allowed(method),
+    }
+}
+
+/// The stored body of the resource that a path names.
+pub(crate) fn stored(store: &Store, path: &Path) -> Result<Value, Response> {
+    store.resources.get(&path.id.to_ascii_lowercase()).map(|one| one.body.clone()).ok_or_else(|| {
+        let names = path.names.join("/");
+        resource_not_found(&spelled(&path.kind), &names, path.group())
+    })
+}
+
+/// The stored body of the resource that owns the child a path names.
+pub(crate) fn stored_parent(store: &Store, path: &Path) -> Result<Value, Response> {
+    let parent = path.parent();
+    store.resources.get(&parent.to_ascii_lowercase()).map(|one| one.body.clone()).ok_or_else(|| parent_not_found(&parent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(method: &str, path: &str) -> Path {
+        Path::parse(&Request { method: method.into(), path: path.into(), ..Request::default() })
+    }
+
+    #[test]
+    fn a_grant_on_a_vault_is_split_at_its_last_provider() {
+        let path = parse("PUT", "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v/providers/Microsoft.Authorization/roleAssignments/n");
+        assert_eq!(path.kind, "microsoft.authorization/roleassignments");
+        assert_eq!(path.scope, "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v");
+        assert_eq!(path.names, ["n"]);
+    }
+
+    #[test]
+    fn lists_actions_and_children_are_told_apart() {
+        let list = parse("GET", "/subscriptions/s/providers/Microsoft.KeyVault/vaults");
+        assert!(list.is_list() && list.names.is_empty());
+        let action = parse("POST", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a/listKeys");
+        assert_eq!(action.action.as_deref(), Some("listkeys"));
+        assert!(action.id.ends_with("/storageAccounts/a"));
+        let child = parse("GET", "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i/federatedIdentityCredentials");
+        assert!(child.is_list() && child.parent().ends_with("/userAssignedIdentities/i"));
+    }
+}

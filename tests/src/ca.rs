@@ -1,0 +1,73 @@
+//! A throw-away certificate authority: the product trusts it through `SSL_CERT_FILE`, as it would a company's own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// The authority with the leaves it has made so far.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+    leaf_key: KeyPair,
+    configs: Mutex<HashMap<String, Arc<ServerConfig>>>,
+}
+
+impl Authority {
+    /// Makes a new authority, good for as long as the process lives.
+    ///
+    /// # Errors
+    /// When keys or certificates cannot be made.
+    pub fn new() -> anyhow::Result<Self> {
+        let key = KeyPair::generate().context("authority key")?;
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name.push(DnType::CommonName, "kubectl-connect sandbox");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let pem = params.self_signed(&key).context("authority certificate")?.pem();
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            pem,
+            leaf_key: KeyPair::generate().context("leaf key")?,
+            configs: Mutex::default(),
+        })
+    }
+
+    /// The authority's certificate, for `SSL_CERT_FILE`.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// What a server of this host name presents. HTTP/1.1 only: no client needs more, and one protocol is easier to break on purpose.
+    ///
+    /// # Errors
+    /// When the name cannot stand in a certificate.
+    pub fn server_config(&self, host: &str) -> anyhow::Result<Arc<ServerConfig>> {
+        let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = configs.get(host) {
+            return Ok(Arc::clone(config));
+        }
+        let mut params = CertificateParams::new(vec![host.to_owned()])?;
+        params.distinguished_name.push(DnType::CommonName, host);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        // Python's strict mode refuses a leaf that does not name its authority's key.
+        params.use_authority_key_identifier_extension = true;
+        let leaf = params.signed_by(&self.leaf_key, &self.issuer).context("leaf certificate")?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.leaf_key.serialize_der()));
+        let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let config = Arc::new(config);
+        configs.insert(host.to_owned(), Arc::clone(&config));
+        Ok(config)
+    }
+}

@@ -1,0 +1,85 @@
+//! What a command has changed, object by object.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use sandbox::Sandbox;
+use serde_json::Value;
+
+/// Names longer than this are cut in the report: ids are long enough already.
+const VALUE_WIDTH: usize = 100;
+
+/// Every object of Azure and the clusters under a readable name.
+pub(crate) fn everything(sandbox: &Sandbox) -> BTreeMap<String, Value> {
+    let mut all = BTreeMap::new();
+    let state = sandbox.control().state();
+    for part in ["resources", "roleAssignments"] {
+        for (id, body) in state[part].as_object().into_iter().flatten() {
+            let kind = if part == "resources" { "azure" } else { "role " };
+            all.insert(format!("{kind} {id}"), body.clone());
+        }
+    }
+    for name in ["aks-shop", "aks-ready"] {
+        let objects = sandbox.cluster(name).map(sandbox::kube::KubeCluster::snapshot).unwrap_or_default();
+        for object in objects.as_array().into_iter().flatten() {
+            let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or_default();
+            let key = format!("kube  {name} {} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
+            all.insert(key, object.clone());
+        }
+    }
+    all
+}
+
+/// One line per object that came or went, and per value that changed.
+pub(crate) fn between(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> String {
+    let mut report = String::new();
+    for (name, new) in after {
+        match before.get(name) {
+            None => _ = writeln!(report, "+ {name}"),
+            Some(old) if old != new => {
+                _ = writeln!(report, "~ {name}");
+                differences(&mut report, "", old, new);
+            }
+            Some(_) => {}
+        }
+    }
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        _ = writeln!(report, "- {name}");
+    }
+    if report.is_empty() { "sandbox: nothing changed".to_owned() } else { format!("sandbox: what changed\n{}", report.trim_end()) }
+}
+
+fn differences(report: &mut String, at: &str, old: &Value, new: &Value) {
+    if old == new {
+        return;
+    }
+    if let (Some(a), Some(b)) = (old.as_object(), new.as_object()) {
+        for key in a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))) {
+            differences(report, &format!("{at}.{key}"), &old[key.as_str()], &new[key.as_str()]);
+        }
+        return;
+    }
+    _ = writeln!(report, "    {}: {} → {}", at.trim_start_matches('.'), short(old), short(new));
+}
+
+fn short(value: &Value) -> String {
+    if value.is_null() {
+        return "(none)".into();
+    }
+    let text = value.to_string();
+    if text.chars().count() <= VALUE_WIDTH { text } else { format!("{}…", text.chars().take(VALUE_WIDTH).collect::<String>()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn tells_what_came_what_went_and_what_is_different() {
+        let before = BTreeMap::from([("a".to_owned(), json!({"x": 1, "y": 2})), ("b".to_owned(), json!(1))]);
+        let after = BTreeMap::from([("a".to_owned(), json!({"x": 1, "z": 3})), ("c".to_owned(), json!(1))]);
+        assert_eq!(between(&before, &after), "sandbox: what changed\n~ a\n    y: 2 → (none)\n    z: (none) → 3\n+ c\n- b");
+        assert_eq!(between(&before, &before), "sandbox: nothing changed");
+    }
+}

@@ -1,0 +1,282 @@
+//! The test's hand on the sandbox: what was asked, how slow it is, what breaks, and when the world holds its breath.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::fault::Fault;
+use crate::knobs::Knobs;
+
+/// Which service a request was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum Kind {
+    /// Azure Resource Manager.
+    Arm,
+    /// Azure Resource Graph (its host is ARM's).
+    Graph,
+    /// The directory's token endpoint.
+    Entra,
+    /// Key Vault data plane.
+    KeyVault,
+    /// Blob data plane.
+    Blob,
+    /// Azure OpenAI and the other AI services' data plane.
+    OpenAi,
+    /// A cluster's API server.
+    Kube,
+    /// The published keys of a cluster.
+    Oidc,
+    /// A start of `az`.
+    Az,
+    /// A host that nobody here stands in for.
+    Unknown,
+}
+
+/// One request with its answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    /// Counts from 1 and goes on over `clear_log`.
+    pub n: usize,
+    /// When it arrived, on the sandbox's clock.
+    pub at: String,
+    /// Host asked.
+    pub host: String,
+    /// Method.
+    pub method: String,
+    /// Raw path.
+    pub path: String,
+    /// Decoded query.
+    pub query: Vec<(String, String)>,
+    /// Headers as received.
+    pub request_headers: Vec<(String, String)>,
+    /// JSON where it is, else text.
+    pub request_body: Value,
+    /// Status; 0 where no answer was given.
+    pub status: u16,
+    /// Headers of the answer.
+    pub response_headers: Vec<(String, String)>,
+    /// JSON where it is, else text; null for a stream.
+    pub response_body: Value,
+    /// Time from arrival to answer.
+    pub micros: u64,
+    /// Service.
+    pub kind: Kind,
+}
+
+/// Handle on a running sandbox; clones share everything.
+#[derive(Clone)]
+pub struct Control {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    log: Mutex<Log>,
+    knobs: Mutex<Knobs>,
+    faults: Mutex<Vec<Fault>>,
+    hold: Mutex<Hold>,
+    holding: AtomicBool,
+    ahead: Mutex<Duration>,
+    state: Mutex<Option<Arc<dyn Fn() -> Value + Send + Sync>>>,
+}
+
+#[derive(Default)]
+struct Log {
+    count: usize,
+    entries: Vec<Entry>,
+}
+
+#[derive(Default)]
+struct Hold {
+    left: usize,
+    tell: Option<oneshot::Sender<()>>,
+}
+
+/// While it lives, nothing else is carried out. It goes when the held client is gone: the service drops what it was doing for it.
+pub(crate) struct Held(Control);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.inner.holding.store(false, Ordering::SeqCst);
+    }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Control {
+    pub(crate) fn new(knobs: Knobs) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                log: Mutex::default(),
+                knobs: Mutex::new(knobs),
+                faults: Mutex::default(),
+                hold: Mutex::default(),
+                holding: AtomicBool::new(false),
+                ahead: Mutex::default(),
+                state: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// Everything asked so far, in the order of the answers.
+    #[must_use]
+    pub fn log(&self) -> Vec<Entry> {
+        lock(&self.inner.log).entries.clone()
+    }
+
+    /// Forgets what was asked.
+    pub fn clear_log(&self) {
+        lock(&self.inner.log).entries.clear();
+    }
+
+    /// The entries of one service.
+    #[must_use]
+    pub fn log_of(&self, kind: Kind) -> Vec<Entry> {
+        self.log().into_iter().filter(|entry| entry.kind == kind).collect()
+    }
+
+    /// The entries that change something, see [`is_write`].
+    #[must_use]
+    pub fn writes(&self) -> Vec<Entry> {
+        self.log().into_iter().filter(is_write).collect()
+    }
+
+    /// Every request takes this long before its answer.
+    pub fn set_latency(&self, latency: Duration) {
+        self.knobs(|knobs| knobs.latency = latency);
+    }
+
+    /// Reads or turns knobs.
+    pub fn knobs<T>(&self, turn: impl FnOnce(&mut Knobs) -> T) -> T {
+        turn(&mut lock(&self.inner.knobs))
+    }
+
+    /// Breaks requests to come. The first fault that matches and is not used up applies.
+    pub fn fail(&self, fault: Fault) {
+        lock(&self.inner.faults).push(fault);
+    }
+
+    /// Takes back every fault.
+    pub fn heal(&self) {
+        lock(&self.inner.faults).clear();
+    }
+
+    /// The answer of the `nth` successful write from now (1 = the next) is withheld for ever, and nothing that comes
+    /// after it is carried out until its client is gone. The receiver fires when the write is done: kill the client then.
+    #[must_use]
+    pub fn hold_after_write(&self, nth: usize) -> oneshot::Receiver<()> {
+        let (tell, told) = oneshot::channel();
+        *lock(&self.inner.hold) = Hold { left: nth, tell: Some(tell) };
+        told
+    }
+
+    /// Forgets a hold that has not come true, and ends one that has.
+    pub fn release(&self) {
+        *lock(&self.inner.hold) = Hold::default();
+        self.inner.holding.store(false, Ordering::SeqCst);
+    }
+
+    /// The sandbox's clock: the machine's, plus what [`Control::advance`] added.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        SystemTime::now() + *lock(&self.inner.ahead)
+    }
+
+    /// Seconds since 1970 on the sandbox's clock.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs())
+    }
+
+    /// Lets time pass at once: tokens expire, roles take effect, operations end.
+    pub fn advance(&self, by: Duration) {
+        *lock(&self.inner.ahead) += by;
+    }
+
+    /// Every ARM object and role assignment without what changes by itself, for before and after.
+    #[must_use]
+    pub fn state(&self) -> Value {
+        let read = lock(&self.inner.state).clone();
+        read.map_or(Value::Null, |read| read())
+    }
+
+    pub(crate) fn set_state_reader(&self, read: impl Fn() -> Value + Send + Sync + 'static) {
+        *lock(&self.inner.state) = Some(Arc::new(read));
+    }
+
+    pub(crate) fn record(&self, mut entry: Entry) {
+        let mut log = lock(&self.inner.log);
+        log.count += 1;
+        entry.n = log.count;
+        log.entries.push(entry);
+    }
+
+    pub(crate) fn fault_for(&self, method: &str, host: &str, path: &str) -> Option<Fault> {
+        let mut faults = lock(&self.inner.faults);
+        let fault = faults.iter_mut().find(|fault| fault.matches(method, host, path))?;
+        fault.take()
+    }
+
+    pub(crate) fn is_holding(&self) -> bool {
+        self.inner.holding.load(Ordering::SeqCst)
+    }
+
+    /// Counts a write that was carried out; gives the guard to sit on when its answer is to be withheld.
+    pub(crate) fn count_write(&self) -> Option<Held> {
+        let mut hold = lock(&self.inner.hold);
+        if hold.left == 0 {
+            return None;
+        }
+        hold.left -= 1;
+        if hold.left > 0 {
+            return None;
+        }
+        self.inner.holding.store(true, Ordering::SeqCst);
+        if let Some(tell) = hold.tell.take() {
+            // Nobody listening is fine: the client then hangs until it is killed.
+            let _ = tell.send(());
+        }
+        Some(Held(self.clone()))
+    }
+
+    /// How often each path was asked with each method: handy in failure messages.
+    #[must_use]
+    pub fn summary(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for entry in self.log() {
+            *counts.entry(format!("{} {}{}", entry.method, entry.host, entry.path)).or_insert(0) += 1;
+        }
+        counts
+    }
+}
+
+/// Whether a logged request is one that changes something.
+#[must_use]
+pub fn is_write(entry: &Entry) -> bool {
+    writes(entry.kind, &entry.method, &entry.path, &entry.query, &entry.request_body)
+}
+
+pub(crate) fn writes(kind: Kind, method: &str, path: &str, query: &[(String, String)], body: &Value) -> bool {
+    let changing = matches!(method, "PUT" | "PATCH" | "DELETE");
+    let path = path.to_ascii_lowercase();
+    match kind {
+        Kind::Arm => {
+            let reading = ["/listkeys", "/listclusterusercredential", "/listclusteradmincredential", "/checkaccess", "/listassociatedresources", "/checknameavailability"];
+            changing || (method == "POST" && !reading.iter().any(|end| path.ends_with(end)))
+        }
+        Kind::Kube => {
+            let dry = query.iter().any(|(key, value)| key == "dryRun" && value == "All")
+                || body.get("dryRun").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == "All"));
+            let asking = path.contains("/apis/authorization.k8s.io/") || path.contains("/apis/authentication.k8s.io/") || path.ends_with("/token");
+            (changing || method == "POST") && !dry && !asking
+        }
+        Kind::KeyVault | Kind::Blob | Kind::OpenAi => changing || method == "POST",
+        Kind::Graph | Kind::Entra | Kind::Oidc | Kind::Az | Kind::Unknown => false,
+    }
+}

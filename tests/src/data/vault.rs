@@ -1,0 +1,138 @@
+//! Key Vault's data plane. The order of its checks matters: no token, network, token, rights.
+
+use serde_json::{Value, json};
+
+use crate::azure::Azure;
+use crate::data::{Network, find, network};
+use crate::entra::{self, Caller, Refusal, VAULT};
+use crate::http::{Request, Response, percent_decode};
+
+const VERSIONS: &[&str] = &["7.4", "7.5", "7.6"];
+
+pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
+    let name = request.host.split('.').next().unwrap_or_default();
+    let Some(vault) = find(&azure.store(), "Microsoft.KeyVault/vaults", "name", name).cloned() else {
+        return Response::empty(502);
+    };
+    let answer = serve(azure, request, &vault);
+    answer
+        .with("x-ms-keyvault-region", "westeurope")
+        .with("x-ms-request-id", uuid::Uuid::new_v4().to_string())
+        .with("x-ms-keyvault-service-version", "1.9.2276.1")
+}
+
+fn serve(azure: &Azure, request: &Request, vault: &Value) -> Response {
+    if request.bearer().is_none() {
+        return challenge(azure, "AKV10000: Request is missing a Bearer or PoP token.");
+    }
+    match network(&vault["properties"]) {
+        Network::Open => {}
+        Network::Closed => return forbidden("ForbiddenByConnection", "Public network access is disabled and the request is not from a trusted service nor via an approved private link."),
+        Network::Filtered => return forbidden("ForbiddenByFirewall", "Client address is not authorized and caller is not a trusted service. Client address: 203.0.113.7"),
+    }
+    let caller = match entra::check(azure, request, VAULT) {
+        Ok(caller) => caller,
+        Err(Refusal::Tenant(tenant)) => return challenge(azure, &format!("AKV10032: Invalid issuer: the token is of tenant {tenant}.")),
+        Err(Refusal::Audience(audience)) => return challenge(azure, &format!("AKV10022: Invalid audience: '{audience}'.")),
+        Err(_) => return challenge(azure, "AKV10046: Unable to validate the token."),
+    };
+    match request.q("api-version") {
+        Some(version) if VERSIONS.contains(&version) => {}
+        Some(version) => return error(400, "BadParameter", &format!("The specified version ({version}) is not recognized.")),
+        None => return error(400, "BadParameter", "api-version must be specified."),
+    }
+    if request.method != "GET" {
+        return error(405, "MethodNotAllowed", "The sandbox only reads on this plane.");
+    }
+    let path = percent_decode(request.path.trim_matches('/'));
+    let parts: Vec<&str> = path.split('/').collect();
+    let (kind, right, verb) = match parts.as_slice() {
+        ["secrets"] | ["secrets", _, "versions"] => ("secrets", "secrets/readMetadata/action", "list"),
+        ["secrets", _] | ["secrets", _, _] => ("secrets", "secrets/getSecret/action", "get"),
+        ["keys"] => ("keys", "keys/read", "list"),
+        ["certificates"] => ("certificates", "certificates/read", "list"),
+        _ => return error(404, "NotFound", "Nothing is served at this path."),
+    };
+    if let Some(refusal) = refuse(azure, vault, &caller, kind, right, verb) {
+        return refusal;
+    }
+    let name = vault["name"].as_str().unwrap_or_default();
+    let planted = azure.world.secrets.get(name);
+    match parts.as_slice() {
+        ["secrets"] => list(request, name, planted.into_iter().flatten().map(|(secret, _)| secret.as_str()).collect()),
+        ["keys" | "certificates"] => list(request, name, Vec::new()),
+        ["secrets", secret, ..] => match planted.and_then(|all| all.iter().find(|(own, _)| own.eq_ignore_ascii_case(secret))) {
+            Some((secret, value)) => Response::json(200, &json!({
+                "value": value, "contentType": "text/plain", "id": format!("https://{name}.vault.azure.net/secrets/{secret}/4387e9f3d6e14c459867679a90fd0f79"),
+                "attributes": attributes(), "tags": {},
+            })),
+            None => error(404, "SecretNotFound", &format!("A secret with (name/id) {secret} was not found in this key vault.")),
+        },
+        _ => Response::empty(404),
+    }
+}
+
+fn attributes() -> Value {
+    json!({"enabled": true, "created": 1_740_000_000, "updated": 1_740_000_000, "recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90})
+}
+
+fn list(request: &Request, vault: &str, names: Vec<&str>) -> Response {
+    let most = match request.q("maxresults").map(str::parse::<usize>) {
+        None => 25,
+        Some(Ok(most)) if (1..=25).contains(&most) => most,
+        Some(_) => return error(400, "BadParameter", "maxresults must be a number from 1 to 25."),
+    };
+    let start = request.q("$skiptoken").and_then(|token| token.parse::<usize>().ok()).unwrap_or(0);
+    let host = format!("https://{vault}.vault.azure.net");
+    let value: Vec<Value> = names
+        .iter()
+        .skip(start)
+        .take(most)
+        .map(|name| json!({"id": format!("{host}/secrets/{name}"), "contentType": "text/plain", "attributes": attributes(), "tags": {}}))
+        .collect();
+    let end = start + value.len();
+    let next = if end < names.len() {
+        let version = request.q("api-version").unwrap_or_default();
+        Value::from(format!("{host}/secrets?api-version={version}&$skiptoken={end}&maxresults={most}"))
+    } else {
+        Value::Null
+    };
+    Response::json(200, &json!({"value": value, "nextLink": next}))
+}
+
+/// With roles switched on only roles count, without only access policies: the other kind is kept and has no effect.
+fn refuse(azure: &Azure, vault: &Value, caller: &Caller, kind: &str, right: &str, verb: &str) -> Option<Response> {
+    let who = format!("appid={};oid={};iss=https://sts.windows.net/{}/", caller.app, caller.oid, azure.world.tenant);
+    let id = vault["id"].as_str().unwrap_or_default();
+    let properties = &vault["properties"];
+    if properties["enableRbacAuthorization"] == true {
+        let action = format!("Microsoft.KeyVault/vaults/{right}");
+        let allowed = azure.may_data_only(&azure.store(), &caller.oid, &action, id);
+        return (!allowed).then(|| {
+            forbidden("ForbiddenByRbac", &format!("Caller is not authorized to perform action on resource.\r\nIf role assignments were changed recently, wait for them to take effect.\r\nCaller: {who}\r\nAction: '{action}'\r\nResource: '{}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null\r\nVault: {};location=westeurope\r\n", id.to_lowercase(), vault["name"].as_str().unwrap_or_default()))
+        });
+    }
+    let mut own = properties["accessPolicies"].as_array().into_iter().flatten().filter(|policy| policy["objectId"].as_str().is_some_and(|oid| oid.eq_ignore_ascii_case(&caller.oid))).peekable();
+    if own.peek().is_none() {
+        return Some(forbidden("AccessDenied", &format!("Access denied. Caller was not found on any access policy. Caller: {who}")));
+    }
+    let granted = own.any(|policy| {
+        policy["permissions"][kind].as_array().into_iter().flatten().filter_map(Value::as_str).any(|one| one.eq_ignore_ascii_case(verb) || one.eq_ignore_ascii_case("all"))
+    });
+    (!granted).then(|| forbidden("ForbiddenByPolicy", &format!("The user, group or application '{who}' does not have {kind} {verb} permission on this key vault.")))
+}
+
+fn challenge(azure: &Azure, message: &str) -> Response {
+    error(401, "Unauthorized", message).with(
+        "www-authenticate",
+        format!("Bearer authorization=\"https://login.microsoftonline.com/{}\", resource=\"https://vault.azure.net\"", azure.world.tenant),
+    )
+}
+
+fn forbidden(inner: &str, message: &str) -> Response {
+    Response::json(403, &json!({"error": {"code": "Forbidden", "message": message, "innererror": {"code": inner}}}))
+}
+
+fn error(status: u16, code: &str, message: &str) -> Response {
+    Response::json(status, &json!({"error": {"code": code, "message": message}}))
+}

@@ -1,0 +1,226 @@
+//! The planted world as plain data: what a small company with two clusters has. Change it before the start.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::knobs::Knobs;
+
+mod cluster;
+mod targets;
+mod workloads;
+
+pub use workloads::workloads;
+
+/// The tenant.
+pub const TENANT: &str = "11111111-aaaa-4bbb-8ccc-000000000001";
+/// The subscription in use.
+pub const SUBSCRIPTION: &str = "22222222-aaaa-4bbb-8ccc-000000000001";
+/// The other subscription.
+pub const OTHER_SUBSCRIPTION: &str = "22222222-aaaa-4bbb-8ccc-000000000002";
+/// Object id of the signed-in user.
+pub const USER: &str = "33333333-aaaa-4bbb-8ccc-000000000001";
+/// The directory's domain.
+pub const DOMAIN: &str = "contoso.example";
+/// Where everything is.
+pub const LOCATION: &str = "westeurope";
+
+/// A subscription.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// GUID.
+    pub id: String,
+    /// Display name.
+    pub name: String,
+}
+
+/// The signed-in user.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Sign-in name.
+    pub name: String,
+    /// Object id.
+    pub object_id: String,
+}
+
+/// What ties an ARM object to an API server.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Name.
+    pub name: String,
+    /// Resource id as ARM spells it.
+    pub id: String,
+    /// Host of the API server.
+    pub fqdn: String,
+    /// The issuer it has, or gets when it is switched on.
+    pub issuer: String,
+    /// Bearer token of the kubeconfig's user.
+    pub token: String,
+}
+
+/// Everything planted.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Tenant id.
+    pub tenant: String,
+    /// Verified domain.
+    pub domain: String,
+    /// Subscriptions, all in the tenant.
+    pub subscriptions: Vec<Subscription>,
+    /// The user of `az login`.
+    pub user: User,
+    /// ARM objects.
+    pub resources: Vec<Value>,
+    /// Role assignments: scope, principal, its type, role GUID.
+    pub assignments: Vec<(String, String, &'static str, &'static str)>,
+    /// Secrets by vault.
+    pub secrets: BTreeMap<String, BTreeMap<String, String>>,
+    /// Blob containers by account.
+    pub containers: BTreeMap<String, Vec<String>>,
+    /// Clusters.
+    pub clusters: Vec<Cluster>,
+    /// The context that is current in the kubeconfig.
+    pub current_context: String,
+    /// How the world behaves.
+    pub knobs: Knobs,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::planted()
+    }
+}
+
+impl World {
+    /// The world that the documentation speaks of.
+    #[must_use]
+    pub fn planted() -> Self {
+        let subscriptions = [(SUBSCRIPTION, "Sandbox"), (OTHER_SUBSCRIPTION, "Other")]
+            .map(|(id, name)| Subscription { id: id.to_owned(), name: name.to_owned() });
+        let clusters = vec![
+            cluster::handle("aks-shop", "aks-shop-dns-1a2b3c4d", "000000000001"),
+            cluster::handle("aks-ready", "aks-ready-dns-5e6f7a8b", "000000000002"),
+        ];
+        let mut resources: Vec<Value> = [
+            (SUBSCRIPTION, "rg-shop"),
+            (SUBSCRIPTION, "rg-data"),
+            (SUBSCRIPTION, "MC_rg-shop_aks-shop_westeurope"),
+            (SUBSCRIPTION, "MC_rg-shop_aks-ready_westeurope"),
+            (OTHER_SUBSCRIPTION, "rg-other"),
+        ]
+        .iter()
+        .map(|(subscription, name)| json!({
+            "id": format!("/subscriptions/{subscription}/resourceGroups/{name}"), "name": name, "type": "Microsoft.Resources/resourceGroups",
+            "location": LOCATION, "tags": {}, "properties": {"provisioningState": "Succeeded"},
+        }))
+        .collect();
+        resources.extend(clusters.iter().enumerate().map(|(at, one)| cluster::body(one, at, one.name == "aks-ready")));
+        resources.extend(targets::all());
+        let secrets = [
+            ("my-vault", vec!["db-password", "stripe-key", "jwt-signing-key"]),
+            ("policy-vault", vec!["legacy-password"]),
+        ]
+        .into_iter()
+        .map(|(vault, names)| (vault.to_owned(), names.into_iter().map(|name| (name.to_owned(), format!("planted-secret-value-{name}"))).collect()))
+        .collect();
+        let owner = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
+        Self {
+            tenant: TENANT.into(),
+            domain: DOMAIN.into(),
+            assignments: subscriptions.iter().map(|one| (format!("/subscriptions/{}", one.id), USER.to_owned(), "User", owner)).collect(),
+            subscriptions: subscriptions.into(),
+            user: User { name: "dev@contoso.example".into(), object_id: USER.into() },
+            resources,
+            secrets,
+            containers: [("shopdata".to_owned(), vec!["images".to_owned(), "orders".to_owned()])].into(),
+            clusters,
+            current_context: "aks-shop".into(),
+            knobs: Knobs::default(),
+        }
+    }
+
+    /// Switches issuer and workload identity of a cluster on or off before the start.
+    #[must_use]
+    pub fn with_workload_identity(mut self, cluster: &str, on: bool) -> Self {
+        let issuer = self.clusters.iter().find(|one| one.name == cluster).map(|one| one.issuer.clone());
+        if let Some(body) = self.resource_mut(cluster) {
+            body["properties"]["oidcIssuerProfile"] = if on { json!({"enabled": true, "issuerURL": issuer}) } else { json!({"enabled": false}) };
+            body["properties"]["securityProfile"] = if on { json!({"workloadIdentity": {"enabled": true}}) } else { json!({}) };
+        }
+        self
+    }
+
+    /// The body of a planted resource, by name, to change it before the start.
+    pub fn resource_mut(&mut self, name: &str) -> Option<&mut Value> {
+        self.resources.iter_mut().find(|body| body["name"] == name)
+    }
+
+    /// The id of a planted resource, by name.
+    #[must_use]
+    pub fn id_of(&self, name: &str) -> Option<&str> {
+        self.resources.iter().find(|body| body["name"] == name).and_then(|body| body["id"].as_str())
+    }
+
+    /// The kubeconfig that `az aks get-credentials` would have left.
+    #[must_use]
+    pub fn kubeconfig(&self) -> String {
+        let text = kubeconfig(&self.clusters);
+        text.replace("current-context: aks-shop", &format!("current-context: {}", self.current_context))
+    }
+
+    /// `azureProfile.json` as `az login` leaves it. It starts with a byte order mark, as the real one does.
+    #[must_use]
+    pub fn azure_profile(&self) -> String {
+        let subscriptions: Vec<Value> = self
+            .subscriptions
+            .iter()
+            .enumerate()
+            .map(|(at, one)| json!({
+                "id": one.id, "name": one.name, "state": "Enabled", "user": {"name": self.user.name, "type": "user"}, "isDefault": at == 0,
+                "tenantId": self.tenant, "environmentName": "AzureCloud", "homeTenantId": self.tenant,
+                "tenantDefaultDomain": self.domain, "tenantDisplayName": "Contoso", "managedByTenants": [],
+            }))
+            .collect();
+        format!("\u{feff}{}", json!({"installationId": "5c2b7b0e-7a11-11ef-9a3c-000000000001", "subscriptions": subscriptions}))
+    }
+}
+
+/// A kubeconfig for clusters; the first is current. JSON would do, but people look into it.
+#[must_use]
+pub fn kubeconfig(clusters: &[Cluster]) -> String {
+    let mut text = String::from("apiVersion: v1\nkind: Config\npreferences: {}\n");
+    text.push_str(&format!("current-context: {}\nclusters:\n", clusters.first().map_or("", |one| one.name.as_str())));
+    for one in clusters {
+        text.push_str(&format!("- name: {}\n  cluster:\n    server: https://{}:443\n", one.name, one.fqdn));
+    }
+    text.push_str("contexts:\n");
+    for one in clusters {
+        text.push_str(&format!("- name: {0}\n  context:\n    cluster: {0}\n    namespace: default\n    user: clusterUser_rg-shop_{0}\n", one.name));
+    }
+    text.push_str("users:\n");
+    for one in clusters {
+        text.push_str(&format!("- name: clusterUser_rg-shop_{}\n  user:\n    token: {}\n", one.name, one.token));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_current_context_can_be_another() {
+        let world = World { current_context: "aks-ready".into(), ..World::planted() };
+        assert!(world.kubeconfig().contains("current-context: aks-ready\n"));
+    }
+
+    #[test]
+    fn ids_are_unique_and_name_their_resource() {
+        let world = World::planted();
+        let ids: std::collections::BTreeSet<_> = world.resources.iter().map(|one| one["id"].as_str().unwrap().to_lowercase()).collect();
+        assert_eq!(ids.len(), world.resources.len());
+        for one in &world.resources {
+            assert!(one["id"].as_str().unwrap().ends_with(one["name"].as_str().unwrap()));
+        }
+    }
+}
