@@ -1,2 +1,7 @@
-//! Placeholder until the core lands.
-fn main() {}
+//! The kubectl plugin: `kubectl connect …`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    connect_core::main_with(connect_core::Frontend::Kubectl)
+}

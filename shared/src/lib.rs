@@ -2,7 +2,23 @@
 
 pub mod azure;
 pub mod catalogue;
+mod cli;
+pub mod engine;
 pub mod kube;
 pub mod model;
 pub mod plan;
+pub mod steps;
 mod sys;
+pub mod ui;
+
+use std::process::ExitCode;
+
+pub use cli::Frontend;
+
+/// Runs the command line of this process: the whole `main` of both binaries.
+pub fn main_with(frontend: Frontend) -> ExitCode {
+    // One provider for the whole process; without it rustls panics at the first connection. It is there already only
+    // when the host program installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    cli::run(frontend, std::env::args_os())
+}

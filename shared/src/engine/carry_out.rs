@@ -25,6 +25,7 @@ impl Prepared {
         let mut intent = self.record.clone();
         intent.phase = Phase::Applying;
         intent.retired = self.retired.iter().map(|(s, e)| (s.clone(), Some(e.intent.clone()))).collect();
+        stop.writing(true);
         let ledger = Ledger::open(&self.cx.kube, intent, self.former.as_ref()).await?;
         let mut walked = run(&self.cx, &self.specs, &self.examined, Direction::Forward, stop, &ledger).await;
         if walked.failed.is_empty() && walked.left.is_empty() {
@@ -48,6 +49,7 @@ impl Prepared {
             }
         });
         let closed = closed.await;
+        stop.writing(false);
         outcome(walked, stop, &self.again(), &format!("kubectl connect delete {} -n {}", self.cx.connection, self.cx.namespace))?;
         closed
     }
@@ -66,6 +68,7 @@ impl Undoing {
         let Some(Stored { record, .. }) = &self.stored else { return Ok(()) };
         let mut intent = record.clone();
         intent.phase = Phase::Deleting;
+        stop.writing(true);
         let ledger = Ledger::open(&self.cx.kube, intent, self.stored.as_ref()).await?;
         let walked = run(&self.cx, &self.specs, &self.examined, Direction::Backward, stop, &ledger).await;
         if walked.failed.is_empty() && walked.left.is_empty() {
@@ -77,6 +80,19 @@ impl Undoing {
     }
 }
 
+/// Has the API server check every object of the plan without storing it.
+///
+/// # Errors
+/// What the API server refuses.
+pub async fn rehearse(prepared: &Prepared) -> Result<()> {
+    for spec in &prepared.specs {
+        if let Some(found) = prepared.examined.get(&spec.id()).filter(|e| e.change.writes()) {
+            behaviour(spec).rehearse(&prepared.cx, found).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Does every step that has something to do.
 async fn run(
     cx: &Cx,
@@ -86,17 +102,24 @@ async fn run(
     stop: &Stop,
     ledger: &Ledger,
 ) -> Walked<Receipt, Problem> {
-    walk(specs, direction, || stop.is_set(), |spec| async move {
-        let found = examined.get(&spec.id()).ok_or_else(|| Problem::new(Kind::Failed, "KC6007", format!("step {} was not examined", spec.id())))?;
-        if !found.change.writes() {
-            return Ok(found.intent.clone());
-        }
-        let receipt = run_one(cx, spec, found).await?;
-        if found.goal == Goal::Present {
-            ledger.receipt(&spec.id(), receipt.clone()).await;
-        }
-        Ok(receipt)
-    })
+    walk(
+        specs,
+        direction,
+        || stop.is_set(),
+        |spec| async move {
+            let found = examined
+                .get(&spec.id())
+                .ok_or_else(|| Problem::new(Kind::Failed, "KC6007", format!("step {} was not examined", spec.id())))?;
+            if !found.change.writes() {
+                return Ok(found.intent.clone());
+            }
+            let receipt = run_one(cx, spec, found).await?;
+            if found.goal == Goal::Present {
+                ledger.receipt(&spec.id(), receipt.clone()).await;
+            }
+            Ok(receipt)
+        },
+    )
     .await
 }
 

@@ -105,7 +105,8 @@ fn may_take(lease: &Value, name: &str) -> Result<()> {
 
 fn lost(failure: Failure, name: &str) -> Problem {
     match failure.status() {
-        Some(409) => Problem::new(Kind::Failed, "KC6001", format!("somebody else took the lock {name} at this moment")).fix("run the same command again"),
+        Some(409) => Problem::new(Kind::Failed, "KC6001", format!("somebody else took the lock {name} at this moment"))
+            .fix("run the same command again"),
         _ => failure.into(),
     }
 }

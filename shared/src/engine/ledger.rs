@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, Notify};
 use super::lease::Lease;
 use crate::kube::{Cluster, Only, resources};
 use crate::model::{Kind, PREFIX, Problem, Result};
-use crate::plan::record::{RECORD_VERSION, Receipt, Record};
+use crate::plan::record::{RECORD_VERSION, Receipt, Record, Verified};
 use crate::steps::labels;
 
 /// A record as it lies in the cluster.
@@ -32,6 +32,41 @@ pub async fn list(kube: &Cluster, namespace: &str) -> Result<Vec<Stored>> {
         other => other?,
     };
     listed.iter().map(parse).collect()
+}
+
+/// The records of one namespace.
+///
+/// # Errors
+/// What the API server says.
+pub async fn list_in(kube: &Cluster, namespace: &str) -> Result<Vec<Stored>> {
+    kube.list(&resources::CONFIG_MAP, Some(namespace), Some(&Record::selector())).await?.iter().map(parse).collect()
+}
+
+/// The records of all namespaces.
+///
+/// # Errors
+/// What the API server says, that the user may not list all namespaces included.
+pub async fn list_all(kube: &Cluster) -> Result<Vec<Stored>> {
+    kube.list(&resources::CONFIG_MAP, None, Some(&Record::selector())).await?.iter().map(parse).collect()
+}
+
+/// Remembers how a verification ended, when that differs from what is remembered. Who may not write sees it all the
+/// same.
+///
+/// # Errors
+/// The record could not be read again.
+pub async fn remember(kube: &Cluster, record: &mut Record, success: bool) -> Result<()> {
+    if record.verified.as_ref().is_some_and(|v| v.success == success) {
+        return Ok(());
+    }
+    record.verified = Some(Verified { at: jiff::Timestamp::now().to_string(), success });
+    let Some(stored) = load(kube, &record.namespace, &record.name).await? else { return Ok(()) };
+    let current = Record { verified: record.verified.clone(), ..stored.record };
+    let body = object(&current, Some(&stored.resource_version))?;
+    let name = Record::object_name(&record.name);
+    // Somebody else's write at this moment is more important than ours.
+    let _ = kube.replace(&resources::CONFIG_MAP, Some(&record.namespace), &name, &body).await;
+    Ok(())
 }
 
 /// The record of one connection.
@@ -63,7 +98,8 @@ fn parse(object: &Value) -> Result<Stored> {
 fn object(record: &Record, resource_version: Option<&str>) -> Result<Value> {
     let mut labels = labels(Some(&record.name));
     labels[format!("{PREFIX}/record")] = json!("connection");
-    let text = serde_json::to_string_pretty(record).map_err(|e| Problem::new(Kind::Failed, "KC6003", "the record can't be written").source(e))?;
+    let text =
+        serde_json::to_string_pretty(record).map_err(|e| Problem::new(Kind::Failed, "KC6003", "the record can't be written").source(e))?;
     let mut body = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": Record::object_name(&record.name), "namespace": record.namespace, "labels": labels},

@@ -47,14 +47,16 @@ pub(super) async fn locate(session: &Session, service: &Service, request: &Conne
     };
     // The permissions at both scopes are asked for now, in the same round; preflight finds the answers waiting.
     let group = cluster.group_id();
-    let permissions = join_all([target.as_str(), group.as_str()].map(|scope| async move { super::preflight::permissions(session, scope).await.is_ok() }));
-    let reads = join(session.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]), session.arm.read(target.as_str(), service.api_version, &[]));
+    let permissions =
+        join_all([target.as_str(), group.as_str()].map(|scope| async move { super::preflight::permissions(session, scope).await.is_ok() }));
+    let reads =
+        join(session.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]), session.arm.read(target.as_str(), service.api_version, &[]));
     let ((cluster_body, target_body), _) = join(reads, permissions).await;
-    let cluster_body = cluster_body?.ok_or_else(|| {
-        Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {cluster}")).fix("az aks list -o table")
-    })?;
+    let cluster_body = cluster_body?
+        .ok_or_else(|| Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {cluster}")).fix("az aks list -o table"))?;
     let target_body = target_body?.ok_or_else(|| {
-        Problem::new(Kind::NotFound, "KC1301", format!("there is no {} {target}", service.noun)).fix("check the resource id, or give the name alone")
+        Problem::new(Kind::NotFound, "KC1301", format!("there is no {} {target}", service.noun))
+            .fix("check the resource id, or give the name alone")
     })?;
     let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
     let tenant = tenant.map(str::to_owned).or_else(|| tenant_of(&cluster_body)).unwrap_or_default();
@@ -87,7 +89,9 @@ impl Named {
         if let (None, Some(name), Some(group)) = (&cluster, &choice.name, &choice.resource_group) {
             let subscription = subscription(session, request)?.or_else(|| session.profile.active().map(|s| s.id.clone()));
             let subscription = subscription.ok_or_else(|| {
-                Problem::new(Kind::NotSignedIn, "KC2008", "no subscription is active").fix("az login").fix("az account set --subscription NAME")
+                Problem::new(Kind::NotSignedIn, "KC2008", "no subscription is active")
+                    .fix("az login")
+                    .fix("az account set --subscription NAME")
             })?;
             cluster = Some(ResourceId::resource(&subscription, group, CLUSTERS, name));
         }
@@ -105,7 +109,8 @@ fn subscription(session: &Session, request: &ConnectRequest) -> Result<Option<St
     let Some(asked) = &request.subscription else { return Ok(None) };
     let found = session.profile.find_subscription(asked).map(|s| s.id.clone());
     found.map(Some).ok_or_else(|| {
-        Problem::new(Kind::NotFound, "KC1307", format!("there is no subscription `{asked}` in your az profile")).fix("az account list -o table")
+        Problem::new(Kind::NotFound, "KC1307", format!("there is no subscription `{asked}` in your az profile"))
+            .fix("az account list -o table")
     })
 }
 
@@ -129,7 +134,9 @@ async fn graph(session: &Session, service: &Service, request: &ConnectRequest, n
     }
     if let (None, Some(asked)) = (&named.identity, &request.identity) {
         let asked = quoted(asked);
-        wanted.push(format!("(type =~ '{IDENTITIES}' and (name =~ {asked} or properties.clientId =~ {asked} or properties.principalId =~ {asked}))"));
+        wanted.push(format!(
+            "(type =~ '{IDENTITIES}' and (name =~ {asked} or properties.clientId =~ {asked} or properties.principalId =~ {asked}))"
+        ));
     }
     let query = format!(
         "resources | where {} | project id, name, type, kind, location, resourceGroup, subscriptionId, properties",
@@ -160,7 +167,9 @@ async fn cluster_of(session: &Session, rows: &[Value]) -> Result<ResourceId> {
     let host = session.kube.host();
     let listed = list_everywhere(session, CLUSTERS, api::MANAGED_CLUSTERS).await?;
     let behind = |cluster: &&Value| {
-        ["fqdn", "privateFQDN", "azurePortalFQDN"].iter().any(|f| cluster["properties"][*f].as_str().is_some_and(|h| h.eq_ignore_ascii_case(host)))
+        ["fqdn", "privateFQDN", "azurePortalFQDN"]
+            .iter()
+            .any(|f| cluster["properties"][*f].as_str().is_some_and(|h| h.eq_ignore_ascii_case(host)))
     };
     let found = listed.iter().find(behind).and_then(|c| c["id"].as_str()?.parse().ok());
     found.ok_or_else(|| {
@@ -194,10 +203,15 @@ async fn target_of(session: &Session, service: &Service, request: &ConnectReques
     if found.is_empty() {
         everything = list_everywhere(session, service.arm_type, service.api_version).await?;
         let matches = |id: &ResourceId| {
-            id.name().eq_ignore_ascii_case(name) && request.resource_group.as_deref().is_none_or(|g| id.resource_group().eq_ignore_ascii_case(g))
+            id.name().eq_ignore_ascii_case(name)
+                && request.resource_group.as_deref().is_none_or(|g| id.resource_group().eq_ignore_ascii_case(g))
         };
         let wanted = subscription(session, request)?;
-        found = ids_of_all(&everything).into_iter().filter(matches).filter(|id| wanted.as_deref().is_none_or(|s| id.subscription() == s)).collect();
+        found = ids_of_all(&everything)
+            .into_iter()
+            .filter(matches)
+            .filter(|id| wanted.as_deref().is_none_or(|s| id.subscription() == s))
+            .collect();
     }
     match found.len() {
         1 => Ok(found.remove(0)),
@@ -220,7 +234,8 @@ fn no_such_target(service: &Service, request: &ConnectRequest, everything: &[Val
     let mut names: Vec<String> = ids_of_all(everything).iter().map(|id| id.name().to_owned()).collect();
     names.sort();
     names.dedup();
-    let mut near: Vec<(usize, &String)> = names.iter().map(|n| (strsim::damerau_levenshtein(&n.to_lowercase(), &asked.to_lowercase()), n)).collect();
+    let mut near: Vec<(usize, &String)> =
+        names.iter().map(|n| (strsim::damerau_levenshtein(&n.to_lowercase(), &asked.to_lowercase()), n)).collect();
     near.sort();
     let close: Vec<&str> = near.iter().filter(|(d, n)| *d <= 3 || n.contains(asked.as_str())).take(3).map(|(_, n)| n.as_str()).collect();
     let mut problem = Problem::new(Kind::NotFound, "KC1301", format!("there is no {} `{asked}` that you can see", service.noun));
@@ -272,7 +287,8 @@ pub(super) async fn role(session: &Session, scope: &ResourceId, asked: &str) -> 
         session.arm.list(&path, api::AUTHORIZATION, &[("$filter", &filter)]).await?.into_iter().next()
     };
     let missing = || {
-        Problem::new(Kind::NotFound, "KC1310", format!("there is no role `{asked}`")).fix(format!("az role definition list --name '{asked}' -o table"))
+        Problem::new(Kind::NotFound, "KC1310", format!("there is no role `{asked}`"))
+            .fix(format!("az role definition list --name '{asked}' -o table"))
     };
     let found = found.ok_or_else(missing)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

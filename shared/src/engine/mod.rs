@@ -1,11 +1,11 @@
 //! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
 
 pub mod carry_out;
-pub mod ledger;
 mod lease;
+pub mod ledger;
 mod locate;
-pub mod prepare;
 mod preflight;
+pub mod prepare;
 pub mod report;
 mod survey;
 pub mod undo;
@@ -58,16 +58,31 @@ impl Session {
 
 /// Asked before each step; set by Ctrl-C.
 #[derive(Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<Signals>);
+
+#[derive(Default)]
+struct Signals {
+    stop: AtomicBool,
+    writing: AtomicBool,
+}
 
 impl Stop {
     /// No further step is to begin.
     pub fn set(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.stop.store(true, Ordering::SeqCst);
     }
 
     /// Whether no further step is to begin.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.stop.load(Ordering::SeqCst)
+    }
+
+    /// Whether steps are at work that should be let finish.
+    pub fn is_writing(&self) -> bool {
+        self.0.writing.load(Ordering::SeqCst)
+    }
+
+    fn writing(&self, writing: bool) {
+        self.0.writing.store(writing, Ordering::SeqCst);
     }
 }

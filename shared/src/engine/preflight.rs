@@ -103,7 +103,9 @@ pub(super) fn webhook(session: &Session, webhook: Webhook, about_to_be_enabled: 
         _ if about_to_be_enabled => Ok(()),
         Webhook::Ready => Ok(()),
         Webhook::Unknown => {
-            session.events.say(Event::Note("you may not look at the workload identity webhook: whether it runs shows at the rollout".into()));
+            session
+                .events
+                .say(Event::Note("you may not look at the workload identity webhook: whether it runs shows at the rollout".into()));
             Ok(())
         }
         Webhook::Absent => Err(Problem::new(Kind::Failed, "KC1105", "the workload identity webhook is not registered in this cluster")

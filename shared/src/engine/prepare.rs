@@ -61,8 +61,9 @@ pub struct Printed {
 /// # Errors
 /// Whatever stands in the way of the connection; nothing has been written then.
 pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prepared> {
-    let service = catalogue::find(&request.service)
-        .ok_or_else(|| Problem::new(Kind::Usage, "KC1004", format!("there is no service `{}`", request.service)).fix("kubectl connect services"))?;
+    let service = catalogue::find(&request.service).ok_or_else(|| {
+        Problem::new(Kind::Usage, "KC1004", format!("there is no service `{}`", request.service)).fix("kubectl connect services")
+    })?;
     check_input(service, request)?;
     let (surveyed, located) = join(survey::survey(&session.kube, request), locate::locate(session, service, request)).await;
     // The cluster's word first, so that two faults always give the same message.
@@ -78,7 +79,8 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     if let Some(refusal) = (service.refusal)(&located.target) {
         return Err(Problem::new(Kind::Failed, refusal.code, refusal.what).why(refusal.why).fix(refusal.fix));
     }
-    let about_to_be_enabled = located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") != Some(&Value::Bool(true));
+    let about_to_be_enabled =
+        located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") != Some(&Value::Bool(true));
     preflight::webhook(session, survey.webhook, about_to_be_enabled)?;
     let specs = build::specs(&build::Facts {
         service,
@@ -92,7 +94,8 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         client: request.client,
         workload: facts.clone(),
     });
-    let others = survey.records.iter().map(|s| s.record.clone()).filter(|r| (&r.name, &r.namespace) != (&connection, &survey.namespace)).collect();
+    let others =
+        survey.records.iter().map(|s| s.record.clone()).filter(|r| (&r.name, &r.namespace) != (&connection, &survey.namespace)).collect();
     let cx = Cx::new(
         session.arm.clone(),
         session.kube.clone(),
@@ -125,7 +128,8 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
 }
 
 fn check_input(service: &Service, request: &ConnectRequest) -> Result<()> {
-    let fault = |flag: &str, value: &str, fault: String| Problem::new(Kind::Usage, "KC1002", format!("{flag} `{value}` can't be used: it {fault}"));
+    let fault =
+        |flag: &str, value: &str, fault: String| Problem::new(Kind::Usage, "KC1002", format!("{flag} `{value}` can't be used: it {fault}"));
     if let Some((name, why)) = request.name.as_deref().and_then(|n| names::connection_name_fault(n).map(|w| (n, w))) {
         return Err(fault("--name", name, why));
     }
@@ -139,8 +143,12 @@ fn check_input(service: &Service, request: &ConnectRequest) -> Result<()> {
     }
     if !service.clients.contains(&request.client) {
         let known = service.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", ");
-        return Err(Problem::new(Kind::Usage, "KC1005", format!("{} has no variables for client type `{}`", service.title, request.client.word()))
-            .fix(format!("choose one of: {known}")));
+        return Err(Problem::new(
+            Kind::Usage,
+            "KC1005",
+            format!("{} has no variables for client type `{}`", service.title, request.client.word()),
+        )
+        .fix(format!("choose one of: {known}")));
     }
     if request.workload.is_none() && request.service_account.is_none() {
         return Err(Problem::new(Kind::Usage, "KC1006", "no workload was named")
@@ -165,13 +173,22 @@ fn conflicts(former: Option<&Stored>, located: &Located, service: &Service) -> R
     if former.target == located.target.id && former.service == service.name && former.cluster == located.cluster {
         return Ok(());
     }
-    Err(Problem::new(Kind::Failed, "KC1311", format!("connection `{}` exists and leads to {} `{}`", former.name, former.service, former.target.name()))
-        .fix("give the new one another name: --name NAME")
-        .fix(format!("or delete the old one: kubectl connect delete {} -n {}", former.name, former.namespace)))
+    Err(Problem::new(
+        Kind::Failed,
+        "KC1311",
+        format!("connection `{}` exists and leads to {} `{}`", former.name, former.service, former.target.name()),
+    )
+    .fix("give the new one another name: --name NAME")
+    .fix(format!("or delete the old one: kubectl connect delete {} -n {}", former.name, former.namespace)))
 }
 
 /// The workload's own account where it names one; a new one, named after the workload, where it runs as `default`.
-async fn service_account(session: &Session, request: &ConnectRequest, survey: &Survey, former: Option<&Stored>) -> Result<spec::ServiceAccount> {
+async fn service_account(
+    session: &Session,
+    request: &ConnectRequest,
+    survey: &Survey,
+    former: Option<&Stored>,
+) -> Result<spec::ServiceAccount> {
     let recorded = former.and_then(|f| {
         f.record.steps.iter().find_map(|s| match s {
             StepSpec::ServiceAccount(s) => Some(s.clone()),
@@ -187,7 +204,9 @@ async fn service_account(session: &Session, request: &ConnectRequest, survey: &S
                 .fix("leave --service-account away"));
         }
     }
-    if let Some(recorded) = recorded.filter(|r| own.is_none_or(|o| o == r.name) && request.service_account.as_ref().is_none_or(|a| *a == r.name)) {
+    if let Some(recorded) =
+        recorded.filter(|r| own.is_none_or(|o| o == r.name) && request.service_account.as_ref().is_none_or(|a| *a == r.name))
+    {
         return Ok(recorded);
     }
     let namespace = survey.namespace.clone();
@@ -247,7 +266,7 @@ async fn identity(
     let annotated = found.as_ref().and_then(service_account_client_id).filter(|_| request.identity.is_none());
     match annotated {
         Some(client_id) => Ok(of(locate::identity_with_client_id(session, client_id, &account.name).await?)),
-        None => Ok(of(own)),
+        None => Ok(of(own.clone())),
     }
 }
 
@@ -259,7 +278,10 @@ async fn grants(session: &Session, service: &Service, request: &ConnectRequest, 
         return Err(Problem::new(Kind::Usage, "KC1314", format!("`{}` does not use roles", located.target.name()))
             .why("it decides by access policies: a role at it has no effect")
             .fix("use --access instead of --role")
-            .fix(format!("or switch the vault over: az keyvault update --name {} --enable-rbac-authorization true", located.target.name())));
+            .fix(format!(
+                "or switch the vault over: az keyvault update --name {} --enable-rbac-authorization true",
+                located.target.name()
+            )));
     }
     Ok(vec![Grant::Role(locate::role(session, &located.target.id, asked).await?)])
 }
@@ -283,9 +305,10 @@ fn workload_facts(
     } else if request.patch == Patch::Never {
         Some("--patch=never was given".to_owned())
     } else {
-        workload.managed_by().filter(|_| request.patch == Patch::Auto).map(|by| {
-            format!("{workload} is managed by {by}: put the patch into its source, or patch it all the same with --patch=always")
-        })
+        workload
+            .managed_by()
+            .filter(|_| request.patch == Patch::Auto)
+            .map(|by| format!("{workload} is managed by {by}: put the patch into its source, or patch it all the same with --patch=always"))
     };
     Ok(match not {
         None => (Some(facts), None),
@@ -399,7 +422,9 @@ fn plan(
     changes.extend(retired.iter().map(|(_, e)| e.change.clone()));
     let action = match former {
         None => Action::Create,
-        Some(former) if changes.iter().any(Change::writes) || former.record != *record || former.record.phase != Phase::Ready => Action::Update,
+        Some(former) if changes.iter().any(Change::writes) || former.record != *record || former.record.phase != Phase::Ready => {
+            Action::Update
+        }
         Some(_) => Action::NoOp,
     };
     let name = format!("{}/{}", cx.namespace, Record::object_name(&cx.connection));

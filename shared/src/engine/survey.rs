@@ -113,7 +113,11 @@ async fn webhook(kube: &Cluster) -> Webhook {
     let ready = |found: &Value| found["status"]["readyReplicas"].as_u64().unwrap_or(0) > 0;
     match [managed, own] {
         [Ok(Some(found)), _] | [_, Ok(Some(found))] => {
-            if ready(&found) { Webhook::Ready } else { Webhook::NotReady }
+            if ready(&found) {
+                Webhook::Ready
+            } else {
+                Webhook::NotReady
+            }
         }
         // Registered with its pods elsewhere, or out of sight: the rollout will tell.
         _ => Webhook::Ready,

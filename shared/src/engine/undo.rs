@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::ledger::{self, Stored};
 use super::lease::Lease;
+use super::ledger::{self, Stored};
 use super::prepare::examine;
 use super::{Session, preflight};
 use crate::kube::{Access, resources};
@@ -40,7 +40,8 @@ pub async fn undo(session: &Session, connection: &str, timeout: std::time::Durat
         Lease::sweep(&session.kube, &namespace, &Record::object_name(connection)).await?;
         return Err(no_such_connection(&records, &namespace, connection));
     };
-    let others = records.iter().map(|s| s.record.clone()).filter(|r| (&r.name, &r.namespace) != (&stored.record.name, &namespace)).collect();
+    let others =
+        records.iter().map(|s| s.record.clone()).filter(|r| (&r.name, &r.namespace) != (&stored.record.name, &namespace)).collect();
     let arm = session.arm.with_tenant(&stored.record.tenant);
     let cx = Cx::new(
         arm,
@@ -87,7 +88,9 @@ pub fn no_such_connection(records: &[Stored], namespace: &str, connection: &str)
     let mut names: Vec<&str> = records.iter().filter(|s| s.record.namespace == namespace).map(|s| s.record.name.as_str()).collect();
     names.sort_by_key(|n| strsim::damerau_levenshtein(n, connection));
     match names.first() {
-        Some(_) => problem.fix(format!("this namespace has {}", names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))),
+        Some(_) => {
+            problem.fix(format!("this namespace has {}", names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")))
+        }
         None => problem.fix("kubectl connect list -A"),
     }
 }

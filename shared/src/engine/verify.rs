@@ -128,7 +128,11 @@ async fn exchange(
             Err(refused) => refused,
         };
         if !refused.may_be_propagation() || began.elapsed() + pause(attempt) > chain.patience {
-            let fix = format!("compare: az identity federated-credential list --identity-name {} --resource-group {} -o table", identity(chain), group(chain));
+            let fix = format!(
+                "compare: az identity federated-credential list --identity-name {} --resource-group {} -o table",
+                identity(chain),
+                group(chain)
+            );
             return Ok(Err((refused.message, fix)));
         }
         wait(events, attempt, format!("Entra to know the new trust ({} s so far)", began.elapsed().as_secs())).await;
@@ -159,13 +163,18 @@ async fn read(
             let fix = if network {
                 format!("open the network way: the {} does not take calls from here", chain.service.noun)
             } else if retry {
-                format!("az role assignment list --scope {} --assignee {} -o table", chain.target.id, chain.record.client_id.clone().unwrap_or_default())
+                format!(
+                    "az role assignment list --scope {} --assignee {} -o table",
+                    chain.target.id,
+                    chain.record.client_id.clone().unwrap_or_default()
+                )
             } else {
                 format!("see {}", chain.service.docs)
             };
             return Ok(Err((message.trim().trim_end_matches(':').to_owned(), fix)));
         }
-        wait(events, attempt, format!("the grant to take effect in {} ({} s so far)", chain.target.name(), began.elapsed().as_secs())).await;
+        wait(events, attempt, format!("the grant to take effect in {} ({} s so far)", chain.target.name(), began.elapsed().as_secs()))
+            .await;
     }
     Ok(Ok(String::new()))
 }

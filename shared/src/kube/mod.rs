@@ -8,6 +8,7 @@ mod exec;
 mod explain;
 pub mod flags;
 mod gitops;
+mod holder;
 mod kubeconfig;
 mod proxy;
 pub mod resources;
@@ -21,6 +22,7 @@ pub use connect::Cluster;
 pub use error::{Cause, Failure, Status, Why};
 pub use flags::Flags;
 pub use gitops::{GitOps, ManagedBy};
+pub use holder::{holder, is_dead};
 pub use resources::Resource;
 pub use workload::{Workload, WorkloadKind, WorkloadRef, wrap_template};
 

@@ -94,8 +94,12 @@ impl Step for ClusterFeatures {
             if !learn(cx, &written.body) {
                 let cluster = cx.arm.get(self.cluster.as_str(), api::MANAGED_CLUSTERS).await?.unwrap_or_default();
                 if !learn(cx, &cluster) {
-                    return Err(Problem::new(Kind::Failed, "KC4605", format!("cluster `{}` was updated but shows no issuer", self.cluster.name()))
-                        .fix("run the same command again in a minute"));
+                    return Err(Problem::new(
+                        Kind::Failed,
+                        "KC4605",
+                        format!("cluster `{}` was updated but shows no issuer", self.cluster.name()),
+                    )
+                    .fix("run the same command again in a minute"));
                 }
             }
         }

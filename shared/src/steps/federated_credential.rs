@@ -32,7 +32,8 @@ impl Step for FederatedCredential {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
             Action::Create | Action::Update => {
-                let issuer = cx.outputs.known().issuer.ok_or_else(|| Problem::new(Kind::Failed, "KC4601", "the cluster has no OIDC issuer"))?;
+                let issuer =
+                    cx.outputs.known().issuer.ok_or_else(|| Problem::new(Kind::Failed, "KC4601", "the cluster has no OIDC issuer"))?;
                 let id = self.identity.child("federatedIdentityCredentials", &self.own_name(&issuer));
                 let body = json!({"properties": {"issuer": issuer, "subject": self.subject(), "audiences": [TOKEN_EXCHANGE_AUDIENCE]}});
                 cx.arm.put(id.as_str(), api::MANAGED_IDENTITY, &body, None).await?;
@@ -96,10 +97,11 @@ impl FederatedCredential {
             }
             None if listed.len() >= MOST => return Err(self.full(listed.len())),
             None => {
-                let mut change = self
-                    .change(&name, Action::Create)
-                    .detail("subject", None, Some(&subject))
-                    .detail("issuer", None, Some(issuer.unwrap_or(KNOWN_AFTER_APPLY)));
+                let mut change = self.change(&name, Action::Create).detail("subject", None, Some(&subject)).detail(
+                    "issuer",
+                    None,
+                    Some(issuer.unwrap_or(KNOWN_AFTER_APPLY)),
+                );
                 if listed.len() >= MOST - 2 {
                     change = change.reason(format!("{} of {MOST} credentials of this identity will be used", listed.len() + 1));
                 }

@@ -44,10 +44,7 @@ impl Identity {
     }
 
     fn examine_present(&self, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
-        let right = Right::Arm {
-            scope: self.id.group_id().to_string(),
-            action: "Microsoft.ManagedIdentity/userAssignedIdentities/write",
-        };
+        let right = Right::Arm { scope: self.id.group_id().to_string(), action: "Microsoft.ManagedIdentity/userAssignedIdentities/write" };
         let (change, ownership, rights) = match found {
             Some(identity) if bears_our_tag(identity) && self.create => {
                 let created = past.is_some_and(|p| p.ownership == Ownership::Created);

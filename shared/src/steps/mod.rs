@@ -123,6 +123,12 @@ pub trait Step: Send + Sync {
     /// Does it. Idempotent: doing it again after a kill ends in the same state.
     async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt>;
 
+    /// Has the service check what would be applied, where it can without storing it. The workload is rehearsed at every
+    /// look already.
+    async fn rehearse(&self, _cx: &Cx, _examined: &Examined) -> Result<()> {
+        Ok(())
+    }
+
     /// What is being done, for progress: `creating identity id-web`.
     fn doing(&self, examined: &Examined) -> String {
         let verb = match examined.change.action {

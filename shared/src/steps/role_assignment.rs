@@ -28,11 +28,10 @@ impl Step for RoleAssignment {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
             Action::Create => {
-                let principal = cx
-                    .outputs
-                    .known()
-                    .principal_id
-                    .ok_or_else(|| Problem::new(Kind::Failed, "KC4603", format!("identity `{}` has no object id", self.identity.name())))?;
+                let principal =
+                    cx.outputs.known().principal_id.ok_or_else(|| {
+                        Problem::new(Kind::Failed, "KC4603", format!("identity `{}` has no object id", self.identity.name()))
+                    })?;
                 receipt.id = self.assign(cx, &principal).await?;
             }
             Action::Delete => {
@@ -46,7 +45,13 @@ impl Step for RoleAssignment {
 
 impl RoleAssignment {
     fn change(&self, action: Action) -> Change {
-        Change::new(StepSpec::RoleAssignment(self.clone()).id(), Layer::Azure, "roleAssignment", format!("{} → {}", self.role.name, self.scope.name()), action)
+        Change::new(
+            StepSpec::RoleAssignment(self.clone()).id(),
+            Layer::Azure,
+            "roleAssignment",
+            format!("{} → {}", self.role.name, self.scope.name()),
+            action,
+        )
     }
 
     fn id_for(&self, principal: &str) -> String {
@@ -72,7 +77,8 @@ impl RoleAssignment {
 
     fn examine_present(&self, cx: &Cx, held: &[Value], past: Option<&Receipt>) -> Examined {
         let id = cx.outputs.known().principal_id.map(|p| self.id_for(&p)).unwrap_or_default();
-        let at_scope = |a: &&Value| a["properties"]["scope"].as_str().is_some_and(|s| s.parse::<ResourceId>().is_ok_and(|s| s == self.scope));
+        let at_scope =
+            |a: &&Value| a["properties"]["scope"].as_str().is_some_and(|s| s.parse::<ResourceId>().is_ok_and(|s| s == self.scope));
         // One at the scope itself is preferred: an inherited one may vanish with somebody else's clean-up.
         let found = held.iter().find(at_scope).or_else(|| held.first());
         let (change, intent, rights) = match found {

@@ -27,16 +27,7 @@ impl Step for Secret {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
             Action::Create | Action::Update => {
-                let client_id = cx.outputs.known().client_id.unwrap_or_default();
-                let body = json!({
-                    "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
-                    "metadata": {"name": self.name, "labels": labels(Some(&cx.connection))},
-                    // `data`, not `stringData`: keys left out of a later `stringData` apply would stay for ever.
-                    "data": data(&self.variables, &client_id),
-                });
-                let kind = &resources::SECRET;
-                let applied = cx.kube.apply(kind, Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default()).await?;
-                receipt.uid = uid(&applied);
+                receipt.uid = uid(&self.write(cx, Apply::default()).await?);
             }
             Action::Delete => {
                 cx.delete_ours(&resources::SECRET, &self.namespace, &self.name, receipt.uid.clone()).await?;
@@ -45,9 +36,24 @@ impl Step for Secret {
         }
         Ok(receipt)
     }
+
+    async fn rehearse(&self, cx: &Cx, _: &Examined) -> Result<()> {
+        self.write(cx, Apply { dry_run: true, ..Apply::default() }).await.map(drop)
+    }
 }
 
 impl Secret {
+    async fn write(&self, cx: &Cx, how: Apply) -> Result<Value> {
+        let client_id = cx.outputs.known().client_id.unwrap_or_default();
+        let body = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "metadata": {"name": self.name, "labels": labels(Some(&cx.connection))},
+            // `data`, not `stringData`: keys left out of a later `stringData` apply would stay for ever.
+            "data": data(&self.variables, &client_id),
+        });
+        Ok(cx.kube.apply(&resources::SECRET, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await?)
+    }
+
     fn change(&self, action: Action) -> Change {
         Change::new("secret".into(), Layer::Cluster, "Secret", format!("{}/{}", self.namespace, self.name), action)
     }
@@ -70,9 +76,13 @@ impl Secret {
                 (change, Receipt { uid: None, ..intent }, vec![self.right("create"), self.right("patch")])
             }
             Some(secret) if !self.is_mine(cx, secret) => {
-                return Err(Problem::new(Kind::Failed, "KC1305", format!("secret `{}` in namespace `{}` is not ours", self.name, self.namespace))
-                    .why("a Secret of that name exists and does not belong to this connection")
-                    .fix("name the connection otherwise: --name NAME"));
+                return Err(Problem::new(
+                    Kind::Failed,
+                    "KC1305",
+                    format!("secret `{}` in namespace `{}` is not ours", self.name, self.namespace),
+                )
+                .why("a Secret of that name exists and does not belong to this connection")
+                .fix("name the connection otherwise: --name NAME"));
             }
             Some(secret) => {
                 let client_id = cx.outputs.known().client_id;

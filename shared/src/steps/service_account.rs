@@ -31,11 +31,7 @@ impl Step for ServiceAccount {
         match (examined.goal, examined.change.action) {
             (_, Action::NoOp) => {}
             (Goal::Present, _) => {
-                let client_id = cx.outputs.known().client_id.unwrap_or_default();
-                let body = self.body(cx, &client_id, receipt.is_ours());
-                let kind = &resources::SERVICE_ACCOUNT;
-                let applied = cx.kube.apply(kind, Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default()).await?;
-                receipt.uid = uid(&applied);
+                receipt.uid = uid(&self.write(cx, receipt.is_ours(), Apply::default()).await?);
             }
             (Goal::Absent, Action::Delete) => {
                 cx.delete_ours(&resources::SERVICE_ACCOUNT, &self.namespace, &self.name, receipt.uid.clone()).await?;
@@ -50,9 +46,18 @@ impl Step for ServiceAccount {
         }
         Ok(receipt)
     }
+
+    async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
+        self.write(cx, examined.intent.is_ours(), Apply { dry_run: true, ..Apply::default() }).await.map(drop)
+    }
 }
 
 impl ServiceAccount {
+    async fn write(&self, cx: &Cx, ours: bool, how: Apply) -> Result<Value> {
+        let body = self.body(cx, &cx.outputs.known().client_id.unwrap_or_default(), ours);
+        Ok(cx.kube.apply(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await?)
+    }
+
     fn change(&self, action: Action) -> Change {
         Change::new("service-account".into(), Layer::Cluster, "ServiceAccount", format!("{}/{}", self.namespace, self.name), action)
     }
@@ -81,8 +86,12 @@ impl ServiceAccount {
         let id = format!("{}/{}", self.namespace, self.name);
         let Some(account) = found else {
             if !self.create {
-                return Err(Problem::new(Kind::NotFound, "KC1204", format!("there is no service account `{}` in namespace `{}`", self.name, self.namespace))
-                    .fix(format!("kubectl create serviceaccount {} -n {}", self.name, self.namespace)));
+                return Err(Problem::new(
+                    Kind::NotFound,
+                    "KC1204",
+                    format!("there is no service account `{}` in namespace `{}`", self.name, self.namespace),
+                )
+                .fix(format!("kubectl create serviceaccount {} -n {}", self.name, self.namespace)));
             }
             let change = self.change(Action::Create).detail(CLIENT_ID, None, Some(shown));
             let rights = vec![self.right("create"), self.right("patch")];
@@ -146,7 +155,9 @@ impl ServiceAccount {
 /// Whether `manager` owns the annotation, by the object's `managedFields`.
 fn holds_field(object: &Value, manager: &str, annotation: &str) -> bool {
     let entries = object["metadata"]["managedFields"].as_array();
-    entries.into_iter().flatten().filter(|e| e["manager"] == manager && e["operation"] == "Apply").any(|e| {
-        e["fieldsV1"]["f:metadata"]["f:annotations"].get(format!("f:{annotation}")).is_some()
-    })
+    entries
+        .into_iter()
+        .flatten()
+        .filter(|e| e["manager"] == manager && e["operation"] == "Apply")
+        .any(|e| e["fieldsV1"]["f:metadata"]["f:annotations"].get(format!("f:{annotation}")).is_some())
 }

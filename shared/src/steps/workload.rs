@@ -37,8 +37,11 @@ impl Step for Workload {
             Goal::Present => self.body(cx, kind, receipt.uid.as_deref(), &cx.outputs.known().client_id.unwrap_or_default()),
             Goal::Absent => self.empty(kind, receipt.uid.as_deref()),
         };
-        let applied =
-            cx.kube.apply(kind.resource(), Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default()).await.map_err(|f| self.refused(f))?;
+        let applied = cx
+            .kube
+            .apply(kind.resource(), Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default())
+            .await
+            .map_err(|f| self.refused(f))?;
         receipt.uid = uid(&applied);
         let workload = kube::Workload::new(kind, applied);
         let id = examined.change.id.clone();
@@ -88,8 +91,12 @@ impl Workload {
 
     async fn examine_present(&self, cx: &Cx, kind: WorkloadKind, live: Option<Value>, past: Option<&Receipt>) -> Result<Examined> {
         let Some(live) = live else {
-            return Err(Problem::new(Kind::NotFound, "KC1202", format!("there is no {} `{}` in namespace `{}`", kind.as_str(), self.name, self.namespace))
-                .fix(format!("kubectl get {} -n {}", kind.resource().plural, self.namespace)));
+            return Err(Problem::new(
+                Kind::NotFound,
+                "KC1202",
+                format!("there is no {} `{}` in namespace `{}`", kind.as_str(), self.name, self.namespace),
+            )
+            .fix(format!("kubectl get {} -n {}", kind.resource().plural, self.namespace)));
         };
         let workload = kube::Workload::new(kind, live.clone());
         self.variables_are_free(cx, &workload)?;
@@ -136,10 +143,17 @@ impl Workload {
                 let wanted = self.variables.iter().any(|v| v.name == name);
                 let from_us = from.is_some_and(|from| from["secretKeyRef"]["name"] == self.secret.as_str());
                 if wanted && !from_us {
-                    return Err(Problem::new(Kind::Failed, "KC1306", format!("container `{container}` of {} already sets {name}", self.name))
-                        .why("a variable can have one source only, and this one is yours")
-                        .fix(format!("remove {name} from the manifest of {}/{}, or leave the container out with --container", self.kind, self.name))
-                        .context(format!("connection {}", cx.connection)));
+                    return Err(Problem::new(
+                        Kind::Failed,
+                        "KC1306",
+                        format!("container `{container}` of {} already sets {name}", self.name),
+                    )
+                    .why("a variable can have one source only, and this one is yours")
+                    .fix(format!(
+                        "remove {name} from the manifest of {}/{}, or leave the container out with --container",
+                        self.kind, self.name
+                    ))
+                    .context(format!("connection {}", cx.connection)));
                 }
             }
         }
@@ -150,9 +164,13 @@ impl Workload {
         match failure.is_conflict_of_managers() {
             Some(conflicts) => {
                 let (manager, field) = conflicts.into_iter().next().unwrap_or_default();
-                Problem::new(Kind::Failed, "KC3301", format!("{}/{} is managed by `{manager}` where we have to write", self.kind, self.name))
-                    .why(format!("{manager} owns the field {field}; what it sets stays"))
-                    .fix("connect with --patch=never and put the printed patch into the manifest that it applies")
+                Problem::new(
+                    Kind::Failed,
+                    "KC3301",
+                    format!("{}/{} is managed by `{manager}` where we have to write", self.kind, self.name),
+                )
+                .why(format!("{manager} owns the field {field}; what it sets stays"))
+                .fix("connect with --patch=never and put the printed patch into the manifest that it applies")
             }
             None => failure.into(),
         }
@@ -200,7 +218,11 @@ pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Val
 /// Whether `manager` owns anything but list keys in the object's spec: after somebody's PUT only the keys remain.
 fn holds_template(object: &Value, manager: &str) -> bool {
     let entries = object["metadata"]["managedFields"].as_array();
-    entries.into_iter().flatten().filter(|e| e["manager"] == manager && e["operation"] == "Apply").any(|e| holds_value(&e["fieldsV1"]["f:spec"]))
+    entries
+        .into_iter()
+        .flatten()
+        .filter(|e| e["manager"] == manager && e["operation"] == "Apply")
+        .any(|e| holds_value(&e["fieldsV1"]["f:spec"]))
 }
 
 fn holds_value(fields: &Value) -> bool {

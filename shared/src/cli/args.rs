@@ -1,0 +1,451 @@
+//! The command line: kubectl's flags with kubectl's meaning, one subcommand per service (made from the catalogue), and
+//! verbs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+
+use super::Frontend;
+use crate::catalogue::{SERVICES, Service};
+use crate::kube::Flags;
+use crate::model::access::Access;
+use crate::model::request::{ClusterChoice, ConnectRequest, Patch};
+use crate::model::variable::Client;
+use crate::model::{Kind, Problem, Result};
+use crate::ui::{Colour, Format, Ui};
+
+/// kubectl's connection flags and the flags of every command.
+#[derive(Args, Debug)]
+struct Global {
+    /// The namespace; the context's if not given
+    #[arg(short, long, global = true, value_name = "NAME", help_heading = "Cluster")]
+    namespace: Option<String>,
+    /// The kubeconfig context
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster")]
+    context: Option<String>,
+    /// The kubeconfig file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster")]
+    kubeconfig: Option<PathBuf>,
+    /// The kubeconfig cluster entry
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster", hide_short_help = true)]
+    cluster: Option<String>,
+    /// The kubeconfig user entry
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster", hide_short_help = true)]
+    user: Option<String>,
+    /// Address of the API server
+    #[arg(short, long, global = true, value_name = "URL", help_heading = "Cluster", hide_short_help = true)]
+    server: Option<String>,
+    /// Name that the API server's certificate must carry
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster", hide_short_help = true)]
+    tls_server_name: Option<String>,
+    /// Don't check the API server's certificate (insecure)
+    #[arg(long, global = true, help_heading = "Cluster", hide_short_help = true)]
+    insecure_skip_tls_verify: bool,
+    /// Certificate file of the API server's authority
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster", hide_short_help = true)]
+    certificate_authority: Option<PathBuf>,
+    /// Client certificate file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster", hide_short_help = true)]
+    client_certificate: Option<PathBuf>,
+    /// Client key file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster", hide_short_help = true)]
+    client_key: Option<PathBuf>,
+    /// Bearer token for the API server
+    #[arg(long, global = true, value_name = "TOKEN", help_heading = "Cluster", hide_short_help = true)]
+    token: Option<String>,
+    /// User to impersonate
+    #[arg(long = "as", global = true, value_name = "USER", help_heading = "Cluster", hide_short_help = true)]
+    as_user: Option<String>,
+    /// Group to impersonate, may be repeated
+    #[arg(long = "as-group", global = true, value_name = "GROUP", help_heading = "Cluster", hide_short_help = true)]
+    as_groups: Vec<String>,
+    /// UID to impersonate
+    #[arg(long, global = true, value_name = "UID", help_heading = "Cluster", hide_short_help = true)]
+    as_uid: Option<String>,
+    /// Extra attribute to impersonate, may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Cluster", hide_short_help = true)]
+    as_user_extra: Vec<String>,
+    /// Limit for one request to the API server, like 30s; 0 for none
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration, help_heading = "Cluster", hide_short_help = true)]
+    request_timeout: Option<Duration>,
+    /// Form of the result
+    #[arg(short, long, global = true, value_enum, value_name = "FORM", help_heading = "Output")]
+    output: Option<Output>,
+    /// No column heads
+    #[arg(long, global = true, help_heading = "Output", hide_short_help = true)]
+    no_headers: bool,
+    /// Only results and errors
+    #[arg(short, long, global = true, help_heading = "Output")]
+    quiet: bool,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value = "auto", help_heading = "Output", hide_short_help = true)]
+    color: ColorWhen,
+    /// Log level: 2 decisions, 6 requests, 8 headers, 9 bodies (secrets masked)
+    #[arg(short, long = "v", global = true, value_name = "N", default_value_t = 0, help_heading = "Output", hide_short_help = true)]
+    v: u8,
+    /// Never ask; fail where an answer is needed
+    #[arg(long, global = true, env = "KUBECTL_CONNECT_NO_INPUT", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_env = true, help_heading = "Output", hide_short_help = true)]
+    no_input: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    Wide,
+    Json,
+    Yaml,
+    Name,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Flags of making a connection.
+#[derive(Args, Debug)]
+struct Connect {
+    /// Name or resource id
+    target: String,
+    /// The workload: deployment/NAME, statefulset/NAME, daemonset/NAME, cronjob/NAME
+    #[arg(short, long, value_name = "KIND/NAME")]
+    workload: Option<String>,
+    /// Only this container gets the variables, may be repeated
+    #[arg(short, long = "container", value_name = "NAME")]
+    containers: Vec<String>,
+    /// Name of the connection [default: SERVICE-TARGET]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Resource group of the target, where its name is not enough
+    #[arg(short = 'g', long, value_name = "NAME", help_heading = "Target")]
+    resource_group: Option<String>,
+    /// Subscription of the target, where its name is not enough
+    #[arg(long, value_name = "NAME|ID", help_heading = "Target")]
+    subscription: Option<String>,
+    /// How much the workload may do [default: the least that the usual client libraries need]
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Access")]
+    access: Option<Level>,
+    /// Role to grant instead, by name or GUID
+    #[arg(long, value_name = "ROLE", conflicts_with = "access", help_heading = "Access")]
+    role: Option<String>,
+    /// Managed identity to use: name, client id or resource id [default: one is made for the service account]
+    #[arg(long, value_name = "IDENTITY", help_heading = "Access")]
+    identity: Option<String>,
+    /// Service account to use [default: the workload's own, or a new one of its name]
+    #[arg(long, value_name = "NAME", help_heading = "Access")]
+    service_account: Option<String>,
+    /// Client library that reads the variables
+    #[arg(long, value_name = "TYPE", default_value = "none", help_heading = "Delivery")]
+    client_type: String,
+    /// Patch the workload, or print the patch; auto prints where Argo CD, Flux or Helm manages it
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Delivery")]
+    patch: PatchWhen,
+    /// Resource id of the AKS cluster, where the context does not lead to it
+    #[arg(long, value_name = "ID", help_heading = "Cluster", hide_short_help = true)]
+    aks_id: Option<String>,
+    /// Name of the AKS cluster, where the context does not lead to it
+    #[arg(long, value_name = "NAME", requires = "aks_resource_group", help_heading = "Cluster", hide_short_help = true)]
+    aks_name: Option<String>,
+    /// Resource group of the AKS cluster
+    #[arg(long, value_name = "NAME", requires = "aks_name", help_heading = "Cluster", hide_short_help = true)]
+    aks_resource_group: Option<String>,
+    /// Do it without asking
+    #[arg(short, long, help_heading = "Run")]
+    yes: bool,
+    /// Only show what would be done; server also has the API server check every object
+    #[arg(long, value_enum, value_name = "WHERE", default_value = "none", help_heading = "Run")]
+    dry_run: DryRun,
+    /// Prove that it works, with a token of the service account
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true, help_heading = "Run")]
+    verify: bool,
+    /// Limit for everything that is waited for
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "15m", help_heading = "Run")]
+    timeout: Duration,
+    /// plan: exit with 2 when something would change
+    #[arg(long, hide = true)]
+    detailed_exitcode: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Level {
+    Read,
+    Readwrite,
+    Admin,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PatchWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DryRun {
+    None,
+    Client,
+    Server,
+}
+
+/// What a connect command is to do besides the request itself.
+pub(super) struct Run {
+    pub yes: bool,
+    pub dry_run: DryRun,
+    pub verify: bool,
+    pub detailed_exitcode: bool,
+}
+
+/// Name of one connection.
+#[derive(Args, Debug)]
+struct One {
+    /// Name of the connection
+    connection: String,
+}
+
+/// Flags of deleting.
+#[derive(Args, Debug)]
+struct Delete {
+    /// Name of the connection
+    connection: String,
+    /// Do it without asking
+    #[arg(short, long)]
+    yes: bool,
+    /// It is no error when there is no such connection
+    #[arg(long)]
+    ignore_not_found: bool,
+    /// Only show what would be done
+    #[arg(long, value_enum, value_name = "WHERE", default_value = "none")]
+    dry_run: DryRun,
+    /// Limit for everything that is waited for
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "15m")]
+    timeout: Duration,
+}
+
+/// Flags of listing.
+#[derive(Args, Debug)]
+struct List {
+    /// Connections of all namespaces
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  # Connect a deployment to a vault: identity, role, trust, variables, rollout, proof
+  kubectl connect keyvault my-vault --workload deployment/web
+  # Only show what would be done
+  kubectl connect plan storage-blob shopdata --workload deployment/web
+  # What there is, whether it works, and how it goes away again
+  kubectl connect list
+  kubectl connect verify keyvault-my-vault
+  kubectl connect delete keyvault-my-vault
+
+Exit codes: 0 done, 1 failed, 2 usage or refused, 3 not found, 4 not signed in, 5 not permitted, 6 timed out, 130 interrupted";
+
+/// The whole command line.
+pub(super) fn command(frontend: Frontend) -> Command {
+    let styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default());
+    let root = Command::new("kubectl-connect")
+        .bin_name(frontend.words())
+        .display_name(frontend.words())
+        .about("Connect AKS workloads to Azure services, without passwords")
+        .version(env!("CARGO_PKG_VERSION"))
+        .styles(styles)
+        .after_help(EXAMPLES)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand_value_name("SERVICE|VERB")
+        .subcommand_help_heading("Services and verbs");
+    let root = SERVICES.iter().fold(Global::augment_args(root), |root, service| root.subcommand(connect_to(service)));
+    let nested = |name: &'static str, about: &'static str| {
+        let command =
+            Command::new(name).about(about).subcommand_required(true).arg_required_else_help(true).subcommand_value_name("SERVICE");
+        SERVICES.iter().fold(command, |command, service| command.subcommand(connect_to(service)))
+    };
+    root.subcommand(nested("plan", "Show what connecting would do"))
+        .subcommand(nested("create", "Connect (the long form of naming the service)"))
+        .subcommand(List::augment_args(Command::new("list").visible_aliases(["ls", "get"]).about("List connections")))
+        .subcommand(One::augment_args(Command::new("show").visible_alias("describe").about("Show one connection")))
+        .subcommand(One::augment_args(Command::new("verify").visible_alias("test").about("Prove that a connection works")))
+        .subcommand(Delete::augment_args(
+            Command::new("delete").visible_alias("rm").about("Undo a connection, exactly what was made for it"),
+        ))
+        .subcommand(Command::new("services").about("List the services"))
+        .subcommand(Command::new("version").about("Show the version"))
+}
+
+fn connect_to(service: &Service) -> Command {
+    let clients = service.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", ");
+    let command = Command::new(service.name)
+        .visible_aliases(service.aliases)
+        .about(format!("Connect to {}", service.title))
+        .after_help(format!("Client types: {clients}\nAccess by default: {}\nSee {}", service.default_access, service.docs));
+    Connect::augment_args(command).mut_arg("target", |a| a.help(format!("Name or resource id of the {}", service.noun)))
+}
+
+fn parse<T: FromArgMatches>(matches: &ArgMatches) -> Result<T> {
+    T::from_arg_matches(matches).map_err(|e| Problem::new(Kind::Usage, "KC1000", e.to_string()))
+}
+
+/// How this run talks.
+pub(super) fn ui(matches: &ArgMatches) -> Ui {
+    let Ok(global) = Global::from_arg_matches(matches) else { return Ui::default() };
+    Ui::colour(match global.color {
+        ColorWhen::Auto => Colour::Auto,
+        ColorWhen::Always => Colour::Always,
+        ColorWhen::Never => Colour::Never,
+    });
+    let format = match global.output {
+        None => Format::Table,
+        Some(Output::Wide) => Format::Wide,
+        Some(Output::Json) => Format::Json,
+        Some(Output::Yaml) => Format::Yaml,
+        Some(Output::Name) => Format::Name,
+    };
+    Ui { format, quiet: global.quiet, verbosity: global.v, no_headers: global.no_headers, no_input: global.no_input }
+}
+
+/// The cluster connection that the flags name.
+pub(super) fn flags(ui: &Ui, matches: &ArgMatches) -> Result<Flags> {
+    let g: Global = parse(matches)?;
+    Ok(Flags {
+        kubeconfig: g.kubeconfig,
+        context: g.context,
+        cluster: g.cluster,
+        user: g.user,
+        namespace: g.namespace,
+        server: g.server,
+        tls_server_name: g.tls_server_name,
+        insecure_skip_tls_verify: g.insecure_skip_tls_verify,
+        certificate_authority: g.certificate_authority,
+        client_certificate: g.client_certificate,
+        client_key: g.client_key,
+        token: g.token,
+        as_user: g.as_user,
+        as_uid: g.as_uid,
+        as_groups: g.as_groups,
+        as_user_extra: g.as_user_extra,
+        request_timeout: g.request_timeout,
+        interactive: ui.is_interactive(),
+    })
+}
+
+/// The request that a service's subcommand makes, and how to run it.
+pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectRequest, Run)> {
+    let c: Connect = parse(matches)?;
+    let client = Client::parse(&c.client_type).ok_or_else(|| {
+        let known = crate::catalogue::find(service).map(|s| s.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", "));
+        Problem::new(Kind::Usage, "KC1005", format!("there is no client type `{}`", c.client_type))
+            .fix(format!("choose one of: {}", known.unwrap_or_default()))
+    })?;
+    let request = ConnectRequest {
+        service: service.to_owned(),
+        target: c.target,
+        resource_group: c.resource_group,
+        subscription: c.subscription,
+        name: c.name,
+        workload: c.workload,
+        containers: c.containers,
+        service_account: c.service_account,
+        identity: c.identity,
+        access: c.access.map(|l| match l {
+            Level::Read => Access::Read,
+            Level::Readwrite => Access::ReadWrite,
+            Level::Admin => Access::Admin,
+        }),
+        role: c.role,
+        client,
+        patch: match c.patch {
+            PatchWhen::Auto => Patch::Auto,
+            PatchWhen::Always => Patch::Always,
+            PatchWhen::Never => Patch::Never,
+        },
+        cluster: ClusterChoice { id: c.aks_id, name: c.aks_name, resource_group: c.aks_resource_group },
+        timeout: c.timeout,
+    };
+    Ok((request, Run { yes: c.yes, dry_run: c.dry_run, verify: c.verify, detailed_exitcode: c.detailed_exitcode }))
+}
+
+/// Name of the one connection.
+pub(super) fn one(matches: &ArgMatches) -> Result<String> {
+    Ok(parse::<One>(matches)?.connection)
+}
+
+/// What `delete` is to do.
+pub(super) struct Deleting {
+    pub connection: String,
+    pub yes: bool,
+    pub ignore_not_found: bool,
+    pub dry_run: bool,
+    pub timeout: Duration,
+}
+
+/// What `delete` is to do.
+pub(super) fn delete(matches: &ArgMatches) -> Result<Deleting> {
+    let d: Delete = parse(matches)?;
+    let dry_run = d.dry_run != DryRun::None;
+    Ok(Deleting { connection: d.connection, yes: d.yes, ignore_not_found: d.ignore_not_found, dry_run, timeout: d.timeout })
+}
+
+/// Whether all namespaces are listed.
+pub(super) fn all_namespaces(matches: &ArgMatches) -> Result<bool> {
+    Ok(parse::<List>(matches)?.all_namespaces)
+}
+
+/// `90s`, `15m`, `1h30m`, or bare seconds, as kubectl takes times.
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let bad = || format!("`{text}` is no time: write 30s, 15m or 1h30m");
+    let (mut total, mut number) = (0u64, String::new());
+    for c in text.chars() {
+        if c.is_ascii_digit() {
+            number.push(c);
+            continue;
+        }
+        let unit = match c {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => return Err(bad()),
+        };
+        let value: u64 = number.parse().map_err(|_| bad())?;
+        total = value.checked_mul(unit).and_then(|v| total.checked_add(v)).ok_or_else(bad)?;
+        number.clear();
+    }
+    if number.is_empty() && !text.is_empty() { Ok(Duration::from_secs(total)) } else { Err(bad()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command(Frontend::Kubectl).debug_assert();
+    }
+
+    #[test]
+    fn services_and_verbs_are_disjoint() {
+        let command = command(Frontend::Kubectl);
+        let mut seen = std::collections::HashSet::new();
+        for sub in command.get_subcommands() {
+            for word in std::iter::once(sub.get_name()).chain(sub.get_all_aliases()) {
+                assert!(seen.insert(word.to_owned()), "{word} means two things");
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_kubectl_reads_them() {
+        for (text, seconds) in [("30s", 30), ("15m", 900), ("1h30m", 5400), ("45", 45), ("0", 0)] {
+            assert_eq!(duration(text).unwrap().as_secs(), seconds, "{text}");
+        }
+        for text in ["", "m", "10x", "5m3"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

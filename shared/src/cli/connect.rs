@@ -1,0 +1,99 @@
+//! `kubectl connect SERVICE NAME`: plan, ask, do, prove.
+
+use clap::ArgMatches;
+
+use super::args::{self, DryRun};
+use crate::engine::carry_out::rehearse;
+use crate::engine::prepare::{Prepared, prepare};
+use crate::engine::verify::{Chain, Check, PROPAGATION, verify};
+use crate::engine::{Session, Stop, ledger, report};
+use crate::model::{Kind, Problem, Result};
+use crate::plan::record::Record;
+use crate::ui::Ui;
+
+/// Makes or plans a connection.
+pub(super) async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: &ArgMatches, plan_only: bool, stop: Stop) -> Result<u8> {
+    let (request, run) = args::connect(service, matches)?;
+    let flags = args::flags(ui, root)?;
+    let progress = ui.progress();
+    let session = Session::open(&flags, &progress.events()).await?;
+    let prepared = prepare(&session, &request).await;
+    progress.clear();
+    let prepared = prepared?;
+    header(ui, &session, &prepared);
+    if plan_only || run.dry_run != DryRun::None {
+        if run.dry_run == DryRun::Server {
+            rehearse(&prepared).await?;
+        }
+        return Ok(show_plan(ui, &prepared, plan_only && run.detailed_exitcode));
+    }
+    ui.plan(&prepared.plan);
+    if prepared.plan.writes() && !run.yes && !ui.confirm("Apply? [y/N]", "--yes")? {
+        return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
+    }
+    let mut record = prepared.carry_out(&stop).await?;
+    let checks = if run.verify { prove(ui, &session, &prepared, &mut record, request.timeout).await? } else { Vec::new() };
+    result(ui, &prepared, &record, &checks);
+    Ok(u8::from(!report::is_success(&checks)))
+}
+
+fn header(ui: &Ui, session: &Session, prepared: &Prepared) {
+    let (cluster, target) = (&prepared.record.cluster, &prepared.target.id);
+    ui.say(format!(
+        "Cluster  {} ({})  context {}   Target  {} ({})   Namespace  {}\n",
+        cluster.name(),
+        cluster.resource_group(),
+        session.kube.context(),
+        target.name(),
+        target.resource_group(),
+        prepared.record.namespace
+    ));
+}
+
+fn show_plan(ui: &Ui, prepared: &Prepared, detailed: bool) -> u8 {
+    let names: Vec<String> = prepared.plan.changes.iter().filter(|c| c.writes()).map(|c| format!("{}/{}", c.kind, c.name)).collect();
+    let mut value = prepared.plan.to_json();
+    if let Some(printed) = &prepared.printed {
+        value["patch"] = printed.patch.clone();
+    }
+    ui.result(&value, || ui.plan_text(&prepared.plan), &names);
+    print_patch(ui, prepared);
+    if detailed && prepared.plan.writes() { 2 } else { 0 }
+}
+
+/// Goes through the chain and remembers how it ended, when that is news.
+async fn prove(ui: &Ui, session: &Session, prepared: &Prepared, record: &mut Record, timeout: std::time::Duration) -> Result<Vec<Check>> {
+    let progress = ui.progress();
+    // What was made a while ago has had its time; what is fresh may need minutes.
+    let fresh = prepared.plan.writes() || super::verify::is_young(record);
+    let patience = if fresh { PROPAGATION.min(timeout) } else { std::time::Duration::ZERO };
+    let chain = Chain { record, service: prepared.service, target: &prepared.target, patience };
+    let checks = verify(&session.kube, &session.arm, &progress.events(), &chain).await;
+    progress.clear();
+    let checks = checks?;
+    super::verify::print(ui, &checks);
+    ledger::remember(&session.kube, record, report::is_success(&checks)).await?;
+    Ok(checks)
+}
+
+fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {
+    let patch = prepared.printed.as_ref().map(|p| &p.patch);
+    let value = report::with_run(report::connection(record), &prepared.plan, checks, patch);
+    let proven = report::is_success(checks);
+    let text = || {
+        let who = record.workload.clone().unwrap_or_else(|| "the service account".into());
+        match (proven, &prepared.printed) {
+            (false, _) => format!("Connection {} is in place, but does not work yet: see the failed check above.", record.name),
+            (true, Some(_)) => format!("Connection {} is ready; {who} still needs the patch above.", record.name),
+            (true, None) => format!("Connected {who} to {} as {}.", prepared.target.name(), record.name),
+        }
+    };
+    print_patch(ui, prepared);
+    ui.result(&value, text, &[format!("connection/{}", record.name)]);
+}
+
+fn print_patch(ui: &Ui, prepared: &Prepared) {
+    if let Some(printed) = &prepared.printed {
+        ui.say(format!("\nNot patched: {}.\n\n{}", printed.why, ui.yaml(&printed.patch)));
+    }
+}

@@ -1,0 +1,111 @@
+//! From argv to a request, and from an outcome to an exit code.
+
+mod args;
+mod connect;
+mod delete;
+mod list;
+mod offline;
+mod show;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+
+use crate::engine::Stop;
+use crate::model::{Kind, Problem, Result};
+use crate::ui::Ui;
+
+/// Which program the user called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frontend {
+    /// The kubectl plugin.
+    Kubectl,
+    /// The az extension.
+    Az,
+}
+
+impl Frontend {
+    /// How the user calls it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Frontend::Kubectl => "kubectl connect",
+            Frontend::Az => "az connect",
+        }
+    }
+}
+
+/// Runs a command line, prints what is to be printed, and says how it ended.
+pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match args::command(frontend).try_get_matches_from(argv) {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let ui = args::ui(&matches);
+    ui.log();
+    match dispatch(frontend, &ui, &matches) {
+        Ok(code) => ExitCode::from(code),
+        Err(problem) => {
+            ui.problem(&problem);
+            ExitCode::from(problem.kind().exit_code())
+        }
+    }
+}
+
+fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
+    let Some((word, rest)) = matches.subcommand() else {
+        return Err(Problem::new(Kind::Usage, "KC1000", "nothing was asked for").fix(format!("{} --help", frontend.words())));
+    };
+    match word {
+        "services" => Ok(offline::services(ui)),
+        "version" => Ok(offline::version(ui, frontend)),
+        "list" => in_runtime(|_| list::list(ui, matches, rest)),
+        "show" => in_runtime(|_| show::show(ui, matches, rest)),
+        "verify" => in_runtime(|_| verify::verify(ui, matches, rest)),
+        "delete" => in_runtime(|stop| delete::delete(ui, matches, rest, stop)),
+        "plan" | "create" => match rest.subcommand() {
+            Some((service, args)) => in_runtime(|stop| connect::connect(ui, matches, service, args, word == "plan", stop)),
+            None => {
+                Err(Problem::new(Kind::Usage, "KC1000", format!("`{word}` needs a service")).fix(format!("{} services", frontend.words())))
+            }
+        },
+        service => in_runtime(|stop| connect::connect(ui, matches, service, rest, false, stop)),
+    }
+}
+
+/// Runs an asynchronous command. While steps are at work the first Ctrl-C lets them finish and begins no new one; a
+/// second one, or one while nothing is being written, ends everything.
+fn in_runtime<F: Future<Output = Result<u8>>>(command: impl FnOnce(Stop) -> F) -> Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Problem::new(Kind::Failed, "KC1008", "the program can't start").source(e))?;
+    let result = runtime.block_on(async {
+        let stop = Stop::default();
+        let command = command(stop.clone());
+        tokio::select! {
+            result = command => result,
+            () = interrupted(stop) => Err(Problem::new(Kind::Interrupted, "KC6008", "interrupted")
+                .fix("run the same command again to continue")),
+        }
+    });
+    // A plugin or `az` that is still running must not hold the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn interrupted(stop: Stop) {
+    if tokio::signal::ctrl_c().await.is_err() {
+        return std::future::pending().await;
+    }
+    stop.set();
+    if !stop.is_writing() {
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

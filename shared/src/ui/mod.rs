@@ -1,0 +1,134 @@
+//! The only room that prints. Results go to stdout, everything else to stderr; one place decides colour, quiet and form.
+
+mod output;
+mod plan;
+mod problem;
+mod progress;
+mod table;
+
+use std::io::{BufRead, IsTerminal, Write};
+
+pub use output::Format;
+pub use table::{Table, age};
+
+use crate::model::{Problem, Result};
+use crate::plan::Plan;
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR or TERM=dumb says no or CLICOLOR_FORCE says yes.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How this run talks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ui {
+    /// Form of the result.
+    pub format: Format,
+    /// Only results and errors.
+    pub quiet: bool,
+    /// `-v N`, as kubectl counts.
+    pub verbosity: u8,
+    /// No column heads.
+    pub no_headers: bool,
+    /// Never ask.
+    pub no_input: bool,
+}
+
+impl Ui {
+    /// Decides colour for both streams of the process.
+    pub fn colour(colour: Colour) {
+        match colour {
+            Colour::Auto => {}
+            Colour::Always => anstream::ColorChoice::Always.write_global(),
+            Colour::Never => anstream::ColorChoice::Never.write_global(),
+        }
+    }
+
+    /// Sends the log to stderr: 2 shows decisions, 6 requests, 8 headers, 9 bodies. kube's own log stays off below 9,
+    /// because it prints whole bodies at its warning level.
+    pub fn log(&self) {
+        let level = match self.verbosity {
+            0 | 1 => return,
+            2..=5 => "connect=info",
+            6..=7 => "connect=debug",
+            _ => "connect=trace",
+        };
+        let own = level.replace("connect", "connect_core");
+        let filter = tracing_subscriber::EnvFilter::new(format!("off,{level},{own}"));
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(anstream::stderr).with_target(false).try_init();
+    }
+
+    /// Whether a person sits at both ends.
+    pub fn is_interactive(&self) -> bool {
+        !self.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// A line of talk.
+    pub fn say(&self, line: impl AsRef<str>) {
+        if !self.quiet {
+            let _ = writeln!(anstream::stderr(), "{}", line.as_ref());
+        }
+    }
+
+    /// Where the engine's events go: a live display on a terminal, plain lines elsewhere.
+    pub fn progress(&self) -> progress::Progress {
+        progress::Progress::new(self.quiet)
+    }
+
+    /// Shows a plan.
+    pub fn plan(&self, plan: &Plan) {
+        self.say(plan::render(plan));
+    }
+
+    /// A plan as text, for stdout.
+    pub fn plan_text(&self, plan: &Plan) -> String {
+        plan::render(plan)
+    }
+
+    /// A value as YAML.
+    pub fn yaml(&self, value: &serde_json::Value) -> String {
+        output::yaml(value)
+    }
+
+    /// Shows an error: what, why, what to do, code and request ids.
+    pub fn problem(&self, problem: &Problem) {
+        let _ = write!(anstream::stderr(), "{}", problem::render(problem, self.verbosity >= 4));
+        if matches!(self.format, Format::Json) {
+            // Scripts that asked for JSON get the error in the same form.
+            output::print_json(&problem::to_json(problem));
+        }
+    }
+
+    /// Asks; only `y` and `yes` are a yes.
+    ///
+    /// # Errors
+    /// Nobody is there to answer: names the flag that answers.
+    pub fn confirm(&self, question: &str, flag: &str) -> Result<bool> {
+        Ok(matches!(self.ask(question, flag)?.to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks for a line.
+    ///
+    /// # Errors
+    /// Nobody is there to answer: names the flag that answers.
+    pub fn ask(&self, question: &str, flag: &str) -> Result<String> {
+        if !self.is_interactive() {
+            return Err(Problem::new(crate::model::Kind::Usage, "KC1007", format!("{flag} is needed where nobody can be asked"))
+                .why("this is not a terminal, so the plan above can't be confirmed")
+                .fix(format!("run the same command with {flag}")));
+        }
+        let mut stderr = anstream::stderr();
+        let _ = write!(stderr, "{question} ");
+        let _ = stderr.flush();
+        let mut line = String::new();
+        let _ = std::io::stdin().lock().read_line(&mut line);
+        Ok(line.trim().to_owned())
+    }
+}

@@ -1,0 +1,69 @@
+//! Results on stdout: as a table for people, as JSON or YAML for programs, as names for shells.
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use super::Ui;
+
+/// Form of the result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For people with room.
+    Wide,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+    /// `connection/NAME` lines.
+    Name,
+}
+
+impl Ui {
+    /// Prints a result: `value` for programs, `text` for people, `names` for shells.
+    pub fn result(&self, value: &Value, text: impl FnOnce() -> String, names: &[String]) {
+        match self.format {
+            Format::Table | Format::Wide => print(&text()),
+            Format::Json => print_json(value),
+            Format::Yaml => print(&yaml(value)),
+            Format::Name => print(&names.join("\n")),
+        }
+    }
+}
+
+/// YAML as kubectl's reader takes it: words such as `yes` and `on` quoted.
+pub(super) fn yaml(value: &Value) -> String {
+    serde_saphyr::to_string(value).unwrap_or_default()
+}
+
+pub(super) fn print_json(value: &Value) {
+    print(&serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// A closed pipe (`| head`) is no error.
+fn print(text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    let mut stdout = anstream::stdout();
+    let _ = if text.ends_with('\n') { write!(stdout, "{text}") } else { writeln!(stdout, "{text}") };
+    let _ = stdout.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn words_that_older_readers_take_for_booleans_are_quoted() {
+        let text = yaml(&json!({"a": "yes", "b": "on", "c": true, "d": "1:30"}));
+        for quoted in ["yes", "on", "1:30"] {
+            assert!(text.contains(&format!("\"{quoted}\"")) || text.contains(&format!("'{quoted}'")), "{text}");
+        }
+        assert!(text.contains("c: true"));
+    }
+}

@@ -1,0 +1,144 @@
+//! Progress: a live line per step at work on a terminal; elsewhere one plain line per thing done, and one when
+//! something has been waited for long.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::model::{Event, Events};
+
+/// Says again what is waited for after this long, where there is no live display.
+const REMIND: Duration = Duration::from_secs(10);
+
+/// The progress of one command.
+#[derive(Clone)]
+pub struct Progress(Arc<Mutex<Display>>);
+
+struct Display {
+    quiet: bool,
+    live: Option<MultiProgress>,
+    bars: HashMap<String, ProgressBar>,
+    doing: HashMap<String, String>,
+    reminded: HashMap<String, Instant>,
+}
+
+impl Progress {
+    pub(super) fn new(quiet: bool) -> Self {
+        let live = (!quiet && std::io::stderr().is_terminal()).then(MultiProgress::new);
+        Progress(Arc::new(Mutex::new(Display { quiet, live, bars: HashMap::new(), doing: HashMap::new(), reminded: HashMap::new() })))
+    }
+
+    /// Where events go.
+    pub fn events(&self) -> Events {
+        let display = self.0.clone();
+        Events::new(move |event| display.lock().unwrap_or_else(std::sync::PoisonError::into_inner).show(event))
+    }
+
+    /// Removes what is live, before something else is printed.
+    pub fn clear(&self) {
+        let mut display = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (_, bar) in display.bars.drain() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Display {
+    fn show(&mut self, event: Event) {
+        let warning = matches!(event, Event::Warning(_));
+        if self.quiet && !warning {
+            return;
+        }
+        let colour = |c: AnsiColor| Style::new().fg_color(Some(c.into()));
+        match event {
+            Event::Started { id, doing } => {
+                self.doing.insert(id.clone(), doing.clone());
+                self.spin(&id, doing);
+            }
+            Event::Waiting { id, why } => self.wait(&id, &why),
+            Event::Finished { id, done, took } => {
+                self.stop(&id);
+                let green = colour(AnsiColor::Green);
+                self.line(&format!("  {green}✓{green:#} {done}  ({})", elapsed(took)));
+            }
+            Event::Failed { id, doing } => {
+                self.stop(&id);
+                let red = colour(AnsiColor::Red);
+                self.line(&format!("  {red}✗{red:#} {doing}"));
+            }
+            Event::Note(text) => self.line(&format!("  {text}")),
+            Event::Warning(text) => {
+                let yellow = colour(AnsiColor::Yellow);
+                self.line(&format!("  {yellow}!{yellow:#} {text}"));
+            }
+        }
+    }
+
+    fn wait(&mut self, id: &str, why: &str) {
+        if self.live.is_some() {
+            let doing = self.doing.get(id).cloned();
+            return self.spin(id, doing.map_or_else(|| format!("waiting for {why}"), |d| format!("{d}: {why}")));
+        }
+        let due = self.reminded.get(id).is_none_or(|at| at.elapsed() >= REMIND);
+        if due {
+            self.reminded.insert(id.to_owned(), Instant::now());
+            self.line(&format!("  ◎ waiting: {why}"));
+        }
+    }
+
+    fn spin(&mut self, id: &str, message: String) {
+        let Some(live) = &self.live else { return };
+        let bar = self.bars.entry(id.to_owned()).or_insert_with(|| {
+            let bar = live.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("  {spinner} {wide_msg} {elapsed}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        bar.set_message(message);
+    }
+
+    fn stop(&mut self, id: &str) {
+        self.doing.remove(id);
+        self.reminded.remove(id);
+        if let Some(bar) = self.bars.remove(id) {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, line: &str) {
+        let print = || {
+            let _ = writeln!(anstream::stderr(), "{line}");
+        };
+        match &self.live {
+            Some(live) => live.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+/// `0.3s`, `12s`, `3m52s`.
+fn elapsed(took: Duration) -> String {
+    match took.as_secs() {
+        0..=9 => format!("{:.1}s", took.as_secs_f64()),
+        s @ 10..=119 => format!("{s}s"),
+        s => format!("{}m{:02}s", s / 60, s % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_stay_short() {
+        for (millis, text) in [(300, "0.3s"), (12_400, "12s"), (232_000, "3m52s")] {
+            assert_eq!(elapsed(Duration::from_millis(millis)), text);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Tables as kubectl prints them: capitals above, three spaces between, nothing around.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Rows under heads.
+pub struct Table {
+    heads: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these heads.
+    pub fn new(heads: &[&'static str]) -> Self {
+        Table { heads: heads.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row; as many cells as heads.
+    pub fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// The table as text.
+    pub fn render(&self, no_headers: bool) -> String {
+        let mut lines: Vec<Vec<&str>> = Vec::new();
+        if !no_headers {
+            lines.push(self.heads.clone());
+        }
+        lines.extend(self.rows.iter().map(|r| r.iter().map(String::as_str).collect()));
+        let width = |column: usize| lines.iter().filter_map(|l| l.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.heads.len()).map(width).collect();
+        let mut text = String::new();
+        for line in lines {
+            let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            text.push_str(cells.join("   ").trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// How long ago, as kubectl says it: `45s`, `12m`, `5h`, `3d`.
+pub fn age(since: &str) -> String {
+    let Ok(since) = since.parse::<Timestamp>() else { return "<unknown>".into() };
+    short(Timestamp::now().duration_since(since))
+}
+
+fn short(elapsed: SignedDuration) -> String {
+    let seconds = elapsed.as_secs().max(0);
+    match seconds {
+        s if s < 120 => format!("{s}s"),
+        s if s < 2 * 3600 => format!("{}m", s / 60),
+        s if s < 48 * 3600 => format!("{}h", s / 3600),
+        s => format!("{}d", s / 86400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let mut table = Table::new(&["NAME", "AGE"]);
+        table.row(vec!["keyvault-my-vault".into(), "3d".into()]);
+        assert_eq!(table.render(false), "NAME                AGE\nkeyvault-my-vault   3d\n");
+        assert_eq!(table.render(true), "keyvault-my-vault   3d\n");
+    }
+
+    #[test]
+    fn ages_read_like_kubectls() {
+        for (seconds, text) in [(5, "5s"), (119, "119s"), (150, "2m"), (7300, "2h"), (200_000, "2d")] {
+            assert_eq!(short(SignedDuration::from_secs(seconds)), text);
+        }
+    }
+}
