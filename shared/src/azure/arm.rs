@@ -1,14 +1,14 @@
 //! Azure Resource Manager: reads that go out once per run, writes that end when the resource is finished.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::http::{Call, Http, Payload, Reply};
+use super::http::{Http, Payload};
 use super::memo::{Memo, Question, normal};
 use super::sign_in::{SignIn, Token};
 use super::{Failure, http};
@@ -52,6 +52,12 @@ struct Shared {
     memo: Memo,
 }
 
+impl fmt::Debug for Arm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Arm({}, tenant {})", self.shared.base, self.tenant().unwrap_or("of az"))
+    }
+}
+
 impl Arm {
     /// A client for `cloud` with tokens of `tenant` (az's current one when `None`). Connects to nothing yet.
     ///
@@ -60,23 +66,22 @@ impl Arm {
     pub fn new(cloud: Cloud, sign_in: Arc<SignIn>, tenant: Option<String>, events: Events) -> Result<Arm> {
         for endpoint in [&cloud.resource_manager, &cloud.authority] {
             if Url::parse(endpoint).ok().is_none_or(|url| url.scheme() != "https" || url.host_str().is_none()) {
-                return Err(Problem::new(
-                    Kind::Usage,
-                    "KC2103",
-                    format!("cloud {} has the endpoint `{endpoint}`, which is no https:// URL", cloud.name),
-                )
-                .fix(format!(
-                    "az cloud update --name {} --endpoint-resource-manager https://… --endpoint-active-directory https://…",
-                    cloud.name
-                )));
+                return Err(not_https(&cloud, endpoint));
             }
         }
-        Ok(Self::over(http::client(&events)?, cloud, sign_in, tenant, events))
+        let base = Url::parse(&cloud.resource_manager).map_err(|e| not_https(&cloud, &cloud.resource_manager).why(e.to_string()))?;
+        Ok(Self::over(http::client(&events)?, base, cloud, sign_in, tenant, events))
     }
 
-    pub(crate) fn over(client: reqwest::Client, cloud: Cloud, sign_in: Arc<SignIn>, tenant: Option<String>, events: Events) -> Arm {
-        #[allow(clippy::unwrap_used, reason = "a constant; `new` has checked the other")]
-        let base = Url::parse(&cloud.resource_manager).unwrap_or_else(|_| Url::parse("https://management.azure.com").unwrap());
+    /// `new` without its checks, for this room's tests.
+    pub(crate) fn over(
+        client: reqwest::Client,
+        base: Url,
+        cloud: Cloud,
+        sign_in: Arc<SignIn>,
+        tenant: Option<String>,
+        events: Events,
+    ) -> Arm {
         let shared = Shared {
             http: Http::over(client, events),
             sign_in,
@@ -106,6 +111,14 @@ impl Arm {
     /// The sign-in behind it, for tokens of other scopes.
     pub fn sign_in(&self) -> &Arc<SignIn> {
         &self.shared.sign_in
+    }
+
+    /// A token of this client's tenant for `scope`, through the same sign-in: for data planes.
+    ///
+    /// # Errors
+    /// As [`SignIn::token`].
+    pub async fn token(&self, scope: &str) -> Result<Token> {
+        self.shared.sign_in.token(self.tenant.as_deref(), scope).await
     }
 
     /// The same client with tokens of another tenant.
@@ -140,7 +153,8 @@ impl Arm {
         runtime.spawn(async move { drop(sign_in.token(tenant.as_deref(), &scope).await) });
     }
 
-    /// Reads a resource, at most once per run. `None` when it does not exist.
+    /// Reads a resource, at most once per run. `None` when it does not exist. Absence and refusals are remembered like
+    /// everything else: whoever waits for a change uses [`get`](Self::get).
     ///
     /// # Errors
     /// Whatever the service or the network says; a 404 for the subscription or the resource type itself is an error.
@@ -154,7 +168,7 @@ impl Arm {
     /// # Errors
     /// As [`read`](Self::read).
     pub async fn get(&self, path: &str, api_version: &str) -> Result<Option<Value>, Failure> {
-        self.forget(path);
+        self.shared.memo.forget_exactly(path);
         self.fetch(path, api_version, &[]).await
     }
 
@@ -229,7 +243,7 @@ impl Arm {
                 body["options"]["$skipToken"] = token;
             }
             let reply = self.ask(Method::POST, url.clone(), Payload::Json(body), None, true).await?;
-            let mut page = success(&reply)?.json()?;
+            let mut page = self.accepted(&reply)?.json()?;
             // An array with the format asked for, although the description says object.
             if let Some(Value::Array(data)) = page.get_mut("data").map(Value::take) {
                 rows.extend(data);
@@ -250,7 +264,7 @@ impl Arm {
                 return Ok(None);
             }
         }
-        success(&reply)?.json().map(Some)
+        self.accepted(&reply)?.json().map(Some)
     }
 
     async fn fetch_all(&self, path: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Option<Value>, Failure> {
@@ -258,7 +272,7 @@ impl Arm {
         for _ in 0..MOST_PAGES {
             let Some(url) = next.take() else { return Ok(Some(Value::Array(items))) };
             let reply = self.ask(Method::GET, url, Payload::Nothing, None, true).await?;
-            let mut page = success(&reply)?.json()?;
+            let mut page = self.accepted(&reply)?.json()?;
             match page.get_mut("value").map(Value::take) {
                 Some(Value::Array(more)) => items.extend(more),
                 // A few old types answer with a bare array.
@@ -289,11 +303,11 @@ impl Arm {
         let payload = body.map_or(Payload::Nothing, |body| Payload::Json(body.clone()));
         let outcome = async {
             let reply = self.ask(method.clone(), url.clone(), payload, if_match, false).await?;
-            if method == Method::DELETE && reply.status == 404 && reply.doubtful {
+            if method == Method::DELETE && matches!(reply.status, 204 | 404) && reply.doubtful {
                 // An earlier try got no clear answer, and now it is gone: that try did it.
                 return Ok(Written { status: 200, body: Value::Null });
             }
-            let status = success(&reply)?.status;
+            let status = self.accepted(&reply)?.status;
             let body = self.finish(&method, &url, reply).await?;
             Ok(Written { status, body })
         };
@@ -305,94 +319,15 @@ impl Arm {
         outcome
     }
 
-    /// One request with ARM's headers and a token, asked once more with a fresh token when the service found it expired.
-    pub(crate) async fn ask(
-        &self,
-        method: Method,
-        url: Url,
-        payload: Payload,
-        if_match: Option<&str>,
-        reads: bool,
-    ) -> Result<Reply, Failure> {
-        let (tenant, scope) = (self.tenant.as_deref(), self.shared.cloud.arm_scope());
-        let mut call = Call { payload, reads, ..Call::new(method, url) };
-        let mut renewed = false;
-        loop {
-            let token = self.shared.sign_in.token(tenant, &scope).await?;
-            call.headers = vec![
-                ("x-ms-client-request-id".into(), Uuid::new_v4().to_string()),
-                ("x-ms-correlation-request-id".into(), self.shared.correlation_id.clone()),
-                ("x-ms-return-client-request-id".into(), "true".into()),
-            ];
-            call.headers.extend(if_match.map(|tag| ("if-match".to_owned(), tag.to_owned())));
-            let reply = self
-                .http()
-                .send(&Call {
-                    token: Some(&token),
-                    headers: call.headers.clone(),
-                    payload: call.payload.clone(),
-                    url: call.url.clone(),
-                    method: call.method.clone(),
-                    ..call
-                })
-                .await?;
-            if reply.status != 401 {
-                return Ok(reply);
-            }
-            if let Some(claims) = reply.header("www-authenticate").and_then(claims_challenge) {
-                return Err(challenged(tenant, &scope, &claims, &reply).into());
-            }
-            let error = reply.error();
-            if renewed || !(error.is("ExpiredAuthenticationToken") || error.is("InvalidAuthenticationToken")) {
-                return Ok(reply);
-            }
-            renewed = true;
-            self.shared.sign_in.forget(tenant, &scope, &token);
-        }
-    }
-
-    /// The URL of a path below ARM. Names come from people and clusters: none may leave its place in the path.
-    pub(crate) fn url(&self, path: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Url, Failure> {
-        let mut url = self.base().clone();
-        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-        if segments.iter().any(|s| matches!(*s, "" | "." | "..")) {
-            return Err(Problem::new(Kind::Failed, "KC4034", format!("`{path}` is no path of Azure Resource Manager")).into());
-        }
-        if let Ok(mut into) = url.path_segments_mut() {
-            // Encodes `?`, `#`, `%` and blanks.
-            into.pop_if_empty().extend(segments);
-        }
-        url.query_pairs_mut().append_pair("api-version", api_version).extend_pairs(query);
-        Ok(url)
-    }
-
-    /// A URL that a service gave us to go on with; it gets our token, so it must be ARM's own.
-    pub(crate) fn own_url(&self, given: &str) -> Result<Url, Failure> {
-        let base = self.base();
-        match base.join(given) {
-            Ok(url) if url.origin() == base.origin() => Ok(url),
-            other => {
-                let host = other.ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| given.chars().take(80).collect());
-                Err(Problem::new(
-                    Kind::Failed,
-                    "KC4035",
-                    format!("Azure points to {host}, which is not {}", base.host_str().unwrap_or_default()),
-                )
-                .why("the token is for Azure Resource Manager only and is not sent elsewhere")
-                .into())
-            }
-        }
-    }
-
     fn question(&self, what: &str, path: &str, api_version: &str, query: &[(&str, &str)]) -> Question {
         let rest = format!("{what} {api_version} {query:?}");
         Question { tenant: self.tenant.as_deref().map(str::to_lowercase), path: normal(path), rest }
     }
 }
 
-/// The reply itself when it is no error.
-pub(crate) fn success(reply: &Reply) -> Result<&Reply, Failure> {
-    if reply.is_success() { Ok(reply) } else { Err(reply.error().into()) }
+fn not_https(cloud: &Cloud, endpoint: &str) -> Problem {
+    Problem::new(Kind::Usage, "KC2103", format!("cloud {} has the endpoint `{endpoint}`, which is no https:// URL", cloud.name))
+        .fix(format!("az cloud show --name {}", cloud.name))
 }
 
 fn endless(what: &str) -> Failure {
@@ -401,30 +336,126 @@ fn endless(what: &str) -> Failure {
         .into()
 }
 
-/// The claims of a continuous-access challenge, as base64 the way the service gave them (azure-cli 31777).
-fn claims_challenge(header: &str) -> Option<String> {
-    let at = header.find("claims=")?;
-    let value = header[at + "claims=".len()..].trim_start_matches('"').split(['"', ',']).next()?;
-    let decodes = base64::engine::general_purpose::STANDARD_NO_PAD.decode(value.trim_end_matches('=')).is_ok();
-    (decodes && !value.is_empty()).then(|| value.to_owned())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::azure::testing::{Service, told};
 
-fn challenged(tenant: Option<&str>, scope: &str, claims: &str, reply: &Reply) -> Problem {
-    let tenant = tenant.map(|t| format!(" --tenant {t}")).unwrap_or_default();
-    let request = reply.header("x-ms-request-id").map(|id| format!("request {id}")).unwrap_or_default();
-    Problem::new(Kind::NotSignedIn, "KC2007", "Azure wants you to sign in again")
-        .why("a Conditional Access policy or a change of the account ended the present sign-in")
-        .fix(format!("az logout; az login{tenant} --scope {scope} --claims-challenge {claims}"))
-        .request(request)
-}
+    const VAULT: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v";
 
-/// A token for data planes and others, through the same sign-in and tenant.
-impl Arm {
-    /// A token of this client's tenant for `scope`.
-    ///
-    /// # Errors
-    /// As [`SignIn::token`].
-    pub async fn token(&self, scope: &str) -> Result<Token> {
-        self.shared.sign_in.token(self.tenant.as_deref(), scope).await
+    #[tokio::test]
+    async fn no_read_goes_out_twice() {
+        let service = Service::telling([told(200, &[], json!({"id": VAULT}))]).await;
+        let arm = service.arm();
+        let upper = VAULT.to_uppercase();
+        let reads = (0..4).map(|n| {
+            let (arm, path) = (arm.clone(), if n % 2 == 0 { VAULT } else { &upper });
+            async move { arm.read(path, "v1", &[]).await }
+        });
+        assert!(futures::future::join_all(reads).await.iter().all(|r| r.as_ref().is_ok_and(Option::is_some)));
+        assert_eq!(service.seen().len(), 1);
+        arm.read(VAULT, "v2", &[]).await.unwrap();
+        arm.with_tenant("t2").read(VAULT, "v1", &[]).await.unwrap();
+        assert_eq!(service.seen().len(), 3, "another version and another tenant are other questions");
+        arm.get(VAULT, "v1").await.unwrap();
+        arm.read(VAULT, "v1", &[]).await.unwrap();
+        assert_eq!(service.seen().len(), 5, "what was read before a fresh look is old");
+    }
+
+    #[tokio::test]
+    async fn absence_and_refusal_are_answers_but_trouble_is_not() {
+        let absent = Service::telling([told(404, &[], json!({"error": {"code": "ResourceNotFound", "message": "m"}}))]).await;
+        let arm = absent.arm();
+        for _ in 0..2 {
+            assert_eq!(arm.read(VAULT, "v1", &[]).await.unwrap(), None);
+            assert_eq!(arm.list("/x/children", "v1", &[]).await.unwrap_err().status(), Some(404));
+        }
+        assert_eq!(absent.seen().len(), 2);
+        let refused = Service::telling([told(403, &[], json!({"error": {"code": "AuthorizationFailed", "message": "m"}}))]).await;
+        let arm = refused.arm();
+        for _ in 0..2 {
+            assert!(arm.read(VAULT, "v1", &[]).await.unwrap_err().is("authorizationfailed"));
+        }
+        assert_eq!(refused.seen().len(), 1);
+        let trouble = Service::telling([told(501, &[], "")]).await;
+        let arm = trouble.arm();
+        for _ in 0..2 {
+            assert!(arm.read(VAULT, "v1", &[]).await.is_err());
+        }
+        assert_eq!(trouble.seen().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_subscription_is_not_a_missing_resource() {
+        for code in NOT_ABSENCE {
+            let service = Service::telling([told(404, &[], json!({"error": {"code": code, "message": "m"}}))]).await;
+            assert!(service.arm().read(VAULT, "v1", &[]).await.unwrap_err().is(code));
+            assert!(service.arm().delete(VAULT, "v1").await.unwrap_err().is(code));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_makes_reads_fresh_and_an_action_that_lists_does_not() {
+        let service = Service::telling([told(200, &[], "{}")]).await;
+        let arm = service.arm();
+        let child = format!("{VAULT}/secrets/a");
+        arm.read(VAULT, "v1", &[]).await.unwrap();
+        arm.post(&format!("{VAULT}/listKeys"), "v1", &Value::Null).await.unwrap();
+        arm.read(VAULT, "v1", &[]).await.unwrap();
+        assert_eq!(service.seen().len(), 2);
+        arm.put(&child, "v1", &json!({"x": 1}), None).await.unwrap();
+        arm.read(VAULT, "v1", &[]).await.unwrap();
+        assert_eq!(service.seen().len(), 4);
+        assert_eq!((service.seen()[1].body.as_str(), service.seen()[2].body.as_str()), ("", r#"{"x":1}"#));
+        assert_eq!(service.seen()[1].headers["content-length"], "0", "a POST without a body says so");
+    }
+
+    #[tokio::test]
+    async fn follows_pages_to_their_end() {
+        let service = Service::telling([
+            told(200, &[], json!({"value": [1, 2], "nextLink": "HOST/next?api-version=v1&%24skiptoken=a%2Bb"})),
+            told(200, &[], json!({"value": [3], "nextLink": null})),
+        ])
+        .await;
+        let arm = service.arm();
+        for _ in 0..2 {
+            assert_eq!(arm.list("/x/children", "v1", &[]).await.unwrap(), [json!(1), json!(2), json!(3)]);
+        }
+        assert_eq!(service.lines(), ["GET /x/children?api-version=v1", "GET /next?api-version=v1&%24skiptoken=a%2Bb"]);
+        let elsewhere = Service::telling([told(200, &[], json!({"value": [], "nextLink": "https://evil.example/"}))]).await;
+        assert!(matches!(elsewhere.arm().list("/x", "v1", &[]).await, Err(Failure::Problem(p)) if p.code() == "KC4035"));
+    }
+
+    #[tokio::test]
+    async fn asks_resource_graph_page_by_page() {
+        let service = Service::telling([
+            told(200, &[], json!({"data": [{"a": 1}], "$skipToken": "next"})),
+            told(200, &[], json!({"data": [{"a": 2}], "$skipToken": null})),
+        ])
+        .await;
+        assert_eq!(service.arm().graph("Resources", &[]).await.unwrap(), [json!({"a": 1}), json!({"a": 2})]);
+        let seen = service.seen();
+        assert_eq!(seen[0].line(), "POST /providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01");
+        assert_eq!(seen[0].body, r#"{"query":"Resources","options":{"resultFormat":"objectArray","$top":1000}}"#);
+        assert!(seen[1].body.contains(r#""$skipToken":"next""#));
+        let one = Service::telling([told(200, &[], json!({"data": []}))]).await;
+        one.arm().graph("Resources", &["s".into()]).await.unwrap();
+        assert!(one.seen()[0].body.contains(r#""subscriptions":["s"]"#));
+    }
+
+    #[tokio::test]
+    async fn the_first_request_uses_the_token_that_was_fetched_meanwhile() {
+        let service = Service::telling([told(200, &[], "{}")]).await;
+        let arm = service.arm();
+        arm.prefetch_token();
+        arm.read(VAULT, "v1", &[]).await.unwrap();
+        assert_eq!(arm.sign_in().starts(), 1);
+    }
+
+    #[test]
+    fn tokens_go_to_https_only() {
+        let cloud = Cloud { authority: "http://login.example".into(), ..Cloud::public() };
+        let problem = Arm::new(cloud, SignIn::new(), None, Events::silent()).unwrap_err();
+        assert_eq!((problem.code(), problem.kind()), ("KC2103", Kind::Usage));
     }
 }

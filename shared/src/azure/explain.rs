@@ -30,7 +30,7 @@ fn network(host: &str, message: &str, timed_out: bool, maybe_done: bool) -> Prob
 
 fn service(error: &ServiceError) -> Problem {
     let (code, message) = error.telling();
-    let subscription = after(message, "subscription '").or_else(|| after(message, "subscription "));
+    let subscription = after(message, "subscription '");
     let is = |wanted: &str| error.is(wanted);
     let problem = if is("LinkedAuthorizationFailed") {
         linked(message)
@@ -185,11 +185,10 @@ fn ids(error: &ServiceError) -> Option<String> {
     (!ids.is_empty()).then(|| ids.join(", "))
 }
 
-/// The quoted text that begins behind `mark` (which ends with its opening quote, or with a blank: then up to the next one).
+/// The quoted text that begins behind `mark`, which ends with the opening quote.
 fn after<'t>(text: &'t str, mark: &str) -> Option<&'t str> {
     let rest = &text[text.find(mark)? + mark.len()..];
-    let found = if mark.ends_with('\'') { rest.split('\'').next() } else { rest.split([' ', '\'', ',']).next() };
-    found.map(|f| f.trim_end_matches('.')).filter(|f| !f.is_empty())
+    rest.split('\'').next().map(|f| f.trim_end_matches('.')).filter(|f| !f.is_empty())
 }
 
 fn after_unquoted<'t>(text: &'t str, mark: &str) -> Option<&'t str> {

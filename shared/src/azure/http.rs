@@ -4,7 +4,7 @@
 use std::error::Error as _;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Method, Url};
 use serde_json::Value;
 
@@ -105,9 +105,12 @@ impl Reply {
             return Ok(Value::Null);
         }
         serde_json::from_slice(body).map_err(|e| {
-            let ids = self.header("x-ms-request-id").map(|id| format!("request {id}")).unwrap_or_default();
             let why = format!("HTTP {} with a body that is not JSON: {e}; a proxy may have answered in Azure's place", self.status);
-            Failure::Problem(Problem::new(Kind::Failed, "KC4031", "Azure's answer makes no sense").why(why).request(ids))
+            let problem = Problem::new(Kind::Failed, "KC4031", "Azure's answer makes no sense").why(why);
+            Failure::Problem(match self.header("x-ms-request-id") {
+                Some(id) => problem.request(format!("request {id}")),
+                None => problem,
+            })
         })
     }
 }
@@ -169,7 +172,8 @@ impl Http {
     async fn once(&self, call: &Call<'_>) -> Result<Reply, Lost> {
         let mut request = self.client.request(call.method.clone(), call.url.clone()).headers(self.headers(call).map_err(Lost::for_good)?);
         request = match &call.payload {
-            Payload::Nothing if matches!(call.method, Method::PUT | Method::POST | Method::PATCH) => request.body(""),
+            // hyper leaves the length out when there is no body, and IIS answers a POST without one with 411.
+            Payload::Nothing if call.method == Method::POST => request.header(CONTENT_LENGTH, 0),
             Payload::Nothing => request,
             Payload::Json(body) => request.json(body),
             Payload::Form(fields) => request.form(fields),
@@ -224,6 +228,7 @@ impl Http {
         let headers: Vec<String> = call.headers.iter().map(|(name, value)| header_line(name, value)).collect();
         let body = match &call.payload {
             Payload::Nothing => String::new(),
+            Payload::Json(_) if holds_secrets(call) => "(hidden)".into(),
             Payload::Json(body) => mask::json(body).to_string(),
             Payload::Form(fields) => fields.iter().map(|(name, value)| header_line(name, value)).collect::<Vec<_>>().join("&"),
         };
@@ -237,17 +242,21 @@ fn header_line(name: &str, value: &str) -> String {
     format!("{name}: {}", if secret { "***".to_owned() } else { mask::tokens(value) })
 }
 
+/// Whether bodies hold secrets under names that nobody can foresee: those of listKeys and its likes, and of vault secrets.
+fn holds_secrets(call: &Call<'_>) -> bool {
+    let path = call.url.path().to_ascii_lowercase();
+    let lists = call.method == Method::POST && path.rsplit('/').next().is_some_and(|last| last.starts_with("list"));
+    lists || path.contains("/secrets/")
+}
+
 fn trace_reply(call: &Call<'_>, reply: &Reply) {
     if !tracing::enabled!(target: "connect::http", tracing::Level::TRACE) {
         return;
     }
     let headers: Vec<String> =
         reply.headers.iter().map(|(name, value)| header_line(name.as_str(), value.to_str().unwrap_or("?"))).collect();
-    // listKeys and its likes answer with keys under names that nobody can foresee.
-    let lists_secrets =
-        call.method == Method::POST && call.url.path().rsplit('/').next().is_some_and(|last| last.to_ascii_lowercase().starts_with("list"));
     let body = match serde_json::from_slice::<Value>(&reply.body) {
-        Ok(value) if !lists_secrets => mask::json(&value).to_string(),
+        Ok(value) if !holds_secrets(call) => mask::json(&value).to_string(),
         _ => format!("({} bytes)", reply.body.len()),
     };
     tracing::trace!(target: "connect::http", "< {} [{}] {body}", reply.status, headers.join(", "));
@@ -370,6 +379,13 @@ mod tests {
         };
         let headers = Http::over(reqwest_client(), Events::silent()).headers(&call).ok().unwrap();
         assert!(!format!("{headers:?}").contains("geheim"));
+    }
+
+    #[test]
+    fn bodies_with_secrets_are_not_logged_at_all() {
+        let of = |method: Method, url: &str| holds_secrets(&Call::new(method, Url::parse(url).unwrap()));
+        assert!(of(Method::POST, "https://h/a/vaults/v/listKeys?api-version=1") && of(Method::PUT, "https://h/a/vaults/v/secrets/x"));
+        assert!(!of(Method::GET, "https://h/a/lists") && !of(Method::PUT, "https://h/a/b"));
     }
 
     fn reqwest_client() -> reqwest::Client {

@@ -39,7 +39,7 @@ pub(crate) fn json(value: &Value) -> Value {
             fields
                 .iter()
                 .map(|(name, value)| {
-                    let hide = is_secret_name(name) && !matches!(value, Value::Object(_) | Value::Bool(_) | Value::Null);
+                    let hide = is_secret_name(name) && !matches!(value, Value::Bool(_) | Value::Null);
                     (name.clone(), if hide { HIDDEN.into() } else { json(value) })
                 })
                 .collect(),

@@ -53,6 +53,12 @@ impl Memo {
             .retain(|question, _| !(question.path == path || question.path.strip_prefix(&path).is_some_and(|rest| rest.starts_with('/'))));
     }
 
+    /// Drops the answers at `path` alone.
+    pub(crate) fn forget_exactly(&self, path: &str) {
+        let path = normal(path);
+        self.cells().retain(|question, _| question.path != path);
+    }
+
     /// Drops what a write to `path` may have changed: answers at and below it, the list it stands in, and its parent,
     /// whose properties often repeat those of its children.
     pub(crate) fn written(&self, path: &str) {

@@ -14,6 +14,7 @@ mod mask;
 mod memo;
 mod operation;
 pub mod profile;
+mod request;
 pub mod retry;
 mod service_error;
 pub mod sign_in;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, Url};
 use serde_json::Value;
 
-use super::arm::{Arm, success};
+use super::arm::Arm;
 use super::http::{Payload, Reply};
 use super::{Failure, ServiceError, retry};
 use crate::model::{Kind, Problem};
@@ -17,6 +17,10 @@ use crate::sys;
 /// First wait when the service names none; grows to [`SLOWEST`].
 const QUICKEST: Duration = Duration::from_millis(500);
 const SLOWEST: Duration = Duration::from_secs(10);
+
+/// How many polls in a row, each repeated by the client already, may fail before the operation is given up. It goes on
+/// without us, and a minute without network must not look like its failure.
+const PATIENCE: u32 = 5;
 
 /// What an answer of a service consists of, for deciding.
 pub(crate) struct Look<'a> {
@@ -171,7 +175,7 @@ impl Arm {
         let began = Instant::now();
         let mut body = first.json()?;
         let mut next = begun(method, &look(&first, &body));
-        let (mut reply, mut polls) = (first, 0);
+        let (mut reply, mut polls, mut patience) = (first, 0, PATIENCE);
         loop {
             let watch = match next {
                 Next::Done => return Ok(body),
@@ -193,7 +197,13 @@ impl Arm {
             tokio::time::sleep(wait).await;
             polls += 1;
             // Asks for the token each time, so that a long operation does not outlive it.
-            reply = self.ask(Method::GET, url, Payload::Nothing, None, true).await?;
+            let answer = self.ask(Method::GET, url, Payload::Nothing, None, true).await;
+            if patience > 0 && is_hiccup(&answer) {
+                patience -= 1;
+                next = Next::Wait(watch);
+                continue;
+            }
+            (reply, patience) = (answer?, PATIENCE);
             body = if reply.is_success() { reply.json()? } else { Value::Null };
             let judged = if itself && *method != Method::DELETE { Watch::Resource } else { watch.clone() };
             next = match news(method, &judged, &look(&reply, &body)) {
@@ -207,7 +217,16 @@ impl Arm {
 
     async fn result(&self, url: Url) -> Result<Value, Failure> {
         let reply = self.ask(Method::GET, url, Payload::Nothing, None, true).await?;
-        success(&reply)?.json()
+        self.accepted(&reply)?.json()
+    }
+}
+
+/// Whether a poll failed in a way that says nothing about the operation.
+fn is_hiccup(answer: &Result<Reply, Failure>) -> bool {
+    match answer {
+        Ok(reply) => matches!(reply.status, 408 | 429 | 500 | 502 | 503 | 504),
+        Err(Failure::Network { .. }) => true,
+        Err(_) => false,
     }
 }
 
@@ -343,6 +362,31 @@ mod tests {
         let failure = service.arm().put(PATH, "v1", &json!({}), None).await.unwrap_err();
         assert!(failure.is("conflict"));
         assert_eq!(Problem::from(failure).request_ids(), Some("request r"));
+    }
+
+    #[tokio::test]
+    async fn a_throttled_poll_is_no_end() {
+        let throttled = || told(429, &[("retry-after", "0")], "");
+        let mut script = vec![told(202, &[("location", "HOST/op"), ("retry-after", "0")], "")];
+        script.extend((0..7).map(|_| throttled()));
+        script.extend([told(200, &[], ""), told(200, &[], json!({"id": PATH}))]);
+        let service = Service::telling(script).await;
+        assert_eq!(service.arm().put(PATH, "v1", &json!({}), None).await.unwrap().body["id"], PATH);
+    }
+
+    #[tokio::test]
+    async fn a_long_operation_outlives_its_token() {
+        let expired = json!({"error": {"code": "ExpiredAuthenticationToken", "message": "m"}});
+        let service = Service::telling([
+            told(202, &[("location", "HOST/op"), ("retry-after", "0")], ""),
+            told(401, &[], expired),
+            told(200, &[], ""),
+            told(200, &[], json!({"id": PATH})),
+        ])
+        .await;
+        service.arm().put(PATH, "v1", &json!({}), None).await.unwrap();
+        let tokens: Vec<_> = service.seen().iter().map(|s| s.headers["authorization"].to_str().unwrap().to_owned()).collect();
+        assert_eq!(tokens, ["Bearer token-1", "Bearer token-1", "Bearer token-2", "Bearer token-2"]);
     }
 
     #[tokio::test]

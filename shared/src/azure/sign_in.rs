@@ -5,7 +5,7 @@
 //! time. A refusal is kept for a minute, so that ten tasks that need the same token don't start az ten times to hear it.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::process::Output;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -264,19 +264,22 @@ struct AzProcess;
 #[async_trait::async_trait]
 impl Executor for AzProcess {
     async fn run(&self, program: &OsStr, args: &[&OsStr]) -> std::io::Result<Output> {
-        // The shell would stay in between and az would outlive its end: let az take the shell's place.
-        let args: Vec<std::ffi::OsString> = args
-            .iter()
-            .map(|arg| match arg.to_str().and_then(|text| text.strip_prefix("cd /bin && az ")) {
-                Some(rest) => format!("cd /bin && exec az {rest}").into(),
-                None => (*arg).to_owned(),
-            })
-            .collect();
+        let args: Vec<OsString> = args.iter().map(|arg| in_the_shells_place(arg)).collect();
         let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
         sys::run(program, &args, LIMIT).await
     }
 }
 
+/// azure_identity starts az from a shell, which would stay in between and leave az behind when it is killed: az takes its
+/// place. Other commands and Windows' shell are left as they are.
+fn in_the_shells_place(command: &OsStr) -> OsString {
+    match command.to_str().and_then(|text| text.strip_prefix("cd /bin && az ")) {
+        Some(rest) => format!("cd /bin && exec az {rest}").into(),
+        None => command.to_owned(),
+    }
+}
+
+/// Counts the starts, also those that fail.
 #[derive(Debug)]
 struct Counted {
     inner: Arc<dyn Executor>,
@@ -385,6 +388,16 @@ mod tests {
         for problem in [missing, nobody, old, mfa, slow, other] {
             assert!(!format!("{problem} {:?}", problem.fixes()).contains("troubleshoot"), "{problem}");
         }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn az_takes_the_shells_place_and_reads_no_input() {
+        assert_eq!(in_the_shells_place("cd /bin && az account x".as_ref()), "cd /bin && exec az account x");
+        assert_eq!(in_the_shells_place("-c".as_ref()), "-c");
+        // Without input `cat` ends at once.
+        let output = AzProcess.run("/bin/sh".as_ref(), &["-c".as_ref(), "cat; echo done".as_ref()]).await.unwrap();
+        assert_eq!(output.stdout, b"done\n");
     }
 
     #[tokio::test]

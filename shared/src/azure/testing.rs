@@ -157,7 +157,7 @@ impl Service {
             }
         });
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Arm::over(client, cloud, SignIn::with_executor(self.az.clone()), Some("t1".into()), events)
+        Arm::over(client, self.base.parse().unwrap(), cloud, SignIn::with_executor(self.az.clone()), Some("t1".into()), events)
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
