@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::connect::Cluster;
 use super::error::{Doing, Failure, Why, from_answer, from_kube, from_status, not_kubernetes};
-use super::resources::{Resource, encode};
+use super::resources::{EVENT, Resource, encode};
 use crate::model::Event;
 
 /// Field manager of writes that belong to no connection.
@@ -101,13 +101,26 @@ impl Cluster {
     /// # Errors
     /// Any [`Failure`].
     pub async fn list(&self, kind: &Resource, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>, Failure> {
+        self.list_by(kind, namespace, labels.map(|labels| ("labelSelector", labels))).await
+    }
+
+    /// Lists the events that hang on the object `name`, oldest first as far as the server keeps that order.
+    ///
+    /// # Errors
+    /// Any [`Failure`].
+    pub async fn events_of(&self, kind: &Resource, namespace: &str, name: &str) -> Result<Vec<Value>, Failure> {
+        let about = format!("involvedObject.kind={},involvedObject.name={name}", kind.kind);
+        self.list_by(&EVENT, Some(namespace), Some(("fieldSelector", &about))).await
+    }
+
+    async fn list_by(&self, kind: &Resource, namespace: Option<&str>, selector: Option<(&str, &str)>) -> Result<Vec<Value>, Failure> {
         let limit = PAGE.to_string();
         let mut items = Vec::new();
         let mut next = String::new();
         loop {
             let mut call = Call::read("listing", kind, namespace, None).query(&[("limit", &limit)]);
-            if let Some(labels) = labels {
-                call = call.query(&[("labelSelector", labels)]);
+            if let Some(selector) = selector {
+                call = call.query(&[selector]);
             }
             if !next.is_empty() {
                 call = call.query(&[("continue", &next)]);

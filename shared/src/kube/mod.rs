@@ -9,6 +9,7 @@ mod explain;
 pub mod flags;
 mod gitops;
 mod kubeconfig;
+mod pods;
 mod proxy;
 pub mod resources;
 pub mod rollout;
