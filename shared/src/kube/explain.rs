@@ -66,8 +66,8 @@ fn certificate(why: &Why) -> String {
     if text.contains("Expired") || text.contains("expired") {
         return "its certificate has expired, or this machine's clock is wrong".into();
     }
-    if text.contains("not valid for name") {
-        return format!("its certificate is for another name: {}", text.rsplit("certificate: ").next().unwrap_or(&text));
+    if let Some((_, seen)) = text.split_once("certificate not valid for name") {
+        return format!("its certificate is not valid for name{seen}");
     }
     text
 }

@@ -1,6 +1,7 @@
 //! The cluster behind the kube context: connection, apply, workloads, tokens. Knows no Azure.
 
 mod access;
+mod certificate;
 mod cluster;
 mod connect;
 mod error;

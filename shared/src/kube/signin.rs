@@ -12,7 +12,7 @@ use kube::config::{AuthInfo, ExecAuthCluster, ExecConfig};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
-use super::exec;
+use super::{certificate, exec};
 use crate::model::{Events, Kind, Problem, Result};
 use crate::sys;
 
@@ -88,12 +88,7 @@ impl SignIn {
         if let Some(plugin) = plugin {
             return Self::ask(plugin, user, cluster, interactive, events).await;
         }
-        let certificate = user.client_certificate.is_some() || user.client_certificate_data.is_some();
-        Ok(SignIn::Nothing(if certificate {
-            "the client certificate (it may have expired)".into()
-        } else {
-            "requests without a sign-in".into()
-        }))
+        Ok(SignIn::Nothing(describe_certificate(user)))
     }
 
     async fn ask(
@@ -184,6 +179,18 @@ impl Held {
         let header = bearer(token.expose_secret(), &format!("the token that {command} gave"))?;
         let renew_after = given.expires.map(|end| (end - MARGIN).max(sys::now() + MARGIN));
         Ok(Some(Held { header: Some(header), renew_after, since: sys::now() }))
+    }
+}
+
+/// What stands in for a sign-in where no header is sent.
+fn describe_certificate(user: &AuthInfo) -> String {
+    if user.client_certificate.is_none() && user.client_certificate_data.is_none() {
+        return "requests without a sign-in".into();
+    }
+    match certificate::end(user) {
+        Some(end) if end < sys::now() => format!("the client certificate, which ended on {}", end.strftime("%F")),
+        Some(end) => format!("the client certificate, which is valid until {}", end.strftime("%F")),
+        None => "the client certificate".into(),
     }
 }
 
