@@ -192,8 +192,9 @@ fn conflict(status: &Status) -> Problem {
         let mut managers: Vec<&str> = held.iter().map(|(manager, _)| manager.as_str()).collect();
         managers.sort_unstable();
         managers.dedup();
+        let verb = if managers.len() == 1 { "manages" } else { "manage" };
         let fields: Vec<String> = held.iter().map(|(manager, field)| format!("{field} (set by {manager})")).collect();
-        return Problem::new(Kind::Failed, "KC3301", format!("{}: {} manages what would be changed", status.doing, managers.join(", ")))
+        return Problem::new(Kind::Failed, "KC3301", format!("{}: {} {verb} what would be changed", status.doing, managers.join(", ")))
             .why(fields.join("; "))
             .fix("change it where it is managed, or take the fields over with --force-conflicts (what they were is kept and put back on delete)");
     }

@@ -23,7 +23,7 @@ fn a_conflict_names_managers_and_fields() {
     assert!(!failure.is_stale() && !failure.is_already_exists());
     let problem = Problem::from(failure);
     assert_eq!(problem.code(), "KC3301");
-    assert_eq!(problem.what(), "applying deployments/web in namespace shop: helm, kubectl-client-side-apply manages what would be changed");
+    assert_eq!(problem.what(), "applying deployments/web in namespace shop: helm, kubectl-client-side-apply manage what would be changed");
     assert_eq!(problem.reason(), Some(".spec.a (set by kubectl-client-side-apply); .spec.b (set by helm)"));
 }
 
