@@ -13,8 +13,8 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 use super::connect::Cluster;
-use super::error::{Doing, Failure, Why, from_answer, from_kube, from_status, not_kubernetes};
-use super::resources::{Resource, encode};
+use super::error::{Doing, Failure, Status, Why, from_answer, from_kube, from_status, not_kubernetes};
+use super::resources::{EVENT, Resource, encode};
 use crate::model::Event;
 
 /// Field manager of writes that belong to no connection.
@@ -101,13 +101,26 @@ impl Cluster {
     /// # Errors
     /// Any [`Failure`].
     pub async fn list(&self, kind: &Resource, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>, Failure> {
+        self.list_by(kind, namespace, labels.map(|labels| ("labelSelector", labels))).await
+    }
+
+    /// Lists the events that hang on the object `name`, oldest first as far as the server keeps that order.
+    ///
+    /// # Errors
+    /// Any [`Failure`].
+    pub async fn events_of(&self, kind: &Resource, namespace: &str, name: &str) -> Result<Vec<Value>, Failure> {
+        let about = format!("involvedObject.kind={},involvedObject.name={name}", kind.kind);
+        self.list_by(&EVENT, Some(namespace), Some(("fieldSelector", &about))).await
+    }
+
+    async fn list_by(&self, kind: &Resource, namespace: Option<&str>, selector: Option<(&str, &str)>) -> Result<Vec<Value>, Failure> {
         let limit = PAGE.to_string();
         let mut items = Vec::new();
         let mut next = String::new();
         loop {
             let mut call = Call::read("listing", kind, namespace, None).query(&[("limit", &limit)]);
-            if let Some(labels) = labels {
-                call = call.query(&[("labelSelector", labels)]);
+            if let Some(selector) = selector {
+                call = call.query(&[selector]);
             }
             if !next.is_empty() {
                 call = call.query(&[("continue", &next)]);
@@ -242,6 +255,11 @@ impl Cluster {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
+            // A 401 did nothing, so any request may follow it.
+            if failure.status() == Some(401) && tried == 1 && self.0.sign_in.let_go().await {
+                tried += 1;
+                continue;
+            }
             let Some(wait) = wait_before_next(&failure, tried).filter(|_| call.again && tried < TRIES) else {
                 return Err(failure);
             };
@@ -355,17 +373,18 @@ fn wait_before_next(failure: &Failure, tried: u32) -> Option<Duration> {
     match failure {
         Failure::Status(status) => match status.code {
             429 | 502 | 503 | 504 => Some(status.retry_after.unwrap_or(own).max(own).min(LONGEST_WAIT)),
-            // The server's own judgement of a body comes as a 500 without a reason: it will not change its mind.
-            500 if !status.reason.is_empty()
-                || status.object_kind.is_empty() && !status.message.contains("schema") && !status.message.contains("strconv") =>
-            {
-                Some(own)
-            }
+            500 if !is_judgement(status) => Some(own),
             _ => None,
         },
         Failure::Unreachable { why: Why::CutOff, .. } => Some(own),
         _ => None,
     }
+}
+
+/// Whether a 500 is what the server thinks of the body (unknown field, odd version) and not a fault that may pass: such
+/// a `Status` comes without a reason.
+fn is_judgement(status: &Status) -> bool {
+    status.reason.is_empty() && ["not declared in schema", "strconv", "typed patch"].iter().any(|text| status.message.contains(text))
 }
 
 fn trace(call: &Call, code: u16, started: Instant) {

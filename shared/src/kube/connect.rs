@@ -23,7 +23,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long a request may take unless `--request-timeout` says otherwise.
 const REQUEST: Duration = Duration::from_secs(30);
 /// Who we say we are; the API server takes the part before `/` for the field manager where none is named.
-const AGENT: &str = concat!("kubectl-connect/", env!("CARGO_PKG_VERSION"), " (connect-core)");
+fn agent() -> String {
+    format!("kubectl-connect/{} ({}/{})", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH)
+}
 
 /// A connection to an API server. Cheap to clone.
 #[derive(Clone)]
@@ -86,7 +88,7 @@ impl Cluster {
         // A read timeout would end quiet watches.
         config.read_timeout = None;
         config.write_timeout = None;
-        config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+        config.headers.extend(HeaderValue::try_from(agent()).map(|agent| (USER_AGENT, agent)));
         let wants_cluster = chosen.user.exec.as_ref().is_some_and(|exec| exec.provide_cluster_info);
         let cluster_info = if wants_cluster { ExecAuthCluster::try_from(&chosen.cluster).ok() } else { None };
         let sign_in = SignIn::take(&mut chosen.user, cluster_info, flags.interactive, events).await?;

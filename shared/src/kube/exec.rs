@@ -234,5 +234,6 @@ pub(crate) fn base_name(command: &str) -> &str {
     name.strip_suffix(".exe").unwrap_or(name)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

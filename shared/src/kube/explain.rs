@@ -66,8 +66,8 @@ fn certificate(why: &Why) -> String {
     if text.contains("Expired") || text.contains("expired") {
         return "its certificate has expired, or this machine's clock is wrong".into();
     }
-    if text.contains("not valid for name") {
-        return format!("its certificate is for another name: {}", text.rsplit("certificate: ").next().unwrap_or(&text));
+    if let Some((_, seen)) = text.split_once("certificate not valid for name") {
+        return format!("its certificate is not valid for name{seen}");
     }
     text
 }
@@ -192,8 +192,9 @@ fn conflict(status: &Status) -> Problem {
         let mut managers: Vec<&str> = held.iter().map(|(manager, _)| manager.as_str()).collect();
         managers.sort_unstable();
         managers.dedup();
+        let verb = if managers.len() == 1 { "manages" } else { "manage" };
         let fields: Vec<String> = held.iter().map(|(manager, field)| format!("{field} (set by {manager})")).collect();
-        return Problem::new(Kind::Failed, "KC3301", format!("{}: {} manages what would be changed", status.doing, managers.join(", ")))
+        return Problem::new(Kind::Failed, "KC3301", format!("{}: {} {verb} what would be changed", status.doing, managers.join(", ")))
             .why(fields.join("; "))
             .fix("change it where it is managed, or take the fields over with --force-conflicts (what they were is kept and put back on delete)");
     }

@@ -1,6 +1,7 @@
 //! The cluster behind the kube context: connection, apply, workloads, tokens. Knows no Azure.
 
 mod access;
+mod certificate;
 mod cluster;
 mod connect;
 mod error;
@@ -10,6 +11,7 @@ pub mod flags;
 mod gitops;
 mod holder;
 mod kubeconfig;
+mod pods;
 mod proxy;
 pub mod resources;
 pub mod rollout;

@@ -10,11 +10,14 @@ use serde_json::Value;
 
 use super::connect::Cluster;
 use super::error::{Failure, shorten};
+use super::pods;
 use super::workload::{Workload, WorkloadKind};
 use crate::model::{Kind, Problem, Result};
 
 /// Between two looks where a watch is not to be had.
 const POLL: Duration = Duration::from_secs(2);
+/// The Deployment's own deadline is over.
+const TOO_SLOW: &str = "KC3602";
 /// How long one watch lasts; then the object is read once, in case a connection died without a word.
 const WATCH_SECONDS: u32 = 30;
 const WATCH: Duration = Duration::from_secs(WATCH_SECONDS as u64);
@@ -57,9 +60,20 @@ pub async fn wait(cluster: &Cluster, workload: &Workload, limit: Duration, progr
     if waiter.look(&workload.object)? {
         return Ok(());
     }
-    match tokio::time::timeout(limit, waiter.until_done(cluster)).await {
-        Ok(result) => result,
-        Err(_) => Err(waiter.timed_out(limit)),
+    let ended = tokio::time::timeout(limit, waiter.until_done(cluster)).await;
+    let problem = match ended {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(problem)) if problem.code() == TOO_SLOW => problem,
+        Ok(Err(problem)) => return Err(problem),
+        Err(_) => waiter.timed_out(limit),
+    };
+    // The pods know why, and the workload's status does not.
+    match pods::trouble(cluster, workload).await {
+        Some(trouble) => {
+            let seen = problem.reason().unwrap_or_default().to_owned();
+            Err(problem.why(format!("{seen}; {trouble}")))
+        }
+        None => Err(problem),
     }
 }
 
@@ -191,7 +205,7 @@ impl Waiter<'_> {
                     Some(selector) => format!("kubectl delete pods -l {selector} -n {}   # one after another, when it suits", w.namespace),
                     None => format!("kubectl delete pod POD -n {}", w.namespace),
                 }),
-            Stuck::Deadline(message) => problem("KC3602", format!("{w} does not get its new pods running"))
+            Stuck::Deadline(message) => problem(TOO_SLOW, format!("{w} does not get its new pods running"))
                 .why(format!("{message}{}", after(&self.told)))
                 .fix(look_at_pods(w)),
         }

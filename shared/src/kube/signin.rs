@@ -12,7 +12,7 @@ use kube::config::{AuthInfo, ExecAuthCluster, ExecConfig};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
-use super::exec;
+use super::{certificate, exec};
 use crate::model::{Events, Kind, Problem, Result};
 use crate::sys;
 
@@ -44,6 +44,7 @@ pub(crate) struct Plugin {
 struct Held {
     header: Option<HeaderValue>,
     renew_after: Option<Timestamp>,
+    since: Timestamp,
 }
 
 impl fmt::Debug for SignIn {
@@ -87,12 +88,7 @@ impl SignIn {
         if let Some(plugin) = plugin {
             return Self::ask(plugin, user, cluster, interactive, events).await;
         }
-        let certificate = user.client_certificate.is_some() || user.client_certificate_data.is_some();
-        Ok(SignIn::Nothing(if certificate {
-            "the client certificate (it may have expired)".into()
-        } else {
-            "requests without a sign-in".into()
-        }))
+        Ok(SignIn::Nothing(describe_certificate(user)))
     }
 
     async fn ask(
@@ -134,6 +130,18 @@ impl SignIn {
         }
     }
 
+    /// After a 401: lets go of a plugin's token, so that the next request asks for a new one. False where that can't
+    /// help: another source, or a token so new that the next would be refused as well.
+    pub(crate) async fn let_go(&self) -> bool {
+        let SignIn::Plugin(plugin) = self else { return false };
+        let mut held = plugin.held.lock().await;
+        let old = sys::now().duration_since(held.since) > MARGIN;
+        if old {
+            held.header = None;
+        }
+        old
+    }
+
     /// What a 401 is about, in words.
     pub(crate) fn describe(&self) -> String {
         match self {
@@ -155,8 +163,8 @@ impl Plugin {
         }
         let given = exec::run(&self.exec, self.cluster.clone(), self.interactive, &self.events).await?;
         match Held::of(&self.exec, &given)? {
-            Some(Held { header: Some(header), renew_after }) => {
-                *held = Held { header: Some(header.clone()), renew_after };
+            Some(Held { header: Some(header), renew_after, since }) => {
+                *held = Held { header: Some(header.clone()), renew_after, since };
                 Ok(header)
             }
             _ => Err(Problem::new(Kind::NotSignedIn, "KC3024", "the sign-in plugin gave a token at first and none when asked again")),
@@ -170,7 +178,19 @@ impl Held {
         let command = exec::base_name(exec.command.as_deref().unwrap_or("the plugin"));
         let header = bearer(token.expose_secret(), &format!("the token that {command} gave"))?;
         let renew_after = given.expires.map(|end| (end - MARGIN).max(sys::now() + MARGIN));
-        Ok(Some(Held { header: Some(header), renew_after }))
+        Ok(Some(Held { header: Some(header), renew_after, since: sys::now() }))
+    }
+}
+
+/// What stands in for a sign-in where no header is sent.
+fn describe_certificate(user: &AuthInfo) -> String {
+    if user.client_certificate.is_none() && user.client_certificate_data.is_none() {
+        return "requests without a sign-in".into();
+    }
+    match certificate::end(user) {
+        Some(end) if end < sys::now() => format!("the client certificate, which ended on {}", end.strftime("%F")),
+        Some(end) => format!("the client certificate, which is valid until {}", end.strftime("%F")),
+        None => "the client certificate".into(),
     }
 }
 

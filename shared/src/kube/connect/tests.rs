@@ -233,3 +233,72 @@ async fn rights_and_tokens_are_asked_for() {
     assert_eq!(asked[1].path, "/api/v1/namespaces/shop/serviceaccounts/web/token");
     assert_eq!(asked[1].body["spec"], json!({ "audiences": ["api://x"], "expirationSeconds": 600 }));
 }
+
+#[tokio::test]
+async fn the_servers_judgement_of_a_body_is_not_asked_for_twice() {
+    let body =
+        json!({ "kind": "Status", "code": 500, "message": "failed to create typed patch object: .spec.x: field not declared in schema" });
+    let server = Server::start(vec![Answer::Json(500, body)]).await;
+    let failure = server.cluster().await.apply(&SECRET, Some("shop"), "a", "m", &json!({}), Apply::default()).await.unwrap_err();
+    assert_eq!((failure.status(), server.asked().len()), (Some(500), 1));
+}
+
+#[tokio::test]
+async fn a_proxy_in_the_way_is_named_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut buffer = [0_u8; 1024];
+        let count = stream.read(&mut buffer).await.unwrap();
+        stream.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        String::from_utf8_lossy(&buffer[..count]).into_owned()
+    });
+    let file = kubeconfig(dir.path(), "https://a.hcp.westeurope.azmk8s.io:443", json!({ "token": "t0ken" }));
+    let text =
+        std::fs::read_to_string(&file).unwrap().replace(r#""server":"#, &format!(r#""proxy-url":"http://127.0.0.1:{port}","server":"#));
+    std::fs::write(&file, text).unwrap();
+    let cluster = Cluster::connect(&Flags { kubeconfig: Some(file), ..Flags::default() }, &Events::silent()).await.unwrap();
+    let failure = cluster.get(&SECRET, Some("shop"), "a").await.unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Unreachable { why: Why::Proxy(text), .. } if text == "proxy authorization required"),
+        "{failure:?}"
+    );
+    assert_eq!(Problem::from(failure).code(), "KC3205");
+    let request = asked.await.unwrap();
+    assert!(request.starts_with("CONNECT a.hcp.westeurope.azmk8s.io:443 ") && !request.contains("t0ken"), "{request}");
+}
+
+#[tokio::test]
+async fn broken_credentials_are_told_before_any_request() {
+    let server = Server::start(vec![]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, "from-file\n").unwrap();
+    let cluster = server.cluster_with(json!({ "tokenFile": file }), &Flags::default(), &Events::silent()).await.unwrap();
+    cluster.get(&SECRET, Some("shop"), "a").await.unwrap();
+    // Someone renews the token: the next request has it.
+    std::fs::write(&file, "renewed").unwrap();
+    cluster.get(&SECRET, Some("shop"), "a").await.unwrap();
+    let sent: Vec<_> = server.asked().iter().map(|asked| asked.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(sent, ["Bearer from-file", "Bearer renewed"]);
+
+    let table = [
+        (json!({ "token": "a\nb" }), "KC3013"),
+        (json!({ "tokenFile": "/nowhere/token" }), "KC3013"),
+        (json!({ "auth-provider": { "name": "azure", "config": { "refresh-token": "s3cret" } } }), "KC3012"),
+        (json!({ "client-certificate": "/nowhere/crt", "client-key": "/nowhere/key" }), "KC3009"),
+        (json!({ "client-certificate-data": "QQ==" }), "KC3009"),
+        (json!({ "client-certificate-data": "QQ==", "client-key-data": "s3cret" }), "KC3009"),
+        (json!({ "exec": {} }), "KC3020"),
+        (json!({ "token": "t", "as": "a\nb" }), "KC3011"),
+    ];
+    for (user, code) in table {
+        let problem = server.cluster_with(user.clone(), &Flags::default(), &Events::silent()).await.unwrap_err();
+        assert_eq!(problem.code(), code, "{user}: {problem:?}");
+        assert!(!format!("{problem:?} {:?}", problem.cause()).contains("s3cret"));
+    }
+    assert_eq!(server.asked().len(), 2);
+}

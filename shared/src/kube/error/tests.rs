@@ -23,7 +23,7 @@ fn a_conflict_names_managers_and_fields() {
     assert!(!failure.is_stale() && !failure.is_already_exists());
     let problem = Problem::from(failure);
     assert_eq!(problem.code(), "KC3301");
-    assert_eq!(problem.what(), "applying deployments/web in namespace shop: helm, kubectl-client-side-apply manages what would be changed");
+    assert_eq!(problem.what(), "applying deployments/web in namespace shop: helm, kubectl-client-side-apply manage what would be changed");
     assert_eq!(problem.reason(), Some(".spec.a (set by kubectl-client-side-apply); .spec.b (set by helm)"));
 }
 
@@ -148,14 +148,7 @@ fn errors_below_http_are_read_from_what_they_were_made_of() {
 /// Every refusal that a real API server was recorded with is understood: it has a code of its own and a reason.
 #[test]
 fn recorded_refusals_are_understood() {
-    let Ok(folder) = std::env::var("CONNECT_REFERENCE_DATA") else {
-        // Past the test harness, which hides what passing tests print.
-        let _ = io::Write::write_all(&mut io::stderr(), b"SKIPPED recorded_refusals_are_understood: CONNECT_REFERENCE_DATA is not set\n");
-        return;
-    };
-    let folder = std::path::Path::new(&folder);
-    let file = ["recordings/kubernetes.json", "kubernetes.json"].iter().map(|name| folder.join(name)).find(|path| path.exists()).unwrap();
-    let recorded: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let Some(recorded) = crate::kube::testing::recordings("recorded_refusals_are_understood") else { return };
     let mut seen = std::collections::BTreeMap::<&str, usize>::new();
     for case in recorded["cases"].as_array().unwrap() {
         for step in case["steps"].as_array().unwrap() {

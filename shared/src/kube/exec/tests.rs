@@ -41,7 +41,8 @@ async fn is_run_once_for_a_connection_and_its_requests() {
     let user = json!({ "exec": { "apiVersion": "client.authentication.k8s.io/v1beta1", "command": exec.command, "args": exec.args, "interactiveMode": "IfAvailable" } });
     let cluster = server.cluster_with(user, &Flags::default(), &Events::silent()).await.unwrap();
     let (a, b) = tokio::join!(cluster.get(&SECRET, Some("shop"), "a"), cluster.get(&SECRET, Some("shop"), "b"));
-    (a.unwrap(), b.unwrap());
+    a.unwrap();
+    b.unwrap();
     assert_eq!(std::fs::read_to_string(count).unwrap(), "run\n");
     assert!(server.asked().iter().all(|asked| asked.header("authorization") == Some("Bearer tok")));
 }
@@ -63,7 +64,7 @@ async fn is_not_run_for_every_request_by_an_expiry_in_the_past() {
 #[tokio::test]
 async fn is_told_what_it_needs_and_asked_for_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
-    let path =
+    let exec =
         script(dir.path(), r#"cat > /dev/null; printf '%s' "$KUBERNETES_EXEC_INFO" > "$INFO_FILE"; echo '{"status":{"token":"t"}}'"#);
     let info = dir.path().join("info");
     let pair = |name: &str, value: &str| [("name".to_owned(), name.to_owned()), ("value".to_owned(), value.to_owned())].into();

@@ -110,7 +110,7 @@ fn every_name_is_checked() {
     let mut wrong = base();
     wrong["contexts"][0]["context"]["cluster"] = "elsewhere".into();
     assert_eq!(code(wrong, &none), Some("KC3006"));
-    assert_eq!(code(base(), &Flags { namespace: Some("a/b".into()), ..Flags::default() }), Some("KC3005"));
+    assert_eq!(code(base(), &Flags { namespace: Some("a/b".into()), ..Flags::default() }), Some("KC3015"));
 }
 
 #[test]

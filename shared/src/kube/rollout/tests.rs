@@ -144,3 +144,54 @@ async fn nothing_is_asked_where_nothing_changed_and_time_ends_all_waiting() {
     let (result, _, _) = waited(deployment(2, 2, 2, [3, 1, 2], json!([])), vec![deleted], Duration::from_secs(10)).await;
     assert_eq!(result.unwrap_err().code(), "KC3606");
 }
+
+/// A rollout of a real controller is over at the recorded "rolled out" and at no step before.
+#[test]
+fn recorded_rollouts_are_judged_as_they_went() {
+    let Some(recorded) = crate::kube::testing::recordings("recorded_rollouts_are_judged_as_they_went") else { return };
+    let mut judged = std::collections::BTreeMap::<&str, usize>::new();
+    for case in recorded["cases"].as_array().unwrap().iter().filter(|case| case["name"].as_str().unwrap().starts_with("rollout")) {
+        for step in case["steps"].as_array().unwrap() {
+            let object = &step["response"]["body"];
+            let kind = match object["kind"].as_str() {
+                Some("Deployment") => WorkloadKind::Deployment,
+                Some("StatefulSet") => WorkloadKind::StatefulSet,
+                Some("DaemonSet") => WorkloadKind::DaemonSet,
+                _ => continue,
+            };
+            let note = step["note"].as_str().unwrap_or_default();
+            let seen = look(kind, object);
+            let place = format!("{} {note}: {seen:?}", case["name"]);
+            let done = matches!(seen, Seen::Done(_));
+            if object["status"].get("observedGeneration").is_none() {
+                assert!(!done, "{place}");
+            }
+            let word = if note.starts_with("rolled out") || note.contains("counts as rolled out") || note.contains(": rolled out at once") {
+                assert!(done, "{place}");
+                "done"
+            } else if note.starts_with("the answer")
+                || note.starts_with("under way")
+                || note.starts_with("one ")
+                || note.starts_with("web-1 replaced")
+            {
+                assert!(matches!(seen, Seen::Going(_)), "{place}");
+                "going"
+            } else if note.starts_with("ReplicaFailure") {
+                assert!(matches!(&seen, Seen::CannotCreate(text) if !plain(text).contains("failed calling")), "{place}");
+                "failing"
+            } else if note.starts_with("Progressing False") {
+                assert!(matches!(seen, Seen::Stuck(Stuck::Deadline(_))), "{place}");
+                "late"
+            } else if note.contains("aused") {
+                assert_eq!(seen, Seen::Stuck(Stuck::Paused), "{place}");
+                "paused"
+            } else {
+                continue;
+            };
+            *judged.entry(word).or_default() += 1;
+        }
+    }
+    for word in ["done", "going", "failing", "late", "paused"] {
+        assert!(judged.contains_key(word), "{word} is not among {judged:?}");
+    }
+}
