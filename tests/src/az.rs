@@ -15,8 +15,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::control::{Entry, Kind};
 use crate::cloud::Cloud;
+use crate::control::{Entry, Kind};
 use crate::entra;
 use crate::knobs::AzState;
 
@@ -129,7 +129,9 @@ fn answer(cloud: &Cloud, arguments: &[String], state: AzState) -> Answer {
         ["account", "get-access-token"] => access_token(cloud, arguments, state),
         ["account", "show"] => signed_in(state).map_or_else(|| print(&account(cloud, state, 0)), |refusal| refusal),
         ["account", "list"] if state == AzState::NotSignedIn => print(&json!([])),
-        ["account", "list"] => print(&Value::from((0..cloud.azure.world.subscriptions.len()).map(|at| account(cloud, state, at)).collect::<Vec<_>>())),
+        ["account", "list"] => {
+            print(&Value::from((0..cloud.azure.world.subscriptions.len()).map(|at| account(cloud, state, at)).collect::<Vec<_>>()))
+        }
         other => fail(2, &format!("'{}' is misspelled or not recognized by the system.", other.join(" "))),
     }
 }
@@ -166,11 +168,29 @@ fn access_token(cloud: &Cloud, arguments: &[String], state: AzState) -> Answer {
         return refusal;
     }
     if state == AzState::Expired {
-        return fail(1, "AADSTS700082: The refresh token has expired due to inactivity. Interactive authentication is needed. Please run:\naz logout\naz login");
+        return fail(
+            1,
+            "AADSTS700082: The refresh token has expired due to inactivity. Interactive authentication is needed. Please run:\naz logout\naz login",
+        );
     }
     let world = &cloud.azure.world;
-    let known = ["--scope", "--resource", "--tenant", "-t", "--subscription", "-s", "-o", "--output", "--resource-type", "--only-show-errors", "--name", "-n"];
-    if let Some(stray) = arguments.iter().skip(2).find(|word| word.starts_with('-') && !known.contains(&word.split('=').next().unwrap_or_default())) {
+    let known = [
+        "--scope",
+        "--resource",
+        "--tenant",
+        "-t",
+        "--subscription",
+        "-s",
+        "-o",
+        "--output",
+        "--resource-type",
+        "--only-show-errors",
+        "--name",
+        "-n",
+    ];
+    if let Some(stray) =
+        arguments.iter().skip(2).find(|word| word.starts_with('-') && !known.contains(&word.split('=').next().unwrap_or_default()))
+    {
         return fail(2, &format!("unrecognized arguments: {stray}"));
     }
     let tenant = option(arguments, &["--tenant", "-t"]);
@@ -189,15 +209,29 @@ fn access_token(cloud: &Cloud, arguments: &[String], state: AzState) -> Answer {
     let own = match tenant {
         None => home,
         Some(wanted) if wanted.eq_ignore_ascii_case(home) || wanted.eq_ignore_ascii_case(&world.domain) => home,
-        Some(wanted) => return fail(1, &format!("AADSTS90002: Tenant '{wanted}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.")),
+        Some(wanted) => {
+            return fail(
+                1,
+                &format!(
+                    "AADSTS90002: Tenant '{wanted}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
+                ),
+            );
+        }
     };
     let scope = option(arguments, &["--scope"]).or(option(arguments, &["--resource"])).unwrap_or("https://management.core.windows.net/");
     let Some(audience) = entra::audience(scope) else {
         let resource = scope.trim_end_matches("/.default");
-        return fail(1, &format!("AADSTS500011: The resource principal named {resource} was not found in the tenant named Contoso. Interactive authentication is needed."));
+        return fail(
+            1,
+            &format!(
+                "AADSTS500011: The resource principal named {resource} was not found in the tenant named Contoso. Interactive authentication is needed."
+            ),
+        );
     };
     let (token, exp) = entra::user_token(&cloud.azure, own, &audience);
-    let local = jiff::Timestamp::from_second(i64::try_from(exp).unwrap_or(i64::MAX)).map(|stamp| stamp.strftime("%Y-%m-%d %H:%M:%S.000000").to_string()).unwrap_or_default();
+    let local = jiff::Timestamp::from_second(i64::try_from(exp).unwrap_or(i64::MAX))
+        .map(|stamp| stamp.strftime("%Y-%m-%d %H:%M:%S.000000").to_string())
+        .unwrap_or_default();
     let mut reply = json!({"accessToken": token, "expiresOn": local});
     if state != AzState::TooOld {
         reply["expires_on"] = json!(exp);

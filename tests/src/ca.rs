@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -30,12 +28,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let pem = params.self_signed(&key).context("authority certificate")?.pem();
-        Ok(Self {
-            issuer: Issuer::new(params, key),
-            pem,
-            leaf_key: KeyPair::generate().context("leaf key")?,
-            configs: Mutex::default(),
-        })
+        Ok(Self { issuer: Issuer::new(params, key), pem, leaf_key: KeyPair::generate().context("leaf key")?, configs: Mutex::default() })
     }
 
     /// The authority's certificate, for `SSL_CERT_FILE`.

@@ -267,13 +267,21 @@ pub(crate) fn writes(kind: Kind, method: &str, path: &str, query: &[(String, Str
     let path = path.to_ascii_lowercase();
     match kind {
         Kind::Arm => {
-            let reading = ["/listkeys", "/listclusterusercredential", "/listclusteradmincredential", "/checkaccess", "/listassociatedresources", "/checknameavailability"];
+            let reading = [
+                "/listkeys",
+                "/listclusterusercredential",
+                "/listclusteradmincredential",
+                "/checkaccess",
+                "/listassociatedresources",
+                "/checknameavailability",
+            ];
             changing || (method == "POST" && !reading.iter().any(|end| path.ends_with(end)))
         }
         Kind::Kube => {
             let dry = query.iter().any(|(key, value)| key == "dryRun" && value == "All")
                 || body.get("dryRun").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == "All"));
-            let asking = path.contains("/apis/authorization.k8s.io/") || path.contains("/apis/authentication.k8s.io/") || path.ends_with("/token");
+            let asking =
+                path.contains("/apis/authorization.k8s.io/") || path.contains("/apis/authentication.k8s.io/") || path.ends_with("/token");
             (changing || method == "POST") && !dry && !asking
         }
         Kind::KeyVault | Kind::Blob | Kind::OpenAi => changing || method == "POST",

@@ -131,28 +131,34 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
             }
             let id = &azure.world.tenant;
             let base = format!("https://login.microsoftonline.com/{id}");
-            Response::json(200, &json!({
-                "token_endpoint": format!("{base}/oauth2/v2.0/token"),
-                "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
-                "jwks_uri": format!("{base}/discovery/v2.0/keys"),
-                "response_modes_supported": ["query", "fragment", "form_post"],
-                "subject_types_supported": ["pairwise"],
-                "id_token_signing_alg_values_supported": ["RS256"],
-                "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
-                "scopes_supported": ["openid", "profile", "email", "offline_access"],
-                "issuer": format!("{base}/v2.0"),
-                "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
-                "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
-                "tenant_region_scope": "EU",
-                "cloud_instance_name": "microsoftonline.com",
-            }))
+            Response::json(
+                200,
+                &json!({
+                    "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+                    "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+                    "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+                    "response_modes_supported": ["query", "fragment", "form_post"],
+                    "subject_types_supported": ["pairwise"],
+                    "id_token_signing_alg_values_supported": ["RS256"],
+                    "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+                    "scopes_supported": ["openid", "profile", "email", "offline_access"],
+                    "issuer": format!("{base}/v2.0"),
+                    "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+                    "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
+                    "tenant_region_scope": "EU",
+                    "cloud_instance_name": "microsoftonline.com",
+                }),
+            )
         }
         ("GET", [_, "discovery", "v2.0", "keys"]) => Response::json(200, &azure.key.jwks()),
-        ("GET", ["common", "discovery", "instance"]) => Response::json(200, &json!({
-            "tenant_discovery_endpoint": format!("https://login.microsoftonline.com/{}/v2.0/.well-known/openid-configuration", azure.world.tenant),
-            "api-version": "1.1",
-            "metadata": [{"preferred_network": "login.microsoftonline.com", "preferred_cache": "login.windows.net", "aliases": ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"]}],
-        })),
+        ("GET", ["common", "discovery", "instance"]) => Response::json(
+            200,
+            &json!({
+                "tenant_discovery_endpoint": format!("https://login.microsoftonline.com/{}/v2.0/.well-known/openid-configuration", azure.world.tenant),
+                "api-version": "1.1",
+                "metadata": [{"preferred_network": "login.microsoftonline.com", "preferred_cache": "login.windows.net", "aliases": ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"]}],
+            }),
+        ),
         _ => Response::empty(404),
     }
 }
@@ -199,7 +205,13 @@ fn exchange<'a>(azure: &Azure, field: &dyn Fn(&str) -> Option<&'a str>) -> Respo
         store.resources.get(&key).is_some_and(|one| azure.is_older(one.created, replication))
     });
     let Some(identity) = known else {
-        return refuse(azure, 400, "unauthorized_client", 700_016, &format!("Application with identifier '{client}' was not found in the directory."));
+        return refuse(
+            azure,
+            400,
+            "unauthorized_client",
+            700_016,
+            &format!("Application with identifier '{client}' was not found in the directory."),
+        );
     };
     let claims = match peek_claims(assertion) {
         Ok(claims) => claims,
@@ -225,10 +237,15 @@ fn exchange<'a>(azure: &Azure, field: &dyn Fn(&str) -> Option<&'a str>) -> Respo
     store.relapses.entry(credential).or_insert(relapse);
     drop(store);
     let properties = &identity["properties"];
-    let (token, exp) = sign(azure, &azure.world.tenant, &audience, json!({
-        "appid": properties["clientId"], "oid": properties["principalId"], "sub": properties["principalId"],
-        "idtyp": "app", "appidacr": "2", "xms_mirid": identity["id"],
-    }));
+    let (token, exp) = sign(
+        azure,
+        &azure.world.tenant,
+        &audience,
+        json!({
+            "appid": properties["clientId"], "oid": properties["principalId"], "sub": properties["principalId"],
+            "idtyp": "app", "appidacr": "2", "xms_mirid": identity["id"],
+        }),
+    );
     let left = exp - now;
     Response::json(200, &json!({"token_type": "Bearer", "expires_in": left, "ext_expires_in": left, "access_token": token}))
 }
@@ -260,9 +277,14 @@ fn vouching(azure: &Azure, store: &mut crate::azure::Store, identity: &Value, cl
             (700_213, format!("No matching federated identity record found for presented assertion subject '{subject}'."))
         });
     }
-    let fits = subjects.iter().find(|one| one["properties"]["audiences"].as_array().into_iter().flatten().any(|own| audiences.iter().any(|given| own == given)));
+    let fits = subjects
+        .iter()
+        .find(|one| one["properties"]["audiences"].as_array().into_iter().flatten().any(|own| audiences.iter().any(|given| own == given)));
     let Some(found) = fits else {
-        return Err((700_212, format!("No matching federated identity record found for presented assertion audience '{}'.", audiences.join(","))));
+        return Err((
+            700_212,
+            format!("No matching federated identity record found for presented assertion audience '{}'.", audiences.join(",")),
+        ));
     };
     let key = found["id"].as_str().unwrap_or_default().to_ascii_lowercase();
     let delay = azure.control.knobs(|knobs| knobs.credential_propagation);
@@ -283,15 +305,18 @@ fn refuse(azure: &Azure, status: u16, code: &str, number: u64, message: &str) ->
     let stamp = azure.timestamp();
     let stamp = format!("{}Z", stamp.get(..19).unwrap_or_default().replace('T', " "));
     let (trace, correlation) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-    Response::json(status, &json!({
-        "error": code,
-        "error_description": format!("AADSTS{number}: {message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}"),
-        "error_codes": [number],
-        "timestamp": stamp,
-        "trace_id": trace.to_string(),
-        "correlation_id": correlation.to_string(),
-        "error_uri": format!("https://login.microsoftonline.com/error?code={number}"),
-    }))
+    Response::json(
+        status,
+        &json!({
+            "error": code,
+            "error_description": format!("AADSTS{number}: {message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}"),
+            "error_codes": [number],
+            "timestamp": stamp,
+            "trace_id": trace.to_string(),
+            "correlation_id": correlation.to_string(),
+            "error_uri": format!("https://login.microsoftonline.com/error?code={number}"),
+        }),
+    )
     .with("cache-control", "no-store, no-cache")
     .with("x-ms-request-id", trace.to_string())
 }

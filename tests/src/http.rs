@@ -26,19 +26,13 @@ impl Request {
     /// First value of a header; `name` in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// First value of a query parameter.
     #[must_use]
     pub fn q(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON, if it is.
@@ -51,9 +45,7 @@ impl Request {
     #[must_use]
     pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| token.trim_start())
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
     }
 }
 
@@ -83,10 +75,7 @@ impl Response {
     pub fn json(status: u16, value: &Value) -> Self {
         Self {
             status,
-            headers: vec![(
-                "content-type".into(),
-                "application/json; charset=utf-8".into(),
-            )],
+            headers: vec![("content-type".into(), "application/json; charset=utf-8".into())],
             body: Body::Bytes(value.to_string().into_bytes()),
         }
     }
@@ -104,28 +93,19 @@ impl Response {
     /// An answer without content.
     #[must_use]
     pub fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Body::Bytes(Vec::new()),
-        }
+        Self { status, headers: Vec::new(), body: Body::Bytes(Vec::new()) }
     }
 
     /// A stream of chunks.
     #[must_use]
     pub fn stream(status: u16, content_type: &str, chunks: UnboundedReceiver<Vec<u8>>) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type".into(), content_type.into())],
-            body: Body::Stream(chunks),
-        }
+        Self { status, headers: vec![("content-type".into(), content_type.into())], body: Body::Stream(chunks) }
     }
 
     /// Sets a header, replacing one of the same name.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.headers
-            .retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+        self.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.into()));
         self
     }
@@ -133,10 +113,7 @@ impl Response {
     /// First value of a header, compared without case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The body's bytes when it is not a stream.
@@ -156,12 +133,7 @@ pub fn percent_decode(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = |i: usize| {
-            bytes
-                .get(i)
-                .and_then(|b| char::from(*b).to_digit(16))
-                .and_then(|d| u8::try_from(d).ok())
-        };
+        let hex = |i: usize| bytes.get(i).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
         match (bytes[at], hex(at + 1), hex(at + 2)) {
             (b'%', Some(high), Some(low)) => {
                 out.push(high * 16 + low);
@@ -183,10 +155,7 @@ pub fn parse_pairs(text: &str) -> Vec<(String, String)> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (
-                percent_decode(&key.replace('+', " ")),
-                percent_decode(&value.replace('+', " ")),
-            )
+            (percent_decode(&key.replace('+', " ")), percent_decode(&value.replace('+', " ")))
         })
         .collect()
 }

@@ -66,15 +66,9 @@ impl RsaKey {
     #[expect(clippy::expect_used, reason = "signing fails only without randomness or memory")]
     pub fn sign_jwt(&self, claims: &Value) -> String {
         let header = json!({"alg": "RS256", "kid": self.kid, "typ": "JWT"});
-        let input = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header.to_string()),
-            URL_SAFE_NO_PAD.encode(claims.to_string())
-        );
+        let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
         let mut signed = vec![0; self.pair.public().modulus_len()];
-        self.pair
-            .sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signed)
-            .expect("randomness");
+        self.pair.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signed).expect("randomness");
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signed))
     }
 
@@ -121,12 +115,8 @@ pub fn verify_jwt(jwks: &Value, token: &str) -> Result<Value, String> {
         .flatten()
         .find(|key| key["kid"] == header["kid"])
         .ok_or_else(|| format!("no key {} in the key set", header["kid"]))?;
-    let part = |name: &str| {
-        key[name]
-            .as_str()
-            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
-            .ok_or_else(|| format!("key without {name}"))
-    };
+    let part =
+        |name: &str| key[name].as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or_else(|| format!("key without {name}"));
     let signed = URL_SAFE_NO_PAD.decode(signed).map_err(|_| "signature is not base64url")?;
     RsaPublicKeyComponents { n: part("n")?, e: part("e")? }
         .verify(&signature::RSA_PKCS1_2048_8192_SHA256, input.as_bytes(), &signed)

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use crate::azure::Azure;
 use crate::ca::Authority;
 use crate::cloud::Cloud;
-use crate::kube::{KubeCluster, KubeOptions, UserInfo};
 use crate::keys::RsaKey;
+use crate::kube::{KubeCluster, KubeOptions, UserInfo};
 use crate::world::World;
 
 pub use crate::control::{Control, Entry, Kind, is_write};
@@ -61,12 +61,8 @@ impl Sandbox {
         let dir = tempfile::Builder::new().prefix("sandbox-").tempdir().context("sandbox folder")?;
         let authority = Arc::new(Authority::new()?);
         let control = Control::new(world.knobs.clone());
-        let clusters: BTreeMap<String, KubeCluster> = world
-            .clusters
-            .iter()
-            .enumerate()
-            .map(|(at, one)| (one.name.clone(), plant_cluster(&world, at, one)))
-            .collect();
+        let clusters: BTreeMap<String, KubeCluster> =
+            world.clusters.iter().enumerate().map(|(at, one)| (one.name.clone(), plant_cluster(&world, at, one))).collect();
         prepare(dir.path(), &world, &authority)?;
         let by_id = world.clusters.iter().map(|one| (one.id.to_ascii_lowercase(), clusters[&one.name].clone())).collect();
         let by_host = world.clusters.iter().map(|one| (one.fqdn.clone(), clusters[&one.name].clone())).collect();

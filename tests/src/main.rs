@@ -51,10 +51,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The product itself. Plug in here: `connect_core::main_with(connect_core::Frontend::Kubectl)`.
+/// The product itself, so that one build brings all that the sandbox runs.
 fn product() -> ExitCode {
-    eprintln!("kubectl-connect: not built into this sandbox yet");
-    ExitCode::from(70)
+    connect_core::main_with(connect_core::Frontend::Kubectl)
 }
 
 fn as_az(program: &str, arguments: &[String]) -> anyhow::Result<u8> {

@@ -88,9 +88,7 @@ async fn connection(mut stream: TcpStream, cloud: Arc<Cloud>, authority: Arc<Aut
         let (cloud, host) = (Arc::clone(&cloud), host.clone());
         async move { answer(&cloud, host, request).await }
     });
-    hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(tls), service)
-        .await?;
+    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tls), service).await?;
     Ok(())
 }
 
@@ -107,10 +105,8 @@ async fn read_head(stream: &mut TcpStream) -> anyhow::Result<String> {
 }
 
 async fn refuse(stream: &mut TcpStream, status: &str, text: &str) -> std::io::Result<()> {
-    let answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
-        text.len()
-    );
+    let answer =
+        format!("HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}", text.len());
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await
 }
@@ -193,8 +189,7 @@ async fn answer(cloud: &Cloud, host: String, wire: hyper::Request<Incoming>) -> 
             _ => cloud.handle(kind, request).await,
         },
     };
-    let carried_out = response.status < 400
-        && writes(kind, &entry.method, &entry.path, &entry.query, &entry.request_body);
+    let carried_out = response.status < 400 && writes(kind, &entry.method, &entry.path, &entry.query, &entry.request_body);
     if carried_out && let Some(held) = control.count_write() {
         finish(entry, Some(&response));
         std::future::pending::<Infallible>().await;
@@ -237,7 +232,11 @@ fn to_wire(response: Response, cut: bool) -> Result<hyper::Response<WireBody>, B
         Body::Bytes(bytes) if cut => {
             wire = wire.header("content-length", bytes.len().max(2));
             let half = bytes[..bytes.len() / 2].to_vec();
-            WireBody::from_stream(futures::stream::iter([Ok(half), Err(Broken)]))
+            WireBody::from_stream(futures::stream::iter([Ok(half)]).chain(futures::stream::once(async {
+                // Without a pause the server would drop what it has not flushed yet, head and all.
+                tokio::task::yield_now().await;
+                Err(Broken)
+            })))
         }
         Body::Bytes(bytes) => WireBody::from(bytes),
         Body::Stream(chunks) => WireBody::from_stream(
@@ -249,7 +248,8 @@ fn to_wire(response: Response, cut: bool) -> Result<hyper::Response<WireBody>, B
 }
 
 fn html_page() -> Response {
-    let mut page = Response::text(503, "<!DOCTYPE html><html><head><title>503</title></head><body><h1>Service Unavailable</h1></body></html>");
+    let mut page =
+        Response::text(503, "<!DOCTYPE html><html><head><title>503</title></head><body><h1>Service Unavailable</h1></body></html>");
     page = page.with("content-type", "text/html");
     page
 }
@@ -257,7 +257,9 @@ fn html_page() -> Response {
 fn planted_error(kind: Kind, status: u16, code: &str, retry_after: Option<u64>) -> Response {
     let message = format!("The sandbox was told to answer {status} {code}.");
     let body = match kind {
-        Kind::Kube => json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": code, "code": status}),
+        Kind::Kube => {
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message, "reason": code, "code": status})
+        }
         Kind::Entra => {
             let number: u64 = code.trim_start_matches("AADSTS").parse().unwrap_or(0);
             json!({"error": if number == 0 { code } else { "invalid_client" }, "error_description": format!("AADSTS{number}: {message}"), "error_codes": [number]})

@@ -116,13 +116,12 @@ impl World {
         .collect();
         resources.extend(clusters.iter().enumerate().map(|(at, one)| cluster::body(one, at, one.name == "aks-ready")));
         resources.extend(targets::all());
-        let secrets = [
-            ("my-vault", vec!["db-password", "stripe-key", "jwt-signing-key"]),
-            ("policy-vault", vec!["legacy-password"]),
-        ]
-        .into_iter()
-        .map(|(vault, names)| (vault.to_owned(), names.into_iter().map(|name| (name.to_owned(), format!("planted-secret-value-{name}"))).collect()))
-        .collect();
+        let secrets = [("my-vault", vec!["db-password", "stripe-key", "jwt-signing-key"]), ("policy-vault", vec!["legacy-password"])]
+            .into_iter()
+            .map(|(vault, names)| {
+                (vault.to_owned(), names.into_iter().map(|name| (name.to_owned(), format!("planted-secret-value-{name}"))).collect())
+            })
+            .collect();
         let owner = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
         Self {
             tenant: TENANT.into(),
@@ -144,7 +143,8 @@ impl World {
     pub fn with_workload_identity(mut self, cluster: &str, on: bool) -> Self {
         let issuer = self.clusters.iter().find(|one| one.name == cluster).map(|one| one.issuer.clone());
         if let Some(body) = self.resource_mut(cluster) {
-            body["properties"]["oidcIssuerProfile"] = if on { json!({"enabled": true, "issuerURL": issuer}) } else { json!({"enabled": false}) };
+            body["properties"]["oidcIssuerProfile"] =
+                if on { json!({"enabled": true, "issuerURL": issuer}) } else { json!({"enabled": false}) };
             body["properties"]["securityProfile"] = if on { json!({"workloadIdentity": {"enabled": true}}) } else { json!({}) };
         }
         self
@@ -195,7 +195,10 @@ pub fn kubeconfig(clusters: &[Cluster]) -> String {
     }
     text.push_str("contexts:\n");
     for one in clusters {
-        text.push_str(&format!("- name: {0}\n  context:\n    cluster: {0}\n    namespace: default\n    user: clusterUser_rg-shop_{0}\n", one.name));
+        text.push_str(&format!(
+            "- name: {0}\n  context:\n    cluster: {0}\n    namespace: default\n    user: clusterUser_rg-shop_{0}\n",
+            one.name
+        ));
     }
     text.push_str("users:\n");
     for one in clusters {

@@ -92,7 +92,8 @@ fn put(azure: &Azure, path: &Path, request: &Request) -> Response {
 }
 
 fn start(azure: &Azure, store: &mut Store, path: &Path, body: Value) -> Response {
-    let (duration, retry_after, fails) = azure.control.knobs(|knobs| (knobs.cluster_update, knobs.retry_after, knobs.cluster_update_fails.clone()));
+    let (duration, retry_after, fails) =
+        azure.control.knobs(|knobs| (knobs.cluster_update, knobs.retry_after, knobs.cluster_update_fails.clone()));
     let started = azure.control.now();
     let operation = Operation {
         id: uuid::Uuid::new_v4().to_string(),
@@ -145,7 +146,10 @@ fn refuse_busy(store: &Store, path: &Path, current: &Value) -> Option<Response> 
         return Some(bare(
             409,
             "OperationNotAllowed",
-            &format!("Operation is not allowed because there's an in progress update operation (operation ID: {}) on the managed cluster.", running.id),
+            &format!(
+                "Operation is not allowed because there's an in progress update operation (operation ID: {}) on the managed cluster.",
+                running.id
+            ),
         ));
     }
     let state = current["properties"]["provisioningState"].as_str().unwrap_or_default();

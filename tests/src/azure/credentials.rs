@@ -82,7 +82,12 @@ fn put(azure: &Azure, path: &Path, identity: &Value, request: &Request) -> Respo
     else {
         return bad_request("issuer, subject and audiences are required.");
     };
-    if let Some(field) = properties.as_object().into_iter().flat_map(|all| all.keys()).find(|key| !["issuer", "subject", "audiences"].contains(&key.as_str())) {
+    if let Some(field) = properties
+        .as_object()
+        .into_iter()
+        .flat_map(|all| all.keys())
+        .find(|key| !["issuer", "subject", "audiences"].contains(&key.as_str()))
+    {
         return bad_request(&format!("The property '{field}' is not taken in a federated credential."));
     }
     if audiences.len() != 1 || !audiences[0].is_string() {

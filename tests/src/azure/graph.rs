@@ -53,7 +53,11 @@ pub(crate) fn handle(azure: &Azure, caller: &Caller, request: &Request) -> Respo
     };
     let rows = rows
         .into_iter()
-        .filter(|row| asked.as_ref().is_none_or(|ids| ids.iter().any(|id| row["subscriptionId"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(id)))))
+        .filter(|row| {
+            asked
+                .as_ref()
+                .is_none_or(|ids| ids.iter().any(|id| row["subscriptionId"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(id))))
+        })
         .collect();
     match kql::run(&query, rows) {
         Ok(rows) => page(rows, &sent["options"]),
@@ -72,7 +76,9 @@ fn page(rows: Vec<Value>, options: &Value) -> Response {
     }
     let number = |name: &str| options[name].as_u64().and_then(|n| usize::try_from(n).ok());
     let token = options["$skipToken"].as_str();
-    let start = match token.map(|token| STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| text.parse().ok())) {
+    let start = match token
+        .map(|token| STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| text.parse().ok()))
+    {
         Some(None) => return invalid("InvalidSkipToken", "The skip token is not one of ours."),
         Some(Some(start)) => start,
         None => number("$skip").unwrap_or(0),
@@ -122,9 +128,12 @@ fn container(azure: &Azure, one: &Resource) -> Value {
 
 fn invalid(code: &str, message: &str) -> Response {
     let mut answer = error(400, "BadRequest", "The query or its options are not valid.");
-    answer = Response::json(400, &json!({"error": {
-        "code": "BadRequest", "message": "The query or its options are not valid.", "details": [{"code": code, "message": message}],
-    }}))
+    answer = Response::json(
+        400,
+        &json!({"error": {
+            "code": "BadRequest", "message": "The query or its options are not valid.", "details": [{"code": code, "message": message}],
+        }}),
+    )
     .with("content-type", answer.header("content-type").unwrap_or("application/json").to_owned());
     answer
 }

@@ -65,12 +65,7 @@ fn put(azure: &Azure, path: &Path, request: &Request) -> Response {
         return Response::json(200, &found.body);
     }
     // Recorded: the id comes back with `resourcegroups` in lower case, and the answer's Location is no operation but the identity.
-    let id = format!(
-        "/subscriptions/{}/resourcegroups/{}/providers/{KIND}/{}",
-        path.subscription(),
-        path.group(),
-        path.name()
-    );
+    let id = format!("/subscriptions/{}/resourcegroups/{}/providers/{KIND}/{}", path.subscription(), path.group(), path.name());
     let body = json!({
         "id": id, "name": path.name(), "type": KIND, "location": location, "tags": tags,
         "properties": {

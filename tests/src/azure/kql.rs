@@ -327,7 +327,9 @@ impl Parser {
     }
 
     fn call(&mut self, name: String) -> Result<Expr, String> {
-        if !["tolower", "toupper", "tostring", "tobool", "isnull", "isnotnull", "isempty", "isnotempty", "not", "coalesce"].contains(&name.as_str()) {
+        if !["tolower", "toupper", "tostring", "tobool", "isnull", "isnotnull", "isempty", "isnotempty", "not", "coalesce"]
+            .contains(&name.as_str())
+        {
             return Err(format!("the function '{name}' is not known here"));
         }
         let mut arguments = Vec::new();
@@ -344,6 +346,12 @@ impl Parser {
 /// Runs a query over rows.
 pub(crate) fn run(query: &Query, mut rows: Vec<Value>) -> Result<Vec<Value>, String> {
     for step in &query.steps {
+        // A column that no row can have is a mistake in the query, and the real service says so.
+        if let (Step::Where(condition), Some(row)) = (step, rows.first())
+            && let Some(stray) = columns_in(condition).into_iter().find(|name| row.get(*name).is_none())
+        {
+            return Err(format!("Failed to resolve the column '{stray}'."));
+        }
         match step {
             Step::Where(condition) => rows.retain(|row| eval(condition, row) == true),
             Step::Take(count) => rows.truncate(*count),
@@ -370,29 +378,17 @@ pub(crate) fn run(query: &Query, mut rows: Vec<Value>) -> Result<Vec<Value>, Str
                 }
             }
         }
-        // A column that no row can have is a mistake in the query, and the real service says so.
-        if let (Some(name), Some(row)) = (unknown_column(step), rows.first())
-            && matches!(step, Step::Where(_))
-            && row.get(name.as_str()).is_none()
-        {
-            return Err(format!("Failed to resolve the column '{name}'."));
-        }
     }
     Ok(rows)
 }
 
-fn unknown_column(step: &Step) -> Option<String> {
-    fn first(expr: &Expr) -> Option<String> {
-        match expr {
-            Expr::Path(path) => path.first().cloned(),
-            Expr::Compare(left, ..) | Expr::In { left, .. } | Expr::And(left, _) | Expr::Or(left, _) => first(left),
-            Expr::Call(_, arguments) => arguments.first().and_then(first),
-            Expr::Literal(_) => None,
-        }
-    }
-    match step {
-        Step::Where(expr) => first(expr),
-        _ => None,
+fn columns_in(expr: &Expr) -> Vec<&str> {
+    match expr {
+        Expr::Path(path) => path.first().map(String::as_str).into_iter().collect(),
+        Expr::Compare(a, _, b) | Expr::And(a, b) | Expr::Or(a, b) => [columns_in(a), columns_in(b)].concat(),
+        Expr::In { left, any, .. } => any.iter().fold(columns_in(left), |found, one| [found, columns_in(one)].concat()),
+        Expr::Call(_, arguments) => arguments.iter().flat_map(columns_in).collect(),
+        Expr::Literal(_) => Vec::new(),
     }
 }
 
@@ -419,7 +415,10 @@ fn eval(expr: &Expr, row: &Value) -> Value {
         Expr::Or(a, b) => Value::from(eval(a, row) == true || eval(b, row) == true),
         Expr::In { left, any, caseless, negated } => {
             let left = text(&eval(left, row));
-            let found = any.iter().map(|one| text(&eval(one, row))).any(|one| if *caseless { one.eq_ignore_ascii_case(&left) } else { one == left });
+            let found = any
+                .iter()
+                .map(|one| text(&eval(one, row)))
+                .any(|one| if *caseless { one.eq_ignore_ascii_case(&left) } else { one == left });
             Value::from(found != *negated)
         }
         Expr::Call(name, arguments) => call(name, &arguments.iter().map(|one| eval(one, row)).collect::<Vec<_>>()),
@@ -496,7 +495,8 @@ mod tests {
 
     #[test]
     fn projects_dotted_paths_and_computed_columns() {
-        let query = parse("resources | where tolower(properties.fqdn) startswith 'aks.' | project id = name, properties.fqdn | take 1").unwrap();
+        let query =
+            parse("resources | where tolower(properties.fqdn) startswith 'aks.' | project id = name, properties.fqdn | take 1").unwrap();
         assert_eq!(run(&query, rows()).unwrap(), [json!({"id": "aks", "properties_fqdn": "Aks.hcp.westeurope.azmk8s.io"})]);
     }
 
@@ -514,7 +514,12 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused() {
-        for query in ["resources | summarize count()", "resources | where name ~~ 'a'", "resources | where name == 'a", "resources where name == 'a'"] {
+        for query in [
+            "resources | summarize count()",
+            "resources | where name ~~ 'a'",
+            "resources | where name == 'a",
+            "resources where name == 'a'",
+        ] {
             assert!(parse(query).is_err(), "{query}");
         }
     }

@@ -124,9 +124,7 @@ impl Azure {
     /// Whether a control-plane action is allowed. What a test took away from the signed-in user counts here.
     pub(crate) fn may(&self, store: &Store, caller: &Caller, action: &str, scope: &str) -> bool {
         let denied = caller.oid == self.world.user.object_id
-            && self.control.knobs(|knobs| {
-                knobs.denied.iter().any(|(pattern, at)| roles::matches(pattern, action) && covers(at, scope))
-            });
+            && self.control.knobs(|knobs| knobs.denied.iter().any(|(pattern, at)| roles::matches(pattern, action) && covers(at, scope)));
         !denied
             && self
                 .assignments_on(store, &caller.oid, scope)
@@ -157,8 +155,7 @@ impl Azure {
     pub(crate) fn state(&self) -> Value {
         self.settle();
         let store = self.store();
-        let resources: serde_json::Map<String, Value> =
-            store.resources.iter().map(|(id, one)| (id.clone(), lasting(&one.body))).collect();
+        let resources: serde_json::Map<String, Value> = store.resources.iter().map(|(id, one)| (id.clone(), lasting(&one.body))).collect();
         let assignments: serde_json::Map<String, Value> = store
             .assignments
             .values()

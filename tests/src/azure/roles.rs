@@ -31,7 +31,11 @@ pub(crate) const ROLES: &[Role] = &[
         id: "b24988ac-6180-42a0-ab88-20f7382dd24c",
         name: "Contributor",
         actions: &["*"],
-        not_actions: &["Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write", "Microsoft.Authorization/elevateAccess/Action"],
+        not_actions: &[
+            "Microsoft.Authorization/*/Delete",
+            "Microsoft.Authorization/*/Write",
+            "Microsoft.Authorization/elevateAccess/Action",
+        ],
         data_actions: &[],
         not_data_actions: &[],
     },
@@ -43,36 +47,87 @@ pub(crate) const ROLES: &[Role] = &[
         &["*/read", "Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete"],
         &[],
     ),
-    role("e40ec5ca-96e0-45a2-b4ff-59039f2c2b59", "Managed Identity Contributor", &["Microsoft.ManagedIdentity/userAssignedIdentities/*", "Microsoft.Authorization/*/read"], &[]),
+    role(
+        "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59",
+        "Managed Identity Contributor",
+        &["Microsoft.ManagedIdentity/userAssignedIdentities/*", "Microsoft.Authorization/*/read"],
+        &[],
+    ),
     role(
         "f1a07417-d97a-45cb-824c-7a7467783830",
         "Managed Identity Operator",
-        &["Microsoft.ManagedIdentity/userAssignedIdentities/*/read", "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action", "Microsoft.Authorization/*/read"],
+        &[
+            "Microsoft.ManagedIdentity/userAssignedIdentities/*/read",
+            "Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action",
+            "Microsoft.Authorization/*/read",
+        ],
         &[],
     ),
-    role("ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8", "Azure Kubernetes Service Contributor Role", &["Microsoft.ContainerService/managedClusters/*"], &[]),
+    role(
+        "ed7f3fbd-7b88-4dd4-9017-9adb7ce333f8",
+        "Azure Kubernetes Service Contributor Role",
+        &["Microsoft.ContainerService/managedClusters/*"],
+        &[],
+    ),
     role(
         "4abbcc35-e782-43d8-92c5-2d3f1bd2253f",
         "Azure Kubernetes Service Cluster User Role",
         &["Microsoft.ContainerService/managedClusters/listClusterUserCredential/action", "Microsoft.ContainerService/managedClusters/read"],
         &[],
     ),
-    role("00482a5a-887f-4fb3-b363-3b7fe8e74483", "Key Vault Administrator", &["Microsoft.KeyVault/*/read"], &["Microsoft.KeyVault/vaults/*"]),
-    role("21090545-7ca7-4776-b22c-e363652d74d2", "Key Vault Reader", &["Microsoft.KeyVault/*/read"], &["Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"]),
-    role("4633458b-17de-408a-b874-0445c86b69e6", "Key Vault Secrets User", &[], &["Microsoft.KeyVault/vaults/secrets/getSecret/action", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"]),
-    role("b86a8fe4-44ce-4948-aee5-eccb2c155cd7", "Key Vault Secrets Officer", &["Microsoft.KeyVault/*/read"], &["Microsoft.KeyVault/vaults/secrets/*"]),
+    role(
+        "00482a5a-887f-4fb3-b363-3b7fe8e74483",
+        "Key Vault Administrator",
+        &["Microsoft.KeyVault/*/read"],
+        &["Microsoft.KeyVault/vaults/*"],
+    ),
+    role(
+        "21090545-7ca7-4776-b22c-e363652d74d2",
+        "Key Vault Reader",
+        &["Microsoft.KeyVault/*/read"],
+        &["Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"],
+    ),
+    role(
+        "4633458b-17de-408a-b874-0445c86b69e6",
+        "Key Vault Secrets User",
+        &[],
+        &["Microsoft.KeyVault/vaults/secrets/getSecret/action", "Microsoft.KeyVault/vaults/secrets/readMetadata/action"],
+    ),
+    role(
+        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
+        "Key Vault Secrets Officer",
+        &["Microsoft.KeyVault/*/read"],
+        &["Microsoft.KeyVault/vaults/secrets/*"],
+    ),
     role(
         "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba",
         "Key Vault Certificate User",
         &[],
-        &["Microsoft.KeyVault/vaults/certificates/read", "Microsoft.KeyVault/vaults/secrets/getSecret/action", "Microsoft.KeyVault/vaults/secrets/readMetadata/action", "Microsoft.KeyVault/vaults/keys/read"],
+        &[
+            "Microsoft.KeyVault/vaults/certificates/read",
+            "Microsoft.KeyVault/vaults/secrets/getSecret/action",
+            "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
+            "Microsoft.KeyVault/vaults/keys/read",
+        ],
     ),
-    role("12338af0-0e69-4776-bea7-57ae8d297424", "Key Vault Crypto User", &[], &["Microsoft.KeyVault/vaults/keys/read", "Microsoft.KeyVault/vaults/keys/sign/action", "Microsoft.KeyVault/vaults/keys/verify/action"]),
+    role(
+        "12338af0-0e69-4776-bea7-57ae8d297424",
+        "Key Vault Crypto User",
+        &[],
+        &[
+            "Microsoft.KeyVault/vaults/keys/read",
+            "Microsoft.KeyVault/vaults/keys/sign/action",
+            "Microsoft.KeyVault/vaults/keys/verify/action",
+        ],
+    ),
     role("f25e0fa2-a7c8-4377-a976-54943a77a395", "Key Vault Contributor", &["Microsoft.KeyVault/*", "Microsoft.Authorization/*/read"], &[]),
     role(
         "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
         "Storage Blob Data Reader",
-        &["Microsoft.Storage/storageAccounts/blobServices/containers/read", "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"],
+        &[
+            "Microsoft.Storage/storageAccounts/blobServices/containers/read",
+            "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
+        ],
         &["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"],
     ),
     role(
@@ -95,14 +150,26 @@ pub(crate) const ROLES: &[Role] = &[
     role(
         "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
         "Storage Blob Data Owner",
-        &["Microsoft.Storage/storageAccounts/blobServices/containers/*", "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"],
+        &[
+            "Microsoft.Storage/storageAccounts/blobServices/containers/*",
+            "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
+        ],
         &["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"],
     ),
-    role("974c5e8b-45b9-4653-ba55-5f855dd0fb88", "Storage Queue Data Contributor", &["Microsoft.Storage/storageAccounts/queueServices/queues/*"], &["Microsoft.Storage/storageAccounts/queueServices/queues/messages/*"]),
+    role(
+        "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+        "Storage Queue Data Contributor",
+        &["Microsoft.Storage/storageAccounts/queueServices/queues/*"],
+        &["Microsoft.Storage/storageAccounts/queueServices/queues/messages/*"],
+    ),
     role(
         "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd",
         "Cognitive Services OpenAI User",
-        &["Microsoft.CognitiveServices/*/read", "Microsoft.Authorization/roleAssignments/read", "Microsoft.Authorization/roleDefinitions/read"],
+        &[
+            "Microsoft.CognitiveServices/*/read",
+            "Microsoft.Authorization/roleAssignments/read",
+            "Microsoft.Authorization/roleDefinitions/read",
+        ],
         &[
             "Microsoft.CognitiveServices/accounts/OpenAI/*/read",
             "Microsoft.CognitiveServices/accounts/OpenAI/engines/completions/action",
@@ -116,7 +183,11 @@ pub(crate) const ROLES: &[Role] = &[
     role(
         "a001fd3d-188f-4b5d-821b-7da978bf7442",
         "Cognitive Services OpenAI Contributor",
-        &["Microsoft.CognitiveServices/*/read", "Microsoft.CognitiveServices/accounts/deployments/write", "Microsoft.CognitiveServices/accounts/deployments/delete"],
+        &[
+            "Microsoft.CognitiveServices/*/read",
+            "Microsoft.CognitiveServices/accounts/deployments/write",
+            "Microsoft.CognitiveServices/accounts/deployments/delete",
+        ],
         &["Microsoft.CognitiveServices/accounts/OpenAI/*"],
     ),
     role(
@@ -125,9 +196,24 @@ pub(crate) const ROLES: &[Role] = &[
         &["Microsoft.CognitiveServices/*/read", "Microsoft.CognitiveServices/accounts/listkeys/action"],
         &["Microsoft.CognitiveServices/*"],
     ),
-    role("25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68", "Cognitive Services Contributor", &["Microsoft.CognitiveServices/*", "Microsoft.Authorization/*/read"], &[]),
-    role("53ca6127-db72-4b80-b1b0-d745d6d5456d", "Foundry User", &["Microsoft.CognitiveServices/*/read"], &["Microsoft.CognitiveServices/*"]),
-    role("64702f94-c441-49e6-a78b-ef80e0188fee", "Azure AI Developer", &["Microsoft.CognitiveServices/*/read"], &["Microsoft.CognitiveServices/accounts/OpenAI/*"]),
+    role(
+        "25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68",
+        "Cognitive Services Contributor",
+        &["Microsoft.CognitiveServices/*", "Microsoft.Authorization/*/read"],
+        &[],
+    ),
+    role(
+        "53ca6127-db72-4b80-b1b0-d745d6d5456d",
+        "Foundry User",
+        &["Microsoft.CognitiveServices/*/read"],
+        &["Microsoft.CognitiveServices/*"],
+    ),
+    role(
+        "64702f94-c441-49e6-a78b-ef80e0188fee",
+        "Azure AI Developer",
+        &["Microsoft.CognitiveServices/*/read"],
+        &["Microsoft.CognitiveServices/accounts/OpenAI/*"],
+    ),
 ];
 
 impl Role {
@@ -235,9 +321,9 @@ pub(crate) fn permissions(azure: &Azure, caller: &Caller, path: &Path, request: 
         return missing;
     }
     let denied: Vec<String> = if caller.oid == azure.world.user.object_id {
-        azure.control.knobs(|knobs| {
-            knobs.denied.iter().filter(|(_, at)| covers(at, &path.scope)).map(|(action, _)| action.clone()).collect()
-        })
+        azure
+            .control
+            .knobs(|knobs| knobs.denied.iter().filter(|(_, at)| covers(at, &path.scope)).map(|(action, _)| action.clone()).collect())
     } else {
         Vec::new()
     };
@@ -291,7 +377,16 @@ fn put(azure: &Azure, caller: &Caller, path: &Path, name: &str, request: &Reques
         return error(400, "InvalidPrincipalId", &format!("The principal id '{principal}' is not a GUID."));
     }
     if let Some(unknown) = properties.as_object().into_iter().flat_map(|all| all.keys()).find(|key| {
-        !["roleDefinitionId", "principalId", "principalType", "description", "condition", "conditionVersion", "delegatedManagedIdentityResourceId"].contains(&key.as_str())
+        ![
+            "roleDefinitionId",
+            "principalId",
+            "principalType",
+            "description",
+            "condition",
+            "conditionVersion",
+            "delegatedManagedIdentityResourceId",
+        ]
+        .contains(&key.as_str())
     }) {
         return error(400, "InvalidCreateRoleAssignmentRequest", &format!("The property '{unknown}' is not taken in a role assignment."));
     }
@@ -311,7 +406,10 @@ fn put(azure: &Azure, caller: &Caller, path: &Path, name: &str, request: &Reques
             return error(
                 400,
                 "PrincipalNotFound",
-                &format!("Principal {compact} does not exist in the directory {}. For a principal made just now, send principalType.", azure.world.tenant),
+                &format!(
+                    "Principal {compact} does not exist in the directory {}. For a principal made just now, send principalType.",
+                    azure.world.tenant
+                ),
             );
         }
         Some(real) if sent_type.is_some_and(|sent| sent != real) => {
@@ -331,7 +429,8 @@ fn put(azure: &Azure, caller: &Caller, path: &Path, name: &str, request: &Reques
     }
     let mut kept = properties.clone();
     kept["createdBy"] = Value::from(caller.oid.clone());
-    kept["principalType"] = Value::from(sent_type.map_or_else(|| azure.principal_type(&store, principal).unwrap_or("User").to_owned(), ToOwned::to_owned));
+    kept["principalType"] =
+        Value::from(sent_type.map_or_else(|| azure.principal_type(&store, principal).unwrap_or("User").to_owned(), ToOwned::to_owned));
     let one = Assignment {
         name: name.to_owned(),
         scope: path.scope.clone(),
@@ -420,7 +519,9 @@ impl Azure {
         store
             .resources
             .values()
-            .filter(|one| one.body["type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("Microsoft.ManagedIdentity/userAssignedIdentities")))
+            .filter(|one| {
+                one.body["type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("Microsoft.ManagedIdentity/userAssignedIdentities"))
+            })
             .find(|one| one.body["properties"]["principalId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(principal)))
             .filter(|one| self.is_older(one.created, delay))
             .map(|_| "ServicePrincipal")

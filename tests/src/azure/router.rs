@@ -100,8 +100,12 @@ fn plain_kind(path: &str) -> String {
         ["subscriptions"] | ["subscriptions", _] => "microsoft.resources/subscriptions".into(),
         ["tenants"] => "microsoft.resources/tenants".into(),
         ["subscriptions", _, "locations"] => "microsoft.resources/subscriptions".into(),
-        ["subscriptions", _, "resourcegroups"] | ["subscriptions", _, "resourcegroups", _] => "microsoft.resources/subscriptions/resourcegroups".into(),
-        ["subscriptions", _, "resources"] | ["subscriptions", _, "resourcegroups", _, "resources"] => "microsoft.resources/resources".into(),
+        ["subscriptions", _, "resourcegroups"] | ["subscriptions", _, "resourcegroups", _] => {
+            "microsoft.resources/subscriptions/resourcegroups".into()
+        }
+        ["subscriptions", _, "resources"] | ["subscriptions", _, "resourcegroups", _, "resources"] => {
+            "microsoft.resources/resources".into()
+        }
         ["subscriptions", _, "providers"] => "microsoft.resources/providers".into(),
         _ => String::new(),
     }
@@ -131,7 +135,11 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     let response = route(azure, request);
     let id = uuid::Uuid::new_v4().to_string();
     let correlation = request.header("x-ms-correlation-request-id").unwrap_or(&id).to_owned();
-    let remaining = if request.method == "GET" { "x-ms-ratelimit-remaining-subscription-reads" } else { "x-ms-ratelimit-remaining-subscription-writes" };
+    let remaining = if request.method == "GET" {
+        "x-ms-ratelimit-remaining-subscription-reads"
+    } else {
+        "x-ms-ratelimit-remaining-subscription-writes"
+    };
     let mut response = response
         .with("x-ms-request-id", id.clone())
         .with("x-ms-correlation-request-id", correlation)
@@ -168,14 +176,20 @@ fn route(azure: &Azure, request: &Request) -> Response {
         return refusal;
     }
     match kind {
-        "microsoft.resources/providers" | "microsoft.resources/tenants" | "microsoft.resources/subscriptions" | "microsoft.resources/subscriptions/resourcegroups" | "microsoft.resources/resources" => plain(azure, kind, &path, request),
+        "microsoft.resources/providers"
+        | "microsoft.resources/tenants"
+        | "microsoft.resources/subscriptions"
+        | "microsoft.resources/subscriptions/resourcegroups"
+        | "microsoft.resources/resources" => plain(azure, kind, &path, request),
         "microsoft.containerservice/managedclusters" => clusters::handle(azure, &path, request),
         "microsoft.containerservice/locations/operations" => operations::status(azure, path.name()),
         "microsoft.managedidentity/userassignedidentities" => identities::handle(azure, &path, request),
         "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials" => credentials::handle(azure, &path, request),
         "microsoft.keyvault/vaults" => vaults::handle(azure, &path, request),
         "microsoft.keyvault/vaults/accesspolicies" => vaults::access_policies(azure, &path, request),
-        "microsoft.storage/storageaccounts" | "microsoft.cognitiveservices/accounts" | "microsoft.cognitiveservices/accounts/deployments" => targets::handle(azure, &path, request),
+        "microsoft.storage/storageaccounts"
+        | "microsoft.cognitiveservices/accounts"
+        | "microsoft.cognitiveservices/accounts/deployments" => targets::handle(azure, &path, request),
         "microsoft.authorization/roleassignments" => roles::assignments(azure, &caller, &path, request),
         "microsoft.authorization/roledefinitions" => roles::definitions(&path, request),
         "microsoft.authorization/permissions" => roles::permissions(azure, &caller, &path, request),
@@ -190,7 +204,10 @@ fn scope_exists(azure: &Azure, path: &Path) -> Result<(), Response> {
         return Err(gateway(404, "SubscriptionNotFound", &format!("The subscription '{subscription}' could not be found.")));
     }
     let group = path.group();
-    if !group.is_empty() && path.kind != "microsoft.resources/subscriptions/resourcegroups" && !has_group(&azure.store(), subscription, group) {
+    if !group.is_empty()
+        && path.kind != "microsoft.resources/subscriptions/resourcegroups"
+        && !has_group(&azure.store(), subscription, group)
+    {
         return Err(gateway(404, "ResourceGroupNotFound", &format!("Resource group '{group}' could not be found.")));
     }
     Ok(())
@@ -217,7 +234,13 @@ pub(crate) fn exists(azure: &Azure, store: &Store, scope: &str) -> Result<(), Re
 
 fn refuse_unauthorised(azure: &Azure, caller: &Caller, path: &Path, request: &Request) -> Option<Response> {
     // Everyone may ask what he may do, follow his operations, and list what he sees.
-    let free = ["microsoft.authorization/permissions", "microsoft.containerservice/locations/operations", "microsoft.resources/tenants", "microsoft.resources/subscriptions", "microsoft.resources/providers"];
+    let free = [
+        "microsoft.authorization/permissions",
+        "microsoft.containerservice/locations/operations",
+        "microsoft.resources/tenants",
+        "microsoft.resources/subscriptions",
+        "microsoft.resources/providers",
+    ];
     if free.contains(&path.kind.as_str()) || !path.kind.contains('/') {
         return None;
     }
@@ -266,13 +289,19 @@ fn plain(azure: &Azure, kind: &str, path: &Path, request: &Request) -> Response 
     let subscription = path.subscription();
     let lower = path.scope.to_ascii_lowercase();
     match (kind, request.method.as_str()) {
-        ("microsoft.resources/tenants", "GET") => Response::json(200, &json!({"value": [{
-            "id": format!("/tenants/{}", azure.world.tenant), "tenantId": azure.world.tenant, "countryCode": "NL", "displayName": "Contoso",
-            "domains": [azure.world.domain], "tenantCategory": "Home", "defaultDomain": azure.world.domain, "tenantType": "AAD",
-        }]})),
-        ("microsoft.resources/subscriptions", "GET") if lower.ends_with("/locations") => Response::json(200, &json!({"value": [
-            {"id": format!("/subscriptions/{subscription}/locations/westeurope"), "name": "westeurope", "type": "Region", "displayName": "West Europe", "regionalDisplayName": "(Europe) West Europe"},
-        ]})),
+        ("microsoft.resources/tenants", "GET") => Response::json(
+            200,
+            &json!({"value": [{
+                "id": format!("/tenants/{}", azure.world.tenant), "tenantId": azure.world.tenant, "countryCode": "NL", "displayName": "Contoso",
+                "domains": [azure.world.domain], "tenantCategory": "Home", "defaultDomain": azure.world.domain, "tenantType": "AAD",
+            }]}),
+        ),
+        ("microsoft.resources/subscriptions", "GET") if lower.ends_with("/locations") => Response::json(
+            200,
+            &json!({"value": [
+                {"id": format!("/subscriptions/{subscription}/locations/westeurope"), "name": "westeurope", "type": "Region", "displayName": "West Europe", "regionalDisplayName": "(Europe) West Europe"},
+            ]}),
+        ),
         ("microsoft.resources/subscriptions", "GET") => {
             let bodies: Vec<Value> = azure.world.subscriptions.iter().map(|one| json!({
                 "id": format!("/subscriptions/{}", one.id), "authorizationSource": "RoleBased", "managedByTenants": [],
@@ -282,7 +311,8 @@ fn plain(azure: &Azure, kind: &str, path: &Path, request: &Request) -> Response 
             if subscription.is_empty() {
                 return Response::json(200, &json!({"value": bodies, "count": {"type": "Total", "value": bodies.len()}}));
             }
-            let own = bodies.into_iter().find(|body| body["subscriptionId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(subscription)));
+            let own =
+                bodies.into_iter().find(|body| body["subscriptionId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(subscription)));
             Response::json(200, &own.unwrap_or_default())
         }
         ("microsoft.resources/subscriptions/resourcegroups", method) => group(azure, path, &lower, method, request),
@@ -297,7 +327,10 @@ fn plain(azure: &Azure, kind: &str, path: &Path, request: &Request) -> Response 
         }
         ("microsoft.resources/providers", "GET" | "POST") => {
             let namespace = path.kind.split('/').next().unwrap_or_default();
-            Response::json(200, &json!({"id": format!("/subscriptions/{subscription}/providers/{namespace}"), "namespace": namespace, "registrationState": "Registered", "registrationPolicy": "RegistrationRequired", "resourceTypes": []}))
+            Response::json(
+                200,
+                &json!({"id": format!("/subscriptions/{subscription}/providers/{namespace}"), "namespace": namespace, "registrationState": "Registered", "registrationPolicy": "RegistrationRequired", "resourceTypes": []}),
+            )
         }
         _ => not_allowed(&request.method),
     }
@@ -361,7 +394,10 @@ mod tests {
 
     #[test]
     fn a_grant_on_a_vault_is_split_at_its_last_provider() {
-        let path = parse("PUT", "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v/providers/Microsoft.Authorization/roleAssignments/n");
+        let path = parse(
+            "PUT",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v/providers/Microsoft.Authorization/roleAssignments/n",
+        );
         assert_eq!(path.kind, "microsoft.authorization/roleassignments");
         assert_eq!(path.scope, "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v");
         assert_eq!(path.names, ["n"]);
@@ -374,7 +410,10 @@ mod tests {
         let action = parse("POST", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a/listKeys");
         assert_eq!(action.action.as_deref(), Some("listkeys"));
         assert!(action.id.ends_with("/storageAccounts/a"));
-        let child = parse("GET", "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i/federatedIdentityCredentials");
+        let child = parse(
+            "GET",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i/federatedIdentityCredentials",
+        );
         assert!(child.is_list() && child.parent().ends_with("/userAssignedIdentities/i"));
     }
 }

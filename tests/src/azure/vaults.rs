@@ -92,9 +92,12 @@ pub(crate) fn access_policies(azure: &Azure, path: &Path, request: &Request) -> 
         return bad_request(&format!("A vault holds at most {LIMIT} access policies."));
     }
     vault.body["properties"]["accessPolicies"] = Value::from(kept.clone());
-    Response::json(200, &json!({
-        "id": format!("{id}/accessPolicies/"), "type": "Microsoft.KeyVault/vaults/accessPolicies", "properties": {"accessPolicies": kept},
-    }))
+    Response::json(
+        200,
+        &json!({
+            "id": format!("{id}/accessPolicies/"), "type": "Microsoft.KeyVault/vaults/accessPolicies", "properties": {"accessPolicies": kept},
+        }),
+    )
 }
 
 /// One policy per principal (and application it acts through).
@@ -127,7 +130,8 @@ fn remove(kept: &mut Vec<Value>, policy: &Value) {
             }
         }
     }
-    let empty = |one: &Value| one["permissions"].as_object().is_none_or(|all| all.values().all(|verbs| verbs.as_array().is_none_or(Vec::is_empty)));
+    let empty =
+        |one: &Value| one["permissions"].as_object().is_none_or(|all| all.values().all(|verbs| verbs.as_array().is_none_or(Vec::is_empty)));
     kept.retain(|one| !(same(one, policy) && empty(one)));
 }
 

@@ -10,7 +10,7 @@ use crate::http::{Request, Response};
 const VERSIONS: &[(&str, &[&str])] = &[
     ("microsoft.containerservice/managedclusters", &["2025-07-01", "2026-05-01"]),
     // Operation addresses carry a version of their own, as recorded.
-    ("microsoft.containerservice/locations", &["2016-03-30"]),
+    ("microsoft.containerservice/locations/operations", &["2016-03-30"]),
     ("microsoft.managedidentity/*", &["2024-11-30"]),
     ("microsoft.authorization/roleassignments", &["2022-04-01"]),
     ("microsoft.authorization/roledefinitions", &["2022-04-01"]),
@@ -28,7 +28,11 @@ const VERSIONS: &[(&str, &[&str])] = &[
 /// Refuses a request without a version, or with one that is not taken for the type.
 pub(crate) fn check(azure: &Azure, request: &Request, kind: &str) -> Result<(), Response> {
     let Some(version) = request.q("api-version").filter(|version| !version.is_empty()) else {
-        return Err(gateway(400, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required for all requests."));
+        return Err(gateway(
+            400,
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+        ));
     };
     let shape = version.as_bytes();
     let well_formed = shape.len() >= 10

@@ -46,8 +46,16 @@ fn serve(azure: &Azure, request: &Request, account: &Value) -> Response {
     }
     let caller = match entra::check(azure, request, AI) {
         Ok(caller) => caller,
-        Err(Refusal::Tenant(_)) => return error(400, "Tenant provided in token does not match resource token", "The token is of another tenant than the account."),
-        Err(_) => return error(401, "Unauthorized", "Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or has expired."),
+        Err(Refusal::Tenant(_)) => {
+            return error(400, "Tenant provided in token does not match resource token", "The token is of another tenant than the account.");
+        }
+        Err(_) => {
+            return error(
+                401,
+                "Unauthorized",
+                "Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or has expired.",
+            );
+        }
     };
     let path = request.path.trim_end_matches('/');
     let kind = account["kind"].as_str().unwrap_or_default();
@@ -65,7 +73,11 @@ fn serve(azure: &Azure, request: &Request, account: &Value) -> Response {
     // The control-plane half of a role does not count here: an owner reads no model list.
     let store = azure.store();
     if !azure.may_data_only(&store, &caller.oid, &action, id) {
-        return error(401, "PermissionDenied", &format!("The principal `{}` lacks the required data action `{action}` to perform `GET {path}` operation.", caller.oid));
+        return error(
+            401,
+            "PermissionDenied",
+            &format!("The principal `{}` lacks the required data action `{action}` to perform `GET {path}` operation.", caller.oid),
+        );
     }
     let deployments: Vec<&Value> = lists::under(&store, "Microsoft.CognitiveServices/accounts/deployments", id).collect();
     match path {
@@ -79,12 +91,18 @@ fn serve(azure: &Azure, request: &Request, account: &Value) -> Response {
                 .collect();
             Response::json(200, &json!({"data": data, "object": "list"}))
         }
-        "/openai/models" | "/openai/v1/models" => Response::json(200, &json!({"data": [{
+        "/openai/models" | "/openai/v1/models" => Response::json(
+            200,
+            &json!({"data": [{
             "id": "gpt-4o-2024-11-20", "status": "succeeded", "object": "model", "lifecycle_status": "generally-available", "created_at": 1_732_000_000, "updated_at": 1_732_000_000,
             "capabilities": {"fine_tune": false, "inference": true, "completion": false, "chat_completion": true, "embeddings": false},
             "deprecation": {"inference": 1_790_000_000},
-        }], "object": "list"})),
-        "/vision/v3.2/models" | "/vision/v3.1/models" => Response::json(200, &json!({"models": [{"name": "celebrities", "categories": ["people_"]}, {"name": "landmarks", "categories": ["outdoor_", "building_"]}]})),
+        }], "object": "list"}),
+        ),
+        "/vision/v3.2/models" | "/vision/v3.1/models" => Response::json(
+            200,
+            &json!({"models": [{"name": "celebrities", "categories": ["people_"]}, {"name": "landmarks", "categories": ["outdoor_", "building_"]}]}),
+        ),
         _ => Response::json(200, &json!({"customDocumentModels": {"count": 0, "limit": 20000}})),
     }
 }

@@ -15,9 +15,18 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     let id = account["id"].as_str().unwrap_or_default();
     // The network is looked at first, but a call without a token is challenged all the same.
     if request.bearer().is_none() {
-        return error(azure, 401, "NoAuthenticationInformation", "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.").with(
+        return error(
+            azure,
+            401,
+            "NoAuthenticationInformation",
+            "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
+        )
+        .with(
             "www-authenticate",
-            format!("Bearer authorization_uri=https://login.microsoftonline.com/{}/oauth2/authorize resource_id=https://storage.azure.com", azure.world.tenant),
+            format!(
+                "Bearer authorization_uri=https://login.microsoftonline.com/{}/oauth2/authorize resource_id=https://storage.azure.com",
+                azure.world.tenant
+            ),
         );
     }
     if network(&account["properties"]) != Network::Open {
@@ -26,7 +35,14 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     // Tokens are taken from version 2017-11-09 on.
     match request.header("x-ms-version") {
         Some(version) if version.len() == 10 && version >= "2017-11-09" => {}
-        Some(_) => return error(azure, 400, "InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format: x-ms-version."),
+        Some(_) => {
+            return error(
+                azure,
+                400,
+                "InvalidHeaderValue",
+                "The value for one of the HTTP headers is not in the correct format: x-ms-version.",
+            );
+        }
         None => return error(azure, 403, "AuthenticationFailed", "Server failed to authenticate the request: x-ms-version is missing."),
     }
     let per_account = format!("https://{name}.blob.core.windows.net");
@@ -49,11 +65,22 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
         _ => return error(azure, 400, "InvalidQueryParameterValue", "The sandbox knows comp=list only."),
     };
     if !azure.may_data(&azure.store(), &caller.oid, action, &scope) {
-        return error(azure, 403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission.");
+        return error(
+            azure,
+            403,
+            "AuthorizationPermissionMismatch",
+            "This request is not authorized to perform this operation using this permission.",
+        );
     }
     if !path.is_empty() {
         return if containers.iter().any(|one| one == path) {
-            xml(azure, 200, &format!("<EnumerationResults ServiceEndpoint=\"{per_account}/\" ContainerName=\"{path}\"><Blobs /><NextMarker /></EnumerationResults>"))
+            xml(
+                azure,
+                200,
+                &format!(
+                    "<EnumerationResults ServiceEndpoint=\"{per_account}/\" ContainerName=\"{path}\"><Blobs /><NextMarker /></EnumerationResults>"
+                ),
+            )
         } else {
             error(azure, 404, "ContainerNotFound", "The specified container does not exist.")
         };
@@ -68,8 +95,18 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
         .take(most)
         .map(|one| format!("<Container><Name>{one}</Name><Properties><Last-Modified>Mon, 03 Mar 2025 09:00:00 GMT</Last-Modified><Etag>\"0x8DD5A30D4C0E6B1\"</Etag><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState></Properties></Container>"))
         .collect();
-    let marker = if containers.len() > most { format!("<NextMarker>/{name}/{}</NextMarker>", containers[most]) } else { "<NextMarker />".to_owned() };
-    xml(azure, 200, &format!("<EnumerationResults ServiceEndpoint=\"{per_account}/\"><MaxResults>{most}</MaxResults><Containers>{rows}</Containers>{marker}</EnumerationResults>"))
+    let marker = if containers.len() > most {
+        format!("<NextMarker>/{name}/{}</NextMarker>", containers[most])
+    } else {
+        "<NextMarker />".to_owned()
+    };
+    xml(
+        azure,
+        200,
+        &format!(
+            "<EnumerationResults ServiceEndpoint=\"{per_account}/\"><MaxResults>{most}</MaxResults><Containers>{rows}</Containers>{marker}</EnumerationResults>"
+        ),
+    )
 }
 
 fn error(azure: &Azure, status: u16, code: &str, message: &str) -> Response {

@@ -27,8 +27,18 @@ fn serve(azure: &Azure, request: &Request, vault: &Value) -> Response {
     }
     match network(&vault["properties"]) {
         Network::Open => {}
-        Network::Closed => return forbidden("ForbiddenByConnection", "Public network access is disabled and the request is not from a trusted service nor via an approved private link."),
-        Network::Filtered => return forbidden("ForbiddenByFirewall", "Client address is not authorized and caller is not a trusted service. Client address: 203.0.113.7"),
+        Network::Closed => {
+            return forbidden(
+                "ForbiddenByConnection",
+                "Public network access is disabled and the request is not from a trusted service nor via an approved private link.",
+            );
+        }
+        Network::Filtered => {
+            return forbidden(
+                "ForbiddenByFirewall",
+                "Client address is not authorized and caller is not a trusted service. Client address: 203.0.113.7",
+            );
+        }
     }
     let caller = match entra::check(azure, request, VAULT) {
         Ok(caller) => caller,
@@ -62,10 +72,13 @@ fn serve(azure: &Azure, request: &Request, vault: &Value) -> Response {
         ["secrets"] => list(request, name, planted.into_iter().flatten().map(|(secret, _)| secret.as_str()).collect()),
         ["keys" | "certificates"] => list(request, name, Vec::new()),
         ["secrets", secret, ..] => match planted.and_then(|all| all.iter().find(|(own, _)| own.eq_ignore_ascii_case(secret))) {
-            Some((secret, value)) => Response::json(200, &json!({
-                "value": value, "contentType": "text/plain", "id": format!("https://{name}.vault.azure.net/secrets/{secret}/4387e9f3d6e14c459867679a90fd0f79"),
-                "attributes": attributes(), "tags": {},
-            })),
+            Some((secret, value)) => Response::json(
+                200,
+                &json!({
+                    "value": value, "contentType": "text/plain", "id": format!("https://{name}.vault.azure.net/secrets/{secret}/4387e9f3d6e14c459867679a90fd0f79"),
+                    "attributes": attributes(), "tags": {},
+                }),
+            ),
             None => error(404, "SecretNotFound", &format!("A secret with (name/id) {secret} was not found in this key vault.")),
         },
         _ => Response::empty(404),
@@ -112,14 +125,29 @@ fn refuse(azure: &Azure, vault: &Value, caller: &Caller, kind: &str, right: &str
             forbidden("ForbiddenByRbac", &format!("Caller is not authorized to perform action on resource.\r\nIf role assignments were changed recently, wait for them to take effect.\r\nCaller: {who}\r\nAction: '{action}'\r\nResource: '{}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null\r\nVault: {};location=westeurope\r\n", id.to_lowercase(), vault["name"].as_str().unwrap_or_default()))
         });
     }
-    let mut own = properties["accessPolicies"].as_array().into_iter().flatten().filter(|policy| policy["objectId"].as_str().is_some_and(|oid| oid.eq_ignore_ascii_case(&caller.oid))).peekable();
+    let mut own = properties["accessPolicies"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|policy| policy["objectId"].as_str().is_some_and(|oid| oid.eq_ignore_ascii_case(&caller.oid)))
+        .peekable();
     if own.peek().is_none() {
         return Some(forbidden("AccessDenied", &format!("Access denied. Caller was not found on any access policy. Caller: {who}")));
     }
     let granted = own.any(|policy| {
-        policy["permissions"][kind].as_array().into_iter().flatten().filter_map(Value::as_str).any(|one| one.eq_ignore_ascii_case(verb) || one.eq_ignore_ascii_case("all"))
+        policy["permissions"][kind]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .any(|one| one.eq_ignore_ascii_case(verb) || one.eq_ignore_ascii_case("all"))
     });
-    (!granted).then(|| forbidden("ForbiddenByPolicy", &format!("The user, group or application '{who}' does not have {kind} {verb} permission on this key vault.")))
+    (!granted).then(|| {
+        forbidden(
+            "ForbiddenByPolicy",
+            &format!("The user, group or application '{who}' does not have {kind} {verb} permission on this key vault."),
+        )
+    })
 }
 
 fn challenge(azure: &Azure, message: &str) -> Response {

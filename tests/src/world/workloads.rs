@@ -12,7 +12,12 @@ pub fn workloads() -> Vec<Value> {
         account("shop", "default"),
         account("shop", "api"),
     ];
-    objects.push(controller("Deployment", "web", 2, pod("web", None, vec![container("app", "nginx:1.29"), container("sidecar", "envoyproxy/envoy:v1.36.0")])));
+    objects.push(controller(
+        "Deployment",
+        "web",
+        2,
+        pod("web", None, vec![container("app", "nginx:1.29"), container("sidecar", "envoyproxy/envoy:v1.36.0")]),
+    ));
     objects.push(controller("Deployment", "api", 1, pod("api", Some("api"), vec![container("api", "contoso.azurecr.io/api:2.4.1")])));
     let mut set = controller("StatefulSet", "db", 1, pod("db", None, vec![container("db", "postgres:18")]));
     set["spec"]["serviceName"] = json!("db");

@@ -1,0 +1,11 @@
+//! Drives the Azure half of the sandbox over real HTTP, through its proxy, and proves the rules that it keeps.
+
+mod access;
+mod clusters;
+mod exchange;
+mod graph;
+mod identities;
+mod interference;
+mod signin;
+mod support;
+mod targets;
