@@ -86,7 +86,8 @@ struct Global {
     #[arg(short, long = "v", global = true, value_name = "N", default_value_t = 0, help_heading = "Output", hide_short_help = true)]
     v: u8,
     /// Never ask; fail where an answer is needed
-    #[arg(long, global = true, env = "KUBECTL_CONNECT_NO_INPUT", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_env = true, help_heading = "Output", hide_short_help = true)]
+    #[arg(long, global = true, env = "KUBECTL_CONNECT_NO_INPUT", value_parser = clap::builder::FalseyValueParser::new(),
+        action = clap::ArgAction::SetTrue, hide_env = true, help_heading = "Output", hide_short_help = true)]
     no_input: bool,
 }
 
