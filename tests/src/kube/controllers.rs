@@ -1,0 +1,247 @@
+//! The loop that drives the simulated controllers.
+//!
+//! Each turn moves every object by at most one stage, so that a client which looks at the wrong moment sees what it would
+//! see on a real cluster: a new generation that nobody has observed, new pods that are not ready, old ones that still are.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::managers::{self, Manager};
+use super::resources::Resource;
+use super::store::{Key, metadata, new_uid, text};
+use super::{Controllers, State, WeakCluster, timestamp};
+
+const MANAGER: &str = "kube-controller-manager";
+
+/// Starts the loop; it ends when the cluster is dropped.
+pub fn spawn(cluster: WeakCluster, delay: Duration) {
+    tokio::spawn(async move {
+        loop {
+            let Some(strong) = cluster.upgrade() else { return };
+            let changed = strong.state().turn();
+            let notified = std::sync::Arc::clone(&strong.inner);
+            drop(strong);
+            if changed {
+                drop(notified);
+                tokio::time::sleep(delay / 4).await;
+            } else {
+                // Deadlines pass without any write; so look again now and then even when nothing happens.
+                let _ = tokio::time::timeout(Duration::from_millis(250), notified.work.notified()).await;
+                drop(notified);
+                tokio::time::sleep(delay / 2).await;
+            }
+        }
+    });
+}
+
+impl State {
+    /// One turn of all controllers; says whether anything was written.
+    pub fn turn(&mut self) -> bool {
+        let before = self.store.version;
+        self.namespaces();
+        self.collect_garbage();
+        if self.controllers == Controllers::All {
+            self.kubelet();
+        }
+        self.replica_sets();
+        self.stateful_sets();
+        self.daemon_sets();
+        self.jobs();
+        self.deployments();
+        self.store.version != before
+    }
+
+    pub(super) fn all(&self, group: &str, plural: &str) -> Vec<Value> {
+        self.store.list(group, plural, "").cloned().collect()
+    }
+
+    /// A controller's write, booked under its name; nothing is written when nothing changes.
+    pub(super) fn write_as(&mut self, resource: &Resource, manager: &str, subresource: &str, new: Value) -> Value {
+        let key = Key::of(resource, text(&new, "namespace"), text(&new, "name"));
+        let old = self.store.objects.get(&key).cloned();
+        let mut next = new;
+        let (live, managed) = match &old {
+            Some(old) => (old.clone(), managers::decode(old)),
+            None => (super::schema::empty_object(&resource.kind), managers::Managed::new()),
+        };
+        let strip = |object: &Value| {
+            let mut out = object.clone();
+            metadata(&mut out).shift_remove("managedFields");
+            out
+        };
+        if old.as_ref().is_some_and(|o| strip(o) == strip(&next)) {
+            return next;
+        }
+        let writer = Manager {
+            name: manager.into(),
+            apply: false,
+            api_version: resource.api_version(),
+            subresource: subresource.into(),
+        };
+        let ignored: &[&str] = if subresource.is_empty() && resource.has_status() { &["status"] } else { &[] };
+        let managed = managers::update(managed, &strip(&live), &strip(&next), writer, ignored, &timestamp());
+        if old.is_none() {
+            let meta = metadata(&mut next);
+            meta.entry("uid").or_insert_with(|| json!(new_uid()));
+            meta.insert("creationTimestamp".into(), json!(timestamp()));
+            if resource.generation {
+                meta.insert("generation".into(), json!(1));
+            }
+        }
+        managers::encode(&mut next, &managed);
+        self.store.put(key, next)
+    }
+
+    pub(super) fn write_status(&mut self, resource: &Resource, object: Value) -> Value {
+        self.write_as(resource, MANAGER, "status", object)
+    }
+
+    pub(super) fn write_main(&mut self, resource: &Resource, object: Value) -> Value {
+        self.write_as(resource, MANAGER, "", object)
+    }
+
+    fn namespaces(&mut self) {
+        let (Some(accounts), Some(maps), Some(namespaces)) = (
+            self.store.known("", "serviceaccounts"),
+            self.store.known("", "configmaps"),
+            self.store.known("", "namespaces"),
+        ) else {
+            return;
+        };
+        for namespace in self.all("", "namespaces") {
+            let name = text(&namespace, "name").to_string();
+            if namespace["metadata"].get("deletionTimestamp").is_some() {
+                let inside: Vec<Key> = self.store.objects.keys().filter(|k| k.namespace == name).cloned().collect();
+                for key in inside {
+                    self.store.remove(&key);
+                }
+                self.store.remove(&Key::of(&namespaces, "", &name));
+                continue;
+            }
+            if self.store.get(&accounts, &name, "default").is_none() {
+                let account = json!({
+                    "kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": "default", "namespace": name},
+                });
+                self.write_main(&accounts, account);
+            }
+            if self.store.get(&maps, &name, "kube-root-ca.crt").is_none() {
+                let map = json!({
+                    "kind": "ConfigMap", "apiVersion": "v1",
+                    "metadata": {
+                        "name": "kube-root-ca.crt", "namespace": name,
+                        "annotations": {"kubernetes.io/description": "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters."},
+                    },
+                    "data": {"ca.crt": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"},
+                });
+                self.write_main(&maps, map);
+            }
+        }
+    }
+
+    /// Objects whose owners are all gone go too; a foreground delete ends when its dependents have gone.
+    fn collect_garbage(&mut self) {
+        let uids: std::collections::HashSet<String> =
+            self.store.objects.values().map(|o| text(o, "uid").to_string()).collect();
+        let ending: std::collections::HashSet<String> = self
+            .store
+            .objects
+            .values()
+            .filter(|o| {
+                o["metadata"]["finalizers"].as_array().is_some_and(|f| f.contains(&json!("foregroundDeletion")))
+                    && o["metadata"].get("deletionTimestamp").is_some()
+            })
+            .map(|o| text(o, "uid").to_string())
+            .collect();
+        let mut gone = Vec::new();
+        let mut blocked = std::collections::HashSet::new();
+        for (key, object) in &self.store.objects {
+            let Some(owners) = object["metadata"]["ownerReferences"].as_array().filter(|o| !o.is_empty()) else {
+                continue;
+            };
+            let owner_uids: Vec<&str> = owners.iter().filter_map(|o| o["uid"].as_str()).collect();
+            if owner_uids.iter().all(|uid| !uids.contains(*uid) || ending.contains(*uid)) {
+                gone.push(key.clone());
+                blocked.extend(owner_uids.iter().map(|u| (*u).to_string()));
+            }
+        }
+        for key in gone {
+            self.store.remove(&key);
+        }
+        let finished: Vec<(Key, Value)> = self
+            .store
+            .objects
+            .iter()
+            .filter(|(_, o)| o["metadata"].get("deletionTimestamp").is_some() && !blocked.contains(text(o, "uid")))
+            .filter(|(_, o)| {
+                let ours = |f: &Value| f == "foregroundDeletion" || f == "orphan";
+                o["metadata"]["finalizers"].as_array().is_some_and(|list| list.iter().any(ours))
+            })
+            .map(|(k, o)| (k.clone(), o.clone()))
+            .collect();
+        for (key, mut object) in finished {
+            let orphan = object["metadata"]["finalizers"].as_array().is_some_and(|f| f.contains(&json!("orphan")));
+            if orphan {
+                self.orphan(text(&object, "uid"));
+            }
+            if let Some(list) = object["metadata"]["finalizers"].as_array_mut() {
+                list.retain(|f| f != "foregroundDeletion" && f != "orphan");
+            }
+            if super::write::has_finalizers(&object) {
+                self.store.put(key, object);
+            } else {
+                self.store.remove(&key);
+            }
+        }
+    }
+
+    fn orphan(&mut self, uid: &str) {
+        let dependents: Vec<(Key, Value)> = self
+            .store
+            .objects
+            .iter()
+            .filter(|(_, o)| o["metadata"]["ownerReferences"].as_array().is_some_and(|l| l.iter().any(|r| r["uid"] == uid)))
+            .map(|(k, o)| (k.clone(), o.clone()))
+            .collect();
+        for (key, mut object) in dependents {
+            if let Some(list) = object["metadata"]["ownerReferences"].as_array_mut() {
+                list.retain(|r| r["uid"] != uid);
+            }
+            self.store.put(key, object);
+        }
+    }
+
+    /// Pending pods become running and ready.
+    fn kubelet(&mut self) {
+        let Some(resource) = self.store.known("", "pods") else { return };
+        for mut pod in self.all("", "pods") {
+            let job = pod["metadata"]["ownerReferences"][0]["kind"] == "Job";
+            if pod["status"]["phase"] != "Pending" || pod["metadata"].get("deletionTimestamp").is_some() {
+                continue;
+            }
+            let now = timestamp();
+            let conditions: Vec<Value> = ["PodScheduled", "Initialized", "ContainersReady", "Ready"]
+                .iter()
+                .map(|kind| json!({"type": kind, "status": "True", "lastProbeTime": null, "lastTransitionTime": now}))
+                .collect();
+            let containers: Vec<Value> = pod["spec"]["containers"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|c| {
+                    json!({
+                        "name": c["name"], "image": c["image"], "imageID": "", "ready": !job, "started": true,
+                        "restartCount": 0, "state": {"running": {"startedAt": now}}, "lastState": {},
+                    })
+                })
+                .collect();
+            let phase = if job { "Succeeded" } else { "Running" };
+            let status = &mut pod["status"];
+            status["phase"] = json!(phase);
+            status["conditions"] = json!(conditions);
+            status["containerStatuses"] = json!(containers);
+            status["startTime"] = json!(now);
+            self.write_as(&resource, "kubelet", "status", pod);
+        }
+    }
+}

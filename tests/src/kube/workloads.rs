@@ -1,0 +1,408 @@
+//! The controllers of ReplicaSets, StatefulSets, DaemonSets and Jobs, and what they share: making pods, and saying why not.
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::resources::Resource;
+use super::select::label_selector_matches;
+use super::shape;
+use super::status::Failure;
+use super::store::{Key, metadata, new_uid, random_tail, text};
+use super::{State, pods, timestamp};
+
+pub fn number(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_default()
+}
+
+/// A short hash of a template, in the letters that the server uses.
+pub fn hash(template: &Value) -> String {
+    const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let digest = Sha256::digest(template.to_string().as_bytes());
+    digest.iter().take(10).map(|b| char::from(LETTERS[usize::from(*b) % LETTERS.len()])).collect()
+}
+
+pub fn is_ready(pod: &Value) -> bool {
+    let ready = |c: &Value| c["type"] == "Ready" && c["status"] == "True";
+    pod["status"]["conditions"].as_array().is_some_and(|list| list.iter().any(ready))
+        && pod["metadata"].get("deletionTimestamp").is_none()
+}
+
+pub fn owned_by<'a>(objects: &'a [Value], uid: &'a str) -> impl Iterator<Item = &'a Value> {
+    objects.iter().filter(move |o| {
+        o["metadata"]["ownerReferences"].as_array().is_some_and(|list| list.iter().any(|r| r["uid"] == uid))
+    })
+}
+
+pub fn owner_reference(owner: &Value) -> Value {
+    json!([{
+        "apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true,
+    }])
+}
+
+/// Sets, moves or removes a condition; the transition time stays while the status stays.
+pub fn set_condition(status: &mut Value, mut condition: Value) {
+    if !status["conditions"].is_array() {
+        status["conditions"] = json!([]);
+    }
+    let Some(list) = status["conditions"].as_array_mut() else { return };
+    match list.iter_mut().find(|c| c["type"] == condition["type"]) {
+        Some(old) => {
+            if old["status"] == condition["status"] {
+                condition["lastTransitionTime"] = old["lastTransitionTime"].clone();
+                if old["reason"] == condition["reason"] && old["message"] == condition["message"] {
+                    return;
+                }
+            }
+            *old = condition;
+        }
+        None => list.push(condition),
+    }
+}
+
+pub fn drop_condition(status: &mut Value, kind: &str) {
+    if let Some(list) = status["conditions"].as_array_mut() {
+        list.retain(|c| c["type"] != kind);
+        if list.is_empty()
+            && let Some(map) = status.as_object_mut()
+        {
+            map.shift_remove("conditions");
+        }
+    }
+}
+
+/// Sets a count; zero is not printed.
+pub fn set_count(status: &mut Value, key: &str, count: i64) {
+    if count != 0 {
+        status[key] = json!(count);
+    } else if let Some(map) = status.as_object_mut() {
+        map.shift_remove(key);
+    }
+}
+
+/// A change of the spec by a controller.
+pub fn bump(object: &mut Value) {
+    let next = number(&object["metadata"]["generation"]) + 1;
+    metadata(object).insert("generation".into(), json!(next));
+}
+
+impl State {
+    /// Makes one pod of a template.
+    pub(super) fn make_pod(&mut self, owner: &Value, template: &Value, name: Option<&str>) -> Result<(), Box<Failure>> {
+        let Some(resource) = self.store.known("", "pods") else { return Ok(()) };
+        let namespace = text(owner, "namespace").to_string();
+        let mut pod = json!({"kind": "Pod", "apiVersion": "v1", "metadata": template["metadata"], "spec": template["spec"]});
+        let prefix = format!("{}-", text(owner, "name"));
+        let meta = metadata(&mut pod);
+        match name {
+            Some(name) => {
+                meta.insert("name".into(), json!(name));
+            }
+            None => {
+                meta.insert("name".into(), json!(format!("{prefix}{}", random_tail(5))));
+            }
+        }
+        meta.insert("generateName".into(), json!(prefix));
+        meta.insert("namespace".into(), json!(namespace));
+        meta.insert("ownerReferences".into(), owner_reference(owner));
+        shape::complete(&resource, &mut pod);
+        let empty = super::schema::empty_object("Pod");
+        let writer = super::managers::Manager {
+            name: "kube-controller-manager".into(),
+            apply: false,
+            api_version: "v1".into(),
+            subresource: String::new(),
+        };
+        let managed =
+            super::managers::update(super::managers::Managed::new(), &empty, &pod, writer, &["status"], &timestamp());
+        pods::admit(self, &resource, &namespace, &mut pod)?;
+        pod["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"});
+        let meta = metadata(&mut pod);
+        meta.insert("uid".into(), json!(new_uid()));
+        meta.insert("creationTimestamp".into(), json!(timestamp()));
+        meta.insert("generation".into(), json!(1));
+        super::managers::encode(&mut pod, &managed);
+        let key = Key::of(&resource, &namespace, text(&pod, "name"));
+        self.store.put(key, pod);
+        Ok(())
+    }
+
+    pub(super) fn drop_pod(&mut self, pod: &Value) {
+        if let Some(resource) = self.store.known("", "pods") {
+            self.store.remove(&Key::of(&resource, text(pod, "namespace"), text(pod, "name")));
+        }
+    }
+
+    /// An event of a controller; the same again only counts up.
+    pub(super) fn event(&mut self, about: &Value, component: &str, kind: &str, reason: &str, message: &str) {
+        let Some(resource) = self.store.known("", "events") else { return };
+        let uid = about["metadata"]["uid"].clone();
+        let there = self.all("", "events").into_iter().any(|e| {
+            e["involvedObject"]["uid"] == uid && e["reason"] == reason && e["message"] == message
+        });
+        if there {
+            return;
+        }
+        let now = timestamp();
+        let tail: String = new_uid().replace('-', "").chars().take(16).collect();
+        let event = json!({
+            "kind": "Event", "apiVersion": "v1",
+            "metadata": {"name": format!("{}.{tail}", text(about, "name")), "namespace": about["metadata"]["namespace"]},
+            "involvedObject": {
+                "kind": about["kind"], "namespace": about["metadata"]["namespace"], "name": about["metadata"]["name"],
+                "uid": uid, "apiVersion": about["apiVersion"], "resourceVersion": about["metadata"]["resourceVersion"],
+            },
+            "reason": reason, "message": message, "source": {"component": component}, "firstTimestamp": now,
+            "lastTimestamp": now, "count": 1, "type": kind, "eventTime": null, "reportingComponent": component,
+            "reportingInstance": "",
+        });
+        self.write_main(&resource, event);
+    }
+
+    pub(super) fn replica_sets(&mut self) {
+        let Some(resource) = self.store.known("apps", "replicasets") else { return };
+        for set in self.all("apps", "replicasets") {
+            if set["metadata"].get("deletionTimestamp").is_some() {
+                continue;
+            }
+            let wanted = number(&set["spec"]["replicas"]);
+            let all = self.all("", "pods");
+            let mut mine: Vec<Value> = owned_by(&all, text(&set, "uid")).cloned().collect();
+            let mut failure = None;
+            while i64::try_from(mine.len()).unwrap_or(i64::MAX) > wanted {
+                // Pods that are not ready go first, then the youngest.
+                mine.sort_by_key(|p| (is_ready(p), std::cmp::Reverse(number_of(p))));
+                let gone = mine.remove(0);
+                self.drop_pod(&gone);
+                let message = format!("Deleted pod: {}", text(&gone, "name"));
+                self.event(&set, "replicaset-controller", "Normal", "SuccessfulDelete", &message);
+            }
+            for _ in i64::try_from(mine.len()).unwrap_or(0)..wanted {
+                match self.make_pod(&set, &set["spec"]["template"], None) {
+                    Ok(()) => {}
+                    Err(refused) => {
+                        failure = Some(refused.message);
+                        break;
+                    }
+                }
+            }
+            if let Some(message) = &failure {
+                let shown = format!("Error creating: {message}");
+                self.event(&set, "replicaset-controller", "Warning", "FailedCreate", &shown);
+            }
+            self.replica_set_status(&resource, &set, failure);
+        }
+    }
+
+    fn replica_set_status(&mut self, resource: &Resource, set: &Value, failure: Option<String>) {
+        let all = self.all("", "pods");
+        let mine: Vec<&Value> = owned_by(&all, text(set, "uid")).collect();
+        let count = |test: &dyn Fn(&Value) -> bool| i64::try_from(mine.iter().filter(|p| test(p)).count()).unwrap_or(0);
+        let Some(mut next) = self.store.get(resource, text(set, "namespace"), text(set, "name")).cloned() else { return };
+        let generation = next["metadata"]["generation"].clone();
+        let status = &mut next["status"];
+        status["replicas"] = json!(mine.len());
+        let labelled = count(&|p| label_selector_matches(&set["spec"]["selector"], &p["metadata"]["labels"]));
+        set_count(status, "fullyLabeledReplicas", labelled);
+        set_count(status, "readyReplicas", count(&is_ready));
+        set_count(status, "availableReplicas", count(&is_ready));
+        status["terminatingReplicas"] = json!(0);
+        status["observedGeneration"] = generation;
+        match failure {
+            Some(message) => set_condition(
+                status,
+                json!({
+                    "type": "ReplicaFailure", "status": "True", "lastTransitionTime": timestamp(),
+                    "reason": "FailedCreate", "message": message,
+                }),
+            ),
+            None => drop_condition(status, "ReplicaFailure"),
+        }
+        self.write_status(resource, next);
+    }
+
+    pub(super) fn stateful_sets(&mut self) {
+        let Some(resource) = self.store.known("apps", "statefulsets") else { return };
+        for set in self.all("apps", "statefulsets") {
+            if set["metadata"].get("deletionTimestamp").is_some() {
+                continue;
+            }
+            let update = format!("{}-{}", text(&set, "name"), hash(&set["spec"]["template"]));
+            let current = set["status"]["currentRevision"].as_str().unwrap_or(&update).to_string();
+            let failure = self.stateful_pods(&set, &update);
+            if let Some(message) = failure {
+                let name = text(&set, "name");
+                let shown = format!("create Pod {name}-0 in StatefulSet {name} failed error: {message}");
+                self.event(&set, "statefulset-controller", "Warning", "FailedCreate", &shown);
+            }
+            let all = self.all("", "pods");
+            let mine: Vec<&Value> = owned_by(&all, text(&set, "uid")).collect();
+            let wanted = number(&set["spec"]["replicas"]);
+            let of = |revision: &str| {
+                mine.iter().filter(|p| p["metadata"]["labels"]["controller-revision-hash"] == revision).count()
+            };
+            let ready = mine.iter().filter(|p| is_ready(p)).count();
+            let done = of(&update) == mine.len() && i64::try_from(ready).unwrap_or(0) == wanted;
+            let current = if done { update.clone() } else { current };
+            let mut next = set.clone();
+            let status = &mut next["status"];
+            status["observedGeneration"] = set["metadata"]["generation"].clone();
+            status["replicas"] = json!(mine.len());
+            let count = |n: usize| i64::try_from(n).unwrap_or(0);
+            set_count(status, "readyReplicas", count(ready));
+            set_count(status, "currentReplicas", count(of(&current)));
+            set_count(status, "updatedReplicas", count(of(&update)));
+            status["currentRevision"] = json!(current);
+            status["updateRevision"] = json!(update);
+            status["collisionCount"] = json!(0);
+            status["availableReplicas"] = json!(ready);
+            self.write_status(&resource, next);
+        }
+    }
+
+    /// One pod after another from the first, and replaced one after another from the last.
+    fn stateful_pods(&mut self, set: &Value, revision: &str) -> Option<String> {
+        let all = self.all("", "pods");
+        let name = text(set, "name");
+        let wanted = number(&set["spec"]["replicas"]);
+        let find = |ordinal: i64| owned_by(&all, text(set, "uid")).find(|p| text(p, "name") == format!("{name}-{ordinal}"));
+        for ordinal in 0..wanted {
+            match find(ordinal) {
+                Some(pod) if is_ready(pod) => {}
+                Some(pod) if pod["metadata"]["labels"]["controller-revision-hash"] == revision => return None,
+                Some(_) => break,
+                None => {
+                    let mut template = set["spec"]["template"].clone();
+                    let pod_name = format!("{name}-{ordinal}");
+                    let labels = metadata(&mut template).entry("labels").or_insert_with(|| json!({}));
+                    labels["apps.kubernetes.io/pod-index"] = json!(ordinal.to_string());
+                    labels["controller-revision-hash"] = json!(revision);
+                    labels["statefulset.kubernetes.io/pod-name"] = json!(pod_name);
+                    template["spec"]["hostname"] = json!(pod_name);
+                    return self.make_pod(set, &template, Some(&pod_name)).err().map(|f| f.message);
+                }
+            }
+        }
+        if set["spec"]["updateStrategy"]["type"] == "OnDelete" {
+            return None;
+        }
+        for ordinal in (0..wanted).rev() {
+            let pod = find(ordinal)?;
+            if pod["metadata"]["labels"]["controller-revision-hash"] != revision {
+                let pod = pod.clone();
+                self.drop_pod(&pod);
+                return None;
+            }
+            if !is_ready(pod) {
+                return None;
+            }
+        }
+        None
+    }
+
+    pub(super) fn daemon_sets(&mut self) {
+        let Some(resource) = self.store.known("apps", "daemonsets") else { return };
+        let nodes: Vec<String> = self.all("", "nodes").iter().map(|n| text(n, "name").to_string()).collect();
+        for set in self.all("apps", "daemonsets") {
+            if set["metadata"].get("deletionTimestamp").is_some() {
+                continue;
+            }
+            let revision = hash(&set["spec"]["template"]);
+            let generation = set["metadata"]["annotations"]["deprecated.daemonset.template.generation"].clone();
+            let all = self.all("", "pods");
+            let mine: Vec<Value> = owned_by(&all, text(&set, "uid")).cloned().collect();
+            let current = |p: &Value| p["metadata"]["labels"]["controller-revision-hash"] == revision.as_str();
+            let on = |p: &Value, node: &str| p["spec"]["nodeName"] == node || p["spec"]["nodeName"].is_null();
+            for node in &nodes {
+                match mine.iter().find(|p| on(p, node)) {
+                    None => {
+                        let mut template = set["spec"]["template"].clone();
+                        let labels = metadata(&mut template).entry("labels").or_insert_with(|| json!({}));
+                        labels["controller-revision-hash"] = json!(revision);
+                        labels["pod-template-generation"] = generation.clone();
+                        if let Err(refused) = self.make_pod(&set, &template, None) {
+                            let shown = format!("Error creating: {}", refused.message);
+                            self.event(&set, "daemonset-controller", "Warning", "FailedCreate", &shown);
+                        }
+                    }
+                    Some(pod) if !current(pod) && set["spec"]["updateStrategy"]["type"] != "OnDelete" => {
+                        self.drop_pod(pod);
+                    }
+                    Some(_) => {}
+                }
+            }
+            if nodes.is_empty() {
+                for pod in &mine {
+                    self.drop_pod(pod);
+                }
+            }
+            let all = self.all("", "pods");
+            let mine: Vec<&Value> = owned_by(&all, text(&set, "uid")).collect();
+            let ready = i64::try_from(mine.iter().filter(|p| is_ready(p)).count()).unwrap_or(0);
+            let desired = i64::try_from(nodes.len()).unwrap_or(0);
+            let mut next = set.clone();
+            let status = &mut next["status"];
+            status["currentNumberScheduled"] = json!(mine.len());
+            status["numberMisscheduled"] = json!(0);
+            status["desiredNumberScheduled"] = json!(desired);
+            status["numberReady"] = json!(ready);
+            status["observedGeneration"] = set["metadata"]["generation"].clone();
+            let updated = i64::try_from(mine.iter().filter(|p| current(p)).count()).unwrap_or(0);
+            set_count(status, "updatedNumberScheduled", updated);
+            set_count(status, "numberAvailable", ready);
+            set_count(status, "numberUnavailable", desired - ready);
+            self.write_status(&resource, next);
+        }
+    }
+
+    pub(super) fn jobs(&mut self) {
+        let Some(resource) = self.store.known("batch", "jobs") else { return };
+        for job in self.all("batch", "jobs") {
+            let finished = |kind: &str| {
+                job["status"]["conditions"].as_array().is_some_and(|l| l.iter().any(|c| c["type"] == kind))
+            };
+            if finished("Complete") || job["spec"]["suspend"] == true || job["metadata"].get("deletionTimestamp").is_some() {
+                continue;
+            }
+            let all = self.all("", "pods");
+            let mine: Vec<&Value> = owned_by(&all, text(&job, "uid")).collect();
+            let mut next = job.clone();
+            let now = timestamp();
+            if mine.is_empty() {
+                if let Err(refused) = self.make_pod(&job, &job["spec"]["template"], None) {
+                    let shown = format!("Error creating: {}", refused.message);
+                    self.event(&job, "job-controller", "Warning", "FailedCreate", &shown);
+                    continue;
+                }
+            }
+            let succeeded = mine.iter().any(|p| p["status"]["phase"] == "Succeeded");
+            let ready = i64::try_from(mine.iter().filter(|p| is_ready(p)).count()).unwrap_or(0);
+            let status = &mut next["status"];
+            if status["startTime"].is_null() {
+                status["startTime"] = json!(now);
+            }
+            status["terminating"] = json!(0);
+            status["ready"] = json!(if succeeded { 0 } else { ready });
+            status["uncountedTerminatedPods"] = json!({});
+            set_count(status, "active", i64::from(!succeeded));
+            if succeeded {
+                set_count(status, "succeeded", 1);
+                status["completionTime"] = json!(now);
+                for kind in ["SuccessCriteriaMet", "Complete"] {
+                    set_condition(
+                        status,
+                        json!({
+                            "type": kind, "status": "True", "lastProbeTime": now, "lastTransitionTime": now,
+                            "reason": "CompletionsReached", "message": "Reached expected number of succeeded pods",
+                        }),
+                    );
+                }
+            }
+            self.write_status(&resource, next);
+        }
+    }
+}
+
+fn number_of(pod: &Value) -> u64 {
+    text(pod, "resourceVersion").parse().unwrap_or_default()
+}
