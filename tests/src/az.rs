@@ -127,7 +127,7 @@ fn answer(cloud: &Cloud, arguments: &[String], state: AzState) -> Answer {
         ["version"] => print(&version(state)),
         ["cloud", "show"] => print(&azure_cloud()),
         ["account", "get-access-token"] => access_token(cloud, arguments, state),
-        ["account", "show"] => signed_in(state).map_or_else(|| print(&account(cloud, state, 0)), |refusal| refusal),
+        ["account", "show"] => signed_in(state).unwrap_or_else(|| print(&account(cloud, state, 0))),
         ["account", "list"] if state == AzState::NotSignedIn => print(&json!([])),
         ["account", "list"] => {
             print(&Value::from((0..cloud.azure.world.subscriptions.len()).map(|at| account(cloud, state, at)).collect::<Vec<_>>()))

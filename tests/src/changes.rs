@@ -59,6 +59,15 @@ fn differences(report: &mut String, at: &str, old: &Value, new: &Value) {
         }
         return;
     }
+    if let (Some(a), Some(b)) = (old.as_array(), new.as_array())
+        && a.len() == b.len()
+    {
+        for (number, (old, new)) in a.iter().zip(b).enumerate() {
+            let name = new["name"].as_str().map_or_else(|| number.to_string(), ToOwned::to_owned);
+            differences(report, &format!("{at}[{name}]"), old, new);
+        }
+        return;
+    }
     _ = writeln!(report, "    {}: {} → {}", at.trim_start_matches('.'), short(old), short(new));
 }
 
@@ -74,6 +83,12 @@ fn short(value: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn goes_into_lists_by_name() {
+        let with = |image: &str| BTreeMap::from([("a".to_owned(), json!({"containers": [{"name": "app", "image": image}]}))]);
+        assert_eq!(between(&with("x"), &with("y")), "sandbox: what changed\n~ a\n    containers[app].image: \"x\" → \"y\"");
+    }
 
     #[test]
     fn tells_what_came_what_went_and_what_is_different() {

@@ -13,6 +13,7 @@ use crate::keys::RsaKey;
 use crate::kube::KubeCluster;
 use crate::world::World;
 
+mod assignments;
 mod clusters;
 pub(crate) mod credentials;
 pub(crate) mod errors;

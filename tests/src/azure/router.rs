@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::azure::errors::{gateway, not_allowed, parent_not_found, resource_not_found};
-use crate::azure::{Azure, Store, clusters, covers, credentials, graph, identities, lists, operations, roles, targets, vaults, versions};
+use crate::azure::{
+    Azure, Store, assignments, clusters, covers, credentials, graph, identities, lists, operations, roles, targets, vaults, versions,
+};
 use crate::entra::{self, Caller};
 use crate::http::{Request, Response, percent_decode};
 
@@ -190,9 +192,9 @@ fn route(azure: &Azure, request: &Request) -> Response {
         "microsoft.storage/storageaccounts"
         | "microsoft.cognitiveservices/accounts"
         | "microsoft.cognitiveservices/accounts/deployments" => targets::handle(azure, &path, request),
-        "microsoft.authorization/roleassignments" => roles::assignments(azure, &caller, &path, request),
+        "microsoft.authorization/roleassignments" => assignments::handle(azure, &caller, &path, request),
         "microsoft.authorization/roledefinitions" => roles::definitions(&path, request),
-        "microsoft.authorization/permissions" => roles::permissions(azure, &caller, &path, request),
+        "microsoft.authorization/permissions" => assignments::permissions(azure, &caller, &path, request),
         "microsoft.authorization/locks" if request.method == "GET" => locks(azure, &path),
         _ => gateway(404, "InvalidResourceType", &format!("The resource type '{kind}' is not served by the sandbox.")),
     }

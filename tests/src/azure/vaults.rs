@@ -37,12 +37,9 @@ fn change(azure: &Azure, path: &Path, request: &Request) -> Response {
     };
     if request.method == "PUT" {
         let kept = |name: &str| found.body["properties"][name].clone();
-        let mut fresh = json!({"vaultUri": kept("vaultUri"), "provisioningState": "Succeeded"});
+        let fresh = json!({"vaultUri": kept("vaultUri"), "provisioningState": "Succeeded", "accessPolicies": []});
         if !properties.contains_key("tenantId") || !properties.contains_key("sku") {
             return bad_request("tenantId and sku are required.");
-        }
-        for name in ["accessPolicies"] {
-            fresh[name] = json!([]);
         }
         found.body["properties"] = fresh;
     }

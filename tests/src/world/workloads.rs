@@ -9,6 +9,8 @@ pub fn workloads() -> Vec<Value> {
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
         account("default", "default"),
         account("kube-system", "default"),
+        account("kube-public", "default"),
+        account("kube-node-lease", "default"),
         account("shop", "default"),
         account("shop", "api"),
     ];

@@ -6,6 +6,7 @@ mod exchange;
 mod graph;
 mod identities;
 mod interference;
+mod program;
 mod signin;
 mod support;
 mod targets;
