@@ -81,16 +81,16 @@ fn variables(account: &Target, cloud: &Cloud, _: Client) -> Vec<Variable> {
     ]
 }
 
-/// Accounts of kind OpenAI and AIServices list their models; an account of the older services answers the same path
-/// family for documents, which `Cognitive Services User` may read.
+/// Accounts of kind OpenAI and AIServices list their models; an account for several services holds Document
+/// Intelligence, whose resource details `Cognitive Services User` may read.
 fn probe(account: &Target, cloud: &Cloud) -> Probe {
     let scope = format!("https://{}/.default", cloud.cognitive_suffix);
     if account.is_kind("CognitiveServices") {
-        let url = format!("{}documentintelligence/documentModels?api-version=2024-11-30", cognitive_endpoint(account, cloud));
-        return Probe { scope, what: "list its document models", url, headers: &[] };
+        let url = format!("{}documentintelligence/info?api-version=2024-11-30", cognitive_endpoint(account, cloud));
+        return Probe { scope, what: "read the resource details", url, headers: &[] };
     }
     let base = if account.is_kind("OpenAI") { openai_base(account, cloud) } else { cognitive_endpoint(account, cloud) };
-    Probe { scope, what: "list its models", url: format!("{base}openai/models?api-version=2024-10-21"), headers: &[] }
+    Probe { scope, what: "list models", url: format!("{base}openai/models?api-version=2024-10-21"), headers: &[] }
 }
 
 #[cfg(test)]

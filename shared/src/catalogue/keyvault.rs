@@ -78,7 +78,7 @@ fn variables(vault: &Target, cloud: &Cloud, client: Client) -> Vec<Variable> {
 fn probe(vault: &Target, cloud: &Cloud) -> Probe {
     Probe {
         scope: scope(cloud),
-        what: "list the names of its secrets",
+        what: "list the names of secrets",
         url: format!("{}secrets?maxresults=1&api-version=7.6", endpoint(vault, cloud)),
         headers: &[],
     }

@@ -54,7 +54,7 @@ fn variables(account: &Target, cloud: &Cloud, client: Client) -> Vec<Variable> {
 fn probe(account: &Target, cloud: &Cloud) -> Probe {
     Probe {
         scope: "https://storage.azure.com/.default".into(),
-        what: "list its containers",
+        what: "list containers",
         url: format!("{}?comp=list&maxresults=1", endpoint(account, cloud)),
         headers: &[("x-ms-version", "2023-11-03")],
     }

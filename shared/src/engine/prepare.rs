@@ -196,13 +196,14 @@ async fn service_account(
         })
     });
     let own = survey.workload.as_ref().and_then(Workload::service_account).filter(|a| *a != "default");
-    if let (Some(asked), Some(own)) = (&request.service_account, own) {
-        if asked != own && recorded.as_ref().is_none_or(|r| &r.name != asked) {
-            let workload = survey.workload.as_ref().map(ToString::to_string).unwrap_or_default();
-            return Err(Problem::new(Kind::Usage, "KC1312", format!("{workload} runs as service account `{own}`, not `{asked}`"))
-                .why("a workload keeps the service account that it names")
-                .fix("leave --service-account away"));
-        }
+    if let (Some(asked), Some(own)) = (&request.service_account, own)
+        && asked != own
+        && recorded.as_ref().is_none_or(|r| &r.name != asked)
+    {
+        let workload = survey.workload.as_ref().map(ToString::to_string).unwrap_or_default();
+        return Err(Problem::new(Kind::Usage, "KC1312", format!("{workload} runs as service account `{own}`, not `{asked}`"))
+            .why("a workload keeps the service account that it names")
+            .fix("leave --service-account away"));
     }
     if let Some(recorded) =
         recorded.filter(|r| own.is_none_or(|o| o == r.name) && request.service_account.as_ref().is_none_or(|a| *a == r.name))
@@ -219,13 +220,13 @@ async fn service_account(
         async move { reads.get(kube, &resources::SERVICE_ACCOUNT, Some(namespace.as_str()), &name).await }
     };
     let (found, default) = join(read(name.clone()), read("default".into())).await;
-    if let (Some(found), None) = (found?, &request.service_account) {
-        if !crate::steps::is_ours(&found) {
-            return Err(Problem::new(Kind::Failed, "KC1313", format!("service account `{name}` exists and the workload does not use it"))
-                .why("the workload runs as `default` and would get an account of that name, with whatever rights it has")
-                .fix(format!("use it: --service-account {name}"))
-                .fix("or name another one: --service-account NAME"));
-        }
+    if let (Some(found), None) = (found?, &request.service_account)
+        && !crate::steps::is_ours(&found)
+    {
+        return Err(Problem::new(Kind::Failed, "KC1313", format!("service account `{name}` exists and the workload does not use it"))
+            .why("the workload runs as `default` and would get an account of that name, with whatever rights it has")
+            .fix(format!("use it: --service-account {name}"))
+            .fix("or name another one: --service-account NAME"));
     }
     let pull = default?.map(|d| d["imagePullSecrets"].clone()).unwrap_or_default();
     let image_pull_secrets = pull.as_array().into_iter().flatten().filter_map(|s| s["name"].as_str()).map(str::to_owned).collect();
@@ -387,7 +388,8 @@ fn record(
     let receipts = examined.iter().map(|(id, e)| {
         // A receipt that is still true stays as it is, so that a run with nothing to do writes nothing.
         let kept = past.and_then(|p| p.receipts.get(id)).filter(|r| r.done && !e.change.writes() && r.ownership == e.intent.ownership);
-        (id.clone(), kept.cloned().unwrap_or_else(|| e.intent.clone()))
+        let found = || if e.change.writes() { e.intent.clone() } else { crate::steps::done(&e.intent) };
+        (id.clone(), kept.cloned().unwrap_or_else(found))
     });
     Record {
         version: RECORD_VERSION,

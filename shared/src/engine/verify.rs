@@ -78,7 +78,7 @@ pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_
     let (token_text, exchange_text, data_text) = (
         format!("mint a token of service account {}", account.name),
         format!("exchange it at Entra for identity {client_id}"),
-        format!("{} of {} with that identity", probe.what, chain.target.name()),
+        format!("with that identity, {} at {}", probe.what, chain.target.name()),
     );
     let assertion = match kube.mint_token(&account.namespace, &account.name, TOKEN_EXCHANGE_AUDIENCE, 600).await {
         Ok(minted) => minted,
@@ -135,7 +135,7 @@ async fn exchange(
             );
             return Ok(Err((refused.message, fix)));
         }
-        wait(events, attempt, format!("Entra to know the new trust ({} s so far)", began.elapsed().as_secs())).await;
+        wait(events, attempt, format!("waiting for Entra to know the new trust ({} s so far)", began.elapsed().as_secs())).await;
     }
     Ok(Err((String::new(), String::new())))
 }
@@ -173,8 +173,12 @@ async fn read(
             };
             return Ok(Err((message.trim().trim_end_matches(':').to_owned(), fix)));
         }
-        wait(events, attempt, format!("the grant to take effect in {} ({} s so far)", chain.target.name(), began.elapsed().as_secs()))
-            .await;
+        wait(
+            events,
+            attempt,
+            format!("waiting for the grant to take effect in {} ({} s so far)", chain.target.name(), began.elapsed().as_secs()),
+        )
+        .await;
     }
     Ok(Ok(String::new()))
 }

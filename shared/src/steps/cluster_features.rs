@@ -89,7 +89,7 @@ impl Step for ClusterFeatures {
             let current = cx.arm.get(self.cluster.as_str(), api::MANAGED_CLUSTERS).await?.unwrap_or_default();
             let body = enabled(&current)?;
             let etag = current["eTag"].as_str();
-            cx.waiting("cluster", "AKS to switch on the OIDC issuer and workload identity (about 4 minutes)");
+            cx.waiting("cluster", "waiting for AKS to switch on the OIDC issuer and workload identity (about 4 minutes)");
             let written = cx.arm.put(self.cluster.as_str(), api::MANAGED_CLUSTERS, &body, etag).await?;
             if !learn(cx, &written.body) {
                 let cluster = cx.arm.get(self.cluster.as_str(), api::MANAGED_CLUSTERS).await?.unwrap_or_default();
@@ -130,7 +130,7 @@ impl ClusterFeatures {
                 return Err(Problem::new(Kind::TimedOut, "KC4606", format!("cluster `{}` is still being updated", self.cluster.name()))
                     .fix("run the same command again later"));
             }
-            cx.waiting("cluster", "the update of the cluster that an earlier run began");
+            cx.waiting("cluster", "waiting for the update of the cluster that an earlier run began");
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
     }

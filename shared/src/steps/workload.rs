@@ -161,18 +161,12 @@ impl Workload {
     }
 
     fn refused(&self, failure: kube::Failure) -> Problem {
-        match failure.is_conflict_of_managers() {
-            Some(conflicts) => {
-                let (manager, field) = conflicts.into_iter().next().unwrap_or_default();
-                Problem::new(
-                    Kind::Failed,
-                    "KC3301",
-                    format!("{}/{} is managed by `{manager}` where we have to write", self.kind, self.name),
-                )
-                .why(format!("{manager} owns the field {field}; what it sets stays"))
-                .fix("connect with --patch=never and put the printed patch into the manifest that it applies")
-            }
-            None => failure.into(),
+        let conflict = failure.is_conflict_of_managers().is_some();
+        let problem = Problem::from(failure);
+        if conflict {
+            problem.fix("or connect with --patch=never and put the printed patch into the manifest that it applies")
+        } else {
+            problem
         }
     }
 

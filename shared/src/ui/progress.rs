@@ -81,12 +81,12 @@ impl Display {
     fn wait(&mut self, id: &str, why: &str) {
         if self.live.is_some() {
             let doing = self.doing.get(id).cloned();
-            return self.spin(id, doing.map_or_else(|| format!("waiting for {why}"), |d| format!("{d}: {why}")));
+            return self.spin(id, doing.map_or_else(|| why.to_owned(), |d| format!("{d}: {why}")));
         }
         let due = self.reminded.get(id).is_none_or(|at| at.elapsed() >= REMIND);
         if due {
             self.reminded.insert(id.to_owned(), Instant::now());
-            self.line(&format!("  ◎ waiting: {why}"));
+            self.line(&format!("  ◎ {why}"));
         }
     }
 
