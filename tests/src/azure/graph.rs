@@ -4,7 +4,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::azure::errors::error;
 use crate::azure::router::Path;
 use crate::azure::{Azure, Resource, kql};
 use crate::entra::Caller;
@@ -127,13 +126,6 @@ fn container(azure: &Azure, one: &Resource) -> Value {
 }
 
 fn invalid(code: &str, message: &str) -> Response {
-    let mut answer = error(400, "BadRequest", "The query or its options are not valid.");
-    answer = Response::json(
-        400,
-        &json!({"error": {
-            "code": "BadRequest", "message": "The query or its options are not valid.", "details": [{"code": code, "message": message}],
-        }}),
-    )
-    .with("content-type", answer.header("content-type").unwrap_or("application/json").to_owned());
-    answer
+    let details = [json!({"code": code, "message": message})];
+    Response::json(400, &json!({"error": {"code": "BadRequest", "message": "The query or its options are not valid.", "details": details}}))
 }

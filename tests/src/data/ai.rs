@@ -47,7 +47,11 @@ fn serve(azure: &Azure, request: &Request, account: &Value) -> Response {
     let caller = match entra::check(azure, request, AI) {
         Ok(caller) => caller,
         Err(Refusal::Tenant(_)) => {
-            return error(400, "Tenant provided in token does not match resource token", "The token is of another tenant than the account.");
+            return error(
+                400,
+                "Tenant provided in token does not match resource token",
+                "The token is of another tenant than the account.",
+            );
         }
         Err(_) => {
             return error(

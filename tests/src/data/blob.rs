@@ -112,15 +112,14 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
 fn error(azure: &Azure, status: u16, code: &str, message: &str) -> Response {
     let id = uuid::Uuid::new_v4();
     let body = format!("<Error><Code>{code}</Code><Message>{message}\nRequestId:{id}\nTime:{}</Message></Error>", azure.timestamp());
-    xml(azure, status, &body).with("x-ms-error-code", code)
+    xml(status, &body).with("x-ms-error-code", code)
 }
 
-fn xml(azure: &Azure, status: u16, body: &str) -> Response {
+fn xml(status: u16, body: &str) -> Response {
     // The byte order mark is really there, and has tripped parsers.
     Response::text(status, &format!("\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?>{body}"))
         .with("content-type", "application/xml")
         .with("server", "Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0")
         .with("x-ms-request-id", uuid::Uuid::new_v4().to_string())
         .with("x-ms-version", "2023-11-03")
-        .with("x-ms-sandbox-time", azure.timestamp())
 }
