@@ -1,5 +1,7 @@
 //! The house stands: each room uses only what stands to its right, and only the ui prints. Reads the sources.
 
+#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

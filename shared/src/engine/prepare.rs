@@ -212,6 +212,15 @@ async fn service_account(
     }
     let namespace = survey.namespace.clone();
     if let Some(own) = own {
+        // An account that another connection of ours made is set by this one too: letting go of the first must not take
+        // it away from the second.
+        let mut made = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(|s| match s {
+            StepSpec::ServiceAccount(s) => Some(s),
+            _ => None,
+        });
+        if let Some(made) = made.find(|s| s.create && s.name == own && s.namespace == namespace) {
+            return Ok(made.clone());
+        }
         return Ok(spec::ServiceAccount { namespace, name: own.to_owned(), create: false, image_pull_secrets: vec![] });
     }
     let name = request.service_account.clone().or_else(|| survey.workload.as_ref().map(|w| w.name.clone())).unwrap_or_default();
