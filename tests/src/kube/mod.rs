@@ -147,6 +147,8 @@ struct Call<'a> {
     namespace: String,
     name: String,
     subresource: String,
+    /// The name and namespace that authorization counts the request as being about.
+    scope: (String, String),
     resource: Option<Arc<Resource>>,
 }
 
@@ -175,8 +177,8 @@ impl Call<'_> {
             group: self.group.clone(),
             resource: self.plural.clone(),
             subresource: self.subresource.clone(),
-            name: self.name.clone(),
-            namespace: self.namespace.clone(),
+            name: self.scope.0.clone(),
+            namespace: self.scope.1.clone(),
             path: None,
         }
     }
@@ -348,6 +350,7 @@ impl KubeCluster {
             namespace: text(&object, "namespace").to_string(),
             name: String::new(),
             subresource: String::new(),
+            scope: (String::new(), text(&object, "namespace").to_string()),
             resource: Some(resource.clone()),
         };
         if state.store.get(&resource, &call.namespace, text(&object, "name")).is_some() {
@@ -387,9 +390,7 @@ impl KubeCluster {
                 meta.shift_remove(gone);
             }
             if let Some(annotations) = meta.get_mut("annotations").and_then(Value::as_object_mut) {
-                annotations.retain(|k, _| {
-                    k != "deployment.kubernetes.io/revision" && k != "deprecated.daemonset.template.generation"
-                });
+                annotations.retain(|k, _| k != "deployment.kubernetes.io/revision" && k != "deprecated.daemonset.template.generation");
                 if annotations.is_empty() {
                     meta.shift_remove("annotations");
                 }
@@ -474,11 +475,7 @@ impl KubeCluster {
             _ => return Err(Failure::method_not_allowed()),
         };
         let kind = written.object["kind"].as_str().unwrap_or_default();
-        let shown = if kind == resource.kind {
-            read::show(&resource, &written.object, read::form(call.accept()))
-        } else {
-            written.object
-        };
+        let shown = if kind == resource.kind { read::show(&resource, &written.object, read::form(call.accept())) } else { written.object };
         let mut response = Response::json(written.code, &shown);
         for warning in written.warnings {
             // Several warnings are several headers of one name.
@@ -513,11 +510,9 @@ fn authenticate(state: &State, request: &Request) -> Outcome<UserInfo> {
         None => UserInfo::anonymous(),
     };
     let Some(name) = request.header("impersonate-user") else { return Ok(user) };
-    let wanted =
-        Attributes { verb: "impersonate".into(), resource: "users".into(), name: name.into(), ..Attributes::default() };
+    let wanted = Attributes { verb: "impersonate".into(), resource: "users".into(), name: name.into(), ..Attributes::default() };
     auth::check(&state.store, &state.denials, &user, &wanted)?;
-    let groups: Vec<&str> =
-        request.headers.iter().filter(|(k, _)| k == "impersonate-group").map(|(_, v)| v.as_str()).collect();
+    let groups: Vec<&str> = request.headers.iter().filter(|(k, _)| k == "impersonate-group").map(|(_, v)| v.as_str()).collect();
     Ok(UserInfo::new(name, &groups))
 }
 
@@ -553,15 +548,18 @@ fn take_apart<'a>(state: &State, request: &'a Request, user: UserInfo) -> Option
         _ => "unknown",
     };
     // A list that is pinned to one name counts as being about that name, to authorization and in its messages.
-    let pinned = if matches!(verb, "list" | "watch") { select::single_name(request.q("fieldSelector").unwrap_or_default()) } else { None };
+    let pinned = match verb {
+        "list" | "watch" | "deletecollection" => select::single_name(request.q("fieldSelector").unwrap_or_default()),
+        _ => None,
+    };
     let resource = state.store.resource(&group, &version, &plural);
-    if group.is_empty() && plural == "namespaces" && !name.is_empty() {
-        namespace = name.clone();
+    // A namespace itself counts as being inside itself, so that a role within it can allow reading it.
+    let itself = group.is_empty() && plural == "namespaces";
+    let scope = (pinned.unwrap_or(name.clone()), if itself { name.clone() } else { namespace.clone() });
+    if resource.as_ref().is_some_and(|r| !r.namespaced) {
+        namespace.clear();
     }
-    let _ = pinned;
-    let scoped = resource.as_ref().is_some_and(|r| !r.namespaced);
-    let call = Call { request, user, verb, group, plural, namespace, name, subresource, resource };
-    Some(if scoped { Call { namespace: String::new(), ..call } } else { call })
+    Some(Call { request, user, verb, group, plural, namespace, name, subresource, scope, resource })
 }
 
 /// The time of a write by the stand-in's own controllers.

@@ -73,9 +73,7 @@ impl Resource {
     /// The paths of the pod spec's owner: `spec.template` and the like.
     pub fn template_path(&self) -> Option<&'static [&'static str]> {
         match (self.group.as_str(), self.plural.as_str()) {
-            ("apps", "deployments" | "statefulsets" | "daemonsets" | "replicasets") | ("batch", "jobs") => {
-                Some(&["spec", "template"])
-            }
+            ("apps", "deployments" | "statefulsets" | "daemonsets" | "replicasets") | ("batch", "jobs") => Some(&["spec", "template"]),
             ("batch", "cronjobs") => Some(&["spec", "jobTemplate", "spec", "template"]),
             ("", "pods") => Some(&[]),
             _ => None,
@@ -85,6 +83,9 @@ impl Resource {
     pub fn verbs(&self) -> Vec<&'static str> {
         if self.is_review() {
             return vec!["create"];
+        }
+        if self.custom {
+            return vec!["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
         }
         let mut verbs = vec!["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
         if self.group.is_empty() && self.plural == "namespaces" {
@@ -159,9 +160,7 @@ pub fn builtin() -> Vec<Arc<Resource>> {
 pub fn from_definition(definition: &Value) -> Vec<Arc<Resource>> {
     let spec = &definition["spec"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-    let texts = |value: &Value| -> Vec<String> {
-        value.as_array().map(|list| list.iter().map(text).collect()).unwrap_or_default()
-    };
+    let texts = |value: &Value| -> Vec<String> { value.as_array().map(|list| list.iter().map(text).collect()).unwrap_or_default() };
     let names = &spec["names"];
     let kind = text(&names["kind"]);
     let versions = spec["versions"].as_array().cloned().unwrap_or_default();

@@ -28,20 +28,30 @@ const BY_NAME: Kind = Kind::Keyed(&[("name", None)]);
 pub fn kind(parent: &str, name: &str, value: &Value) -> Kind {
     match value {
         Value::Object(_) => match name {
-            "labels" | "annotations" | "data" | "stringData" | "binaryData" | "limits" | "requests"
-            | "volumeAttributes" | "parameters" | "hard" | "used" | "allocatable" | "capacity" => Kind::Map,
-            "selector" | "labelSelector" | "namespaceSelector" | "objectSelector" | "podSelector" | "nodeSelector"
-            | "secretKeyRef" | "configMapKeyRef" | "fieldRef" | "resourceFieldRef" | "involvedObject" | "roleRef"
-            | "nodePublishSecretRef" | "claimRef" | "regarding" => Kind::Atomic,
+            "labels" | "annotations" | "data" | "stringData" | "binaryData" | "limits" | "requests" | "volumeAttributes" | "parameters"
+            | "hard" | "used" | "allocatable" | "capacity" => Kind::Map,
+            "selector"
+            | "labelSelector"
+            | "namespaceSelector"
+            | "objectSelector"
+            | "podSelector"
+            | "nodeSelector"
+            | "secretKeyRef"
+            | "configMapKeyRef"
+            | "fieldRef"
+            | "resourceFieldRef"
+            | "involvedObject"
+            | "roleRef"
+            | "nodePublishSecretRef"
+            | "claimRef"
+            | "regarding" => Kind::Atomic,
             _ => Kind::Struct,
         },
         Value::Array(_) => match (parent, name) {
             (_, "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets")
             | (_, "schedulingGates" | "webhooks")
             | ("", "secrets") => BY_NAME,
-            ("containers" | "initContainers", "ports") => {
-                Kind::Keyed(&[("containerPort", None), ("protocol", Some("\"TCP\""))])
-            }
+            ("containers" | "initContainers", "ports") => Kind::Keyed(&[("containerPort", None), ("protocol", Some("\"TCP\""))]),
             ("spec", "ports") => Kind::Keyed(&[("port", None), ("protocol", Some("\"TCP\""))]),
             (_, "volumeMounts") => Kind::Keyed(&[("mountPath", None)]),
             (_, "volumeDevices") => Kind::Keyed(&[("devicePath", None)]),
@@ -49,7 +59,7 @@ pub fn kind(parent: &str, name: &str, value: &Value) -> Kind {
             (_, "topologySpreadConstraints") => Kind::Keyed(&[("topologyKey", None), ("whenUnsatisfiable", None)]),
             ("status", "conditions" | "addresses") => Kind::Keyed(&[("type", None)]),
             ("metadata", "ownerReferences") => Kind::Keyed(&[("uid", None)]),
-            ("metadata" | "spec", "finalizers") => Kind::Values,
+            ("metadata" | "spec", "finalizers") | (_, "volumeLifecycleModes") => Kind::Values,
             _ => Kind::Atomic,
         },
         _ => Kind::Atomic,
@@ -59,6 +69,11 @@ pub fn kind(parent: &str, name: &str, value: &Value) -> Kind {
 /// Free keys or declared fields? Only maps list their keys as items of their own.
 pub fn is_map_field(name: &str) -> bool {
     kind("", name, &json!({})) == Kind::Map
+}
+
+/// Items that are replaced as a whole although their list is keyed.
+pub fn atomic_items(name: &str) -> bool {
+    name == "ownerReferences"
 }
 
 /// The path element of an item of a keyed list.
@@ -82,11 +97,7 @@ pub fn item_element(kind: Kind, item: &Value) -> Element {
 /// The merge key of a strategic merge patch, where lists have one key only.
 pub fn strategic_key(parent: &str, name: &str) -> Option<&'static str> {
     match (parent, name) {
-        (
-            _,
-            "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets"
-            | "webhooks",
-        )
+        (_, "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets" | "webhooks")
         | ("", "secrets") => Some("name"),
         ("containers" | "initContainers", "ports") => Some("containerPort"),
         ("spec", "ports") => Some("port"),

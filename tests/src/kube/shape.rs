@@ -301,9 +301,7 @@ fn pod_spec(spec: &mut Map<String, Value>) {
             }
             for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
                 let Some(Value::Object(probe)) = container.get_mut(probe) else { continue };
-                for (key, value) in
-                    [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
-                {
+                for (key, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)] {
                     default(probe, key, json!(value));
                 }
                 if let Some(Value::Object(http)) = probe.get_mut("httpGet") {
@@ -324,8 +322,7 @@ fn pod_spec(spec: &mut Map<String, Value>) {
                 default(source, "defaultMode", json!(420));
             }
         }
-        for source in volume.get_mut("projected").and_then(|p| p.get_mut("sources")).and_then(Value::as_array_mut).into_iter().flatten()
-        {
+        for source in volume.get_mut("projected").and_then(|p| p.get_mut("sources")).and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(Value::Object(token)) = source.get_mut("serviceAccountToken") {
                 default(token, "expirationSeconds", json!(3600));
             }

@@ -115,19 +115,14 @@ fn body(call: &Call<'_>, resource: &Resource, strictness: Strictness) -> Outcome
         )));
     }
     let handled = |why: &str| {
-        Failure::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: {why}",
-            resource.kind, resource.version, resource.kind
-        ))
+        Failure::bad_request(format!("{} in version {:?} cannot be handled as a {}: {why}", resource.kind, resource.version, resource.kind))
     };
     let twice = decode::duplicates(&sent);
     let mut faults: Vec<String> = twice.iter().map(|path| format!("duplicate field {path:?}")).collect();
     let unknown = decode::drop_unknown(resource, &mut object).map_err(|why| handled(&why))?;
     faults.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
     match strictness {
-        Strictness::Strict if !faults.is_empty() => {
-            Err(handled(&format!("strict decoding error: {}", faults.join(", "))))
-        }
+        Strictness::Strict if !faults.is_empty() => Err(handled(&format!("strict decoding error: {}", faults.join(", ")))),
         Strictness::Ignore => Ok((object, Vec::new())),
         _ => Ok((object, faults)),
     }
@@ -151,9 +146,7 @@ impl State {
         let sent = text(object, "namespace").to_string();
         if resource.namespaced {
             if !sent.is_empty() && sent != call.namespace {
-                return Err(Failure::bad_request(
-                    "the namespace of the provided object does not match the namespace sent on the request",
-                ));
+                return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
             }
             metadata(object).insert("namespace".into(), json!(call.namespace));
         } else {
@@ -203,18 +196,28 @@ impl State {
         if from_events_group {
             super::events::to_core(&mut object)?;
         }
+        let unlabelled = resource.kind == "Job" && object["metadata"].get("labels").is_none();
+        if unlabelled && object["spec"]["template"]["metadata"]["labels"].is_object() {
+            let labels = object_labels(&object);
+            metadata(&mut object).insert("labels".into(), labels);
+        }
         shape::complete(resource, &mut object);
         if from_events_group {
-            metadata(&mut object);
+            object["apiVersion"] = json!("v1");
         }
         let managed = match applied {
             Some(managed) => managed,
             None => {
-                let empty =
-                    if resource.custom { json!({"metadata": {}}) } else { schema::empty_object(&resource.kind) };
+                let empty = if resource.custom { json!({"metadata": {}}) } else { schema::empty_object(&resource.kind) };
                 let writer = writer(resource, options, false, "");
                 let ignored = ignored(resource, "");
-                managers::update(managers::Managed::new(), &empty, &object, writer, ignored, &now())
+                if from_events_group {
+                    let sent = super::events::from_core(&object);
+                    let empty = super::events::from_core(&empty);
+                    managers::update(managers::Managed::new(), &empty, &sent, writer, ignored, &now())
+                } else {
+                    managers::update(managers::Managed::new(), &empty, &object, writer, ignored, &now())
+                }
             }
         };
         let uid = new_uid();
@@ -232,6 +235,11 @@ impl State {
         let mut warnings = Vec::new();
         self.admit_create(resource, namespace, &mut object, options.dry_run)?;
         prepare_create(resource, &mut object, &uid);
+        if unlabelled {
+            // The two maps are one in the real server, so the labels added to the template show here as well.
+            let labels = object_labels(&object);
+            metadata(&mut object).insert("labels".into(), labels);
+        }
         if let Some(warning) = create_warning(resource, &object) {
             warnings.push(warning);
         }
@@ -250,6 +258,12 @@ impl State {
         managers::encode(&mut object, &managed);
         warnings.extend(hidden_variables(resource, &object));
         let stored = if options.dry_run { object } else { self.store.put(Key::of(resource, namespace, &name), object) };
+        if resource.kind == "CustomResourceDefinition" && !options.dry_run {
+            // The names are accepted a moment after the create has been answered.
+            let mut accepted = stored.clone();
+            super::custom::accept(&mut accepted);
+            self.store.put(Key::of(resource, namespace, &name), accepted);
+        }
         Ok(Written { code: 201, object: stored, warnings })
     }
 
@@ -291,16 +305,12 @@ impl State {
             return Err(Failure::not_found(resource, &call.name));
         };
         if text(&object, "resourceVersion").is_empty() && (resource.plural == "leases" || resource.custom) {
-            let causes =
-                [Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update")];
+            let causes = [Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update")];
             return Err(Failure::invalid(&resource.group, &resource.plural, &call.name, &causes));
         }
         let uid = text(&object, "uid");
         if !uid.is_empty() && uid != text(&old, "uid") {
-            let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                text(&old, "uid")
-            );
+            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", text(&old, "uid"));
             return Err(Failure::conflict(resource, &call.name, &why));
         }
         let mut written = self.replace(call, &old, object, &options, None)?;
@@ -323,15 +333,21 @@ impl State {
         if kind == APPLY {
             return self.apply(call, &options);
         }
-        let patch: Value = serde_json::from_slice(&call.request.body)
-            .map_err(|e| Failure::bad_request(format!("error decoding patch: {e}")))?;
+        let patch: Value =
+            serde_json::from_slice(&call.request.body).map_err(|e| Failure::bad_request(format!("error decoding patch: {e}")))?;
         let Some(old) = self.store.get(resource, &call.namespace, &call.name).cloned() else {
             return Err(Failure::not_found(resource, &call.name));
         };
         let base = self.served(resource, &old);
         let mut new = match kind.as_str() {
             MERGE => patch::merge(&base, &patch),
-            STRATEGIC => patch::strategic(&base, &patch),
+            STRATEGIC => {
+                if let Some(item) = patch::keyless(&patch) {
+                    let text = format!("map: {} does not contain declared merge key: name", go_map(item));
+                    return Err(Failure::internal(text));
+                }
+                patch::strategic(&base, &patch)
+            }
             _ => patch::json_patch(&base, &patch)?,
         };
         let shown = if kind == STRATEGIC { go_map(&patch) } else { base.to_string() };
@@ -361,8 +377,7 @@ impl State {
         let Some(mut config) = decode::parse(&call.request.body).filter(Value::is_object) else {
             return Err(Failure::bad_request("error decoding YAML: the body is no object"));
         };
-        let (version, kind) =
-            (config["apiVersion"].as_str().unwrap_or_default(), config["kind"].as_str().unwrap_or_default());
+        let (version, kind) = (config["apiVersion"].as_str().unwrap_or_default(), config["kind"].as_str().unwrap_or_default());
         if version != resource.api_version() || kind != resource.kind {
             let shown = if version.contains('/') { version.to_string() } else { format!("/{version}") };
             return Err(Failure::bad_request(format!("invalid object type: {shown}, Kind={kind}")));
@@ -395,15 +410,12 @@ impl State {
             }
             let uid = text(&config, "uid");
             if !uid.is_empty() {
-                let why = format!(
-                    "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-                );
+                let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 return Err(Failure::conflict(resource, &call.name, &why));
             }
             call.check(self, "create")?;
             let empty = if resource.custom { json!({"metadata": {}}) } else { schema::empty_object(&resource.kind) };
-            let (object, managed) =
-                managers::apply(managers::Managed::new(), &empty, &config, &writer, ignored, options.force, &now())?;
+            let (object, managed) = managers::apply(managers::Managed::new(), &empty, &config, &writer, ignored, options.force, &now())?;
             return self.insert(resource, &call.namespace, object, options, Some(managed));
         };
         let live = self.served(resource, &old);
@@ -485,8 +497,8 @@ impl State {
         };
         prepare_update(resource, old, &mut object);
         if call.subresource.is_empty() {
-            causes.extend(validate::object(resource, &object));
             causes.extend(validate::update(resource, old, &object));
+            causes.extend(validate::object(resource, &object));
         }
         causes.extend(self.custom_causes(resource, &object));
         if !causes.is_empty() {
@@ -550,10 +562,8 @@ impl State {
             _ => None,
         };
         let mut object = self.served(resource, old);
-        let lingers = finalizer.is_some()
-            || has_finalizers(old)
-            || resource.kind == "Namespace"
-            || resource.kind == "CustomResourceDefinition";
+        let lingers =
+            finalizer.is_some() || has_finalizers(old) || resource.kind == "Namespace" || resource.kind == "CustomResourceDefinition";
         if lingers {
             if old["metadata"].get("deletionTimestamp").is_some() {
                 return object;
@@ -586,7 +596,11 @@ impl State {
             }
             return if dry { object } else { self.store.put(key, object) };
         }
-        let last = if dry { object } else { self.store.remove(&key).unwrap_or(object) };
+        let mut last = if dry { object } else { self.store.remove(&key).unwrap_or(object) };
+        if resource.kind == "Pod" {
+            let next = last["metadata"]["generation"].as_i64().unwrap_or_default() + 1;
+            metadata(&mut last).insert("generation".into(), json!(next));
+        }
         if matches!(resource.kind.as_str(), "ServiceAccount" | "Pod" | "Service" | "ResourceQuota") {
             return last;
         }
@@ -597,8 +611,7 @@ impl State {
         let resource = call.resource()?;
         let selection = call.selection()?;
         let (group, plural) = resource.storage();
-        let found: Vec<Value> =
-            self.store.list(&group, &plural, &call.namespace).filter(|o| selection.matches(o)).cloned().collect();
+        let found: Vec<Value> = self.store.list(&group, &plural, &call.namespace).filter(|o| selection.matches(o)).cloned().collect();
         let policy = call.request.q("propagationPolicy").unwrap_or_default();
         for object in &found {
             self.erase(resource, object, policy, call.request.q("dryRun") == Some("All"));
@@ -607,17 +620,16 @@ impl State {
     }
 }
 
+fn object_labels(job: &Value) -> Value {
+    job["spec"]["template"]["metadata"]["labels"].clone()
+}
+
 pub fn has_finalizers(object: &Value) -> bool {
     object["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty())
 }
 
 fn writer(resource: &Resource, options: &Options, apply: bool, subresource: &str) -> Manager {
-    Manager {
-        name: options.manager.clone(),
-        apply,
-        api_version: resource.api_version(),
-        subresource: subresource.to_string(),
-    }
+    Manager { name: options.manager.clone(), apply, api_version: resource.api_version(), subresource: subresource.to_string() }
 }
 
 /// What an endpoint does not write, and so nobody owns through it.
@@ -705,7 +717,18 @@ fn prepare_create(resource: &Resource, object: &mut Value, uid: &str) {
             }
         }
         "Pod" => object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"}),
-        "CustomResourceDefinition" => super::custom::accept(object),
+        "CustomResourceDefinition" => super::custom::fresh(object),
+        "Node" => {
+            object["spec"]["taints"] = json!([{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]);
+            object["status"] = json!({
+                "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
+                "nodeInfo": {
+                    "machineID": "", "systemUUID": "", "bootID": "", "kernelVersion": "", "osImage": "",
+                    "containerRuntimeVersion": "", "kubeletVersion": "", "kubeProxyVersion": "", "operatingSystem": "",
+                    "architecture": "",
+                },
+            });
+        }
         _ => {}
     }
 }
@@ -724,8 +747,7 @@ fn prepare_update(resource: &Resource, old: &Value, object: &mut Value) {
         value.as_object().into_iter().flatten().filter(|(k, _)| keep(k)).map(|(k, v)| (k.clone(), v.clone())).collect()
     };
     // The deployment controller copies annotations to ReplicaSets, which is why they count there and nowhere else.
-    let annotated = resource.kind == "Deployment"
-        && old["metadata"].get("annotations") != object["metadata"].get("annotations");
+    let annotated = resource.kind == "Deployment" && old["metadata"].get("annotations") != object["metadata"].get("annotations");
     if rest(old) != rest(object) || annotated {
         let next = old["metadata"]["generation"].as_i64().unwrap_or_default() + 1;
         metadata(object).insert("generation".into(), json!(next));
@@ -769,9 +791,11 @@ fn bad_data(resource: &Resource, object: &Value) -> Option<String> {
     use base64::Engine as _;
     match resource.kind.as_str() {
         "Secret" => {
-            let bad = object["data"].as_object().into_iter().flatten().any(|(_, value)| {
-                value.as_str().is_some_and(|v| base64::engine::general_purpose::STANDARD.decode(v).is_err())
-            });
+            let bad = object["data"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .any(|(_, value)| value.as_str().is_some_and(|v| base64::engine::general_purpose::STANDARD.decode(v).is_err()));
             bad.then(|| "illegal base64 data at input byte 3".to_string())
         }
         "Lease" => ["renewTime", "acquireTime"].iter().find_map(|key| {
