@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::ledger::Stored;
 use super::locate::{self, Located};
-use super::survey::{self, Survey};
+use super::survey::{self, Survey, Webhook};
 use super::{Session, preflight};
 use crate::catalogue::{self, Service};
 use crate::kube::{Access, Workload, WorkloadKind, resources};
@@ -79,9 +79,11 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     if let Some(refusal) = (service.refusal)(&located.target) {
         return Err(Problem::new(Kind::Failed, refusal.code, refusal.what).why(refusal.why).fix(refusal.fix));
     }
-    let about_to_be_enabled =
-        located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") != Some(&Value::Bool(true));
-    preflight::webhook(session, survey.webhook, about_to_be_enabled)?;
+    // An update that is still running may be the one that brings the webhook.
+    let switched_on = located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") == Some(&Value::Bool(true));
+    let about_to_be_enabled = !switched_on || crate::steps::cluster_is_busy(&located.cluster_body);
+    let webhook = if about_to_be_enabled { survey.webhook } else { settled_webhook(session, survey.webhook, former.as_ref()).await };
+    preflight::webhook(session, webhook, about_to_be_enabled)?;
     let specs = build::specs(&build::Facts {
         service,
         target: &located.target,
@@ -125,6 +127,23 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         preflight::rights(session, &cx, &all, &ledger).await?;
     }
     Ok(Prepared { cx, plan, specs, examined, retired, record, former, printed, service, target: located.target })
+}
+
+/// The webhook was looked at before Azure was: what an update has brought meanwhile counts. After a run of ours that was
+/// cut off in the middle of the update its pods may still be starting.
+async fn settled_webhook(session: &Session, seen: Webhook, former: Option<&Stored>) -> Webhook {
+    let unfinished = former.is_some_and(|f| f.record.phase == Phase::Applying);
+    let mut state = seen;
+    for look in 0..if unfinished { 30 } else { 1 } {
+        if !matches!(state, Webhook::Absent | Webhook::NotReady) {
+            break;
+        }
+        if look > 0 {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        state = survey::webhook(&session.kube).await;
+    }
+    state
 }
 
 fn check_input(service: &Service, request: &ConnectRequest) -> Result<()> {

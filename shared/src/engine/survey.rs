@@ -101,7 +101,7 @@ fn containers(workload: &Workload, asked: &[String]) -> Result<Vec<String>> {
 }
 
 /// The managed add-on and the self-managed chart register the same webhook in different namespaces.
-async fn webhook(kube: &Cluster) -> Webhook {
+pub(super) async fn webhook(kube: &Cluster) -> Webhook {
     let deployment = |namespace: &'static str| kube.get(&resources::DEPLOYMENT, Some(namespace), WEBHOOK_DEPLOYMENT);
     let registered = kube.get(&resources::MUTATING_WEBHOOK, None, WEBHOOK);
     let (registered, managed, own) = join3(registered, deployment("kube-system"), deployment("azure-workload-identity-system")).await;
