@@ -173,6 +173,8 @@ impl Bindings {
                     self.fault(&format!("{path}.{key}"), &json!("nothing"), value);
                 }
             }
+            // How often a controller has tried by now.
+            (Value::Number(_), Value::Number(_)) if path.ends_with(".count") => {}
             _ if expected == actual => {}
             _ => self.fault(path, expected, actual),
         }
@@ -415,13 +417,9 @@ async fn recorded_answers_come_out_again() {
     let (alone, controlled) = (cluster(Controllers::None), cluster(Controllers::NoKubelet));
     let (mut passed, mut cases, mut clean) = (0, 0, 0);
     let mut wrong = Vec::new();
-    let started = std::time::Instant::now();
     for case in recorded["cases"].as_array().expect("cases") {
         let name = case["name"].as_str().expect("name");
         let cluster = if case["controllers"] == true { &controlled } else { &alone };
-        if std::env::var_os("TRACE").is_some() {
-            eprintln!("{name} {:?}", started.elapsed());
-        }
         let mut bindings = Bindings::default();
         cases += 1;
         let mut failures = 0;

@@ -36,6 +36,19 @@ pub fn spawn(cluster: WeakCluster, delay: Duration) {
 }
 
 impl State {
+    /// Lets the controllers finish at once.
+    pub fn settle(&mut self) {
+        if !self.has_controllers() {
+            return;
+        }
+        // A rollout of a few pods takes some ten turns; the limit only guards against a controller that never rests.
+        for _ in 0..200 {
+            if !self.turn() {
+                return;
+            }
+        }
+    }
+
     /// One turn of all controllers; says whether anything was written.
     pub fn turn(&mut self) -> bool {
         let before = self.store.version;

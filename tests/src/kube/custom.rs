@@ -35,6 +35,17 @@ pub fn fresh(definition: &mut Value) {
     definition["status"]["acceptedNames"] = json!({"plural": "", "kind": ""});
 }
 
+/// A definition that was just marked for deletion.
+pub fn ending(definition: &mut Value) {
+    if let Some(list) = definition["status"]["conditions"].as_array_mut() {
+        list.push(json!({
+            "type": "Terminating", "status": "True", "lastTransitionTime": now(), "reason": "InstanceDeletionPending",
+            "message":
+                "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+        }));
+    }
+}
+
 fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

@@ -6,7 +6,6 @@ use k8s_openapi::api;
 use serde_json::Value;
 
 use super::fields::{self, Element};
-use super::merge::At;
 use super::resources::Resource;
 use super::schema::{self, Kind};
 use super::status::{Failure, Outcome};
@@ -278,6 +277,3 @@ pub fn parse(body: &[u8]) -> Option<Value> {
     let value: Value = serde_saphyr::from_str(text).ok()?;
     value.is_object().then_some(value)
 }
-
-/// Marks the root for callers that walk with the merge engine.
-pub const ROOT: At<'static> = At::ROOT;

@@ -113,11 +113,12 @@ fn aggregated(state: &State, groups: Vec<(String, Vec<String>)>) -> Response {
 }
 
 fn aggregated_version(state: &State, group: &str, version: &str) -> Value {
-    let kind_of = |group: &str, version: &str, kind: &Value| json!({"group": group, "version": version, "kind": kind});
+    // Empty for the group and version that the list is about, as the server has it.
+    let kind_of = |kind: &Value| json!({"group": "", "version": "", "kind": kind});
     let resources: Vec<Value> = of_version(state, group, version)
         .map(|r| {
             let mut item = json!({
-                "resource": r.plural, "responseKind": kind_of(&r.group, &r.version, &json!(r.kind)),
+                "resource": r.plural, "responseKind": kind_of(&json!(r.kind)),
                 "scope": if r.namespaced { "Namespaced" } else { "Cluster" }, "singularResource": r.singular,
                 "verbs": r.verbs(),
             });
@@ -133,7 +134,7 @@ fn aggregated_version(state: &State, group: &str, version: &str) -> Value {
                     .iter()
                     .map(|sub| {
                         let (kind, other) = sub_kind(r, sub);
-                        let shown = if other.is_null() { kind_of(&r.group, &r.version, &kind) } else { other };
+                        let shown = if other.is_null() { kind_of(&kind) } else { other };
                         let verbs = if *sub == "token" { json!(["create"]) } else { json!(["get", "patch", "update"]) };
                         json!({"subresource": sub, "responseKind": shown, "verbs": verbs})
                     })

@@ -216,6 +216,9 @@ impl KubeCluster {
         for object in auth::bootstrap() {
             cluster.apply_object("kube-apiserver", object);
         }
+        if options.controllers == Controllers::All {
+            cluster.plant_node();
+        }
         cluster
     }
 
@@ -359,8 +362,31 @@ impl KubeCluster {
         } else {
             let _ = state.create(&call);
         }
+        if !self.inner.started.load(std::sync::atomic::Ordering::SeqCst) {
+            // Nobody has looked yet: what is planted before the first request has been there for long.
+            state.settle();
+        }
         drop(state);
         self.inner.work.notify_one();
+    }
+
+    /// A node that is ready, so that DaemonSets have somewhere to run.
+    fn plant_node(&self) {
+        let name = "aks-nodepool1-12345678-vmss000000";
+        self.apply_object(
+            "kubelet",
+            json!({
+                "apiVersion": "v1", "kind": "Node",
+                "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}},
+            }),
+        );
+        let mut state = self.state();
+        let Some(resource) = state.store.known("", "nodes") else { return };
+        if let Some(mut node) = state.store.get(&resource, "", name).cloned() {
+            node["spec"] = json!({});
+            node["status"]["conditions"] = json!([{"type": "Ready", "status": "True", "reason": "KubeletReady"}]);
+            state.store.put(Key::of(&resource, "", name), node);
+        }
     }
 
     /// Every object in full, in order of resource, namespace and name.
@@ -431,7 +457,7 @@ impl KubeCluster {
         let user = authenticate(&state, request)?;
         let path = request.path.as_str();
         let verb = request.method.to_lowercase();
-        let Some(mut call) = take_apart(&state, request, user.clone()) else {
+        let Some(call) = take_apart(&state, request, user.clone()) else {
             let wanted = Attributes { verb, path: Some(path.to_string()), ..Attributes::default() };
             auth::check(&state.store, &state.denials, &user, &wanted)?;
             if request.method != "GET" {

@@ -15,7 +15,7 @@ pub struct Resource {
     pub short: Vec<String>,
     pub categories: Vec<String>,
     pub namespaced: bool,
-    /// `status` first where there is one.
+    /// In alphabetical order, as discovery lists them.
     pub subresources: Vec<&'static str>,
     /// Counts `metadata.generation`.
     pub generation: bool,
@@ -101,9 +101,9 @@ type Row = (&'static str, &'static str, &'static str, &'static str, &'static str
 const TABLE: &[Row] = &[
     ("", "v1", "configmaps", "ConfigMap", "cm", true, "", false),
     ("", "v1", "events", "Event", "ev", true, "", false),
-    ("", "v1", "namespaces", "Namespace", "ns", false, "status finalize", false),
+    ("", "v1", "namespaces", "Namespace", "ns", false, "finalize status", false),
     ("", "v1", "nodes", "Node", "no", false, "status", false),
-    ("", "v1", "pods", "Pod", "po", true, "status log", true),
+    ("", "v1", "pods", "Pod", "po", true, "log status", true),
     ("", "v1", "resourcequotas", "ResourceQuota", "quota", true, "status", false),
     ("", "v1", "secrets", "Secret", "", true, "", false),
     ("", "v1", "serviceaccounts", "ServiceAccount", "sa", true, "token", false),
@@ -111,9 +111,9 @@ const TABLE: &[Row] = &[
     ("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", "crd crds", false, "status", true),
     ("apps", "v1", "controllerrevisions", "ControllerRevision", "", true, "", false),
     ("apps", "v1", "daemonsets", "DaemonSet", "ds", true, "status", true),
-    ("apps", "v1", "deployments", "Deployment", "deploy", true, "status scale", true),
-    ("apps", "v1", "replicasets", "ReplicaSet", "rs", true, "status scale", true),
-    ("apps", "v1", "statefulsets", "StatefulSet", "sts", true, "status scale", true),
+    ("apps", "v1", "deployments", "Deployment", "deploy", true, "scale status", true),
+    ("apps", "v1", "replicasets", "ReplicaSet", "rs", true, "scale status", true),
+    ("apps", "v1", "statefulsets", "StatefulSet", "sts", true, "scale status", true),
     ("events.k8s.io", "v1", "events", "Event", "ev", true, "", false),
     ("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", "", false, "", false),
     ("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", "", false, "", false),

@@ -14,7 +14,7 @@ impl State {
     pub fn issuer_document(&self) -> Value {
         json!({
             "issuer": self.issuer,
-            "jwks_uri": format!("{}openid/v1/jwks", self.issuer),
+            "jwks_uri": format!("{}/openid/v1/jwks", self.issuer.trim_end_matches('/')),
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
@@ -67,7 +67,7 @@ impl State {
             "sub": format!("system:serviceaccount:{}:{}", call.namespace, call.name),
         });
         let end = jiff::Timestamp::from_second(issued + seconds).unwrap_or(jiff::Timestamp::MAX);
-        Ok(json!({
+        let mut answer = json!({
             "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
             "metadata": {
                 "name": call.name, "namespace": call.namespace, "uid": uid,
@@ -78,7 +78,26 @@ impl State {
                 "token": self.key.sign_jwt(&claims),
                 "expirationTimestamp": end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             },
-        }))
+        });
+        let agent = call.request.header("user-agent").unwrap_or("unknown");
+        let writer = Manager {
+            name: call.request.q("fieldManager").unwrap_or(agent.split('/').next().unwrap_or_default()).to_string(),
+            apply: false,
+            api_version: "authentication.k8s.io/v1".into(),
+            subresource: "token".into(),
+        };
+        let empty = json!({"metadata": {}, "spec": {"audiences": null, "expirationSeconds": null, "boundObjectRef": null}});
+        let mut asked = json!({"metadata": {}, "spec": spec});
+        if !spec.is_object() {
+            asked["spec"] = json!({});
+        }
+        asked["spec"]["expirationSeconds"] = json!(seconds);
+        for key in ["audiences", "boundObjectRef"] {
+            asked["spec"][key] = spec[key].clone();
+        }
+        let managed = managers::update(Managed::new(), &empty, &asked, writer, &[], &super::store::now());
+        managers::encode(&mut answer, &managed);
+        Ok(answer)
     }
 
     /// The user of a token; `audiences` empty means the server's own. The error is the TokenReview's.

@@ -44,7 +44,8 @@ pub fn kind(parent: &str, name: &str, value: &Value) -> Kind {
             | "roleRef"
             | "nodePublishSecretRef"
             | "claimRef"
-            | "regarding" => Kind::Atomic,
+            | "regarding"
+            | "requiredDuringSchedulingIgnoredDuringExecution" => Kind::Atomic,
             _ => Kind::Struct,
         },
         Value::Array(_) => match (parent, name) {
@@ -57,6 +58,7 @@ pub fn kind(parent: &str, name: &str, value: &Value) -> Kind {
             (_, "volumeDevices") => Kind::Keyed(&[("devicePath", None)]),
             (_, "hostAliases" | "podIPs" | "hostIPs") => Kind::Keyed(&[("ip", None)]),
             (_, "topologySpreadConstraints") => Kind::Keyed(&[("topologyKey", None), ("whenUnsatisfiable", None)]),
+            ("status", "conditions") if is_job_conditions(value) => Kind::Atomic,
             ("status", "conditions" | "addresses") => Kind::Keyed(&[("type", None)]),
             ("metadata", "ownerReferences") => Kind::Keyed(&[("uid", None)]),
             ("metadata" | "spec", "finalizers") | (_, "volumeLifecycleModes") => Kind::Values,
@@ -64,6 +66,15 @@ pub fn kind(parent: &str, name: &str, value: &Value) -> Kind {
         },
         _ => Kind::Atomic,
     }
+}
+
+/// A Job's conditions are the only ones that are replaced as a whole; their types tell them.
+fn is_job_conditions(value: &Value) -> bool {
+    let of_job = |c: &Value| {
+        let kind = c["type"].as_str().unwrap_or_default();
+        matches!(kind, "Complete" | "Failed" | "SuccessCriteriaMet" | "FailureTarget" | "Suspended")
+    };
+    value.as_array().is_some_and(|list| list.iter().any(of_job))
 }
 
 /// Free keys or declared fields? Only maps list their keys as items of their own.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::resources::Resource;
-use super::schema::{self, Kind};
+use super::schema;
 use super::store::metadata;
 
 /// Drops what Go's `omitempty` would not print.
@@ -110,7 +110,17 @@ pub fn complete(resource: &Resource, object: &mut Value) {
             let spec = object_of(map, "spec");
             pod_spec(spec);
             default(spec, "enableServiceLinks", json!(true));
-            default(object_of(map, "status"), "phase", json!("Pending"));
+            let status = object_of(map, "status");
+            default(status, "phase", json!("Pending"));
+            for container in list_mut(status, "containerStatuses").filter_map(Value::as_object_mut) {
+                default(container, "lastState", json!({}));
+            }
+            for condition in list_mut(status, "conditions").filter_map(Value::as_object_mut) {
+                // Printed even when it has no value.
+                for key in ["lastProbeTime", "lastTransitionTime"] {
+                    condition.entry(key).or_insert(Value::Null);
+                }
+            }
         }
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => webhooks(map),
         "CSIDriver" => {
@@ -358,10 +368,4 @@ fn definition(map: &mut Map<String, Value>) {
     let kind = names.get("kind").and_then(Value::as_str).unwrap_or_default().to_string();
     default(names, "singular", json!(kind.to_lowercase()));
     default(names, "listKind", json!(format!("{kind}List")));
-}
-
-/// Is this a keyed list with an item twice? Such a body cannot be applied.
-pub fn is_keyed(parent: &str, name: &str, value: &Value) -> Option<Kind> {
-    let kind = schema::kind(parent, name, value);
-    matches!(kind, Kind::Keyed(_)).then_some(kind)
 }

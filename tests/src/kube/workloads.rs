@@ -60,7 +60,7 @@ pub fn set_condition(status: &mut Value, mut condition: Value) {
 }
 
 pub fn drop_condition(status: &mut Value, kind: &str) {
-    if let Some(list) = status["conditions"].as_array_mut() {
+    if let Some(list) = status.get_mut("conditions").and_then(Value::as_array_mut) {
         list.retain(|c| c["type"] != kind);
         if list.is_empty()
             && let Some(map) = status.as_object_mut()
@@ -291,6 +291,9 @@ impl State {
                     labels["controller-revision-hash"] = json!(revision);
                     labels["statefulset.kubernetes.io/pod-name"] = json!(pod_name);
                     template["spec"]["hostname"] = json!(pod_name);
+                    if let Some(service) = set["spec"]["serviceName"].as_str().filter(|s| !s.is_empty()) {
+                        template["spec"]["subdomain"] = json!(service);
+                    }
                     return self.make_pod(set, &template, Some(&pod_name)).err().map(|f| f.message);
                 }
             }

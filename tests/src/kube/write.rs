@@ -497,8 +497,10 @@ impl State {
         };
         prepare_update(resource, old, &mut object);
         if call.subresource.is_empty() {
-            causes.extend(validate::update(resource, old, &object));
-            causes.extend(validate::object(resource, &object));
+            let (change, whole) = (validate::update(resource, old, &object), validate::object(resource, &object));
+            let change_first = matches!(resource.kind.as_str(), "Secret" | "ConfigMap");
+            let (first, second) = if change_first { (change, whole) } else { (whole, change) };
+            causes.extend(first.into_iter().chain(second));
         }
         causes.extend(self.custom_causes(resource, &object));
         if !causes.is_empty() {
@@ -587,6 +589,7 @@ impl State {
                     self.store.remove(&key);
                     self.store.version += 1;
                 }
+                super::custom::ending(&mut object);
                 let version = self.store.version.to_string();
                 metadata(&mut object).insert("resourceVersion".into(), json!(version));
                 return object;
@@ -599,7 +602,10 @@ impl State {
         let mut last = if dry { object } else { self.store.remove(&key).unwrap_or(object) };
         if resource.kind == "Pod" {
             let next = last["metadata"]["generation"].as_i64().unwrap_or_default() + 1;
-            metadata(&mut last).insert("generation".into(), json!(next));
+            let meta = metadata(&mut last);
+            meta.insert("generation".into(), json!(next));
+            meta.insert("deletionTimestamp".into(), json!(now()));
+            meta.insert("deletionGracePeriodSeconds".into(), json!(0));
         }
         if matches!(resource.kind.as_str(), "ServiceAccount" | "Pod" | "Service" | "ResourceQuota") {
             return last;
