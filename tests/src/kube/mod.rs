@@ -18,6 +18,7 @@ mod managers;
 mod merge;
 mod patch;
 mod pods;
+mod proto;
 mod read;
 mod resources;
 mod reviews;
@@ -47,6 +48,8 @@ use store::{Key, Store, metadata, new_uid, now, text};
 
 use crate::http::{Request, Response, percent_decode};
 use crate::keys::RsaKey;
+
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// Which controllers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -439,8 +442,16 @@ impl KubeCluster {
     }
 
     /// Answers one API request; a watch answers with a stream.
-    pub async fn handle(&self, request: Request) -> Response {
+    pub async fn handle(&self, mut request: Request) -> Response {
         self.start_controllers();
+        if request.header("content-type").is_some_and(|kind| kind.starts_with(PROTOBUF)) {
+            let Some(object) = proto::to_json(&request.body) else {
+                return Failure::unsupported_media_type("415: Unsupported Media Type".into()).response();
+            };
+            request.body = object.to_string().into_bytes();
+            request.headers.retain(|(name, _)| name != "content-type");
+            request.headers.push(("content-type".into(), "application/json".into()));
+        }
         let writes = request.method != "GET";
         let response = match self.answer(&request) {
             Ok(response) => response,
@@ -494,6 +505,7 @@ impl KubeCluster {
             "get" | "list" => return state.read(&call),
             "watch" => return state.watch(&call, self),
             "create" if call.name.is_empty() => state.create(&call)?,
+            "update" | "patch" if call.subresource == "scale" => state.write_scale(&call)?,
             "update" => state.update(&call)?,
             "patch" => state.patch(&call)?,
             "delete" => state.delete(&call)?,

@@ -289,7 +289,7 @@ fn decode_continue(token: &str) -> Outcome<String> {
     Ok(value["start"].as_str().unwrap_or_default().to_string())
 }
 
-fn scale(object: &Value) -> Value {
+pub fn scale(object: &Value) -> Value {
     let labels = object["spec"]["selector"]["matchLabels"].as_object();
     let selector: Vec<String> = labels.into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
     let meta = &object["metadata"];

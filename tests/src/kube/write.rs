@@ -526,6 +526,28 @@ impl State {
         Ok(Written { code: 200, object, warnings })
     }
 
+    /// `PUT` or `PATCH` of the scale subresource: only the replicas count.
+    pub fn write_scale(&mut self, call: &Call<'_>) -> Outcome<Written> {
+        let resource = call.resource()?;
+        let patched = call.verb == "patch";
+        let options = options(call, if patched { "PatchOptions" } else { "UpdateOptions" }, &content_type(call))?;
+        let Some(old) = self.store.get(resource, &call.namespace, &call.name).cloned() else {
+            return Err(Failure::not_found(resource, &call.name));
+        };
+        let sent = decode::parse(&call.request.body).ok_or_else(|| Failure::bad_request("the body is no object"))?;
+        let scale = super::read::scale(&old);
+        let wanted = match content_type(call).as_str() {
+            JSON_PATCH => patch::json_patch(&scale, &sent)?,
+            _ if patched => patch::merge(&scale, &sent),
+            _ => sent,
+        };
+        let mut object = old.clone();
+        object["spec"]["replicas"] = wanted["spec"]["replicas"].clone();
+        metadata(&mut object).insert("resourceVersion".into(), wanted["metadata"]["resourceVersion"].clone());
+        let written = self.replace(call, &old, object, &options, None)?;
+        Ok(Written::new(200, super::read::scale(&written.object)))
+    }
+
     pub fn delete(&mut self, call: &Call<'_>) -> Outcome<Written> {
         let resource = call.resource()?;
         let sent = decode::parse(&call.request.body).unwrap_or(Value::Null);
