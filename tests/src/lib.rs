@@ -26,6 +26,7 @@ pub mod az;
 mod azure;
 mod ca;
 mod cloud;
+pub mod contract;
 mod control;
 mod data;
 mod entra;
