@@ -1,5 +1,7 @@
 //! The real kubectl as a second client of the stand-in: what it can work with is not bent to the product.
 
+#![expect(clippy::expect_used, reason = "a test may end where its ground gives way")]
+
 use std::path::Path;
 use std::process::Output;
 use std::time::Duration;

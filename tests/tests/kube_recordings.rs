@@ -3,8 +3,10 @@
 //! The recordings are reference material that does not ship with the code; `CONNECT_REFERENCE_DATA` names the folder that
 //! holds `recordings/kubernetes.json`. Without it the test says so and passes.
 
+#![expect(clippy::expect_used, reason = "a test may end where its ground gives way")]
+
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -253,7 +255,7 @@ fn outline(body: &Value) -> Value {
     json!({"code": body["code"], "reason": body["reason"], "fields": fields})
 }
 
-fn request(step: &Value, bindings: &Bindings, data: &PathBuf) -> Request {
+fn request(step: &Value, bindings: &Bindings, data: &Path) -> Request {
     let sent = &step["request"];
     let path = bindings.fill(sent["path"].as_str().expect("path"));
     let (path, query) = path.split_once('?').unwrap_or((&path, ""));
@@ -327,7 +329,7 @@ fn jwt(step: &Value, answer: &Value) -> Option<Value> {
     Some(json!({"header": header, "claims": part(1)}))
 }
 
-async fn replay(cluster: &KubeCluster, step: &Value, bindings: &mut Bindings, data: &PathBuf) -> Vec<String> {
+async fn replay(cluster: &KubeCluster, step: &Value, bindings: &mut Bindings, data: &Path) -> Vec<String> {
     let expected = &step["response"];
     let tries = if step["poll"] == true { 60 } else { 1 };
     let before = bindings.values.clone();

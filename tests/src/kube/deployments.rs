@@ -77,7 +77,7 @@ impl State {
     fn deployment(&mut self, resource: &Resource, sets: &Resource, mut deployment: Value) {
         let all = self.all("apps", "replicasets");
         let mut mine: Vec<Value> = owned_by(&all, text(&deployment, "uid")).cloned().collect();
-        mine.sort_by_key(|s| revision(s));
+        mine.sort_by_key(revision);
         let template = deployment["spec"]["template"].clone();
         let paused = deployment["spec"]["paused"] == true;
         let place = mine.iter().position(|s| bare(s) == template);

@@ -172,7 +172,7 @@ fn compare_at(l: Option<&Value>, r: Option<&Value>, at: At<'_>, path: &mut Vec<E
         match (l, r) {
             (None, Some(_)) => out.added.insert(path),
             (Some(_), None) => out.removed.insert(path),
-            (Some(a), Some(b)) if a != b && !(empty(l) && empty(r) && !a.is_null() && !b.is_null()) => {
+            (Some(a), Some(b)) if a != b => {
                 out.modified.insert(path);
             }
             _ => {}

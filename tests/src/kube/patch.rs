@@ -22,10 +22,10 @@ pub fn merge(target: &Value, patch: &Value) -> Value {
 
 /// A strategic merge patch: keyed lists merge by item, `$patch`, `$setElementOrder` and the like are obeyed.
 pub fn strategic(target: &Value, patch: &Value) -> Value {
-    strategic_at(target, patch, "", "")
+    strategic_at(target, patch, "")
 }
 
-fn strategic_at(target: &Value, patch: &Value, parent: &str, name: &str) -> Value {
+fn strategic_at(target: &Value, patch: &Value, name: &str) -> Value {
     let Some(changes) = patch.as_object() else { return patch.clone() };
     if changes.get("$patch") == Some(&json!("replace")) {
         let kept: Map<String, Value> = changes.iter().filter(|(k, _)| *k != "$patch").map(pair).collect();
@@ -56,7 +56,7 @@ fn strategic_at(target: &Value, patch: &Value, parent: &str, name: &str) -> Valu
                 let order = changes.get(&format!("$setElementOrder/{key}")).and_then(Value::as_array);
                 strategic_list(&current, items, order, name, key)
             }
-            _ => strategic_at(&current, change, name, key),
+            _ => strategic_at(&current, change, key),
         };
         out.insert(key.clone(), next);
     }
@@ -68,7 +68,6 @@ fn strategic_at(target: &Value, patch: &Value, parent: &str, name: &str) -> Valu
             out.insert(key.to_string(), strategic_list(&current, &[], Some(order), name, key));
         }
     }
-    let _ = parent;
     Value::Object(out)
 }
 
@@ -99,8 +98,8 @@ fn strategic_list(current: &Value, items: &[Value], order: Option<&Vec<Value>>, 
         let found = out.iter().position(|old| old[key] == item[key]);
         match (item["$patch"] == "delete", found) {
             (true, _) => out.retain(|old| old[key] != item[key]),
-            (false, Some(at)) => out[at] = strategic_at(&out[at].clone(), item, parent, name),
-            (false, None) => out.push(strategic_at(&Value::Null, item, parent, name)),
+            (false, Some(at)) => out[at] = strategic_at(&out[at].clone(), item, name),
+            (false, None) => out.push(strategic_at(&Value::Null, item, name)),
         }
     }
     Value::Array(reorder(out, order.map_or(items, Vec::as_slice), current, key))

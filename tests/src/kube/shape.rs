@@ -16,7 +16,7 @@ pub fn tidy(resource: &Resource, object: &mut Value) {
         drop_nulls(object);
         return;
     }
-    tidy_at(object, "", "");
+    tidy_at(object, "");
 }
 
 fn drop_nulls(value: &mut Value) {
@@ -30,16 +30,16 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-fn tidy_at(value: &mut Value, parent: &str, name: &str) {
+fn tidy_at(value: &mut Value, name: &str) {
     match value {
         Value::Object(map) => {
             let free = !name.is_empty() && schema::is_map_field(name) || name == "matchLabels";
             for (key, inner) in map.iter_mut() {
-                tidy_at(inner, name, key);
+                tidy_at(inner, key);
             }
             map.retain(|key, inner| if free { !inner.is_null() } else { !is_zero(name, key, inner) });
         }
-        Value::Array(list) => list.iter_mut().for_each(|item| tidy_at(item, parent, name)),
+        Value::Array(list) => list.iter_mut().for_each(|item| tidy_at(item, name)),
         _ => {}
     }
 }

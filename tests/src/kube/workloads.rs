@@ -382,12 +382,12 @@ impl State {
             let mine: Vec<&Value> = owned_by(&all, text(&job, "uid")).collect();
             let mut next = job.clone();
             let now = timestamp();
-            if mine.is_empty() {
-                if let Err(refused) = self.make_pod(&job, &job["spec"]["template"], None) {
-                    let shown = format!("Error creating: {}", refused.message);
-                    self.event(&job, "job-controller", "Warning", "FailedCreate", &shown);
-                    continue;
-                }
+            if mine.is_empty()
+                && let Err(refused) = self.make_pod(&job, &job["spec"]["template"], None)
+            {
+                let shown = format!("Error creating: {}", refused.message);
+                self.event(&job, "job-controller", "Warning", "FailedCreate", &shown);
+                continue;
             }
             let succeeded = mine.iter().any(|p| p["status"]["phase"] == "Succeeded");
             let counted: Vec<Value> = mine
