@@ -26,12 +26,13 @@ Options:
   --role-delay SECONDS     Role assignments take effect after this
   --credential-delay SECS  Federated credentials take effect after this
   --cluster-update SECS    How long a cluster update runs (1)
+  --retry-after SECS       When clients of a running operation are told to ask again: by themselves many wait for 30 s
   --not-signed-in          az has no account
   --any-version            Take every api-version: for clients other than the product
   --az PROGRAM|real        This Azure CLI instead of the stand-in; 'real' is the first on PATH. It has to sign in:
                            az login --use-device-code, or --service-principal with the planted application
   --log FILE               Write every request with its answer there, one JSON object a line
-  --state FILE             Write there what Azure held before and after the command, as JSON
+  --state FILE             Write there what Azure and the clusters held before and after the command, as JSON
   -h, --help               This text
 ";
 
@@ -108,6 +109,7 @@ fn parse(arguments: &[String]) -> anyhow::Result<Option<Options>> {
             "--role-delay" => world.knobs.role_propagation = seconds(value()?)?,
             "--credential-delay" => world.knobs.credential_propagation = seconds(value()?)?,
             "--cluster-update" => world.knobs.cluster_update = seconds(value()?)?,
+            "--retry-after" => world.knobs.retry_after = Some(value()?.parse().context("--retry-after")?),
             "--not-signed-in" => world.knobs.az = sandbox::knobs::AzState::NotSignedIn,
             "--any-version" => world.knobs.strict_api_versions = false,
             "--az" => {
@@ -148,7 +150,6 @@ fn as_sandbox(arguments: &[String]) -> anyhow::Result<u8> {
     let sandbox = runtime.block_on(Sandbox::start(world))?;
     link_programs(&sandbox, az.as_deref())?;
     let before = changes::everything(&sandbox);
-    let azure_before = sandbox.control().state();
     let command = if command.is_empty() {
         welcome();
         vec![std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into())]
@@ -172,10 +173,11 @@ fn as_sandbox(arguments: &[String]) -> anyhow::Result<u8> {
             }
         }
     })?;
-    let report = changes::between(&before, &changes::everything(&sandbox));
+    let after = changes::everything(&sandbox);
+    let report = changes::between(&before, &after);
     eprintln!("{report}");
     if let Some(file) = state {
-        let both = serde_json::json!({"before": azure_before, "after": sandbox.control().state()});
+        let both = serde_json::json!({"before": before, "after": after});
         std::fs::write(&file, both.to_string()).with_context(|| file.display().to_string())?;
     }
     if let Some(file) = log {
