@@ -1,7 +1,5 @@
 //! The stand-in's rules that the product leans on most, without the recordings: they hold on every machine.
 
-#![expect(clippy::expect_used, reason = "a test may end where its ground gives way")]
-
 use std::time::Duration;
 
 use sandbox::http::{Body, Request};

@@ -106,7 +106,8 @@ fn webhook(state: &State, namespace: &str, pod: &mut Value) -> Outcome<()> {
     };
     let refuse = |why: String| {
         let message = format!("admission webhook \"mutation.azure-workload-identity.io\" denied the request: {why}");
-        Failure::new(403, Some("Forbidden"), message)
+        // The webhook answers 400 without a reason, and the API server hands that on.
+        Failure::new(400, None, message)
     };
     let name = pod["spec"]["serviceAccountName"].as_str().filter(|n| !n.is_empty()).unwrap_or("default").to_string();
     let found = state.store.known("", "serviceaccounts").and_then(|r| state.store.get(&r, namespace, &name));
