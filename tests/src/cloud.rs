@@ -34,6 +34,9 @@ impl Cloud {
         if host == "login.microsoftonline.com" {
             return Some(Kind::Entra);
         }
+        if host == "graph.microsoft.com" {
+            return Some(Kind::People);
+        }
         if self.clusters.contains_key(host) {
             return Some(Kind::Kube);
         }
@@ -53,6 +56,7 @@ impl Cloud {
         match kind {
             Kind::Arm | Kind::Graph => self.azure.handle(&request),
             Kind::Entra => entra::handle(&self.azure, &request),
+            Kind::People => entra::people::handle(&self.azure, &request),
             Kind::Oidc => entra::published_keys(&self.azure, &request),
             Kind::KeyVault => data::vault::handle(&self.azure, &request),
             Kind::Blob => data::blob::handle(&self.azure, &request),

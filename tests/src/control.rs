@@ -21,6 +21,8 @@ pub enum Kind {
     Graph,
     /// The directory's token endpoint.
     Entra,
+    /// Microsoft Graph: the directory's objects.
+    People,
     /// Key Vault data plane.
     KeyVault,
     /// Blob data plane.
@@ -285,6 +287,6 @@ pub(crate) fn writes(kind: Kind, method: &str, path: &str, query: &[(String, Str
             (changing || method == "POST") && !dry && !asking
         }
         Kind::KeyVault | Kind::Blob | Kind::OpenAi => changing || method == "POST",
-        Kind::Graph | Kind::Entra | Kind::Oidc | Kind::Az | Kind::Unknown => false,
+        Kind::Graph | Kind::Entra | Kind::People | Kind::Oidc | Kind::Az | Kind::Unknown => false,
     }
 }

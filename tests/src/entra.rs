@@ -1,6 +1,7 @@
 //! The directory: who a token is for, and the endpoint that hands tokens out.
 //!
-//! Grants are told apart in [`token`]; another kind of sign-in is another arm there.
+//! Grants are told apart in [`token`]; another kind of sign-in is another arm there. The exchange of a cluster's token, which
+//! is what all this is about, is here; what other clients need to sign in is in [`grants`] and [`discovery`].
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,12 @@ use crate::azure::lists::under;
 use crate::http::{Request, Response, parse_pairs};
 use crate::keys::{peek_claims, verify_jwt};
 
+mod discovery;
+mod grants;
+pub(crate) mod people;
+
+/// Names that stand for whatever tenant the user belongs to.
+const MANY: &[&str] = &["common", "organizations"];
 /// Application id of the Azure CLI.
 const AZ_CLIENT: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
 /// ARM takes tokens for both of its names.
@@ -125,40 +132,10 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     let parts: Vec<&str> = request.path.trim_matches('/').split('/').collect();
     match (request.method.as_str(), parts.as_slice()) {
         ("POST", [tenant, "oauth2", "v2.0", "token"]) => token(azure, tenant, request),
-        ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
-            if !is_tenant(azure, tenant) {
-                return refuse(azure, 400, "invalid_tenant", 90002, &format!("Tenant '{tenant}' not found."));
-            }
-            let id = &azure.world.tenant;
-            let base = format!("https://login.microsoftonline.com/{id}");
-            Response::json(
-                200,
-                &json!({
-                    "token_endpoint": format!("{base}/oauth2/v2.0/token"),
-                    "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
-                    "jwks_uri": format!("{base}/discovery/v2.0/keys"),
-                    "response_modes_supported": ["query", "fragment", "form_post"],
-                    "subject_types_supported": ["pairwise"],
-                    "id_token_signing_alg_values_supported": ["RS256"],
-                    "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
-                    "scopes_supported": ["openid", "profile", "email", "offline_access"],
-                    "issuer": format!("{base}/v2.0"),
-                    "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
-                    "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
-                    "tenant_region_scope": "EU",
-                    "cloud_instance_name": "microsoftonline.com",
-                }),
-            )
-        }
+        ("POST", [tenant, "oauth2", "v2.0", "devicecode"]) => grants::device_code(azure, tenant, request),
+        ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => discovery::openid(azure, tenant),
         ("GET", [_, "discovery", "v2.0", "keys"]) => Response::json(200, &azure.key.jwks()),
-        ("GET", ["common", "discovery", "instance"]) => Response::json(
-            200,
-            &json!({
-                "tenant_discovery_endpoint": format!("https://login.microsoftonline.com/{}/v2.0/.well-known/openid-configuration", azure.world.tenant),
-                "api-version": "1.1",
-                "metadata": [{"preferred_network": "login.microsoftonline.com", "preferred_cache": "login.windows.net", "aliases": ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"]}],
-            }),
-        ),
+        ("GET", ["common", "discovery", "instance"]) => discovery::instance(azure, request),
         _ => Response::empty(404),
     }
 }
@@ -170,12 +147,18 @@ fn is_tenant(azure: &Azure, name: &str) -> bool {
 fn token(azure: &Azure, tenant: &str, request: &Request) -> Response {
     let form = parse_pairs(&String::from_utf8_lossy(&request.body));
     let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
+    match field("grant_type") {
+        Some("urn:ietf:params:oauth:grant-type:device_code" | "device_code") => return grants::by_device_code(azure, tenant, &field),
+        Some("refresh_token") => return grants::by_refresh_token(azure, tenant, &field),
+        _ => {}
+    }
+    // An application is of one tenant: the names for many are none here.
     if !is_tenant(azure, tenant) {
         return refuse(azure, 400, "invalid_request", 90002, &format!("Tenant '{tenant}' not found."));
     }
     match field("grant_type") {
         Some("client_credentials") if field("client_assertion").is_some() => exchange(azure, &field),
-        Some("client_credentials") => refuse(azure, 401, "invalid_client", 7_000_216, "A client assertion is required here."),
+        Some("client_credentials") => grants::by_secret(azure, &field),
         Some(other) => refuse(azure, 400, "unsupported_grant_type", 70003, &format!("The grant type '{other}' is not supported.")),
         None => refuse(azure, 400, "invalid_request", 900_144, "The request body must contain the parameter 'grant_type'."),
     }

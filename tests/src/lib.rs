@@ -24,8 +24,9 @@ pub use crate::control::{Control, Entry, Kind, is_write};
 
 pub mod az;
 mod azure;
-mod ca;
+pub mod ca;
 mod cloud;
+pub mod contract;
 mod control;
 mod data;
 mod entra;

@@ -26,8 +26,13 @@ Options:
   --role-delay SECONDS     Role assignments take effect after this
   --credential-delay SECS  Federated credentials take effect after this
   --cluster-update SECS    How long a cluster update runs (1)
+  --retry-after SECS       When clients of a running operation are told to ask again: by themselves many wait for 30 s
   --not-signed-in          az has no account
   --any-version            Take every api-version: for clients other than the product
+  --az PROGRAM|real        This Azure CLI instead of the stand-in; 'real' is the first on PATH. It has to sign in:
+                           az login --use-device-code, or --service-principal with the planted application
+  --log FILE               Write every request with its answer there, one JSON object a line
+  --state FILE             Write there what Azure and the clusters held before and after the command, as JSON
   -h, --help               This text
 ";
 
@@ -77,12 +82,16 @@ fn as_kubectl(arguments: &[String]) -> anyhow::Result<u8> {
 
 struct Options {
     world: World,
+    az: Option<String>,
+    log: Option<PathBuf>,
+    state: Option<PathBuf>,
     command: Vec<String>,
 }
 
 fn parse(arguments: &[String]) -> anyhow::Result<Option<Options>> {
     let mut world = World::planted();
     let mut issuer = None;
+    let (mut az, mut log, mut state) = (None, None, None);
     let mut rest = arguments.iter();
     let mut command = Vec::new();
     while let Some(word) = rest.next() {
@@ -100,8 +109,16 @@ fn parse(arguments: &[String]) -> anyhow::Result<Option<Options>> {
             "--role-delay" => world.knobs.role_propagation = seconds(value()?)?,
             "--credential-delay" => world.knobs.credential_propagation = seconds(value()?)?,
             "--cluster-update" => world.knobs.cluster_update = seconds(value()?)?,
+            "--retry-after" => world.knobs.retry_after = Some(value()?.parse().context("--retry-after")?),
             "--not-signed-in" => world.knobs.az = sandbox::knobs::AzState::NotSignedIn,
             "--any-version" => world.knobs.strict_api_versions = false,
+            "--az" => {
+                az = Some(value()?);
+                world = world.with_service_principal();
+                world.knobs.strict_api_versions = false;
+            }
+            "--log" => log = Some(PathBuf::from(value()?)),
+            "--state" => state = Some(PathBuf::from(value()?)),
             "--" => {
                 command.extend(rest.cloned());
                 break;
@@ -121,17 +138,17 @@ fn parse(arguments: &[String]) -> anyhow::Result<Option<Options>> {
         let cluster = world.current_context.clone();
         world = world.with_workload_identity(&cluster, on);
     }
-    Ok(Some(Options { world, command }))
+    Ok(Some(Options { world, az, log, state, command }))
 }
 
 fn as_sandbox(arguments: &[String]) -> anyhow::Result<u8> {
-    let Some(Options { world, command }) = parse(arguments)? else {
+    let Some(Options { world, az, log, state, command }) = parse(arguments)? else {
         print!("{USAGE}");
         return Ok(0);
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let sandbox = runtime.block_on(Sandbox::start(world))?;
-    link_programs(&sandbox)?;
+    link_programs(&sandbox, az.as_deref())?;
     let before = changes::everything(&sandbox);
     let command = if command.is_empty() {
         welcome();
@@ -156,18 +173,49 @@ fn as_sandbox(arguments: &[String]) -> anyhow::Result<u8> {
             }
         }
     })?;
-    let report = changes::between(&before, &changes::everything(&sandbox));
+    let after = changes::everything(&sandbox);
+    let report = changes::between(&before, &after);
     eprintln!("{report}");
+    if let Some(file) = state {
+        let both = serde_json::json!({"before": before, "after": after});
+        std::fs::write(&file, both.to_string()).with_context(|| file.display().to_string())?;
+    }
+    if let Some(file) = log {
+        let lines: String =
+            sandbox.control().log().iter().map(|entry| serde_json::to_string(entry).map(|line| line + "\n")).collect::<Result<_, _>>()?;
+        std::fs::write(&file, lines).with_context(|| file.display().to_string())?;
+    }
     Ok(exit_code(status))
 }
 
-fn link_programs(sandbox: &Sandbox) -> anyhow::Result<()> {
+fn link_programs(sandbox: &Sandbox, az: Option<&str>) -> anyhow::Result<()> {
     let own = std::env::current_exe().context("own program")?;
-    for name in ["az", "kubectl-connect", "kubectl_complete-connect"] {
+    for name in ["kubectl-connect", "kubectl_complete-connect"] {
         sandbox.link(name, &own)?;
+    }
+    match az {
+        None => sandbox.link("az", &own)?,
+        Some(program) => real_az(sandbox, program)?,
     }
     if which::which("kubectl").is_err() {
         sandbox.link("kubectl", &own)?;
+    }
+    Ok(())
+}
+
+/// Makes room for another Azure CLI: nobody is signed in yet, as its own record of tokens is empty.
+fn real_az(sandbox: &Sandbox, program: &str) -> anyhow::Result<()> {
+    let name = if program == "real" { "az" } else { program };
+    let found = which::which(name).with_context(|| format!("--az: no program {name}"))?;
+    std::fs::remove_file(sandbox.dir().join("azure/azureProfile.json")).context("sign-in of the stand-in")?;
+    // It looks for its own parts beside where it lies: a link would do for most, this does for all.
+    let script = sandbox.bin().join("az");
+    let quoted = found.display().to_string().replace('\'', "'\\''");
+    std::fs::write(&script, format!("#!/bin/sh\nexec '{quoted}' \"$@\"\n")).context("start of az")?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).context("start of az")?;
     }
     Ok(())
 }

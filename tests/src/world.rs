@@ -20,6 +20,14 @@ pub const SUBSCRIPTION: &str = "22222222-aaaa-4bbb-8ccc-000000000001";
 pub const OTHER_SUBSCRIPTION: &str = "22222222-aaaa-4bbb-8ccc-000000000002";
 /// Object id of the signed-in user.
 pub const USER: &str = "33333333-aaaa-4bbb-8ccc-000000000001";
+/// Application id of the service principal, see [`World::with_service_principal`].
+pub const APPLICATION: &str = "33333333-aaaa-4bbb-8ccc-000000000002";
+/// Object id of the service principal.
+pub const APPLICATION_OBJECT: &str = "33333333-aaaa-4bbb-8ccc-000000000003";
+/// Its secret.
+pub const APPLICATION_SECRET: &str = "planted-client-secret";
+/// Role that may do everything.
+const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 /// The directory's domain.
 pub const DOMAIN: &str = "contoso.example";
 /// Where everything is.
@@ -41,6 +49,19 @@ pub struct User {
     pub name: String,
     /// Object id.
     pub object_id: String,
+}
+
+/// An application with a secret, for sign-in as a service principal.
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// Display name.
+    pub name: String,
+    /// Application id.
+    pub client_id: String,
+    /// Object id of its service principal.
+    pub object_id: String,
+    /// Its secret.
+    pub secret: String,
 }
 
 /// What ties an ARM object to an API server.
@@ -69,6 +90,8 @@ pub struct World {
     pub subscriptions: Vec<Subscription>,
     /// The user of `az login`.
     pub user: User,
+    /// Applications of the tenant.
+    pub applications: Vec<Application>,
     /// ARM objects.
     pub resources: Vec<Value>,
     /// Role assignments: scope, principal, its type, role GUID.
@@ -122,11 +145,11 @@ impl World {
                 (vault.to_owned(), names.into_iter().map(|name| (name.to_owned(), format!("planted-secret-value-{name}"))).collect())
             })
             .collect();
-        let owner = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
         Self {
             tenant: TENANT.into(),
             domain: DOMAIN.into(),
-            assignments: subscriptions.iter().map(|one| (format!("/subscriptions/{}", one.id), USER.to_owned(), "User", owner)).collect(),
+            assignments: subscriptions.iter().map(|one| (format!("/subscriptions/{}", one.id), USER.to_owned(), "User", OWNER)).collect(),
+            applications: Vec::new(),
             subscriptions: subscriptions.into(),
             user: User { name: "dev@contoso.example".into(), object_id: USER.into() },
             resources,
@@ -147,6 +170,20 @@ impl World {
                 if on { json!({"enabled": true, "issuerURL": issuer}) } else { json!({"enabled": false}) };
             body["properties"]["securityProfile"] = if on { json!({"workloadIdentity": {"enabled": true}}) } else { json!({}) };
         }
+        self
+    }
+
+    /// Plants a service principal that owns the subscriptions, for clients that sign in as one.
+    #[must_use]
+    pub fn with_service_principal(mut self) -> Self {
+        self.applications.push(Application {
+            name: "deployer".into(),
+            client_id: APPLICATION.into(),
+            object_id: APPLICATION_OBJECT.into(),
+            secret: APPLICATION_SECRET.into(),
+        });
+        let scopes = self.subscriptions.iter().map(|one| format!("/subscriptions/{}", one.id));
+        self.assignments.extend(scopes.map(|scope| (scope, APPLICATION_OBJECT.to_owned(), "ServicePrincipal", OWNER)));
         self
     }
 

@@ -39,10 +39,10 @@ impl Prepared {
                 }
             }
         }
-        let client_id = self.cx.outputs.known().client_id;
+        let known = self.cx.outputs.known();
         let complete = walked.failed.is_empty() && walked.left.is_empty();
         let closed = ledger.close(|record| {
-            record.client_id = client_id;
+            (record.client_id, record.principal_id) = (known.client_id, known.principal_id);
             if complete {
                 record.phase = Phase::Ready;
                 record.verified = None;

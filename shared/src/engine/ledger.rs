@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use futures::future::join;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, Notify};
 
@@ -133,17 +134,37 @@ impl Ledger {
     /// # Errors
     /// Somebody else is at work on the connection, or changed it since we looked.
     pub async fn open(kube: &Cluster, record: Record, former: Option<&Stored>) -> Result<Ledger> {
-        let lease = Lease::take(kube, &record.namespace, &Record::object_name(&record.name)).await?;
+        let name = Record::object_name(&record.name);
         let mut page = Page {
-            record,
             resource_version: former.map(|f| f.resource_version.clone()),
             written: former.map(|f| f.record.clone()),
             fault: None,
+            record,
         };
-        if let Err(problem) = write(kube, &mut page).await {
-            lease.release().await;
-            return Err(problem);
-        }
+        let namespace = page.record.namespace.clone();
+        let take = Lease::take(kube, &namespace, &name);
+        let (lease, written) = match former {
+            // Creating the record is a lock of its own, so both go at once; who gets only one of them lets go of it.
+            None => join(take, write(kube, &mut page)).await,
+            Some(_) => {
+                let lease = take.await?;
+                (Ok(lease), write(kube, &mut page).await)
+            }
+        };
+        let lease = match (lease, written) {
+            (Ok(lease), Ok(())) => lease,
+            (Ok(lease), Err(problem)) => {
+                lease.release().await;
+                return Err(problem);
+            }
+            (Err(problem), written) => {
+                if written.is_ok() {
+                    let only = Only { uid: None, resource_version: page.resource_version.clone() };
+                    kube.delete(&resources::CONFIG_MAP, Some(&namespace), &name, only).await?;
+                }
+                return Err(problem);
+            }
+        };
         let (page, dirty) = (Arc::new(Mutex::new(page)), Arc::new(Notify::new()));
         let writer = tokio::spawn(keep_writing(kube.clone(), page.clone(), dirty.clone()));
         Ok(Ledger { kube: kube.clone(), lease, page, dirty, writer })

@@ -9,29 +9,42 @@ use crate::catalogue::{self, Service};
 use crate::model::request::ConnectRequest;
 use crate::model::target::Target;
 use crate::model::{Kind, Problem, ResourceId, Result};
+use crate::plan::record::Record;
 use crate::steps::api;
 
 const CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
 const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 
-/// What was found in Azure.
+/// What the names in the request lead to.
+pub(super) struct Found {
+    /// The cluster's id, as Azure spells it.
+    pub cluster: ResourceId,
+    /// The target's id.
+    pub target: ResourceId,
+    /// The identity that the user named.
+    pub identity: Option<ResourceId>,
+    /// What Resource Graph last saw of the cluster; null where it was not asked.
+    pub cluster_seen: Value,
+    /// Names of children that the target's id led to, by the service's flag for them.
+    pub children: Vec<(String, String)>,
+}
+
+/// What was found in Azure, read fresh.
 pub(super) struct Located {
     /// The cluster's id, as Azure spells it.
     pub cluster: ResourceId,
-    /// The cluster, read fresh.
+    /// The cluster.
     pub cluster_body: Value,
     /// Tenant of the cluster's subscription.
     pub tenant: String,
-    /// The target, read fresh.
+    /// The target.
     pub target: Target,
-    /// The identity that the user named.
-    pub identity: Option<ResourceId>,
     /// Names of children that the target's id led to, by the service's flag for them.
     pub children: Vec<(String, String)>,
 }
 
 /// Finds everything that the request names in Azure.
-pub(super) async fn locate(session: &Session, service: &Service, request: &ConnectRequest) -> Result<Located> {
+pub(super) async fn search(session: &Session, service: &Service, request: &ConnectRequest) -> Result<Found> {
     let named = Named::from(session, service, request)?;
     let rows = if named.is_complete(service) { Vec::new() } else { graph(session, service, request, &named).await? };
     let cluster = match named.cluster {
@@ -48,12 +61,28 @@ pub(super) async fn locate(session: &Session, service: &Service, request: &Conne
         (None, Some(asked)) => Some(identity_of(&rows, asked)?),
         (None, None) => None,
     };
-    // The permissions at both scopes are asked for now, in the same round; preflight finds the answers waiting.
+    let same = |row: &&Value| row["id"].as_str().and_then(|id| id.parse().ok()).is_some_and(|id: ResourceId| id == cluster);
+    let cluster_seen = rows.iter().find(same).cloned().unwrap_or_default();
+    Ok(Found { cluster, target, identity, cluster_seen, children: named.children })
+}
+
+/// Reads what was found fresh. Everything else that planning will ask Azure for is asked in the same round; the answers
+/// wait in memory.
+pub(super) async fn read(
+    session: &Session,
+    service: &Service,
+    found: Found,
+    identity: Option<&ResourceId>,
+    former: Option<&Record>,
+) -> Result<Located> {
+    let Found { cluster, target, children, .. } = found;
     let group = cluster.group_id();
-    let permissions =
-        join_all([target.as_str(), group.as_str()].map(|scope| async move { super::preflight::permissions(session, scope).await.is_ok() }));
+    let early = join(
+        join_all([target.as_str(), group.as_str()].map(|scope| async move { super::preflight::permissions(session, scope).await.is_ok() })),
+        ask_early(session, &target, identity, former),
+    );
     let reads = join(session.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]), read_target(session, service, &target));
-    let ((cluster_body, target_body), _) = join(reads, permissions).await;
+    let ((cluster_body, target_body), _) = join(reads, early).await;
     let cluster_body = cluster_body?
         .ok_or_else(|| Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {cluster}")).fix("az aks list -o table"))?;
     let target = target_body?.ok_or_else(|| {
@@ -62,7 +91,7 @@ pub(super) async fn locate(session: &Session, service: &Service, request: &Conne
     })?;
     let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
     let tenant = tenant.map(str::to_owned).or_else(|| tenant_of(&cluster_body)).unwrap_or_default();
-    Ok(Located { tenant, target, cluster, cluster_body, identity, children: named.children })
+    Ok(Located { tenant, target, cluster, cluster_body, children })
 }
 
 /// What lives outside Azure Resource Manager gets an id of our own below the cluster's group, so that records can name it.
@@ -81,6 +110,22 @@ pub(super) async fn read_target(session: &Session, service: &Service, id: &Resou
         return Ok(rows.first().map(|row| Target::from_arm(id.clone(), row)));
     }
     Ok(session.arm.read(id.as_str(), service.api_version, &[]).await?.map(|body| Target::from_arm(id.clone(), &body)))
+}
+
+/// The identity, and where a record says that it exists, what hangs on it. Failures are told when the step looks.
+async fn ask_early(session: &Session, target: &ResourceId, identity: Option<&ResourceId>, former: Option<&Record>) {
+    let Some(identity) = identity else { return };
+    let exists = async {
+        let _ = session.arm.read(identity.as_str(), api::MANAGED_IDENTITY, &[]).await;
+    };
+    let hangs_on_it = async {
+        let Some(principal) = former.and_then(|f| f.principal_id.as_deref()) else { return };
+        let credentials = format!("{identity}/federatedIdentityCredentials");
+        let (path, filter) = crate::steps::role_assignments_of(target, principal);
+        let roles = [("$filter", filter.as_str())];
+        let _ = join(session.arm.list(&credentials, api::MANAGED_IDENTITY, &[]), session.arm.list(&path, api::AUTHORIZATION, &roles)).await;
+    };
+    join(exists, hangs_on_it).await;
 }
 
 /// A managed identity of the cluster names the tenant, where az's profile does not.

@@ -7,8 +7,8 @@ use futures::future::join;
 use serde_json::Value;
 
 use super::ledger::Stored;
-use super::locate::{self, Located};
-use super::survey::{self, Survey};
+use super::locate::{self, Found, Located};
+use super::survey::{self, Survey, Webhook};
 use super::{Session, choose, preflight};
 use crate::catalogue::{self, Service};
 use crate::kube::{Access, Workload, WorkloadKind, resources};
@@ -68,30 +68,45 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let auth = choose::auth(service, request)?;
     let scope = choose::scope(service, request)?;
     check_input(service, request, auth)?;
-    let (surveyed, located) = join(survey::survey(&session.kube, request), locate::locate(session, service, request)).await;
-    // The cluster's word first, so that two faults always give the same message.
-    let (survey, located) = (surveyed?, located?);
-    preflight::cluster_runs(&located.cluster_body, located.cluster.name(), located.cluster.resource_group())?;
-    let request = &with_children(request, &located);
+    let (surveyed, found) = join(survey::survey(&session.kube, service, request), locate::search(session, service, request)).await;
+    // A stopped cluster does not answer, and that it is stopped is the better message. Then the cluster's word first, so
+    // that two faults always give the same message.
+    if let (Err(_), Ok(found)) = (&surveyed, &found) {
+        preflight::cluster_runs(&found.cluster_seen, found.cluster.name(), found.cluster.resource_group())?;
+    }
+    let (survey, found) = (surveyed?, found?);
     let (client, sign) = choose::client(service, request, &survey)?;
     if let Some(sign) = sign {
         session.events.say(Event::Note(sign));
     }
-    let connection = name_of(service, request, located.target.name())?;
+    let connection = request.name.clone().unwrap_or_else(|| service.connection_name(found.target.name()));
     let former = survey.records.iter().find(|s| s.record.name == connection && s.record.namespace == survey.namespace).cloned();
-    conflicts(former.as_ref(), &located, service)?;
-    let identity = match auth.has_identity() {
+    conflicts(former.as_ref(), &found, service)?;
+    let who = match auth.has_identity() {
         true => {
             let account = service_account(session, request, &survey, former.as_ref()).await?;
-            Some((identity(session, request, &located, &survey, &account, former.as_ref()).await?, account))
+            Some((identity(session, request, &found, &survey, &account, former.as_ref()).await?, account))
         }
         false => None,
     };
+    let located = locate::read(session, service, found, who.as_ref().map(|(id, _)| id), former.as_ref().map(|f| &f.record)).await?;
+    let request = &with_children(request, &located);
+    preflight::cluster_runs(&located.cluster_body, located.cluster.name(), located.cluster.resource_group())?;
+    let identity = who.map(|(id, account)| {
+        let identity = spec::Identity {
+            create: id == own_identity(&located.cluster, &account),
+            id,
+            location: located.cluster_body["location"].as_str().unwrap_or_default().to_owned(),
+            owner: format!("{}/{}/{}", located.cluster.name(), account.namespace, account.name),
+        };
+        (identity, account)
+    });
     let grants = match auth {
         Auth::Secret => Vec::new(),
         _ => grants(session, service, request, &located).await?,
     };
     refuse_scope(request, &scope, &grants, &located)?;
+    let (facts, printed) = workload_facts(request, &survey, identity.as_ref().map(|(_, account)| account))?;
     if let Some(refusal) = (service.refusal)(&located.target, auth) {
         return Err(Problem::new(Kind::Failed, refusal.code, refusal.what).why(refusal.why).fix(refusal.fix));
     }
@@ -99,11 +114,12 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let (kind, place) = ((auth, client, access), (located.tenant.as_str(), connection.as_str()));
     let variables = choose::variables(service, request, &survey, former.as_ref(), &located.target, session.cloud(), kind, place)?;
     let given = choose::named(&variables, &request.secrets);
-    let (facts, printed) = workload_facts(request, &survey, identity.as_ref().map(|(_, account)| account))?;
     if identity.is_some() {
-        let about_to_be_enabled =
-            located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") != Some(&Value::Bool(true));
-        preflight::webhook(session, survey.webhook, about_to_be_enabled)?;
+        // An update that is still running may be the one that brings the webhook.
+        let switched_on = located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") == Some(&Value::Bool(true));
+        let about_to_be_enabled = !switched_on || crate::steps::cluster_is_busy(&located.cluster_body);
+        let webhook = if about_to_be_enabled { survey.webhook } else { settled_webhook(session, survey.webhook, former.as_ref()).await };
+        preflight::webhook(session, webhook, about_to_be_enabled)?;
     }
     notes(session, service, request, auth, &grants, &connection);
     let specs = build::specs(&build::Facts {
@@ -150,6 +166,23 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         preflight::rights(session, &cx, &all, &ledger).await?;
     }
     Ok(Prepared { cx, plan, specs, examined, retired, record, former, printed, service, target: located.target })
+}
+
+/// The webhook was looked at before Azure was: what an update has brought meanwhile counts. After a run of ours that was
+/// cut off in the middle of the update its pods may still be starting.
+async fn settled_webhook(session: &Session, seen: Webhook, former: Option<&Stored>) -> Webhook {
+    let unfinished = former.is_some_and(|f| f.record.phase == Phase::Applying);
+    let mut state = seen;
+    for look in 0..if unfinished { 30 } else { 1 } {
+        if !matches!(state, Webhook::Absent | Webhook::NotReady) {
+            break;
+        }
+        if look > 0 {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        state = survey::webhook(&session.kube).await;
+    }
+    state
 }
 
 fn check_input(service: &Service, request: &ConnectRequest, auth: Auth) -> Result<()> {
@@ -219,18 +252,14 @@ fn notes(session: &Session, service: &Service, request: &ConnectRequest, auth: A
     }
 }
 
-fn name_of(service: &Service, request: &ConnectRequest, target: &str) -> Result<String> {
-    Ok(request.name.clone().unwrap_or_else(|| service.connection_name(target)))
-}
-
 /// A name can stand for one target only: the connection would silently change what a workload talks to.
-fn conflicts(former: Option<&Stored>, located: &Located, service: &Service) -> Result<()> {
+fn conflicts(former: Option<&Stored>, found: &Found, service: &Service) -> Result<()> {
     let Some(former) = former.map(|f| &f.record) else { return Ok(()) };
     if former.phase == Phase::Deleting {
         return Err(Problem::new(Kind::Failed, "KC6006", format!("connection `{}` is being deleted", former.name))
             .fix(format!("finish it first: kubectl connect delete {} -n {}", former.name, former.namespace)));
     }
-    if former.target == located.target.id && former.service == service.name && former.cluster == located.cluster {
+    if former.target == found.target && former.service == service.name && former.cluster == found.cluster {
         return Ok(());
     }
     Err(Problem::new(
@@ -306,38 +335,35 @@ async fn service_account(
 async fn identity(
     session: &Session,
     request: &ConnectRequest,
-    located: &Located,
+    found: &Found,
     survey: &Survey,
     account: &spec::ServiceAccount,
     former: Option<&Stored>,
-) -> Result<spec::Identity> {
-    let cluster = &located.cluster;
-    let location = located.cluster_body["location"].as_str().unwrap_or_default().to_owned();
-    let owner = format!("{}/{}/{}", cluster.name(), account.namespace, account.name);
-    let own = ResourceId::resource(
+) -> Result<ResourceId> {
+    if let Some(id) = &found.identity {
+        return Ok(id.clone());
+    }
+    // Another connection of the same account decides for all: an account acts as one identity.
+    let step = StepSpec::ServiceAccount(account.clone());
+    let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&step));
+    if let Some(id) = former.map(|f| &f.record).and_then(Record::identity).or_else(|| shared.and_then(Record::identity)) {
+        return Ok(id.clone());
+    }
+    let object = survey.reads.get(&session.kube, &resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
+    match object.as_ref().and_then(service_account_client_id).filter(|_| request.identity.is_none()) {
+        Some(client_id) => locate::identity_with_client_id(session, client_id, &account.name).await,
+        None => Ok(own_identity(&found.cluster, account)),
+    }
+}
+
+/// The identity that we make for a service account: beside its cluster.
+fn own_identity(cluster: &ResourceId, account: &spec::ServiceAccount) -> ResourceId {
+    ResourceId::resource(
         cluster.subscription(),
         cluster.resource_group(),
         "Microsoft.ManagedIdentity/userAssignedIdentities",
         &names::identity(cluster.name(), &account.namespace, &account.name),
-    );
-    let of = |id: ResourceId| spec::Identity { create: id == own, id, location: location.clone(), owner: owner.clone() };
-    if let Some(id) = &located.identity {
-        return Ok(of(id.clone()));
-    }
-    if let Some(id) = former.and_then(|f| f.record.identity()) {
-        return Ok(of(id.clone()));
-    }
-    // Another connection of the same account decides for all: an account acts as one identity.
-    let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&StepSpec::ServiceAccount(account.clone())));
-    if let Some(id) = shared.and_then(|r| r.identity()) {
-        return Ok(of(id.clone()));
-    }
-    let found = survey.reads.get(&session.kube, &resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
-    let annotated = found.as_ref().and_then(service_account_client_id).filter(|_| request.identity.is_none());
-    match annotated {
-        Some(client_id) => Ok(of(locate::identity_with_client_id(session, client_id, &account.name).await?)),
-        None => Ok(of(own.clone())),
-    }
+    )
 }
 
 async fn grants(session: &Session, service: &Service, request: &ConnectRequest, located: &Located) -> Result<Vec<Grant>> {
@@ -482,6 +508,7 @@ fn record(
         auth,
         client,
         client_id: cx.outputs.known().client_id,
+        principal_id: cx.outputs.known().principal_id,
         phase: past.map_or(Phase::Applying, |p| p.phase),
         created: past.map_or_else(|| jiff::Timestamp::now().to_string(), |p| p.created.clone()),
         steps: specs.to_vec(),

@@ -5,7 +5,8 @@ use futures::future::{join, join_all, join3};
 use serde_json::Value;
 
 use super::ledger::{self, Stored};
-use crate::kube::{Access, Cluster, Workload, WorkloadKind, WorkloadRef, resources};
+use crate::catalogue::Service;
+use crate::kube::{Access, Cluster, Resource, Workload, WorkloadKind, WorkloadRef, resources};
 use crate::model::request::ConnectRequest;
 use crate::model::{Kind, Problem, Result};
 use crate::steps::KubeReads;
@@ -43,7 +44,7 @@ const WEBHOOK: &str = "azure-wi-webhook-mutating-webhook-configuration";
 const WEBHOOK_DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
 
 /// Looks at the cluster.
-pub(super) async fn survey(kube: &Cluster, request: &ConnectRequest) -> Result<Survey> {
+pub(super) async fn survey(kube: &Cluster, service: &Service, request: &ConnectRequest) -> Result<Survey> {
     let namespace = kube.namespace().to_owned();
     if let Some(fault) = crate::model::names::namespace_fault(&namespace) {
         return Err(Problem::new(Kind::Usage, "KC1002", format!("`{namespace}` is no namespace name: it {fault}")));
@@ -54,14 +55,35 @@ pub(super) async fn survey(kube: &Cluster, request: &ConnectRequest) -> Result<S
         // Answers wait for preflight; what fails here is asked again there.
         join_all(wanted_rights(named.as_ref().map(|n| n.kind), &namespace).iter().map(|access| reads.may(kube, access))).await;
     };
+    let early = ask_early(kube, &reads, service, request, &namespace, named.as_ref());
     let looked = join3(find_workload(kube, &reads, &namespace, named.as_ref()), ledger::list(kube, &namespace), webhook(kube));
-    let ((workload, records, webhook), ()) = join(looked, rights).await;
+    let ((workload, records, webhook), ((), ())) = join(looked, join(rights, early)).await;
     let workload = workload?;
     let containers = match &workload {
         Some(workload) => containers(workload, &request.containers)?,
         None => Vec::new(),
     };
     Ok(Survey { namespace, workload, containers, records: records?, webhook, reads })
+}
+
+/// Objects that planning will look at, by the names that they will most likely have. Failures are told when the step
+/// looks.
+async fn ask_early(
+    kube: &Cluster,
+    reads: &KubeReads,
+    service: &Service,
+    request: &ConnectRequest,
+    namespace: &str,
+    named: Option<&WorkloadRef>,
+) {
+    let target = request.target.rsplit('/').next().unwrap_or_default();
+    let secret = request.name.clone().unwrap_or_else(|| service.connection_name(target));
+    let account = request.service_account.clone().or_else(|| named.map(|n| n.name.clone())).unwrap_or_default();
+    let read = |kind: &'static Resource, name: String| async move {
+        let _ = reads.get(kube, kind, Some(namespace), &name).await;
+    };
+    let wanted = [(&resources::SECRET, secret), (&resources::SERVICE_ACCOUNT, account), (&resources::SERVICE_ACCOUNT, "default".into())];
+    join_all(wanted.into_iter().filter(|(_, name)| !name.is_empty()).map(|(kind, name)| read(kind, name))).await;
 }
 
 async fn find_workload(kube: &Cluster, reads: &KubeReads, namespace: &str, named: Option<&WorkloadRef>) -> Result<Option<Workload>> {
@@ -101,7 +123,7 @@ fn containers(workload: &Workload, asked: &[String]) -> Result<Vec<String>> {
 }
 
 /// The managed add-on and the self-managed chart register the same webhook in different namespaces.
-async fn webhook(kube: &Cluster) -> Webhook {
+pub(super) async fn webhook(kube: &Cluster) -> Webhook {
     let deployment = |namespace: &'static str| kube.get(&resources::DEPLOYMENT, Some(namespace), WEBHOOK_DEPLOYMENT);
     let registered = kube.get(&resources::MUTATING_WEBHOOK, None, WEBHOOK);
     let (registered, managed, own) = join3(registered, deployment("kube-system"), deployment("azure-workload-identity-system")).await;

@@ -99,6 +99,9 @@ pub struct Record {
     /// Client id of the identity, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// Object id of the identity, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal_id: Option<String>,
     /// How far it is.
     pub phase: Phase,
     /// When it was first written, RFC 3339.

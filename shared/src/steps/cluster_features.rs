@@ -60,16 +60,15 @@ impl Step for ClusterFeatures {
             }
             return Err(Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {}", self.cluster)));
         };
-        let issuer = learn(cx, &cluster);
         if goal == Goal::Absent {
+            learn(cx, &cluster);
             return Ok(self.kept(goal, past, "stays on: the issuer can't be switched off, and others may use it"));
         }
+        let begun = past.is_some_and(|p| !p.done);
+        let cluster = if begun && is_busy(&cluster) { self.settled(cx).await? } else { cluster };
+        let issuer = learn(cx, &cluster);
         let off: Vec<&str> = SWITCHES.iter().filter(|(_, at)| cluster.pointer(at) != Some(&json!(true))).map(|(name, _)| *name).collect();
         if off.is_empty() && issuer {
-            return Ok(self.kept(goal, past, ""));
-        }
-        let cluster = if is_busy(&cluster) && past.is_some() { self.settled(cx).await? } else { cluster };
-        if past.is_some() && learn(cx, &cluster) && SWITCHES.iter().all(|(_, at)| cluster.pointer(at) == Some(&json!(true))) {
             return Ok(self.kept(goal, past, ""));
         }
         self.can_be_updated(&cluster)?;
@@ -148,7 +147,7 @@ impl ClusterFeatures {
 }
 
 /// Whether the cluster or one of its pools is in the middle of something.
-fn is_busy(cluster: &Value) -> bool {
+pub(crate) fn is_busy(cluster: &Value) -> bool {
     let terminal = |state: &Value| matches!(state.as_str(), None | Some("Succeeded" | "Failed" | "Canceled"));
     let pools = cluster["properties"]["agentPoolProfiles"].as_array();
     !terminal(&cluster["properties"]["provisioningState"]) || pools.into_iter().flatten().any(|p| !terminal(&p["provisioningState"]))

@@ -26,6 +26,8 @@ use crate::plan::change::{Change, Goal};
 use crate::plan::record::{Receipt, Record};
 use crate::plan::spec::StepSpec;
 
+pub(crate) use cluster_features::is_busy as cluster_is_busy;
+pub(crate) use role_assignment::assignments_of as role_assignments_of;
 pub use workload::patch as workload_patch;
 
 /// api-versions of the types that steps write; those of targets stand in the catalogue.

@@ -64,8 +64,7 @@ impl RoleAssignment {
 
     /// Assignments of our role to the principal at the scope or above it.
     async fn held(&self, cx: &Cx, principal: &str) -> Result<Vec<Value>> {
-        let filter = format!("principalId eq '{principal}'");
-        let path = format!("{}/providers/Microsoft.Authorization/roleAssignments", self.scope);
+        let (path, filter) = assignments_of(&self.scope, principal);
         let listed = cx.arm.list(&path, api::AUTHORIZATION, &[("$filter", &filter)]).await?;
         Ok(listed
             .into_iter()
@@ -154,4 +153,9 @@ impl RoleAssignment {
             Err(failure) => Err(failure.into()),
         }
     }
+}
+
+/// Path and filter of the list of a principal's assignments at a scope and above it.
+pub(crate) fn assignments_of(scope: &ResourceId, principal: &str) -> (String, String) {
+    (format!("{scope}/providers/Microsoft.Authorization/roleAssignments"), format!("principalId eq '{principal}'"))
 }

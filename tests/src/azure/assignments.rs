@@ -206,6 +206,9 @@ impl Azure {
         if principal.eq_ignore_ascii_case(&self.world.user.object_id) {
             return Some("User");
         }
+        if self.world.applications.iter().any(|one| one.object_id.eq_ignore_ascii_case(principal)) {
+            return Some("ServicePrincipal");
+        }
         let delay = self.control.knobs(|knobs| knobs.identity_replication);
         store
             .resources

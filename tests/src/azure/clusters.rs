@@ -72,7 +72,10 @@ fn put(azure: &Azure, path: &Path, request: &Request) -> Response {
     if sent["location"].as_str().is_none_or(|place| !place.eq_ignore_ascii_case(current["location"].as_str().unwrap_or_default())) {
         return error(400, "InvalidResourceLocation", "The location is required and cannot be changed.");
     }
-    if let Some(place) = READ_ONLY.iter().find(|place| !places(&sent, place).is_empty()) {
+    // The node image can be chosen since this version: the CLI sends it back.
+    let chooses_image = request.q("api-version").is_some_and(|version| version >= "2026-06-01");
+    let refused = |place: &&&str| !(chooses_image && place.ends_with(".nodeImageVersion")) && !places(&sent, place).is_empty();
+    if let Some(place) = READ_ONLY.iter().find(refused) {
         return error(400, "BadRequest", &format!("The property '{place}' is read-only and must not be sent."));
     }
     if let Some(refusal) = refuse_change(&current, &sent) {

@@ -1,4 +1,5 @@
-//! ARM's error answers. The texts are our own; clients must go by status and code.
+//! ARM's error answers. Status and code are the service's, and what clients must go by. Some texts follow the service's
+//! wording, where clients or people are known to read it; the others are our own.
 
 use serde_json::json;
 

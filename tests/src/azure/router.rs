@@ -196,6 +196,8 @@ fn route(azure: &Azure, request: &Request) -> Response {
         "microsoft.authorization/roledefinitions" => roles::definitions(&path, request),
         "microsoft.authorization/permissions" => assignments::permissions(azure, &caller, &path, request),
         "microsoft.authorization/locks" if request.method == "GET" => locks(azure, &path),
+        // There are none, which is what a client that looks for vaults of both kinds has to hear.
+        "microsoft.keyvault/managedhsms" if path.is_list() && request.method == "GET" => lists::answer(azure, kind, &path.scope),
         _ => gateway(404, "InvalidResourceType", &format!("The resource type '{kind}' is not served by the sandbox.")),
     }
 }
@@ -318,15 +320,7 @@ fn plain(azure: &Azure, kind: &str, path: &Path, request: &Request) -> Response 
             Response::json(200, &own.unwrap_or_default())
         }
         ("microsoft.resources/subscriptions/resourcegroups", method) => group(azure, path, &lower, method, request),
-        ("microsoft.resources/resources", "GET") => {
-            let store = azure.store();
-            let scope = lower.trim_end_matches("/resources").to_owned();
-            let value: Vec<Value> = store.resources.iter()
-                .filter(|(id, _)| covers(&scope, id) && id.contains("/providers/"))
-                .map(|(_, one)| json!({"id": one.body["id"], "name": one.body["name"], "type": one.body["type"], "location": one.body["location"], "tags": one.body["tags"]}))
-                .collect();
-            Response::json(200, &json!({"value": value}))
-        }
+        ("microsoft.resources/resources", "GET") => lists::every_type(azure, lower.trim_end_matches("/resources"), request),
         ("microsoft.resources/providers", "GET" | "POST") => {
             let namespace = path.kind.split('/').next().unwrap_or_default();
             Response::json(

@@ -75,7 +75,6 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     if !path.is_empty() {
         return if containers.iter().any(|one| one == path) {
             xml(
-                azure,
                 200,
                 &format!(
                     "<EnumerationResults ServiceEndpoint=\"{per_account}/\" ContainerName=\"{path}\"><Blobs /><NextMarker /></EnumerationResults>"
@@ -101,7 +100,6 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
         "<NextMarker />".to_owned()
     };
     xml(
-        azure,
         200,
         &format!(
             "<EnumerationResults ServiceEndpoint=\"{per_account}/\"><MaxResults>{most}</MaxResults><Containers>{rows}</Containers>{marker}</EnumerationResults>"

@@ -113,11 +113,8 @@ pub fn refusal(user: &UserInfo, wanted: &Attributes) -> Box<Failure> {
     if let Some(path) = &wanted.path {
         return Failure::forbidden_path(&user.name, &wanted.verb, path);
     }
-    let scope = if wanted.namespace.is_empty() {
-        "at the cluster scope".to_string()
-    } else {
-        format!("in the namespace {:?}", wanted.namespace)
-    };
+    let scope =
+        if wanted.namespace.is_empty() { "at the cluster scope".to_string() } else { format!("in the namespace {:?}", wanted.namespace) };
     let why = format!(
         "User {:?} cannot {} resource {:?} in API group {:?} {scope}",
         user.name,
@@ -152,8 +149,7 @@ fn granted(store: &Store, user: &UserInfo, namespace: &str) -> Vec<(Vec<Value>, 
     let groups = user.all_groups();
     let mut out = Vec::new();
     let cluster = store.list(RBAC, "clusterrolebindings", "");
-    let local: Vec<&Value> =
-        if namespace.is_empty() { Vec::new() } else { store.list(RBAC, "rolebindings", namespace).collect() };
+    let local: Vec<&Value> = if namespace.is_empty() { Vec::new() } else { store.list(RBAC, "rolebindings", namespace).collect() };
     for binding in cluster.chain(local) {
         let home = binding["metadata"]["namespace"].as_str().unwrap_or_default();
         let subject = binding["subjects"].as_array().into_iter().flatten().find(|s| is_subject(s, home, user, &groups));
@@ -225,8 +221,7 @@ pub fn rules(store: &Store, user: &UserInfo, namespace: &str) -> Value {
     for (rules, _) in granted(store, user, namespace) {
         for rule in rules {
             if rule.get("nonResourceURLs").is_some() {
-                let urls: BTreeSet<String> =
-                    rule["nonResourceURLs"].as_array().into_iter().flatten().map(|u| u.to_string()).collect();
+                let urls: BTreeSet<String> = rule["nonResourceURLs"].as_array().into_iter().flatten().map(|u| u.to_string()).collect();
                 let urls = format!("[{}]", urls.into_iter().collect::<Vec<_>>().join(","));
                 other.insert(format!("{{\"verbs\":{},\"nonResourceURLs\":{urls}}}", rule["verbs"]));
             } else {
@@ -234,43 +229,42 @@ pub fn rules(store: &Store, user: &UserInfo, namespace: &str) -> Value {
             }
         }
     }
-    let list = |set: BTreeSet<String>| -> Vec<Value> {
-        set.iter().filter_map(|text| serde_json::from_str(text).ok()).collect()
-    };
+    let list = |set: BTreeSet<String>| -> Vec<Value> { set.iter().filter_map(|text| serde_json::from_str(text).ok()).collect() };
     json!({"resourceRules": list(resource), "nonResourceRules": list(other), "incomplete": false})
 }
 
 /// The roles and bindings that every cluster starts with, as far as they matter to a client.
 pub fn bootstrap() -> Vec<Value> {
-    let role = |name: &str, rules: Value| {
-        json!({"apiVersion": format!("{RBAC}/v1"), "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules})
-    };
+    let role = |name: &str, rules: Value| json!({"apiVersion": format!("{RBAC}/v1"), "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules});
     let bind = |role: &str, groups: &[&str]| {
-        let subjects: Vec<Value> =
-            groups.iter().map(|g| json!({"kind": "Group", "apiGroup": RBAC, "name": g})).collect();
+        let subjects: Vec<Value> = groups.iter().map(|g| json!({"kind": "Group", "apiGroup": RBAC, "name": g})).collect();
         json!({
             "apiVersion": format!("{RBAC}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": role},
             "subjects": subjects, "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
         })
     };
     let health = json!(["/healthz", "/livez", "/readyz", "/version", "/version/"]);
-    let discovery = json!([
-        "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version",
-        "/version/",
-    ]);
+    let discovery =
+        json!(["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/",]);
     let oidc = json!(["/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/"]);
     vec![
-        role("cluster-admin", json!([
-            {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
-            {"verbs": ["*"], "nonResourceURLs": ["*"]},
-        ])),
+        role(
+            "cluster-admin",
+            json!([
+                {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+                {"verbs": ["*"], "nonResourceURLs": ["*"]},
+            ]),
+        ),
         role("system:discovery", json!([{"verbs": ["get"], "nonResourceURLs": discovery}])),
         role("system:public-info-viewer", json!([{"verbs": ["get"], "nonResourceURLs": health}])),
-        role("system:basic-user", json!([
-            {"verbs": ["create"], "apiGroups": ["authorization.k8s.io"],
-             "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]},
-            {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
-        ])),
+        role(
+            "system:basic-user",
+            json!([
+                {"verbs": ["create"], "apiGroups": ["authorization.k8s.io"],
+                 "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]},
+                {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
+            ]),
+        ),
         role("system:service-account-issuer-discovery", json!([{"verbs": ["get"], "nonResourceURLs": oidc}])),
         bind("cluster-admin", &["system:masters"]),
         bind("system:discovery", &["system:authenticated"]),

@@ -36,6 +36,19 @@ pub fn spawn(cluster: WeakCluster, delay: Duration) {
 }
 
 impl State {
+    /// Lets the controllers finish at once.
+    pub fn settle(&mut self) {
+        if !self.has_controllers() {
+            return;
+        }
+        // A rollout of a few pods takes some ten turns; the limit only guards against a controller that never rests.
+        for _ in 0..200 {
+            if !self.turn() {
+                return;
+            }
+        }
+    }
+
     /// One turn of all controllers; says whether anything was written.
     pub fn turn(&mut self) -> bool {
         let before = self.store.version;
@@ -73,12 +86,7 @@ impl State {
         if old.as_ref().is_some_and(|o| strip(o) == strip(&next)) {
             return next;
         }
-        let writer = Manager {
-            name: manager.into(),
-            apply: false,
-            api_version: resource.api_version(),
-            subresource: subresource.into(),
-        };
+        let writer = Manager { name: manager.into(), apply: false, api_version: resource.api_version(), subresource: subresource.into() };
         let ignored: &[&str] = if subresource.is_empty() && resource.has_status() { &["status"] } else { &[] };
         let managed = managers::update(managed, &strip(&live), &strip(&next), writer, ignored, &timestamp());
         if old.is_none() {
@@ -102,11 +110,9 @@ impl State {
     }
 
     fn namespaces(&mut self) {
-        let (Some(accounts), Some(maps), Some(namespaces)) = (
-            self.store.known("", "serviceaccounts"),
-            self.store.known("", "configmaps"),
-            self.store.known("", "namespaces"),
-        ) else {
+        let (Some(accounts), Some(maps), Some(namespaces)) =
+            (self.store.known("", "serviceaccounts"), self.store.known("", "configmaps"), self.store.known("", "namespaces"))
+        else {
             return;
         };
         for namespace in self.all("", "namespaces") {
@@ -141,8 +147,7 @@ impl State {
 
     /// Objects whose owners are all gone go too; a foreground delete ends when its dependents have gone.
     fn collect_garbage(&mut self) {
-        let uids: std::collections::HashSet<String> =
-            self.store.objects.values().map(|o| text(o, "uid").to_string()).collect();
+        let uids: std::collections::HashSet<String> = self.store.objects.values().map(|o| text(o, "uid").to_string()).collect();
         let ending: std::collections::HashSet<String> = self
             .store
             .objects

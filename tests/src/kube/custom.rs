@@ -17,9 +17,7 @@ pub fn accept(definition: &mut Value) {
         .filter(|v| v["storage"] == true)
         .map(|v| v["name"].clone())
         .collect();
-    let condition = |kind: &str, reason: &str, message: &str| {
-        json!({"type": kind, "status": "True", "lastTransitionTime": now(), "reason": reason, "message": message})
-    };
+    let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "lastTransitionTime": now(), "reason": reason, "message": message});
     definition["status"] = json!({
         "conditions": [
             condition("NamesAccepted", "NoConflicts", "no conflicts found"),
@@ -28,6 +26,24 @@ pub fn accept(definition: &mut Value) {
         "acceptedNames": definition["spec"]["names"],
         "storedVersions": stored,
     });
+}
+
+/// The status of a definition as the create answers it.
+pub fn fresh(definition: &mut Value) {
+    accept(definition);
+    definition["status"]["conditions"] = Value::Null;
+    definition["status"]["acceptedNames"] = json!({"plural": "", "kind": ""});
+}
+
+/// A definition that was just marked for deletion.
+pub fn ending(definition: &mut Value) {
+    if let Some(list) = definition["status"]["conditions"].as_array_mut() {
+        list.push(json!({
+            "type": "Terminating", "status": "True", "lastTransitionTime": now(), "reason": "InstanceDeletionPending",
+            "message":
+                "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+        }));
+    }
 }
 
 fn type_of(value: &Value) -> &'static str {
@@ -50,8 +66,7 @@ fn prune(schema: &Value, value: &mut Value, path: &str, gone: &mut Vec<String>) 
     match value {
         Value::Object(map) => {
             let fields = schema["properties"].as_object();
-            let free = schema.get("additionalProperties").is_some()
-                || schema["x-kubernetes-preserve-unknown-fields"] == true;
+            let free = schema.get("additionalProperties").is_some() || schema["x-kubernetes-preserve-unknown-fields"] == true;
             let known = |key: &str| {
                 fields.is_some_and(|f| f.contains_key(key))
                     || free
@@ -110,9 +125,9 @@ impl State {
             return None;
         }
         let definitions = self.store.list("apiextensions.k8s.io", "customresourcedefinitions", "");
-        let definition = definitions.into_iter().find(|d| {
-            d["spec"]["group"] == resource.group.as_str() && d["spec"]["names"]["plural"] == resource.plural.as_str()
-        })?;
+        let definition = definitions
+            .into_iter()
+            .find(|d| d["spec"]["group"] == resource.group.as_str() && d["spec"]["names"]["plural"] == resource.plural.as_str())?;
         let version = definition["spec"]["versions"].as_array()?.iter().find(|v| v["name"] == resource.version.as_str())?;
         Some(version["schema"]["openAPIV3Schema"].clone())
     }
@@ -123,21 +138,14 @@ impl State {
             return None;
         }
         let mut definitions = self.store.list("apiextensions.k8s.io", "customresourcedefinitions", "");
-        let definition = definitions.find(|d| {
-            d["spec"]["group"] == resource.group.as_str() && d["spec"]["names"]["plural"] == resource.plural.as_str()
-        })?;
+        let definition = definitions
+            .find(|d| d["spec"]["group"] == resource.group.as_str() && d["spec"]["names"]["plural"] == resource.plural.as_str())?;
         let version = definition["spec"]["versions"].as_array()?.iter().find(|v| v["name"] == resource.version.as_str())?;
         (version["deprecated"] == true).then(|| version["deprecationWarning"].as_str().unwrap_or_default().to_string())
     }
 
     /// Drops what the schema does not have, and says so as `strictness` asks.
-    pub fn prune_custom(
-        &self,
-        resource: &Resource,
-        object: &mut Value,
-        strictness: Strictness,
-        patch: bool,
-    ) -> Outcome<Vec<String>> {
+    pub fn prune_custom(&self, resource: &Resource, object: &mut Value, strictness: Strictness, patch: bool) -> Outcome<Vec<String>> {
         let Some(schema) = self.custom_schema(resource) else { return Ok(Vec::new()) };
         let mut gone = Vec::new();
         prune(&schema, object, "", &mut gone);

@@ -6,7 +6,6 @@ use k8s_openapi::api;
 use serde_json::Value;
 
 use super::fields::{self, Element};
-use super::merge::At;
 use super::resources::Resource;
 use super::schema::{self, Kind};
 use super::status::{Failure, Outcome};
@@ -127,10 +126,7 @@ pub fn drop_unknown(resource: &Resource, object: &mut Value) -> Result<Vec<Strin
                 Value::Object(_) => "object",
                 _ => continue,
             };
-            return Err(format!(
-                "json: cannot unmarshal {found} into Go struct field {}.data of type string",
-                resource.kind
-            ));
+            return Err(format!("json: cannot unmarshal {found} into Go struct field {}.data of type string", resource.kind));
         }
     }
     match round_trip(&resource.kind, object) {
@@ -212,10 +208,7 @@ pub fn check_applied(resource: &Resource, namespace: &str, name: &str, config: &
     let group_version = resource.api_version();
     let place = if namespace.is_empty() { format!("/{name}") } else { format!("{namespace}/{name}") };
     let refuse = |why: String| {
-        Failure::internal(format!(
-            "failed to create typed patch object ({place}; {group_version}, Kind={}): {why}",
-            resource.kind
-        ))
+        Failure::internal(format!("failed to create typed patch object ({place}; {group_version}, Kind={}): {why}", resource.kind))
     };
     if let Some(why) = fault(config, "", "", &mut Vec::new()) {
         return Err(refuse(why));
@@ -241,10 +234,7 @@ fn fault(value: &Value, parent: &str, name: &str, path: &mut Vec<Element>) -> Op
                         Value::String(text) => text.clone(),
                         other => other.to_string(),
                     };
-                    return Some(format!(
-                        "{}: expected string, got &value.valueUnstructured{{Value:{shown}}}",
-                        fields::show(path)
-                    ));
+                    return Some(format!("{}: expected string, got &value.valueUnstructured{{Value:{shown}}}", fields::show(path)));
                 }
                 if let Some(found) = fault(inner, name, key, path) {
                     return Some(found);
@@ -287,6 +277,3 @@ pub fn parse(body: &[u8]) -> Option<Value> {
     let value: Value = serde_saphyr::from_str(text).ok()?;
     value.is_object().then_some(value)
 }
-
-/// Marks the root for callers that walk with the merge engine.
-pub const ROOT: At<'static> = At::ROOT;

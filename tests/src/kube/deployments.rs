@@ -62,9 +62,7 @@ fn reason_of<'a>(deployment: &'a Value, kind: &str) -> &'a str {
 
 impl State {
     pub(super) fn deployments(&mut self) {
-        let (Some(resource), Some(sets)) =
-            (self.store.known("apps", "deployments"), self.store.known("apps", "replicasets"))
-        else {
+        let (Some(resource), Some(sets)) = (self.store.known("apps", "deployments"), self.store.known("apps", "replicasets")) else {
             return;
         };
         for deployment in self.all("apps", "deployments") {
@@ -79,7 +77,7 @@ impl State {
     fn deployment(&mut self, resource: &Resource, sets: &Resource, mut deployment: Value) {
         let all = self.all("apps", "replicasets");
         let mut mine: Vec<Value> = owned_by(&all, text(&deployment, "uid")).cloned().collect();
-        mine.sort_by_key(|s| revision(s));
+        mine.sort_by_key(revision);
         let template = deployment["spec"]["template"].clone();
         let paused = deployment["spec"]["paused"] == true;
         let place = mine.iter().position(|s| bare(s) == template);
@@ -114,10 +112,7 @@ impl State {
                 }
             }
         }
-        let old: Vec<Value> = old
-            .iter()
-            .filter_map(|s| self.store.get(sets, text(s, "namespace"), text(s, "name")).cloned())
-            .collect();
+        let old: Vec<Value> = old.iter().filter_map(|s| self.store.get(sets, text(s, "namespace"), text(s, "name")).cloned()).collect();
         self.deployment_status(resource, deployment, new.as_ref(), &old, created);
     }
 
@@ -260,8 +255,15 @@ impl State {
         set_count(status, "updatedReplicas", updated);
         set_count(status, "readyReplicas", sum("readyReplicas"));
         set_count(status, "availableReplicas", available);
-        set_count(status, "unavailableReplicas", (old.iter().chain(new).map(|s| number(&s["spec"]["replicas"])).sum::<i64>().max(total) - available).max(0));
+        set_count(
+            status,
+            "unavailableReplicas",
+            (old.iter().chain(new).map(|s| number(&s["spec"]["replicas"])).sum::<i64>().max(total) - available).max(0),
+        );
         status["terminatingReplicas"] = json!(0);
+        if paused && progressing.is_empty() {
+            set_condition(status, condition("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused"));
+        }
         let (word, reason, text_of) = if available >= least {
             ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
         } else {
@@ -275,9 +277,7 @@ impl State {
             || sum("readyReplicas") > number(&before["readyReplicas"])
             || available > number(&before["availableReplicas"]);
         if paused {
-            if progressing.is_empty() {
-                set_condition(status, condition("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused"));
-            }
+            // Nothing moves, and what was said last stays said.
         } else if let Some(name) = created.filter(|_| replicas > 0) {
             let message = format!("Created new replica set {name:?}");
             set_condition(status, condition("Progressing", "True", "NewReplicaSetCreated", &message));
@@ -286,15 +286,15 @@ impl State {
             set_condition(status, condition("Progressing", "True", "NewReplicaSetAvailable", &message));
         } else if moved {
             let message = format!("ReplicaSet {name:?} is progressing.");
-            drop_condition_if(status, "Progressing", "NewReplicaSetAvailable");
             renew(status, condition("Progressing", "True", "ReplicaSetUpdated", &message));
         } else if late {
             let message = format!("ReplicaSet {name:?} has timed out progressing.");
             set_condition(status, condition("Progressing", "False", "ProgressDeadlineExceeded", &message));
         }
-        let failure = old.iter().chain(new).find_map(|s| {
-            s["status"]["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == "ReplicaFailure").cloned()
-        });
+        let failure = old
+            .iter()
+            .chain(new)
+            .find_map(|s| s["status"]["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == "ReplicaFailure").cloned());
         match failure {
             Some(found) => {
                 let word = |key: &str| found[key].as_str().unwrap_or_default().to_string();
@@ -313,10 +313,6 @@ fn revision(set: &Value) -> i64 {
 fn note_revision(deployment: &mut Value, revision: &Value) {
     let annotations = metadata(deployment).entry("annotations").or_insert_with(|| json!({}));
     annotations[REVISION] = revision.clone();
-}
-
-fn drop_condition_if(status: &mut Value, kind: &str, reason: &str) {
-    let _ = (status, kind, reason);
 }
 
 /// A condition that tells of progress counts its time from the last progress.

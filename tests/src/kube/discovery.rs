@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+
+use sha2::{Digest as _, Sha256};
 
 use super::State;
 use super::resources::Resource;
@@ -11,7 +15,7 @@ use crate::http::Response;
 pub fn version() -> Value {
     json!({
         "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36", "minCompatibilityMajor": "1",
-        "minCompatibilityMinor": "35", "gitVersion": "v1.36.2", "gitCommit": "", "gitTreeState": "clean",
+        "minCompatibilityMinor": "35", "gitVersion": "v1.36.2", "gitCommit": "$Format:%H$", "gitTreeState": "clean",
         "buildDate": "2026-01-01T00:00:00Z", "goVersion": "go1.26.6", "compiler": "gc", "platform": "linux/amd64",
     })
 }
@@ -32,8 +36,7 @@ fn groups(state: &State) -> Vec<(String, Vec<String>)> {
 }
 
 fn group_object(group: &str, versions: &[String]) -> Value {
-    let list: Vec<Value> =
-        versions.iter().map(|v| json!({"groupVersion": format!("{group}/{v}"), "version": v})).collect();
+    let list: Vec<Value> = versions.iter().map(|v| json!({"groupVersion": format!("{group}/{v}"), "version": v})).collect();
     json!({"name": group, "versions": list, "preferredVersion": list.first()})
 }
 
@@ -44,11 +47,16 @@ fn of_version<'a>(state: &'a State, group: &'a str, version: &'a str) -> impl It
 fn sub_kind(resource: &Resource, subresource: &str) -> (Value, Value) {
     match subresource {
         "scale" => (json!("Scale"), json!({"group": "autoscaling", "version": "v1", "kind": "Scale"})),
-        "token" => {
-            (json!("TokenRequest"), json!({"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}))
-        }
+        "token" => (json!("TokenRequest"), json!({"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"})),
         _ => (json!(resource.kind), Value::Null),
     }
+}
+
+/// The server's hash of what it stores a kind as.
+fn storage_hash(resource: &Resource) -> String {
+    let (group, _) = resource.storage();
+    let digest = Sha256::digest(format!("{group}/{}/{}", resource.version, resource.kind));
+    STANDARD.encode(&digest[..8])
 }
 
 fn resource_list(state: &State, group: &str, version: &str) -> Option<Value> {
@@ -63,6 +71,9 @@ fn resource_list(state: &State, group: &str, version: &str) -> Option<Value> {
         }
         if !resource.categories.is_empty() {
             item["categories"] = json!(resource.categories);
+        }
+        if !resource.is_review() {
+            item["storageVersionHash"] = json!(storage_hash(resource));
         }
         items.push(item);
         for sub in &resource.subresources {
@@ -98,16 +109,16 @@ fn aggregated(state: &State, groups: Vec<(String, Vec<String>)>) -> Response {
     let list = json!({
         "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items,
     });
-    Response::json(200, &list)
-        .with("content-type", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
+    Response::json(200, &list).with("content-type", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
 }
 
 fn aggregated_version(state: &State, group: &str, version: &str) -> Value {
-    let kind_of = |group: &str, version: &str, kind: &Value| json!({"group": group, "version": version, "kind": kind});
+    // Empty for the group and version that the list is about, as the server has it.
+    let kind_of = |kind: &Value| json!({"group": "", "version": "", "kind": kind});
     let resources: Vec<Value> = of_version(state, group, version)
         .map(|r| {
             let mut item = json!({
-                "resource": r.plural, "responseKind": kind_of(&r.group, &r.version, &json!(r.kind)),
+                "resource": r.plural, "responseKind": kind_of(&json!(r.kind)),
                 "scope": if r.namespaced { "Namespaced" } else { "Cluster" }, "singularResource": r.singular,
                 "verbs": r.verbs(),
             });
@@ -123,7 +134,7 @@ fn aggregated_version(state: &State, group: &str, version: &str) -> Value {
                     .iter()
                     .map(|sub| {
                         let (kind, other) = sub_kind(r, sub);
-                        let shown = if other.is_null() { kind_of(&r.group, &r.version, &kind) } else { other };
+                        let shown = if other.is_null() { kind_of(&kind) } else { other };
                         let verbs = if *sub == "token" { json!(["create"]) } else { json!(["get", "patch", "update"]) };
                         json!({"subresource": sub, "responseKind": shown, "verbs": verbs})
                     })

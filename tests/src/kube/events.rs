@@ -34,6 +34,9 @@ pub fn to_core(object: &mut Value) -> Outcome<()> {
 
 pub fn from_core(object: &Value) -> Value {
     let mut out = rename(object, false);
+    if let Some(map) = out.as_object_mut() {
+        map.retain(|key, value| !(key.starts_with("reporting") && value == ""));
+    }
     out["apiVersion"] = Value::from("events.k8s.io/v1");
     out
 }

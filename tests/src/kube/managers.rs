@@ -70,7 +70,9 @@ pub fn encode(object: &mut Value, managed: &Managed) {
             entry.insert("manager".into(), json!(manager.name));
             entry.insert("operation".into(), json!(if manager.apply { "Apply" } else { "Update" }));
             entry.insert("apiVersion".into(), json!(manager.api_version));
-            entry.insert("time".into(), json!(owned.time));
+            if !owned.time.is_empty() {
+                entry.insert("time".into(), json!(owned.time));
+            }
             entry.insert("fieldsType".into(), json!("FieldsV1"));
             entry.insert("fieldsV1".into(), owned.set.to_json());
             if !manager.subresource.is_empty() {
@@ -88,10 +90,9 @@ fn strip(set: &mut Set, ignored: &[&str]) {
         set.cut(&[Element::field(field)]);
     }
     set.remove(&[Element::field("metadata")]);
-    for field in [
-        "name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields",
-        "resourceVersion",
-    ] {
+    for field in
+        ["name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields", "resourceVersion"]
+    {
         set.cut(&[Element::field("metadata"), Element::field(field)]);
     }
     for field in ignored {
@@ -100,13 +101,7 @@ fn strip(set: &mut Set, ignored: &[&str]) {
 }
 
 /// Takes from every manager but `mine` what `live → new` changes or removes.
-fn take(
-    managed: &mut Managed,
-    mine: Option<&Manager>,
-    live: &Value,
-    new: &Value,
-    force: bool,
-) -> Outcome<merge::Comparison> {
+fn take(managed: &mut Managed, mine: Option<&Manager>, live: &Value, new: &Value, force: bool) -> Outcome<merge::Comparison> {
     let comparison = merge::compare(live, new);
     let changed = comparison.modified.union(&comparison.added);
     let mut conflicts: Vec<(Manager, Vec<Element>)> = Vec::new();
@@ -196,17 +191,19 @@ pub fn apply(
     };
     take(&mut managed, Some(writer), live, &new, force)?;
     managed.retain(|_, owned| !owned.set.is_empty());
-    if let (Some(then), Some(now_owned)) = (before.get(writer), managed.get_mut(writer))
-        && then.set == now_owned.set
-        && &new == live
+    if &new == live
+        && let Some(owned) = managed.get_mut(writer)
     {
-        now_owned.time.clone_from(&then.time);
+        // An apply that changes no value keeps its former time, and a new co-owner has none.
+        owned.time = before.get(writer).map(|then| then.time.clone()).unwrap_or_default();
     }
     Ok((new, managed))
 }
 
 fn prune(merged: &Value, managed: &Managed, last: &Set) -> Value {
-    let last = merge::with_named_fields(last);
+    let mut last = merge::with_named_fields(last);
+    // Name and version live there and belong to nobody.
+    last.members.remove(&Element::field("metadata"));
     let pruned = merge::remove(merged, &last, At::ROOT);
     let pruned = add_back_owned(merged, &pruned, managed);
     // What the last configuration did not name is not its business, even where pruning took it along.

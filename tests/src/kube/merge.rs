@@ -172,7 +172,7 @@ fn compare_at(l: Option<&Value>, r: Option<&Value>, at: At<'_>, path: &mut Vec<E
         match (l, r) {
             (None, Some(_)) => out.added.insert(path),
             (Some(_), None) => out.removed.insert(path),
-            (Some(a), Some(b)) if a != b && !(empty(l) && empty(r) && !a.is_null() && !b.is_null()) => {
+            (Some(a), Some(b)) if a != b => {
                 out.modified.insert(path);
             }
             _ => {}
@@ -210,9 +210,8 @@ fn compare_lists(l: &[Value], r: &[Value], kind: Kind, at: At<'_>, path: &mut Ve
         }
     }
     for element in all {
-        let of = |items: &'_ [Value]| -> Vec<Value> {
-            items.iter().filter(|i| schema::item_element(kind, i) == element).cloned().collect()
-        };
+        let of =
+            |items: &'_ [Value]| -> Vec<Value> { items.iter().filter(|i| schema::item_element(kind, i) == element).cloned().collect() };
         let (lv, rv) = (of(l), of(r));
         path.push(element.clone());
         match (lv.len(), rv.len()) {
@@ -239,15 +238,14 @@ fn compare_lists(l: &[Value], r: &[Value], kind: Kind, at: At<'_>, path: &mut Ve
     }
 }
 
-fn compare_item(
-    l: Option<&Value>,
-    r: Option<&Value>,
-    kind: Kind,
-    at: At<'_>,
-    path: &mut Vec<Element>,
-    out: &mut Comparison,
-) {
-    if matches!(kind, Kind::Keyed(_)) {
+fn compare_item(l: Option<&Value>, r: Option<&Value>, kind: Kind, at: At<'_>, path: &mut Vec<Element>, out: &mut Comparison) {
+    if schema::atomic_items(at.name) {
+        if let (Some(a), Some(b)) = (l, r)
+            && a != b
+        {
+            out.modified.insert(path);
+        }
+    } else if matches!(kind, Kind::Keyed(_)) {
         // The items of a keyed list are structs whose fields hang below the list's name.
         compare_maps(l, r, at, path, out);
     }
@@ -275,7 +273,8 @@ fn set_of(value: &Value, at: At<'_>, path: &mut Vec<Element>, out: &mut Set) {
                 let element = schema::item_element(kind, item);
                 let twice = items.iter().filter(|i| schema::item_element(kind, i) == element).count() > 1;
                 path.push(element);
-                if !twice && let (Kind::Keyed(_), Some(map)) = (kind, item.as_object()) {
+                let whole = twice || schema::atomic_items(at.name);
+                if !whole && let (Kind::Keyed(_), Some(map)) = (kind, item.as_object()) {
                     set_of_map(map, at, false, path, out);
                 }
                 out.insert(path);

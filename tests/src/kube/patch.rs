@@ -22,10 +22,10 @@ pub fn merge(target: &Value, patch: &Value) -> Value {
 
 /// A strategic merge patch: keyed lists merge by item, `$patch`, `$setElementOrder` and the like are obeyed.
 pub fn strategic(target: &Value, patch: &Value) -> Value {
-    strategic_at(target, patch, "", "")
+    strategic_at(target, patch, "")
 }
 
-fn strategic_at(target: &Value, patch: &Value, parent: &str, name: &str) -> Value {
+fn strategic_at(target: &Value, patch: &Value, name: &str) -> Value {
     let Some(changes) = patch.as_object() else { return patch.clone() };
     if changes.get("$patch") == Some(&json!("replace")) {
         let kept: Map<String, Value> = changes.iter().filter(|(k, _)| *k != "$patch").map(pair).collect();
@@ -56,7 +56,7 @@ fn strategic_at(target: &Value, patch: &Value, parent: &str, name: &str) -> Valu
                 let order = changes.get(&format!("$setElementOrder/{key}")).and_then(Value::as_array);
                 strategic_list(&current, items, order, name, key)
             }
-            _ => strategic_at(&current, change, name, key),
+            _ => strategic_at(&current, change, key),
         };
         out.insert(key.clone(), next);
     }
@@ -68,7 +68,6 @@ fn strategic_at(target: &Value, patch: &Value, parent: &str, name: &str) -> Valu
             out.insert(key.to_string(), strategic_list(&current, &[], Some(order), name, key));
         }
     }
-    let _ = parent;
     Value::Object(out)
 }
 
@@ -99,36 +98,60 @@ fn strategic_list(current: &Value, items: &[Value], order: Option<&Vec<Value>>, 
         let found = out.iter().position(|old| old[key] == item[key]);
         match (item["$patch"] == "delete", found) {
             (true, _) => out.retain(|old| old[key] != item[key]),
-            (false, Some(at)) => out[at] = strategic_at(&out[at].clone(), item, parent, name),
-            (false, None) => out.push(strategic_at(&Value::Null, item, parent, name)),
+            (false, Some(at)) => out[at] = strategic_at(&out[at].clone(), item, name),
+            (false, None) => out.push(strategic_at(&Value::Null, item, name)),
         }
     }
-    if let Some(order) = order {
-        out = reorder(out, order, key);
-    }
-    Value::Array(out)
+    Value::Array(reorder(out, order.map_or(items, Vec::as_slice), current, key))
 }
 
-/// Named items in the named order; the others stay behind the item that they followed.
-fn reorder(items: Vec<Value>, order: &[Value], key: &str) -> Vec<Value> {
+/// Items that the patch names come in its order, the server's own in theirs; new ones go before what follows.
+fn reorder(items: Vec<Value>, order: &[Value], before: &Value, key: &str) -> Vec<Value> {
     let rank = |item: &Value| order.iter().position(|o| o[key] == item[key]);
-    let mut out: Vec<Value> = Vec::new();
-    let mut named: Vec<Value> = items.iter().filter(|i| rank(i).is_some()).cloned().collect();
+    let place = |item: &Value| before.as_array().and_then(|list| list.iter().position(|o| o[key] == item[key]));
+    let (mut named, rest): (Vec<Value>, Vec<Value>) = items.into_iter().partition(|i| rank(i).is_some());
     named.sort_by_key(|item| rank(item));
-    for (at, item) in items.iter().enumerate().filter(|(_, i)| rank(i).is_none()) {
-        let before = items[..at].iter().rev().find(|i| rank(i).is_some()).cloned();
-        let place = before.and_then(|b| named.iter().position(|n| *n == b)).map_or(0, |p| p + 1);
-        let taken = named[place..].iter().take_while(|i| rank(i).is_none()).count();
-        named.insert(place + taken, item.clone());
+    let mut out = Vec::new();
+    let mut named = named.into_iter().peekable();
+    for item in rest {
+        while let Some(next) = named.peek() {
+            let server_first = matches!((place(&item), place(next)), (Some(a), Some(b)) if a < b);
+            if server_first {
+                break;
+            }
+            out.extend(named.next());
+        }
+        out.push(item);
     }
-    out.append(&mut named);
+    out.extend(named);
     out
+}
+
+/// The first item of a keyed list in a patch that lacks its key.
+pub fn keyless(patch: &Value) -> Option<&Value> {
+    fn look<'a>(value: &'a Value, parent: &str, name: &str) -> Option<&'a Value> {
+        match value {
+            Value::Object(map) => map.iter().filter(|(k, _)| !k.starts_with('$')).find_map(|(k, v)| look(v, name, k)),
+            Value::Array(items) => {
+                if let Some(key) = schema::strategic_key(parent, name)
+                    && let Some(found) = items.iter().find(|i| i.get(key).is_none() && i["$patch"] != "replace")
+                {
+                    return Some(found);
+                }
+                items.iter().find_map(|item| look(item, parent, name))
+            }
+            _ => None,
+        }
+    }
+    look(patch, "", "")
 }
 
 /// RFC 6902. Whatever fails gets the same answer.
 pub fn json_patch(target: &Value, patch: &Value) -> Outcome<Value> {
     let Some(steps) = patch.as_array() else {
-        return Err(Failure::bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch"));
+        return Err(Failure::bad_request(
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp",
+        ));
     };
     let mut out = target.clone();
     for step in steps {
@@ -188,12 +211,15 @@ fn put(document: &mut Value, path: &str, value: Value, add: bool) -> Outcome<()>
             Ok(())
         }
         Some(Value::Array(list)) => {
-            let at: usize =
-                if last == "-" { list.len() } else { last.parse().map_err(|_| Failure::unprocessable())? };
+            let at: usize = if last == "-" { list.len() } else { last.parse().map_err(|_| Failure::unprocessable())? };
             if at > list.len() || (!add && at == list.len()) {
                 return Err(Failure::unprocessable());
             }
-            if add { list.insert(at, value) } else { list[at] = value }
+            if add {
+                list.insert(at, value)
+            } else {
+                list[at] = value
+            }
             Ok(())
         }
         _ => Err(Failure::unprocessable()),

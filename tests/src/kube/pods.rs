@@ -56,8 +56,7 @@ fn service_account(state: &State, resource: &Resource, namespace: &str, pod: &mu
         return Ok(());
     }
     let volume = format!("kube-api-access-{}", random_tail(5));
-    let mount =
-        json!({"name": volume, "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"});
+    let mount = json!({"name": volume, "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"});
     each_container(pod, |container| push(container, "volumeMounts", mount.clone()));
     let sources = json!([
         {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
@@ -91,10 +90,7 @@ fn each_container(pod: &mut Value, mut change: impl FnMut(&mut Value)) {
 fn concerns(state: &State, pod: &Value) -> bool {
     let labelled = pod["metadata"]["labels"].get(USE) == Some(&json!("true"));
     labelled
-        && state
-            .store
-            .list("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "")
-            .any(|hook| text(hook, "name") == WEBHOOK)
+        && state.store.list("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "").any(|hook| text(hook, "name") == WEBHOOK)
 }
 
 fn webhook(state: &State, namespace: &str, pod: &mut Value) -> Outcome<()> {
@@ -110,7 +106,8 @@ fn webhook(state: &State, namespace: &str, pod: &mut Value) -> Outcome<()> {
     };
     let refuse = |why: String| {
         let message = format!("admission webhook \"mutation.azure-workload-identity.io\" denied the request: {why}");
-        Failure::new(403, Some("Forbidden"), message)
+        // The webhook answers 400 without a reason, and the API server hands that on.
+        Failure::new(400, None, message)
     };
     let name = pod["spec"]["serviceAccountName"].as_str().filter(|n| !n.is_empty()).unwrap_or("default").to_string();
     let found = state.store.known("", "serviceaccounts").and_then(|r| state.store.get(&r, namespace, &name));
@@ -121,8 +118,7 @@ fn webhook(state: &State, namespace: &str, pod: &mut Value) -> Outcome<()> {
         let key = format!("azure.workload.identity/{key}");
         object["metadata"]["annotations"].get(&key).and_then(Value::as_str).map(str::to_string)
     };
-    let lifetime = annotation(pod, "service-account-token-expiration")
-        .or(annotation(account, "service-account-token-expiration"));
+    let lifetime = annotation(pod, "service-account-token-expiration").or(annotation(account, "service-account-token-expiration"));
     let lifetime = match lifetime {
         None => 3600,
         Some(text) => match text.parse::<i64>() {
@@ -132,8 +128,7 @@ fn webhook(state: &State, namespace: &str, pod: &mut Value) -> Outcome<()> {
     };
     let client = annotation(account, "client-id").unwrap_or_default();
     let tenant = annotation(account, "tenant-id").unwrap_or(tenant);
-    let skipped: Vec<String> =
-        annotation(pod, "skip-containers").unwrap_or_default().split(';').map(|n| n.trim().to_string()).collect();
+    let skipped: Vec<String> = annotation(pod, "skip-containers").unwrap_or_default().split(';').map(|n| n.trim().to_string()).collect();
     let variables = [
         ("AZURE_CLIENT_ID", client),
         ("AZURE_TENANT_ID", tenant),
@@ -150,8 +145,7 @@ fn webhook(state: &State, namespace: &str, pod: &mut Value) -> Outcome<()> {
                 push(container, "env", json!({"name": name, "value": value}));
             }
         }
-        let mounted =
-            container["volumeMounts"].as_array().is_some_and(|m| m.iter().any(|m| m["name"] == TOKEN_FILE));
+        let mounted = container["volumeMounts"].as_array().is_some_and(|m| m.iter().any(|m| m["name"] == TOKEN_FILE));
         if !mounted {
             push(container, "volumeMounts", json!({"name": TOKEN_FILE, "readOnly": true, "mountPath": MOUNT}));
         }
@@ -159,8 +153,7 @@ fn webhook(state: &State, namespace: &str, pod: &mut Value) -> Outcome<()> {
     let there = pod["spec"]["volumes"].as_array().is_some_and(|v| v.iter().any(|v| v["name"] == TOKEN_FILE));
     if !there {
         let token = json!({"audience": "api://AzureADTokenExchange", "expirationSeconds": lifetime, "path": TOKEN_FILE});
-        let volume =
-            json!({"name": TOKEN_FILE, "projected": {"sources": [{"serviceAccountToken": token}], "defaultMode": 420}});
+        let volume = json!({"name": TOKEN_FILE, "projected": {"sources": [{"serviceAccountToken": token}], "defaultMode": 420}});
         push(&mut pod["spec"], "volumes", volume);
     }
     metadata(pod);

@@ -52,11 +52,7 @@ pub fn list_object(resource: &Resource, items: Vec<Value>, version: &str) -> Val
             item
         })
         .collect();
-    let meta = if resource.custom {
-        json!({"resourceVersion": version, "continue": ""})
-    } else {
-        json!({"resourceVersion": version})
-    };
+    let meta = if resource.custom { json!({"resourceVersion": version, "continue": ""}) } else { json!({"resourceVersion": version}) };
     json!({
         "kind": format!("{}List", resource.kind), "apiVersion": resource.api_version(), "metadata": meta, "items": items,
     })
@@ -118,9 +114,10 @@ impl State {
         let number = |key: &str| -> Outcome<Option<u64>> {
             match call.request.q(key).filter(|v| !v.is_empty()) {
                 None => Ok(None),
-                Some(value) => value.parse().map(Some).map_err(|_| {
-                    Failure::bad_request(format!("strconv.ParseInt: parsing {value:?}: invalid syntax"))
-                }),
+                Some(value) => value
+                    .parse()
+                    .map(Some)
+                    .map_err(|_| Failure::bad_request(format!("strconv.ParseInt: parsing {value:?}: invalid syntax"))),
             }
         };
         let limit = number("limit")?.filter(|l| *l > 0);
@@ -145,9 +142,14 @@ impl State {
         let page: Vec<Value> = all.iter().take(size).map(|o| (*o).clone()).collect();
         let version = self.store.version.to_string();
         let mut next = json!({"resourceVersion": version});
-        if let Some(following) = all.get(size) {
+        // With a selector the server only knows that more objects follow, not whether they will fit.
+        let more = page
+            .last()
+            .filter(|_| limit.is_some() && page.len() == size)
+            .is_some_and(|last| self.store.list(&group, &plural, &call.namespace).any(|o| key(o) > key(last)));
+        if let Some(last) = page.last().filter(|_| more) {
             let selecting = call.request.q("labelSelector").or(call.request.q("fieldSelector")).is_some();
-            let token = json!({"v": "meta.k8s.io/v1", "rv": self.store.version, "start": key(following)});
+            let token = json!({"v": "meta.k8s.io/v1", "rv": self.store.version, "start": format!("{}\0", key(last))});
             next["continue"] = json!(URL_SAFE_NO_PAD.encode(token.to_string()));
             if !selecting {
                 next["remainingItemCount"] = json!(all.len() - size);
@@ -254,13 +256,7 @@ impl State {
 }
 
 /// Ends a watch when its time is up. A long one gets a bookmark shortly before, as the real server's does.
-fn end_later(
-    cluster: KubeCluster,
-    resource: std::sync::Arc<Resource>,
-    sender: UnboundedSender<Vec<u8>>,
-    seconds: u64,
-    bookmarks: bool,
-) {
+fn end_later(cluster: KubeCluster, resource: std::sync::Arc<Resource>, sender: UnboundedSender<Vec<u8>>, seconds: u64, bookmarks: bool) {
     let weak = cluster.downgrade();
     drop(cluster);
     tokio::spawn(async move {
@@ -293,10 +289,9 @@ fn decode_continue(token: &str) -> Outcome<String> {
     Ok(value["start"].as_str().unwrap_or_default().to_string())
 }
 
-fn scale(object: &Value) -> Value {
+pub fn scale(object: &Value) -> Value {
     let labels = object["spec"]["selector"]["matchLabels"].as_object();
-    let selector: Vec<String> =
-        labels.into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
+    let selector: Vec<String> = labels.into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
     let meta = &object["metadata"];
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",

@@ -15,7 +15,7 @@ pub struct Resource {
     pub short: Vec<String>,
     pub categories: Vec<String>,
     pub namespaced: bool,
-    /// `status` first where there is one.
+    /// In alphabetical order, as discovery lists them.
     pub subresources: Vec<&'static str>,
     /// Counts `metadata.generation`.
     pub generation: bool,
@@ -73,9 +73,7 @@ impl Resource {
     /// The paths of the pod spec's owner: `spec.template` and the like.
     pub fn template_path(&self) -> Option<&'static [&'static str]> {
         match (self.group.as_str(), self.plural.as_str()) {
-            ("apps", "deployments" | "statefulsets" | "daemonsets" | "replicasets") | ("batch", "jobs") => {
-                Some(&["spec", "template"])
-            }
+            ("apps", "deployments" | "statefulsets" | "daemonsets" | "replicasets") | ("batch", "jobs") => Some(&["spec", "template"]),
             ("batch", "cronjobs") => Some(&["spec", "jobTemplate", "spec", "template"]),
             ("", "pods") => Some(&[]),
             _ => None,
@@ -85,6 +83,9 @@ impl Resource {
     pub fn verbs(&self) -> Vec<&'static str> {
         if self.is_review() {
             return vec!["create"];
+        }
+        if self.custom {
+            return vec!["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
         }
         let mut verbs = vec!["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
         if self.group.is_empty() && self.plural == "namespaces" {
@@ -100,9 +101,9 @@ type Row = (&'static str, &'static str, &'static str, &'static str, &'static str
 const TABLE: &[Row] = &[
     ("", "v1", "configmaps", "ConfigMap", "cm", true, "", false),
     ("", "v1", "events", "Event", "ev", true, "", false),
-    ("", "v1", "namespaces", "Namespace", "ns", false, "status finalize", false),
+    ("", "v1", "namespaces", "Namespace", "ns", false, "finalize status", false),
     ("", "v1", "nodes", "Node", "no", false, "status", false),
-    ("", "v1", "pods", "Pod", "po", true, "status log", true),
+    ("", "v1", "pods", "Pod", "po", true, "log status", true),
     ("", "v1", "resourcequotas", "ResourceQuota", "quota", true, "status", false),
     ("", "v1", "secrets", "Secret", "", true, "", false),
     ("", "v1", "serviceaccounts", "ServiceAccount", "sa", true, "token", false),
@@ -110,9 +111,9 @@ const TABLE: &[Row] = &[
     ("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", "crd crds", false, "status", true),
     ("apps", "v1", "controllerrevisions", "ControllerRevision", "", true, "", false),
     ("apps", "v1", "daemonsets", "DaemonSet", "ds", true, "status", true),
-    ("apps", "v1", "deployments", "Deployment", "deploy", true, "status scale", true),
-    ("apps", "v1", "replicasets", "ReplicaSet", "rs", true, "status scale", true),
-    ("apps", "v1", "statefulsets", "StatefulSet", "sts", true, "status scale", true),
+    ("apps", "v1", "deployments", "Deployment", "deploy", true, "scale status", true),
+    ("apps", "v1", "replicasets", "ReplicaSet", "rs", true, "scale status", true),
+    ("apps", "v1", "statefulsets", "StatefulSet", "sts", true, "scale status", true),
     ("events.k8s.io", "v1", "events", "Event", "ev", true, "", false),
     ("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", "", false, "", false),
     ("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", "", false, "", false),
@@ -159,9 +160,7 @@ pub fn builtin() -> Vec<Arc<Resource>> {
 pub fn from_definition(definition: &Value) -> Vec<Arc<Resource>> {
     let spec = &definition["spec"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-    let texts = |value: &Value| -> Vec<String> {
-        value.as_array().map(|list| list.iter().map(text).collect()).unwrap_or_default()
-    };
+    let texts = |value: &Value| -> Vec<String> { value.as_array().map(|list| list.iter().map(text).collect()).unwrap_or_default() };
     let names = &spec["names"];
     let kind = text(&names["kind"]);
     let versions = spec["versions"].as_array().cloned().unwrap_or_default();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::auth::{self, Attributes, UserInfo};
+use super::managers::{self, Managed, Manager};
 use super::status::{Cause, Failure, Outcome};
 use super::store::{new_uid, text};
 use super::{Call, State};
@@ -13,7 +14,7 @@ impl State {
     pub fn issuer_document(&self) -> Value {
         json!({
             "issuer": self.issuer,
-            "jwks_uri": format!("{}openid/v1/jwks", self.issuer),
+            "jwks_uri": format!("{}/openid/v1/jwks", self.issuer.trim_end_matches('/')),
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
@@ -66,7 +67,7 @@ impl State {
             "sub": format!("system:serviceaccount:{}:{}", call.namespace, call.name),
         });
         let end = jiff::Timestamp::from_second(issued + seconds).unwrap_or(jiff::Timestamp::MAX);
-        Ok(json!({
+        let mut answer = json!({
             "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
             "metadata": {
                 "name": call.name, "namespace": call.namespace, "uid": uid,
@@ -77,7 +78,26 @@ impl State {
                 "token": self.key.sign_jwt(&claims),
                 "expirationTimestamp": end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             },
-        }))
+        });
+        let agent = call.request.header("user-agent").unwrap_or("unknown");
+        let writer = Manager {
+            name: call.request.q("fieldManager").unwrap_or(agent.split('/').next().unwrap_or_default()).to_string(),
+            apply: false,
+            api_version: "authentication.k8s.io/v1".into(),
+            subresource: "token".into(),
+        };
+        let empty = json!({"metadata": {}, "spec": {"audiences": null, "expirationSeconds": null, "boundObjectRef": null}});
+        let mut asked = json!({"metadata": {}, "spec": spec});
+        if !spec.is_object() {
+            asked["spec"] = json!({});
+        }
+        asked["spec"]["expirationSeconds"] = json!(seconds);
+        for key in ["audiences", "boundObjectRef"] {
+            asked["spec"][key] = spec[key].clone();
+        }
+        let managed = managers::update(Managed::new(), &empty, &asked, writer, &[], &super::store::now());
+        managers::encode(&mut answer, &managed);
+        Ok(answer)
     }
 
     /// The user of a token; `audiences` empty means the server's own. The error is the TokenReview's.
@@ -122,11 +142,25 @@ impl State {
         let resource = call.resource()?;
         let sent = call.request.json().unwrap_or(json!({}));
         let spec = sent["spec"].clone();
-        let head = |spec: Value, status: Value| {
-            json!({
-                "kind": resource.kind, "apiVersion": resource.api_version(), "metadata": {}, "spec": spec,
+        let head = |shown: Value, status: Value| {
+            let mut answer = json!({
+                "kind": resource.kind, "apiVersion": resource.api_version(), "metadata": {}, "spec": shown,
                 "status": status,
-            })
+            });
+            let agent = call.request.header("user-agent").unwrap_or("unknown");
+            let writer = Manager {
+                name: call.request.q("fieldManager").unwrap_or(agent.split('/').next().unwrap_or_default()).to_string(),
+                apply: false,
+                api_version: resource.api_version(),
+                subresource: String::new(),
+            };
+            if resource.plural != "selfsubjectrulesreviews" {
+                let empty = json!({"metadata": {}, "spec": {}});
+                let sent = json!({"metadata": {}, "spec": spec});
+                let managed = managers::update(Managed::new(), &empty, &sent, writer, &[], &super::store::now());
+                managers::encode(&mut answer, &managed);
+            }
+            answer
         };
         match resource.plural.as_str() {
             "selfsubjectreviews" => Ok(json!({
@@ -134,17 +168,13 @@ impl State {
                 "metadata": {"creationTimestamp": super::store::now()}, "status": {"userInfo": user.review()},
             })),
             "tokenreviews" => {
-                let audiences: Vec<String> = spec["audiences"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|a| a.as_str().map(str::to_string))
-                    .collect();
+                let audiences: Vec<String> =
+                    spec["audiences"].as_array().into_iter().flatten().filter_map(|a| a.as_str().map(str::to_string)).collect();
                 let status = match self.user_of_token(spec["token"].as_str().unwrap_or_default(), &audiences) {
                     Ok(user) => json!({"authenticated": true, "user": user.review(), "audiences": audiences}),
                     Err(error) => json!({"user": {}, "error": error}),
                 };
-                Ok(head(spec, status))
+                Ok(head(spec.clone(), status))
             }
             "selfsubjectrulesreviews" => {
                 let namespace = spec["namespace"].as_str().unwrap_or_default();
@@ -156,8 +186,7 @@ impl State {
             _ => {
                 let who = match spec["user"].as_str() {
                     Some(name) => {
-                        let groups: Vec<&str> =
-                            spec["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                        let groups: Vec<&str> = spec["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                         UserInfo::new(name, &groups)
                     }
                     None => user.clone(),
@@ -172,7 +201,7 @@ impl State {
                     Ok(None) => json!({"allowed": true}),
                     Err(()) => json!({"allowed": false}),
                 };
-                Ok(head(spec, status))
+                Ok(head(spec.clone(), status))
             }
         }
     }
@@ -191,9 +220,7 @@ fn attributes(spec: &Value) -> Option<Attributes> {
             namespace: of(resource, "namespace"),
             path: None,
         }),
-        (false, true) => {
-            Some(Attributes { verb: of(path, "verb"), path: Some(of(path, "path")), ..Attributes::default() })
-        }
+        (false, true) => Some(Attributes { verb: of(path, "verb"), path: Some(of(path, "path")), ..Attributes::default() }),
         _ => None,
     }
 }

@@ -28,37 +28,63 @@ const BY_NAME: Kind = Kind::Keyed(&[("name", None)]);
 pub fn kind(parent: &str, name: &str, value: &Value) -> Kind {
     match value {
         Value::Object(_) => match name {
-            "labels" | "annotations" | "data" | "stringData" | "binaryData" | "limits" | "requests"
-            | "volumeAttributes" | "parameters" | "hard" | "used" | "allocatable" | "capacity" => Kind::Map,
-            "selector" | "labelSelector" | "namespaceSelector" | "objectSelector" | "podSelector" | "nodeSelector"
-            | "secretKeyRef" | "configMapKeyRef" | "fieldRef" | "resourceFieldRef" | "involvedObject" | "roleRef"
-            | "nodePublishSecretRef" | "claimRef" | "regarding" => Kind::Atomic,
+            "labels" | "annotations" | "data" | "stringData" | "binaryData" | "limits" | "requests" | "volumeAttributes" | "parameters"
+            | "hard" | "used" | "allocatable" | "capacity" => Kind::Map,
+            "selector"
+            | "labelSelector"
+            | "namespaceSelector"
+            | "objectSelector"
+            | "podSelector"
+            | "nodeSelector"
+            | "secretKeyRef"
+            | "configMapKeyRef"
+            | "fieldRef"
+            | "resourceFieldRef"
+            | "involvedObject"
+            | "roleRef"
+            | "nodePublishSecretRef"
+            | "claimRef"
+            | "regarding"
+            | "requiredDuringSchedulingIgnoredDuringExecution" => Kind::Atomic,
             _ => Kind::Struct,
         },
         Value::Array(_) => match (parent, name) {
             (_, "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets")
             | (_, "schedulingGates" | "webhooks")
             | ("", "secrets") => BY_NAME,
-            ("containers" | "initContainers", "ports") => {
-                Kind::Keyed(&[("containerPort", None), ("protocol", Some("\"TCP\""))])
-            }
+            ("containers" | "initContainers", "ports") => Kind::Keyed(&[("containerPort", None), ("protocol", Some("\"TCP\""))]),
             ("spec", "ports") => Kind::Keyed(&[("port", None), ("protocol", Some("\"TCP\""))]),
             (_, "volumeMounts") => Kind::Keyed(&[("mountPath", None)]),
             (_, "volumeDevices") => Kind::Keyed(&[("devicePath", None)]),
             (_, "hostAliases" | "podIPs" | "hostIPs") => Kind::Keyed(&[("ip", None)]),
             (_, "topologySpreadConstraints") => Kind::Keyed(&[("topologyKey", None), ("whenUnsatisfiable", None)]),
+            ("status", "conditions") if is_job_conditions(value) => Kind::Atomic,
             ("status", "conditions" | "addresses") => Kind::Keyed(&[("type", None)]),
             ("metadata", "ownerReferences") => Kind::Keyed(&[("uid", None)]),
-            ("metadata" | "spec", "finalizers") => Kind::Values,
+            ("metadata" | "spec", "finalizers") | (_, "volumeLifecycleModes") => Kind::Values,
             _ => Kind::Atomic,
         },
         _ => Kind::Atomic,
     }
 }
 
+/// A Job's conditions are the only ones that are replaced as a whole; their types tell them.
+fn is_job_conditions(value: &Value) -> bool {
+    let of_job = |c: &Value| {
+        let kind = c["type"].as_str().unwrap_or_default();
+        matches!(kind, "Complete" | "Failed" | "SuccessCriteriaMet" | "FailureTarget" | "Suspended")
+    };
+    value.as_array().is_some_and(|list| list.iter().any(of_job))
+}
+
 /// Free keys or declared fields? Only maps list their keys as items of their own.
 pub fn is_map_field(name: &str) -> bool {
     kind("", name, &json!({})) == Kind::Map
+}
+
+/// Items that are replaced as a whole although their list is keyed.
+pub fn atomic_items(name: &str) -> bool {
+    name == "ownerReferences"
 }
 
 /// The path element of an item of a keyed list.
@@ -82,11 +108,7 @@ pub fn item_element(kind: Kind, item: &Value) -> Element {
 /// The merge key of a strategic merge patch, where lists have one key only.
 pub fn strategic_key(parent: &str, name: &str) -> Option<&'static str> {
     match (parent, name) {
-        (
-            _,
-            "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets"
-            | "webhooks",
-        )
+        (_, "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets" | "webhooks")
         | ("", "secrets") => Some("name"),
         ("containers" | "initContainers", "ports") => Some("containerPort"),
         ("spec", "ports") => Some("port"),

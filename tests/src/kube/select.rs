@@ -84,8 +84,7 @@ fn parse_labels(text: &str) -> Outcome<Vec<(String, Test)>> {
         let words: Vec<&str> = part.splitn(3, char::is_whitespace).collect();
         if let [key, op @ ("in" | "notin"), list] = words.as_slice() {
             let inner = list.trim().strip_prefix('(').and_then(|l| l.strip_suffix(')'));
-            let values: Vec<String> =
-                inner.unwrap_or_default().split(',').map(|v| v.trim().to_string()).collect();
+            let values: Vec<String> = inner.unwrap_or_default().split(',').map(|v| v.trim().to_string()).collect();
             let test = if *op == "in" { Test::In(values) } else { Test::NotIn(values) };
             out.push(((*key).to_string(), test));
         } else if let Some((key, value)) = part.split_once("!=") {
@@ -144,17 +143,39 @@ fn check_field(resource: &Resource, field: &str) -> Outcome<()> {
     }
     let known: &[&str] = match resource.plural.as_str() {
         "events" if resource.group.is_empty() => &[
-            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
-            "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
-            "reportingComponent", "source", "type",
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
         ],
         "events" => &[
-            "regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid", "regarding.apiVersion",
-            "regarding.resourceVersion", "regarding.fieldPath", "reason", "reportingController", "type",
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "regarding.apiVersion",
+            "regarding.resourceVersion",
+            "regarding.fieldPath",
+            "reason",
+            "reportingController",
+            "type",
         ],
         "pods" => &[
-            "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
-            "status.phase", "status.podIP", "status.nominatedNodeName",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
         ],
         "secrets" => &["type"],
         "namespaces" => &["status.phase", "name"],
@@ -166,9 +187,7 @@ fn check_field(resource: &Resource, field: &str) -> Outcome<()> {
     }
     let message = match resource.plural.as_str() {
         "events" | "pods" | "secrets" | "jobs" => format!("field label not supported: {field}"),
-        _ => format!(
-            "\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
-        ),
+        _ => format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""),
     };
     Err(Failure::bad_request(message))
 }

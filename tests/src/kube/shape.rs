@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::resources::Resource;
-use super::schema::{self, Kind};
+use super::schema;
 use super::store::metadata;
 
 /// Drops what Go's `omitempty` would not print.
@@ -16,7 +16,7 @@ pub fn tidy(resource: &Resource, object: &mut Value) {
         drop_nulls(object);
         return;
     }
-    tidy_at(object, "", "");
+    tidy_at(object, "");
 }
 
 fn drop_nulls(value: &mut Value) {
@@ -30,16 +30,16 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
-fn tidy_at(value: &mut Value, parent: &str, name: &str) {
+fn tidy_at(value: &mut Value, name: &str) {
     match value {
         Value::Object(map) => {
             let free = !name.is_empty() && schema::is_map_field(name) || name == "matchLabels";
             for (key, inner) in map.iter_mut() {
-                tidy_at(inner, name, key);
+                tidy_at(inner, key);
             }
             map.retain(|key, inner| if free { !inner.is_null() } else { !is_zero(name, key, inner) });
         }
-        Value::Array(list) => list.iter_mut().for_each(|item| tidy_at(item, parent, name)),
+        Value::Array(list) => list.iter_mut().for_each(|item| tidy_at(item, name)),
         _ => {}
     }
 }
@@ -110,7 +110,17 @@ pub fn complete(resource: &Resource, object: &mut Value) {
             let spec = object_of(map, "spec");
             pod_spec(spec);
             default(spec, "enableServiceLinks", json!(true));
-            default(object_of(map, "status"), "phase", json!("Pending"));
+            let status = object_of(map, "status");
+            default(status, "phase", json!("Pending"));
+            for container in list_mut(status, "containerStatuses").filter_map(Value::as_object_mut) {
+                default(container, "lastState", json!({}));
+            }
+            for condition in list_mut(status, "conditions").filter_map(Value::as_object_mut) {
+                // Printed even when it has no value.
+                for key in ["lastProbeTime", "lastTransitionTime"] {
+                    condition.entry(key).or_insert(Value::Null);
+                }
+            }
         }
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => webhooks(map),
         "CSIDriver" => {
@@ -301,9 +311,7 @@ fn pod_spec(spec: &mut Map<String, Value>) {
             }
             for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
                 let Some(Value::Object(probe)) = container.get_mut(probe) else { continue };
-                for (key, value) in
-                    [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
-                {
+                for (key, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)] {
                     default(probe, key, json!(value));
                 }
                 if let Some(Value::Object(http)) = probe.get_mut("httpGet") {
@@ -324,8 +332,7 @@ fn pod_spec(spec: &mut Map<String, Value>) {
                 default(source, "defaultMode", json!(420));
             }
         }
-        for source in volume.get_mut("projected").and_then(|p| p.get_mut("sources")).and_then(Value::as_array_mut).into_iter().flatten()
-        {
+        for source in volume.get_mut("projected").and_then(|p| p.get_mut("sources")).and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(Value::Object(token)) = source.get_mut("serviceAccountToken") {
                 default(token, "expirationSeconds", json!(3600));
             }
@@ -361,10 +368,4 @@ fn definition(map: &mut Map<String, Value>) {
     let kind = names.get("kind").and_then(Value::as_str).unwrap_or_default().to_string();
     default(names, "singular", json!(kind.to_lowercase()));
     default(names, "listKind", json!(format!("{kind}List")));
-}
-
-/// Is this a keyed list with an item twice? Such a body cannot be applied.
-pub fn is_keyed(parent: &str, name: &str, value: &Value) -> Option<Kind> {
-    let kind = schema::kind(parent, name, value);
-    matches!(kind, Kind::Keyed(_)).then_some(kind)
 }

@@ -84,14 +84,7 @@ impl Failure {
     }
 
     pub fn page_not_found() -> Box<Self> {
-        Box::new(Self {
-            code: 404,
-            reason: None,
-            message: "404 page not found\n".into(),
-            details: None,
-            text: true,
-            retry_after: None,
-        })
+        Box::new(Self { code: 404, reason: None, message: "404 page not found\n".into(), details: None, text: true, retry_after: None })
     }
 
     pub fn no_such_resource() -> Box<Self> {
@@ -99,8 +92,7 @@ impl Failure {
     }
 
     pub fn method_not_allowed() -> Box<Self> {
-        Self::new(405, Some("MethodNotAllowed"), "the server does not allow this method on the requested resource")
-            .with(json!({}))
+        Self::new(405, Some("MethodNotAllowed"), "the server does not allow this method on the requested resource").with(json!({}))
     }
 
     pub fn not_acceptable(available: &str) -> Box<Self> {
@@ -117,21 +109,15 @@ impl Failure {
     }
 
     pub fn not_found(resource: &Resource, name: &str) -> Box<Self> {
-        Self::new(404, Some("NotFound"), format!("{} {name:?} not found", resource.qualified()))
-            .with(resource.details(name))
+        Self::new(404, Some("NotFound"), format!("{} {name:?} not found", resource.qualified())).with(resource.details(name))
     }
 
     pub fn already_exists(resource: &Resource, name: &str) -> Box<Self> {
-        Self::new(409, Some("AlreadyExists"), format!("{} {name:?} already exists", resource.qualified()))
-            .with(resource.details(name))
+        Self::new(409, Some("AlreadyExists"), format!("{} {name:?} already exists", resource.qualified())).with(resource.details(name))
     }
 
     pub fn modified(resource: &Resource, name: &str) -> Box<Self> {
-        Self::conflict(
-            resource,
-            name,
-            "the object has been modified; please apply your changes to the latest version and try again",
-        )
+        Self::conflict(resource, name, "the object has been modified; please apply your changes to the latest version and try again")
     }
 
     pub fn conflict(resource: &Resource, name: &str, why: &str) -> Box<Self> {
@@ -147,13 +133,11 @@ impl Failure {
 
     pub fn forbidden(resource: &Resource, name: &str, why: &str) -> Box<Self> {
         let shown = if name.is_empty() { String::new() } else { format!(" {name:?}") };
-        Self::new(403, Some("Forbidden"), format!("{}{shown} is forbidden: {why}", resource.qualified()))
-            .with(resource.details(name))
+        Self::new(403, Some("Forbidden"), format!("{}{shown} is forbidden: {why}", resource.qualified())).with(resource.details(name))
     }
 
     pub fn forbidden_path(user: &str, verb: &str, path: &str) -> Box<Self> {
-        Self::new(403, Some("Forbidden"), format!("forbidden: User {user:?} cannot {verb} path {path:?}"))
-            .with(json!({}))
+        Self::new(403, Some("Forbidden"), format!("forbidden: User {user:?} cannot {verb} path {path:?}")).with(json!({}))
     }
 
     pub fn internal(message: impl Into<String>) -> Box<Self> {
@@ -162,7 +146,13 @@ impl Failure {
 
     /// 422 for an object; `group` and `kind` are those of the object or of an options type.
     pub fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Box<Self> {
-        let texts: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+        // The message names equal faults once; the causes repeat them.
+        let mut texts: Vec<String> = Vec::new();
+        for text in causes.iter().map(|c| format!("{}: {}", c.field, c.message)) {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
         let list = if let [one] = texts.as_slice() { one.clone() } else { format!("[{}]", texts.join(", ")) };
         let shown = if group.is_empty() { kind.to_string() } else { format!("{kind}.{group}") };
         let mut details = Map::new();
@@ -171,16 +161,14 @@ impl Failure {
                 details.insert(key.into(), json!(value));
             }
         }
-        let causes: Vec<Value> =
-            causes.iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field})).collect();
+        let causes: Vec<Value> = causes.iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field})).collect();
         details.insert("causes".into(), Value::Array(causes));
         Self::new(422, Some("Invalid"), format!("{shown} {name:?} is invalid: {list}")).with(Value::Object(details))
     }
 
     /// Every fault of a JSON patch, a failing `test` included, gets this one text.
     pub fn unprocessable() -> Box<Self> {
-        Self::new(422, Some("Invalid"), "the server rejected our request due to an error in our request")
-            .with(json!({}))
+        Self::new(422, Some("Invalid"), "the server rejected our request due to an error in our request").with(json!({}))
     }
 
     pub fn body(&self) -> Value {

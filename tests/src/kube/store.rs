@@ -147,13 +147,7 @@ impl Store {
         self.version += 1;
         let mut last = before.clone();
         metadata(&mut last).insert("resourceVersion".into(), json!(self.version.to_string()));
-        self.publish(Event {
-            version: self.version,
-            key: key.clone(),
-            before: Some(before),
-            after: None,
-            last: last.clone(),
-        });
+        self.publish(Event { version: self.version, key: key.clone(), before: Some(before), after: None, last: last.clone() });
         Some(last)
     }
 
@@ -173,9 +167,7 @@ impl Store {
 
     fn define(&mut self, event: &Event) {
         let spec = &event.last["spec"];
-        self.resources.retain(|r| {
-            !(r.custom && spec["group"] == r.group.as_str() && spec["names"]["plural"] == r.plural.as_str())
-        });
+        self.resources.retain(|r| !(r.custom && spec["group"] == r.group.as_str() && spec["names"]["plural"] == r.plural.as_str()));
         if let Some(definition) = &event.after {
             self.resources.extend(resources::from_definition(definition));
         } else {

@@ -60,16 +60,10 @@ pub fn of(resource: &Resource, objects: &[Value], meta: &Value) -> Value {
                     json!(number(&status["availableReplicas"]).to_string()),
                 ],
                 "StatefulSet" => vec![json!(ready())],
-                "DaemonSet" => vec![
-                    status["desiredNumberScheduled"].clone(),
-                    status["currentNumberScheduled"].clone(),
-                    status["numberReady"].clone(),
-                ],
-                "ReplicaSet" => vec![
-                    spec["replicas"].clone(),
-                    json!(number(&status["replicas"])),
-                    json!(number(&status["readyReplicas"])),
-                ],
+                "DaemonSet" => {
+                    vec![status["desiredNumberScheduled"].clone(), status["currentNumberScheduled"].clone(), status["numberReady"].clone()]
+                }
+                "ReplicaSet" => vec![spec["replicas"].clone(), json!(number(&status["replicas"])), json!(number(&status["readyReplicas"]))],
                 "Pod" => {
                     let all = spec["containers"].as_array().map_or(0, Vec::len);
                     let up = status["containerStatuses"].as_array().into_iter().flatten().filter(|c| c["ready"] == true);
@@ -85,11 +79,9 @@ pub fn of(resource: &Resource, objects: &[Value], meta: &Value) -> Value {
                     let word = if status["completionTime"].is_string() { "Complete" } else { "Running" };
                     vec![json!(word), json!(format!("{done}/{}", number(&spec["completions"])))]
                 }
-                "CronJob" => vec![
-                    spec["schedule"].clone(),
-                    spec["suspend"].clone(),
-                    json!(status["active"].as_array().map_or(0, Vec::len)),
-                ],
+                "CronJob" => {
+                    vec![spec["schedule"].clone(), spec["suspend"].clone(), json!(status["active"].as_array().map_or(0, Vec::len))]
+                }
                 "Event" => vec![
                     object["type"].clone(),
                     object["reason"].clone(),

@@ -12,6 +12,7 @@ const LABEL_NAME: &str = "a lowercase RFC 1123 label must consist of lower case 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+const NAME_PART: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const ENV_NAME: &str = "a valid environment variable name must consist only of printable ASCII characters other than '='";
 
 #[expect(clippy::expect_used, reason = "the patterns are constants")]
@@ -20,8 +21,7 @@ fn pattern(text: &str) -> Regex {
 }
 
 static LABEL_RE: LazyLock<Regex> = LazyLock::new(|| pattern("^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"));
-static SUBDOMAIN_RE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"));
+static SUBDOMAIN_RE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"));
 static LABEL_VALUE_RE: LazyLock<Regex> = LazyLock::new(|| pattern("^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"));
 static CONFIG_KEY_RE: LazyLock<Regex> = LazyLock::new(|| pattern("^[-._a-zA-Z0-9]+$"));
 
@@ -42,12 +42,13 @@ pub fn object(resource: &Resource, object: &Value) -> Vec<Cause> {
         "Lease" => lease(object, &mut causes),
         "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" => workload(resource, object, &mut causes),
         "Job" => template(&object["spec"]["template"], "spec.template", Some(JOB_POLICIES), &mut causes),
-        "CronJob" => template(
-            &object["spec"]["jobTemplate"]["spec"]["template"],
-            "spec.jobTemplate.spec.template",
-            Some(JOB_POLICIES),
-            &mut causes,
-        ),
+        "CronJob" => {
+            if string(&object["spec"], "schedule").is_empty() {
+                causes.push(Cause::required("spec.schedule"));
+            }
+            let inner = &object["spec"]["jobTemplate"]["spec"]["template"];
+            template(inner, "spec.jobTemplate.spec.template", Some(JOB_POLICIES), &mut causes);
+        }
         "Pod" => pod_spec(&object["spec"], "spec", &mut causes),
         _ => {}
     }
@@ -67,6 +68,12 @@ fn names(resource: &Resource, object: &Value, causes: &mut Vec<Cause>) {
         causes.push(Cause::invalid("metadata.name", &quoted(name), SUBDOMAIN));
     }
     labels(&meta["labels"], "metadata.labels", causes);
+    for (key, _) in meta["annotations"].as_object().into_iter().flatten() {
+        let name = key.rsplit_once('/').map_or(key.as_str(), |(_, name)| name);
+        if name.is_empty() || !LABEL_VALUE_RE.is_match(name) {
+            causes.push(Cause::invalid("metadata.annotations", &quoted(key), NAME_PART));
+        }
+    }
 }
 
 fn labels(labels: &Value, path: &str, causes: &mut Vec<Cause>) {
@@ -95,9 +102,7 @@ fn data(resource: &Resource, object: &Value, causes: &mut Vec<Cause>) {
 
 fn lease(object: &Value, causes: &mut Vec<Cause>) {
     let spec = &object["spec"];
-    for (key, why) in
-        [("leaseDurationSeconds", "must be greater than 0"), ("leaseTransitions", "must be greater than or equal to 0")]
-    {
+    for (key, why) in [("leaseDurationSeconds", "must be greater than 0"), ("leaseTransitions", "must be greater than or equal to 0")] {
         let least = i64::from(key == "leaseDurationSeconds");
         if let Some(number) = spec[key].as_i64()
             && number < least
@@ -110,7 +115,8 @@ fn lease(object: &Value, causes: &mut Vec<Cause>) {
 fn workload(resource: &Resource, object: &Value, causes: &mut Vec<Cause>) {
     let spec = &object["spec"];
     let selector = &spec["selector"];
-    if selector.is_null() {
+    // A DaemonSet's missing selector shows as the mismatch only.
+    if selector.is_null() && resource.kind != "DaemonSet" {
         causes.push(Cause::required("spec.selector"));
     }
     let found = &spec["template"]["metadata"]["labels"];
@@ -126,11 +132,7 @@ fn workload(resource: &Resource, object: &Value, causes: &mut Vec<Cause>) {
     if empty || !super::select::label_selector_matches(selector, found) {
         let sorted: std::collections::BTreeMap<&String, &Value> = found.as_object().into_iter().flatten().collect();
         let shown = if found.is_null() { "null".into() } else { serde_json::json!(sorted).to_string() };
-        causes.push(Cause::invalid(
-            "spec.template.metadata.labels",
-            &shown,
-            "`selector` does not match template `labels`",
-        ));
+        causes.push(Cause::invalid("spec.template.metadata.labels", &shown, "`selector` does not match template `labels`"));
     }
     template(&spec["template"], "spec.template", None, causes);
 }
@@ -145,21 +147,18 @@ fn template(template: &Value, path: &str, policies: Option<&str>, causes: &mut V
         Some(valid) if policy == "Always" => {
             causes.push(Cause::required_because(format!("{path}.spec.restartPolicy"), valid));
         }
-        None if policy != "Always" => causes.push(Cause::unsupported(
-            format!("{path}.spec.restartPolicy"),
-            &quoted(policy),
-            &["Always"],
-        )),
+        None if policy != "Always" => causes.push(Cause::unsupported(format!("{path}.spec.restartPolicy"), &quoted(policy), &["Always"])),
         _ => {}
     }
 }
 
 fn pod_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     let volumes = list(spec, "volumes");
+    let mut good = Vec::new();
     for (at, volume) in volumes.iter().enumerate() {
         let here = format!("{path}.volumes[{at}]");
-        let sources: Vec<&String> =
-            volume.as_object().into_iter().flatten().map(|(k, _)| k).filter(|k| *k != "name").collect();
+        let faults = causes.len();
+        let sources: Vec<&String> = volume.as_object().into_iter().flatten().map(|(k, _)| k).filter(|k| *k != "name").collect();
         let name = string(volume, "name");
         if name.is_empty() {
             causes.push(Cause::required(format!("{here}.name")));
@@ -178,7 +177,12 @@ fn pod_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
                 causes.push(Cause::forbidden(format!("{here}.{last}"), "may not specify more than 1 volume type"));
             }
         }
+        // A volume that is at fault does not count as there.
+        if causes.len() == faults {
+            good.push(volume.clone());
+        }
     }
+    let volumes = &good[..];
     let empty = list(spec, "containers").is_empty();
     if empty {
         causes.push(Cause::required(format!("{path}.containers")));
@@ -260,7 +264,11 @@ fn variable(env: &Value, path: &str, causes: &mut Vec<Cause>) {
             causes.push(Cause::invalid(&here, "\"\"", "may not be specified when `value` is not empty"));
         }
     } else if sources == 0 {
-        causes.push(Cause::invalid(&here, "\"\"", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"));
+        causes.push(Cause::invalid(
+            &here,
+            "\"\"",
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+        ));
     } else if sources > 1 {
         causes.push(Cause::invalid(&here, "\"\"", "may not have more than one field specified at a time"));
     }
@@ -284,11 +292,7 @@ pub fn update(resource: &Resource, old: &Value, new: &Value) -> Vec<Cause> {
             }
         }
         "Deployment" | "DaemonSet" | "ReplicaSet" if old["spec"]["selector"] != new["spec"]["selector"] => {
-            causes.push(Cause::invalid(
-                "spec.selector",
-                &new["spec"]["selector"].to_string(),
-                "field is immutable",
-            ));
+            causes.push(Cause::invalid("spec.selector", &new["spec"]["selector"].to_string(), "field is immutable"));
         }
         "StatefulSet" => stateful(old, new, &mut causes),
         "Job" => job(old, new, &mut causes),
@@ -311,8 +315,13 @@ fn without(value: &Value, keys: &[&str]) -> Value {
 
 fn stateful(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
     let free = [
-        "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
     ];
     if without(&old["spec"], &free) != without(&new["spec"], &free) {
         causes.push(Cause::forbidden("spec", "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"));

@@ -10,6 +10,8 @@ use super::status::Failure;
 use super::store::{Key, metadata, new_uid, random_tail, text};
 use super::{State, pods, timestamp};
 
+const JOB_TRACKING: &str = "batch.kubernetes.io/job-tracking";
+
 pub fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or_default()
 }
@@ -23,14 +25,11 @@ pub fn hash(template: &Value) -> String {
 
 pub fn is_ready(pod: &Value) -> bool {
     let ready = |c: &Value| c["type"] == "Ready" && c["status"] == "True";
-    pod["status"]["conditions"].as_array().is_some_and(|list| list.iter().any(ready))
-        && pod["metadata"].get("deletionTimestamp").is_none()
+    pod["status"]["conditions"].as_array().is_some_and(|list| list.iter().any(ready)) && pod["metadata"].get("deletionTimestamp").is_none()
 }
 
 pub fn owned_by<'a>(objects: &'a [Value], uid: &'a str) -> impl Iterator<Item = &'a Value> {
-    objects.iter().filter(move |o| {
-        o["metadata"]["ownerReferences"].as_array().is_some_and(|list| list.iter().any(|r| r["uid"] == uid))
-    })
+    objects.iter().filter(move |o| o["metadata"]["ownerReferences"].as_array().is_some_and(|list| list.iter().any(|r| r["uid"] == uid)))
 }
 
 pub fn owner_reference(owner: &Value) -> Value {
@@ -61,7 +60,7 @@ pub fn set_condition(status: &mut Value, mut condition: Value) {
 }
 
 pub fn drop_condition(status: &mut Value, kind: &str) {
-    if let Some(list) = status["conditions"].as_array_mut() {
+    if let Some(list) = status.get_mut("conditions").and_then(Value::as_array_mut) {
         list.retain(|c| c["type"] != kind);
         if list.is_empty()
             && let Some(map) = status.as_object_mut()
@@ -105,6 +104,9 @@ impl State {
         meta.insert("generateName".into(), json!(prefix));
         meta.insert("namespace".into(), json!(namespace));
         meta.insert("ownerReferences".into(), owner_reference(owner));
+        if owner["kind"] == "Job" {
+            metadata(&mut pod).insert("finalizers".into(), json!([JOB_TRACKING]));
+        }
         shape::complete(&resource, &mut pod);
         let empty = super::schema::empty_object("Pod");
         let writer = super::managers::Manager {
@@ -113,8 +115,7 @@ impl State {
             api_version: "v1".into(),
             subresource: String::new(),
         };
-        let managed =
-            super::managers::update(super::managers::Managed::new(), &empty, &pod, writer, &["status"], &timestamp());
+        let managed = super::managers::update(super::managers::Managed::new(), &empty, &pod, writer, &["status"], &timestamp());
         pods::admit(self, &resource, &namespace, &mut pod)?;
         pod["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"});
         let meta = metadata(&mut pod);
@@ -127,6 +128,17 @@ impl State {
         Ok(())
     }
 
+    /// A Job's pod that has been counted may go.
+    fn release_pod(&mut self, mut pod: Value) {
+        let Some(resource) = self.store.known("", "pods") else { return };
+        if pod["metadata"].get("deletionTimestamp").is_some() {
+            self.drop_pod(&pod);
+            return;
+        }
+        metadata(&mut pod).shift_remove("finalizers");
+        self.write_main(&resource, pod);
+    }
+
     pub(super) fn drop_pod(&mut self, pod: &Value) {
         if let Some(resource) = self.store.known("", "pods") {
             self.store.remove(&Key::of(&resource, text(pod, "namespace"), text(pod, "name")));
@@ -137,14 +149,16 @@ impl State {
     pub(super) fn event(&mut self, about: &Value, component: &str, kind: &str, reason: &str, message: &str) {
         let Some(resource) = self.store.known("", "events") else { return };
         let uid = about["metadata"]["uid"].clone();
-        let there = self.all("", "events").into_iter().any(|e| {
-            e["involvedObject"]["uid"] == uid && e["reason"] == reason && e["message"] == message
-        });
+        let there = self
+            .all("", "events")
+            .into_iter()
+            .any(|e| e["involvedObject"]["uid"] == uid && e["reason"] == reason && e["message"] == message);
         if there {
             return;
         }
         let now = timestamp();
-        let tail: String = new_uid().replace('-', "").chars().take(16).collect();
+        // Made of time on the real server, so events list in the order in which they came up.
+        let tail = format!("18{:014x}", self.store.version);
         let event = json!({
             "kind": "Event", "apiVersion": "v1",
             "metadata": {"name": format!("{}.{tail}", text(about, "name")), "namespace": about["metadata"]["namespace"]},
@@ -238,9 +252,7 @@ impl State {
             let all = self.all("", "pods");
             let mine: Vec<&Value> = owned_by(&all, text(&set, "uid")).collect();
             let wanted = number(&set["spec"]["replicas"]);
-            let of = |revision: &str| {
-                mine.iter().filter(|p| p["metadata"]["labels"]["controller-revision-hash"] == revision).count()
-            };
+            let of = |revision: &str| mine.iter().filter(|p| p["metadata"]["labels"]["controller-revision-hash"] == revision).count();
             let ready = mine.iter().filter(|p| is_ready(p)).count();
             let done = of(&update) == mine.len() && i64::try_from(ready).unwrap_or(0) == wanted;
             let current = if done { update.clone() } else { current };
@@ -279,6 +291,9 @@ impl State {
                     labels["controller-revision-hash"] = json!(revision);
                     labels["statefulset.kubernetes.io/pod-name"] = json!(pod_name);
                     template["spec"]["hostname"] = json!(pod_name);
+                    if let Some(service) = set["spec"]["serviceName"].as_str().filter(|s| !s.is_empty()) {
+                        template["spec"]["subdomain"] = json!(service);
+                    }
                     return self.make_pod(set, &template, Some(&pod_name)).err().map(|f| f.message);
                 }
             }
@@ -312,7 +327,7 @@ impl State {
             let all = self.all("", "pods");
             let mine: Vec<Value> = owned_by(&all, text(&set, "uid")).cloned().collect();
             let current = |p: &Value| p["metadata"]["labels"]["controller-revision-hash"] == revision.as_str();
-            let on = |p: &Value, node: &str| p["spec"]["nodeName"] == node || p["spec"]["nodeName"].is_null();
+            let on = |p: &Value, node: &str| p["spec"]["affinity"].to_string().contains(&format!("[{node:?}]"));
             for node in &nodes {
                 match mine.iter().find(|p| on(p, node)) {
                     None => {
@@ -320,6 +335,7 @@ impl State {
                         let labels = metadata(&mut template).entry("labels").or_insert_with(|| json!({}));
                         labels["controller-revision-hash"] = json!(revision);
                         labels["pod-template-generation"] = generation.clone();
+                        pin(&mut template, node);
                         if let Err(refused) = self.make_pod(&set, &template, None) {
                             let shown = format!("Error creating: {}", refused.message);
                             self.event(&set, "daemonset-controller", "Warning", "FailedCreate", &shown);
@@ -358,9 +374,7 @@ impl State {
     pub(super) fn jobs(&mut self) {
         let Some(resource) = self.store.known("batch", "jobs") else { return };
         for job in self.all("batch", "jobs") {
-            let finished = |kind: &str| {
-                job["status"]["conditions"].as_array().is_some_and(|l| l.iter().any(|c| c["type"] == kind))
-            };
+            let finished = |kind: &str| job["status"]["conditions"].as_array().is_some_and(|l| l.iter().any(|c| c["type"] == kind));
             if finished("Complete") || job["spec"]["suspend"] == true || job["metadata"].get("deletionTimestamp").is_some() {
                 continue;
             }
@@ -368,14 +382,24 @@ impl State {
             let mine: Vec<&Value> = owned_by(&all, text(&job, "uid")).collect();
             let mut next = job.clone();
             let now = timestamp();
-            if mine.is_empty() {
-                if let Err(refused) = self.make_pod(&job, &job["spec"]["template"], None) {
-                    let shown = format!("Error creating: {}", refused.message);
-                    self.event(&job, "job-controller", "Warning", "FailedCreate", &shown);
-                    continue;
-                }
+            if mine.is_empty()
+                && let Err(refused) = self.make_pod(&job, &job["spec"]["template"], None)
+            {
+                let shown = format!("Error creating: {}", refused.message);
+                self.event(&job, "job-controller", "Warning", "FailedCreate", &shown);
+                continue;
             }
             let succeeded = mine.iter().any(|p| p["status"]["phase"] == "Succeeded");
+            let counted: Vec<Value> = mine
+                .iter()
+                .filter(|p| p["status"]["phase"] == "Succeeded" || p["metadata"].get("deletionTimestamp").is_some())
+                .map(|p| (*p).clone())
+                .collect();
+            for pod in counted {
+                self.release_pod(pod);
+            }
+            let all = self.all("", "pods");
+            let mine: Vec<&Value> = owned_by(&all, text(&job, "uid")).collect();
             let ready = i64::try_from(mine.iter().filter(|p| is_ready(p)).count()).unwrap_or(0);
             let status = &mut next["status"];
             if status["startTime"].is_null() {
@@ -401,6 +425,19 @@ impl State {
             self.write_status(&resource, next);
         }
     }
+}
+
+/// Ties a daemon's pod to its node and lets it stay there through trouble.
+fn pin(template: &mut Value, node: &str) {
+    template["spec"]["affinity"] = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}],
+    }}});
+    let one = |key: &str, effect: &str| json!({"key": format!("node.kubernetes.io/{key}"), "operator": "Exists", "effect": effect});
+    let mut all = vec![one("not-ready", "NoExecute"), one("unreachable", "NoExecute")];
+    for key in ["disk-pressure", "memory-pressure", "pid-pressure", "unschedulable"] {
+        all.push(one(key, "NoSchedule"));
+    }
+    template["spec"]["tolerations"] = json!(all);
 }
 
 fn number_of(pod: &Value) -> u64 {

@@ -1,15 +1,17 @@
-//! Create, update, patch and delete.
+//! Create, update, patch and apply.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::decode::{self, Strictness};
+use super::input::{APPLY, JSON_PATCH, MERGE, Options, STRATEGIC, bad_data, body, content_type, go_map, options};
 use super::managers::{self, Manager};
 use super::patch;
 use super::pods;
+use super::prepare;
 use super::resources::Resource;
 use super::schema;
 use super::shape;
-use super::status::{self, Cause, Failure, Outcome};
+use super::status::{Cause, Failure, Outcome};
 use super::store::{Key, metadata, new_uid, now, random_tail, text};
 use super::validate;
 use super::{Call, State};
@@ -22,114 +24,8 @@ pub struct Written {
 }
 
 impl Written {
-    fn new(code: u16, object: Value) -> Self {
+    pub fn new(code: u16, object: Value) -> Self {
         Self { code, object, warnings: Vec::new() }
-    }
-}
-
-/// The query parameters of a write.
-struct Options {
-    manager: String,
-    dry_run: bool,
-    strictness: Strictness,
-    force: bool,
-}
-
-fn options(call: &Call<'_>, kind: &str, content_type: &str) -> Outcome<Options> {
-    let apply = content_type == APPLY;
-    let mut causes = Vec::new();
-    let manager = call.request.q("fieldManager").unwrap_or_default();
-    if kind == "PatchOptions" {
-        if apply && manager.is_empty() {
-            causes.push(Cause::required_because("fieldManager", "is required for apply patch"));
-        }
-        if !apply && call.request.q("force").is_some_and(|f| f == "true") {
-            causes.push(Cause::forbidden("force", "may not be specified for non-apply patch"));
-        }
-    }
-    if manager.len() > 128 {
-        causes.push(Cause::too_long("fieldManager", "may not be more than 128 bytes"));
-    } else if let Some((at, c)) = manager.chars().enumerate().find(|(_, c)| c.is_control()) {
-        let why = format!("invalid character U+{:04X} (at position {at})", u32::from(c));
-        causes.push(Cause::invalid("fieldManager", &format!("{manager:?}"), &why));
-    }
-    let dry: Vec<&str> = call.request.query.iter().filter(|(k, _)| k == "dryRun").map(|(_, v)| v.as_str()).collect();
-    if dry.iter().any(|d| *d != "All") {
-        causes.push(Cause::unsupported("dryRun", &json!(dry).to_string(), &["All"]));
-    }
-    let validation = call.request.q("fieldValidation").unwrap_or_default();
-    let strictness = match validation {
-        "" | "Warn" => Strictness::Warn,
-        "Ignore" => Strictness::Ignore,
-        "Strict" => Strictness::Strict,
-        other => {
-            let known = ["", "Ignore", "Strict", "Warn"];
-            causes.push(Cause::unsupported("fieldValidation", &format!("{other:?}"), &known));
-            Strictness::Warn
-        }
-    };
-    if !causes.is_empty() {
-        return Err(Failure::invalid("meta.k8s.io", kind, "", &causes));
-    }
-    let manager = if manager.is_empty() {
-        let agent = call.request.header("user-agent").unwrap_or("unknown");
-        agent.split('/').next().unwrap_or("unknown").to_string()
-    } else {
-        manager.to_string()
-    };
-    Ok(Options { manager, dry_run: !dry.is_empty(), strictness, force: call.request.q("force") == Some("true") })
-}
-
-const APPLY: &str = "application/apply-patch+yaml";
-const MERGE: &str = "application/merge-patch+json";
-const STRATEGIC: &str = "application/strategic-merge-patch+json";
-const JSON_PATCH: &str = "application/json-patch+json";
-
-fn content_type(call: &Call<'_>) -> String {
-    let value = call.request.header("content-type").unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_string()
-}
-
-/// The body of a create or update, decoded as the server's codec does it.
-fn body(call: &Call<'_>, resource: &Resource, strictness: Strictness) -> Outcome<(Value, Vec<String>)> {
-    let sent = String::from_utf8_lossy(&call.request.body);
-    let Some(mut object) = decode::parse(&call.request.body).filter(Value::is_object) else {
-        let bad = sent.chars().find(|c| !c.is_whitespace() && *c != '{').unwrap_or(' ');
-        return Err(Failure::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: \
-             invalid character '{bad}' looking for beginning of object key string ({sent})",
-            resource.kind
-        )));
-    };
-    let kind = object["kind"].as_str().unwrap_or_default().to_string();
-    let version = object["apiVersion"].as_str().unwrap_or_default().to_string();
-    if !kind.is_empty() && (kind != resource.kind || version != resource.api_version()) {
-        let short = version.rsplit('/').next().unwrap_or_default();
-        let group = |v: &str| v.split_once('/').map_or("core".to_string(), |(g, _)| g.split('.').next().unwrap_or_default().into());
-        return Err(Failure::bad_request(format!(
-            "{kind} in version {short:?} cannot be handled as a {}: converting ({}.{kind}) to ({}.{}): unknown conversion",
-            resource.kind,
-            if version.contains('/') { group(&version) } else { version.clone() },
-            group(&resource.api_version()),
-            resource.kind
-        )));
-    }
-    let handled = |why: &str| {
-        Failure::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: {why}",
-            resource.kind, resource.version, resource.kind
-        ))
-    };
-    let twice = decode::duplicates(&sent);
-    let mut faults: Vec<String> = twice.iter().map(|path| format!("duplicate field {path:?}")).collect();
-    let unknown = decode::drop_unknown(resource, &mut object).map_err(|why| handled(&why))?;
-    faults.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
-    match strictness {
-        Strictness::Strict if !faults.is_empty() => {
-            Err(handled(&format!("strict decoding error: {}", faults.join(", "))))
-        }
-        Strictness::Ignore => Ok((object, Vec::new())),
-        _ => Ok((object, faults)),
     }
 }
 
@@ -151,9 +47,7 @@ impl State {
         let sent = text(object, "namespace").to_string();
         if resource.namespaced {
             if !sent.is_empty() && sent != call.namespace {
-                return Err(Failure::bad_request(
-                    "the namespace of the provided object does not match the namespace sent on the request",
-                ));
+                return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
             }
             metadata(object).insert("namespace".into(), json!(call.namespace));
         } else {
@@ -203,18 +97,28 @@ impl State {
         if from_events_group {
             super::events::to_core(&mut object)?;
         }
+        let unlabelled = resource.kind == "Job" && object["metadata"].get("labels").is_none();
+        if unlabelled && object["spec"]["template"]["metadata"]["labels"].is_object() {
+            let labels = object_labels(&object);
+            metadata(&mut object).insert("labels".into(), labels);
+        }
         shape::complete(resource, &mut object);
         if from_events_group {
-            metadata(&mut object);
+            object["apiVersion"] = json!("v1");
         }
         let managed = match applied {
             Some(managed) => managed,
             None => {
-                let empty =
-                    if resource.custom { json!({"metadata": {}}) } else { schema::empty_object(&resource.kind) };
+                let empty = if resource.custom { json!({"metadata": {}}) } else { schema::empty_object(&resource.kind) };
                 let writer = writer(resource, options, false, "");
                 let ignored = ignored(resource, "");
-                managers::update(managers::Managed::new(), &empty, &object, writer, ignored, &now())
+                if from_events_group {
+                    let sent = super::events::from_core(&object);
+                    let empty = super::events::from_core(&empty);
+                    managers::update(managers::Managed::new(), &empty, &sent, writer, ignored, &now())
+                } else {
+                    managers::update(managers::Managed::new(), &empty, &object, writer, ignored, &now())
+                }
             }
         };
         let uid = new_uid();
@@ -231,8 +135,13 @@ impl State {
         }
         let mut warnings = Vec::new();
         self.admit_create(resource, namespace, &mut object, options.dry_run)?;
-        prepare_create(resource, &mut object, &uid);
-        if let Some(warning) = create_warning(resource, &object) {
+        prepare::create(resource, &mut object, &uid);
+        if unlabelled {
+            // The two maps are one in the real server, so the labels added to the template show here as well.
+            let labels = object_labels(&object);
+            metadata(&mut object).insert("labels".into(), labels);
+        }
+        if let Some(warning) = prepare::create_warning(resource, &object) {
             warnings.push(warning);
         }
         let mut causes = validate::object(resource, &object);
@@ -248,8 +157,14 @@ impl State {
             return Err(Failure::already_exists(resource, &name));
         }
         managers::encode(&mut object, &managed);
-        warnings.extend(hidden_variables(resource, &object));
+        warnings.extend(prepare::hidden_variables(resource, &object));
         let stored = if options.dry_run { object } else { self.store.put(Key::of(resource, namespace, &name), object) };
+        if resource.kind == "CustomResourceDefinition" && !options.dry_run {
+            // The names are accepted a moment after the create has been answered.
+            let mut accepted = stored.clone();
+            super::custom::accept(&mut accepted);
+            self.store.put(Key::of(resource, namespace, &name), accepted);
+        }
         Ok(Written { code: 201, object: stored, warnings })
     }
 
@@ -291,16 +206,12 @@ impl State {
             return Err(Failure::not_found(resource, &call.name));
         };
         if text(&object, "resourceVersion").is_empty() && (resource.plural == "leases" || resource.custom) {
-            let causes =
-                [Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update")];
+            let causes = [Cause::invalid("metadata.resourceVersion", "0", "must be specified for an update")];
             return Err(Failure::invalid(&resource.group, &resource.plural, &call.name, &causes));
         }
         let uid = text(&object, "uid");
         if !uid.is_empty() && uid != text(&old, "uid") {
-            let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                text(&old, "uid")
-            );
+            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", text(&old, "uid"));
             return Err(Failure::conflict(resource, &call.name, &why));
         }
         let mut written = self.replace(call, &old, object, &options, None)?;
@@ -323,15 +234,21 @@ impl State {
         if kind == APPLY {
             return self.apply(call, &options);
         }
-        let patch: Value = serde_json::from_slice(&call.request.body)
-            .map_err(|e| Failure::bad_request(format!("error decoding patch: {e}")))?;
+        let patch: Value =
+            serde_json::from_slice(&call.request.body).map_err(|e| Failure::bad_request(format!("error decoding patch: {e}")))?;
         let Some(old) = self.store.get(resource, &call.namespace, &call.name).cloned() else {
             return Err(Failure::not_found(resource, &call.name));
         };
         let base = self.served(resource, &old);
         let mut new = match kind.as_str() {
             MERGE => patch::merge(&base, &patch),
-            STRATEGIC => patch::strategic(&base, &patch),
+            STRATEGIC => {
+                if let Some(item) = patch::keyless(&patch) {
+                    let text = format!("map: {} does not contain declared merge key: name", go_map(item));
+                    return Err(Failure::internal(text));
+                }
+                patch::strategic(&base, &patch)
+            }
             _ => patch::json_patch(&base, &patch)?,
         };
         let shown = if kind == STRATEGIC { go_map(&patch) } else { base.to_string() };
@@ -361,8 +278,7 @@ impl State {
         let Some(mut config) = decode::parse(&call.request.body).filter(Value::is_object) else {
             return Err(Failure::bad_request("error decoding YAML: the body is no object"));
         };
-        let (version, kind) =
-            (config["apiVersion"].as_str().unwrap_or_default(), config["kind"].as_str().unwrap_or_default());
+        let (version, kind) = (config["apiVersion"].as_str().unwrap_or_default(), config["kind"].as_str().unwrap_or_default());
         if version != resource.api_version() || kind != resource.kind {
             let shown = if version.contains('/') { version.to_string() } else { format!("/{version}") };
             return Err(Failure::bad_request(format!("invalid object type: {shown}, Kind={kind}")));
@@ -395,15 +311,12 @@ impl State {
             }
             let uid = text(&config, "uid");
             if !uid.is_empty() {
-                let why = format!(
-                    "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-                );
+                let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 return Err(Failure::conflict(resource, &call.name, &why));
             }
             call.check(self, "create")?;
             let empty = if resource.custom { json!({"metadata": {}}) } else { schema::empty_object(&resource.kind) };
-            let (object, managed) =
-                managers::apply(managers::Managed::new(), &empty, &config, &writer, ignored, options.force, &now())?;
+            let (object, managed) = managers::apply(managers::Managed::new(), &empty, &config, &writer, ignored, options.force, &now())?;
             return self.insert(resource, &call.namespace, object, options, Some(managed));
         };
         let live = self.served(resource, &old);
@@ -483,17 +396,19 @@ impl State {
                 managers::update(before, &live, &next, writer, ignored(resource, &call.subresource), &now())
             }
         };
-        prepare_update(resource, old, &mut object);
+        prepare::update(resource, old, &mut object);
         if call.subresource.is_empty() {
-            causes.extend(validate::object(resource, &object));
-            causes.extend(validate::update(resource, old, &object));
+            let (change, whole) = (validate::update(resource, old, &object), validate::object(resource, &object));
+            let change_first = matches!(resource.kind.as_str(), "Secret" | "ConfigMap");
+            let (first, second) = if change_first { (change, whole) } else { (whole, change) };
+            causes.extend(first.into_iter().chain(second));
         }
         causes.extend(self.custom_causes(resource, &object));
         if !causes.is_empty() {
             return Err(Failure::invalid(&resource.group, &resource.kind, &call.name, &causes));
         }
         managers::encode(&mut object, &managed);
-        let warnings = hidden_variables(resource, &object);
+        let warnings = prepare::hidden_variables(resource, &object);
         metadata(&mut object).insert("resourceVersion".into(), old["metadata"]["resourceVersion"].clone());
         let key = Key::of(resource, &call.namespace, &call.name);
         let storage_version = old["apiVersion"].clone();
@@ -512,99 +427,31 @@ impl State {
         Ok(Written { code: 200, object, warnings })
     }
 
-    pub fn delete(&mut self, call: &Call<'_>) -> Outcome<Written> {
+    /// `PUT` or `PATCH` of the scale subresource: only the replicas count.
+    pub fn write_scale(&mut self, call: &Call<'_>) -> Outcome<Written> {
         let resource = call.resource()?;
-        let sent = decode::parse(&call.request.body).unwrap_or(Value::Null);
+        let patched = call.verb == "patch";
+        let options = options(call, if patched { "PatchOptions" } else { "UpdateOptions" }, &content_type(call))?;
         let Some(old) = self.store.get(resource, &call.namespace, &call.name).cloned() else {
             return Err(Failure::not_found(resource, &call.name));
         };
-        let wanted = |key: &str| sent["preconditions"][key].as_str().map(str::to_string);
-        if let Some(uid) = wanted("uid").filter(|uid| uid != text(&old, "uid")) {
-            let why = format!(
-                "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been \
-                 deleted and then recreated",
-                text(&old, "uid")
-            );
-            return Err(Failure::precondition(resource, &call.name, &why));
-        }
-        if let Some(version) = wanted("resourceVersion").filter(|v| v != text(&old, "resourceVersion")) {
-            let why = format!(
-                "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). \
-                 The object might have been modified",
-                text(&old, "resourceVersion")
-            );
-            return Err(Failure::precondition(resource, &call.name, &why));
-        }
-        let dry = call.request.q("dryRun") == Some("All") || sent["dryRun"].as_array().is_some_and(|d| !d.is_empty());
-        let policy = call.request.q("propagationPolicy").or(sent["propagationPolicy"].as_str()).unwrap_or_default();
-        Ok(Written::new(200, self.erase(resource, &old, policy, dry)))
-    }
-
-    /// Deletes or marks one object, and says so in the form that its kind uses.
-    pub fn erase(&mut self, resource: &Resource, old: &Value, policy: &str, dry: bool) -> Value {
-        let (namespace, name) = (text(old, "namespace"), text(old, "name"));
-        let key = Key::of(resource, namespace, name);
-        let finalizer = match policy {
-            "Foreground" => Some("foregroundDeletion"),
-            "Orphan" => Some("orphan"),
-            _ => None,
+        let sent = decode::parse(&call.request.body).ok_or_else(|| Failure::bad_request("the body is no object"))?;
+        let scale = super::read::scale(&old);
+        let wanted = match content_type(call).as_str() {
+            JSON_PATCH => patch::json_patch(&scale, &sent)?,
+            _ if patched => patch::merge(&scale, &sent),
+            _ => sent,
         };
-        let mut object = self.served(resource, old);
-        let lingers = finalizer.is_some()
-            || has_finalizers(old)
-            || resource.kind == "Namespace"
-            || resource.kind == "CustomResourceDefinition";
-        if lingers {
-            if old["metadata"].get("deletionTimestamp").is_some() {
-                return object;
-            }
-            let meta = metadata(&mut object);
-            meta.insert("deletionTimestamp".into(), json!(now()));
-            if let Some(finalizer) = finalizer {
-                let list = meta.entry("finalizers").or_insert_with(|| json!([]));
-                if let Some(list) = list.as_array_mut().filter(|l| !l.contains(&json!(finalizer))) {
-                    list.push(json!(finalizer));
-                }
-                meta.insert("deletionGracePeriodSeconds".into(), json!(0));
-                if resource.generation {
-                    let next = meta.get("generation").and_then(Value::as_i64).unwrap_or_default() + 1;
-                    meta.insert("generation".into(), json!(next));
-                }
-            }
-            if resource.kind == "CustomResourceDefinition" {
-                meta.insert("finalizers".into(), json!(["customresourcecleanup.apiextensions.k8s.io"]));
-                if !dry {
-                    self.store.remove(&key);
-                    self.store.version += 1;
-                }
-                let version = self.store.version.to_string();
-                metadata(&mut object).insert("resourceVersion".into(), json!(version));
-                return object;
-            }
-            if resource.kind == "Namespace" {
-                object["status"]["phase"] = json!("Terminating");
-            }
-            return if dry { object } else { self.store.put(key, object) };
-        }
-        let last = if dry { object } else { self.store.remove(&key).unwrap_or(object) };
-        if matches!(resource.kind.as_str(), "ServiceAccount" | "Pod" | "Service" | "ResourceQuota") {
-            return last;
-        }
-        status::success(resource, name, text(old, "uid"))
+        let mut object = old.clone();
+        object["spec"]["replicas"] = wanted["spec"]["replicas"].clone();
+        metadata(&mut object).insert("resourceVersion".into(), wanted["metadata"]["resourceVersion"].clone());
+        let written = self.replace(call, &old, object, &options, None)?;
+        Ok(Written::new(200, super::read::scale(&written.object)))
     }
+}
 
-    pub fn delete_collection(&mut self, call: &Call<'_>) -> Outcome<Written> {
-        let resource = call.resource()?;
-        let selection = call.selection()?;
-        let (group, plural) = resource.storage();
-        let found: Vec<Value> =
-            self.store.list(&group, &plural, &call.namespace).filter(|o| selection.matches(o)).cloned().collect();
-        let policy = call.request.q("propagationPolicy").unwrap_or_default();
-        for object in &found {
-            self.erase(resource, object, policy, call.request.q("dryRun") == Some("All"));
-        }
-        Ok(Written::new(200, super::read::list_object(resource, found, &self.store.version.to_string())))
-    }
+fn object_labels(job: &Value) -> Value {
+    job["spec"]["template"]["metadata"]["labels"].clone()
 }
 
 pub fn has_finalizers(object: &Value) -> bool {
@@ -612,12 +459,7 @@ pub fn has_finalizers(object: &Value) -> bool {
 }
 
 fn writer(resource: &Resource, options: &Options, apply: bool, subresource: &str) -> Manager {
-    Manager {
-        name: options.manager.clone(),
-        apply,
-        api_version: resource.api_version(),
-        subresource: subresource.to_string(),
-    }
+    Manager { name: options.manager.clone(), apply, api_version: resource.api_version(), subresource: subresource.to_string() }
 }
 
 /// What an endpoint does not write, and so nobody owns through it.
@@ -672,128 +514,4 @@ fn same(old: &Value, new: &Value) -> bool {
         out
     };
     strip(old) == strip(new)
-}
-
-fn prepare_create(resource: &Resource, object: &mut Value, uid: &str) {
-    let name = text(object, "name").to_string();
-    match resource.kind.as_str() {
-        "Deployment" => object["status"] = json!({}),
-        "StatefulSet" => object["status"] = json!({"replicas": 0, "availableReplicas": 0}),
-        "DaemonSet" => {
-            object["status"] = json!({
-                "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
-            });
-        }
-        "ReplicaSet" => object["status"] = json!({"replicas": 0}),
-        "CronJob" => object["status"] = json!({}),
-        "Job" => {
-            object["status"] = json!({});
-            if object["spec"]["manualSelector"] != true {
-                object["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
-                let labels = &mut object["spec"]["template"]["metadata"]["labels"];
-                if !labels.is_object() {
-                    *labels = json!({});
-                }
-                for (key, value) in [
-                    ("batch.kubernetes.io/controller-uid", uid),
-                    ("batch.kubernetes.io/job-name", &name),
-                    ("controller-uid", uid),
-                    ("job-name", &name),
-                ] {
-                    labels[key] = json!(value);
-                }
-            }
-        }
-        "Pod" => object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"}),
-        "CustomResourceDefinition" => super::custom::accept(object),
-        _ => {}
-    }
-}
-
-fn prepare_update(resource: &Resource, old: &Value, object: &mut Value) {
-    if !resource.generation {
-        return;
-    }
-    if resource.kind == "DaemonSet" && old["spec"]["template"] != object["spec"]["template"] {
-        let key = "deprecated.daemonset.template.generation";
-        let before = old["metadata"]["annotations"][key].as_str().and_then(|v| v.parse::<i64>().ok()).unwrap_or(1);
-        object["metadata"]["annotations"][key] = json!((before + 1).to_string());
-    }
-    let rest = |value: &Value| -> Map<String, Value> {
-        let keep = |key: &str| !matches!(key, "metadata" | "status" | "apiVersion" | "kind");
-        value.as_object().into_iter().flatten().filter(|(k, _)| keep(k)).map(|(k, v)| (k.clone(), v.clone())).collect()
-    };
-    // The deployment controller copies annotations to ReplicaSets, which is why they count there and nowhere else.
-    let annotated = resource.kind == "Deployment"
-        && old["metadata"].get("annotations") != object["metadata"].get("annotations");
-    if rest(old) != rest(object) || annotated {
-        let next = old["metadata"]["generation"].as_i64().unwrap_or_default() + 1;
-        metadata(object).insert("generation".into(), json!(next));
-    }
-}
-
-fn create_warning(resource: &Resource, object: &Value) -> Option<String> {
-    let asks = resource.kind == "CSIDriver" && object["spec"]["tokenRequests"].is_array();
-    (asks && object["spec"].get("serviceAccountTokenInSecrets").is_none()).then(|| {
-        "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible \
-         logging of tokens in volume attributes"
-            .to_string()
-    })
-}
-
-/// The warning about a variable that stands twice.
-fn hidden_variables(resource: &Resource, object: &Value) -> Vec<String> {
-    let Some(path) = resource.template_path() else { return Vec::new() };
-    let pod = path.iter().fold(object, |value, key| &value[*key]);
-    let mut out = Vec::new();
-    for kind in ["initContainers", "containers"] {
-        for (at, container) in pod["spec"][kind].as_array().into_iter().flatten().enumerate() {
-            let env = container["env"].as_array().map(Vec::as_slice).unwrap_or_default();
-            for (index, item) in env.iter().enumerate() {
-                if env[..index].iter().any(|e| e["name"] == item["name"]) {
-                    let place: String = path.iter().map(|p| format!("{p}.")).collect();
-                    out.push(format!(
-                        "{place}spec.{kind}[{at}].env[{index}]: hides previous definition of {}, which may be dropped \
-                         when using apply",
-                        item["name"]
-                    ));
-                }
-            }
-        }
-    }
-    out
-}
-
-/// Values that do not decode: the server answers with a dump of the whole object, of which only the end is of use.
-fn bad_data(resource: &Resource, object: &Value) -> Option<String> {
-    use base64::Engine as _;
-    match resource.kind.as_str() {
-        "Secret" => {
-            let bad = object["data"].as_object().into_iter().flatten().any(|(_, value)| {
-                value.as_str().is_some_and(|v| base64::engine::general_purpose::STANDARD.decode(v).is_err())
-            });
-            bad.then(|| "illegal base64 data at input byte 3".to_string())
-        }
-        "Lease" => ["renewTime", "acquireTime"].iter().find_map(|key| {
-            let time = object["spec"][*key].as_str()?;
-            let exact = time.len() == 27 && time.as_bytes()[19] == b'.' && time.parse::<jiff::Timestamp>().is_ok();
-            (!exact).then(|| format!("parsing time {time:?} as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse"))
-        }),
-        _ => None,
-    }
-}
-
-/// A map as Go prints it, for the one message that shows a strategic patch.
-fn go_map(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let mut inner: Vec<String> = map.iter().map(|(k, v)| format!("{k}:{}", go_map(v))).collect();
-            inner.sort();
-            format!("map[{}]", inner.join(" "))
-        }
-        Value::Array(list) => format!("[{}]", list.iter().map(go_map).collect::<Vec<_>>().join(" ")),
-        Value::String(text) => text.clone(),
-        Value::Null => "<nil>".into(),
-        other => other.to_string(),
-    }
 }

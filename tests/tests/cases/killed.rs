@@ -1,0 +1,91 @@
+//! Killed after each of its writes in turn: the same command completes, and delete leaves nothing.
+
+use super::support::{Case, same};
+
+const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
+
+/// The update of a cluster takes long enough to be met half-way, and no longer.
+async fn quick(context: &str) -> Case {
+    Case::with(context, |world| world.knobs.cluster_update = std::time::Duration::from_millis(200)).await
+}
+
+async fn number_of_writes(context: &str, words: &str) -> usize {
+    let case = quick(context).await;
+    case.run(words).await.ended(0);
+    case.writes().len()
+}
+
+/// Runs `words`, and kills it when its `nth` write was carried out and not answered; whether it came that far.
+async fn killed_after(case: &Case, words: &str, nth: usize) -> bool {
+    let reached = case.control().hold_after_write(nth);
+    let mut child = case.command(words).spawn().expect("the command runs");
+    let killed = tokio::select! {
+        held = reached => held.is_ok(),
+        _ = child.wait() => false,
+    };
+    let _ = child.kill().await;
+    let _ = child.wait().await;
+    case.control().release();
+    killed
+}
+
+async fn every_write(context: &str) {
+    let writes = number_of_writes(context, CONNECT).await;
+    assert!(writes >= 8, "only {writes} writes were seen");
+    let mut reached = 0;
+    for nth in 1..=writes {
+        let case = quick(context).await;
+        let before = case.everything_but_features();
+        reached += usize::from(killed_after(&case, CONNECT, nth).await);
+        case.run(CONNECT).await.ended(0);
+        case.run("verify keyvault-my-vault -n shop").await.ended(0);
+        case.run("delete keyvault-my-vault -n shop --yes").await.ended(0);
+        same(&before, &case.everything_but_features(), &format!("killed after write {nth} of {writes}: something was left"));
+    }
+    // Receipts that come at once are written at once, so the last few writes are not there in every run.
+    assert!(reached + 4 >= writes, "only {reached} of {writes} writes came");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creation_on_a_bare_cluster_survives() {
+    every_write("aks-shop").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creation_on_a_ready_cluster_survives() {
+    every_write("aks-ready").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creation_that_is_given_up_can_be_deleted() {
+    let writes = number_of_writes("aks-ready", CONNECT).await;
+    for nth in 1..=writes {
+        let case = Case::on("aks-ready").await;
+        let before = case.everything();
+        if !killed_after(&case, CONNECT, nth).await {
+            assert!(nth + 4 > writes, "write {nth} of {writes} never came");
+        }
+        // Before the record is there, there is nothing to undo but the lock.
+        case.run("delete keyvault-my-vault -n shop --yes --ignore-not-found").await.ended(0);
+        same(&before, &case.everything(), &format!("killed after write {nth} of {writes}: delete left something"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_survives() {
+    let probe = Case::on("aks-ready").await;
+    probe.run(CONNECT).await.ended(0);
+    probe.control().clear_log();
+    probe.run("delete keyvault-my-vault -n shop --yes").await.ended(0);
+    let writes = probe.writes().len();
+    for nth in 1..=writes {
+        let case = Case::on("aks-ready").await;
+        let before = case.everything();
+        case.run(CONNECT).await.ended(0);
+        if !killed_after(&case, "delete keyvault-my-vault -n shop --yes", nth).await {
+            assert!(nth + 4 > writes, "write {nth} of {writes} never came");
+        }
+        case.run("delete keyvault-my-vault -n shop --yes --ignore-not-found").await.ended(0);
+        same(&before, &case.everything(), &format!("killed after write {nth} of {writes}: something was left"));
+    }
+}

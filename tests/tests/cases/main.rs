@@ -1,0 +1,10 @@
+//! The main job, end to end: the product's binary against the sandbox, as a user runs it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
+
+mod bad_input;
+mod connect;
+mod delete;
+mod faults;
+mod killed;
+mod support;

@@ -1,0 +1,238 @@
+//! What every case needs: a sandbox with the product in it, a way to run commands, and a look at everything that there is.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use sandbox::kube::KubeCluster;
+use sandbox::world::World;
+use sandbox::{Control, Entry, Kind, Sandbox, is_write};
+use serde_json::Value;
+
+/// How long a command may take before the case counts as hung.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// One sandbox for one case.
+pub struct Case {
+    pub sandbox: Sandbox,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The result as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("stdout is no JSON: {e}\n{self:?}"))
+    }
+
+    /// Insists on an exit code.
+    #[track_caller]
+    pub fn ended(self, code: i32) -> Ran {
+        assert_eq!(self.code, code, "exit code\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Insists on words in what was said.
+    #[track_caller]
+    pub fn says(self, words: &[&str]) -> Ran {
+        for word in words {
+            assert!(self.stderr.contains(word), "`{word}` was not said:\n{}", self.stderr);
+        }
+        self
+    }
+}
+
+impl Case {
+    /// The planted world, with `context` current.
+    pub async fn on(context: &str) -> Case {
+        Case::with(context, |_| {}).await
+    }
+
+    /// The planted world with something changed in it.
+    pub async fn with(context: &str, change: impl FnOnce(&mut World)) -> Case {
+        let mut world = World::planted();
+        world.current_context = context.to_owned();
+        change(&mut world);
+        let sandbox = Sandbox::start(world).await.expect("the sandbox starts");
+        for name in ["az", "kubectl-connect"] {
+            sandbox.link(name, &PathBuf::from(env!("CARGO_BIN_EXE_sandbox"))).expect("the programs are linked");
+        }
+        Case { sandbox }
+    }
+
+    pub fn control(&self) -> &Control {
+        self.sandbox.control()
+    }
+
+    pub fn cluster(&self, name: &str) -> &KubeCluster {
+        self.sandbox.cluster(name).expect("the cluster is planted")
+    }
+
+    /// A command in the sandbox that has not been started.
+    pub fn command(&self, words: &str) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(self.sandbox.bin().join("kubectl-connect"));
+        command.args(words.split_whitespace()).envs(self.sandbox.env()).env_remove("KUBECTL_CONNECT_NO_INPUT").kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `kubectl connect WORDS` to its end.
+    pub async fn run(&self, words: &str) -> Ran {
+        self.finish(self.command(words)).await
+    }
+
+    pub async fn finish(&self, mut command: tokio::process::Command) -> Ran {
+        let output = tokio::time::timeout(LIMIT, command.output()).await.expect("the command ends in time").expect("the command runs");
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).expect("stdout is text"),
+            stderr: String::from_utf8(output.stderr).expect("stderr is text"),
+        }
+    }
+
+    /// Everything that there is in Azure and the clusters, without what changes by itself.
+    pub fn everything(&self) -> Value {
+        let clusters: Vec<Value> = ["aks-shop", "aks-ready"].iter().map(|c| self.cluster(c).snapshot()).collect();
+        serde_json::json!({"azure": self.control().state(), "clusters": clusters})
+    }
+
+    /// Like [`Case::everything`], without the two switches of a cluster, which are never switched back.
+    pub fn everything_but_features(&self) -> Value {
+        let mut all = self.everything();
+        for (_, resource) in all["azure"]["resources"].as_object_mut().unwrap() {
+            if resource["type"].as_str().is_some_and(|t| t.eq_ignore_ascii_case("Microsoft.ContainerService/managedClusters")) {
+                let properties = resource["properties"].as_object_mut().unwrap();
+                properties.remove("oidcIssuerProfile");
+                properties.remove("securityProfile");
+            }
+        }
+        for cluster in all["clusters"].as_array_mut().unwrap() {
+            // AKS installs its webhook with the feature, and it stays with it.
+            cluster.as_array_mut().unwrap().retain(|o| !o["metadata"]["name"].as_str().unwrap_or_default().starts_with("azure-wi-webhook"));
+        }
+        all
+    }
+
+    /// The writes so far, as `METHOD path`.
+    pub fn writes(&self) -> Vec<String> {
+        self.control().log().iter().filter(|e| is_write(e)).map(|e| format!("{} {}", e.method, e.path)).collect()
+    }
+
+    /// Requests to ARM, Resource Graph and Entra so far.
+    pub fn azure_requests(&self) -> Vec<Entry> {
+        self.control().log().into_iter().filter(|e| matches!(e.kind, Kind::Arm | Kind::Graph | Kind::Entra)).collect()
+    }
+
+    /// Whether the service account's own token opens the vault's data plane right now: the sandbox's judgement, reached
+    /// without the product.
+    pub async fn lets_in(&self, cluster: &str, namespace: &str, account: &str, scope: &str, url: &str) -> bool {
+        let client_id = {
+            let objects = self.cluster(cluster).objects();
+            let found = objects
+                .iter()
+                .find(|o| o["kind"] == "ServiceAccount" && o["metadata"]["namespace"] == namespace && o["metadata"]["name"] == account);
+            let annotation = found.and_then(|o| o["metadata"]["annotations"]["azure.workload.identity/client-id"].as_str());
+            match annotation {
+                Some(id) => id.to_owned(),
+                None => return false,
+            }
+        };
+        let client = self.http_client();
+        let token = self.kubernetes_token(&client, cluster, namespace, account).await;
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", client_id.as_str()),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", token.as_str()),
+            ("scope", scope),
+        ];
+        let authority = format!("https://login.microsoftonline.com/{}/oauth2/v2.0/token", sandbox::world::TENANT);
+        let answer: Value = client.post(authority).form(&form).send().await.unwrap().json().await.unwrap();
+        let Some(access) = answer["access_token"].as_str() else { return false };
+        client.get(url).bearer_auth(access).header("x-ms-version", "2023-11-03").send().await.unwrap().status().is_success()
+    }
+
+    fn http_client(&self) -> reqwest::Client {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let pem = std::fs::read(self.sandbox.authority_file()).unwrap();
+        reqwest::Client::builder()
+            .proxy(reqwest::Proxy::all(self.sandbox.proxy_url()).unwrap())
+            .tls_certs_only([reqwest::Certificate::from_pem(&pem).unwrap()])
+            .build()
+            .unwrap()
+    }
+
+    async fn kubernetes_token(&self, client: &reqwest::Client, cluster: &str, namespace: &str, account: &str) -> String {
+        let world = World::planted();
+        let planted = world.clusters.iter().find(|c| c.name == cluster).unwrap();
+        let url = format!("https://{}/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", planted.fqdn);
+        let body = serde_json::json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": {"audiences": ["api://AzureADTokenExchange"], "expirationSeconds": 600}});
+        let answer: Value = client.post(url).bearer_auth(&planted.token).json(&body).send().await.unwrap().json().await.unwrap();
+        answer["status"]["token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+}
+
+/// Insists that two worlds are equal; names the places where they are not.
+#[track_caller]
+pub fn same(before: &Value, after: &Value, what: &str) {
+    let mut differences = Vec::new();
+    differ(String::new(), before, after, &mut differences);
+    assert!(differences.is_empty(), "{what}:\n{}", differences.join("\n"));
+}
+
+fn differ(at: String, before: &Value, after: &Value, found: &mut Vec<String>) {
+    match (before, after) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                differ(format!("{at}/{key}"), &before[key.as_str()], &after[key.as_str()], found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (index, (a, b)) in a.iter().zip(b).enumerate() {
+                differ(format!("{at}/{index}"), a, b, found);
+            }
+        }
+        _ if before == after => {}
+        _ => found.push(format!("{at}: {before} → {after}")),
+    }
+}
+
+/// What changes from run to run, made the same.
+pub fn steady(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (pattern, stand_in) in [
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "<assignment>"),
+        (r"correlation [0-9a-f-]{36}, request [0-9a-f-]{36}", "correlation <id>, request <id>"),
+        (r"correlation [0-9a-f-]{36}", "correlation <id>"),
+        (r"identity [0-9a-f]{8}-[0-9a-f-]{27}", "identity <client id>"),
+        (r"\((\d+m)?\d+(\.\d)?s\)", "(<time>)"),
+        (r"\(\d+ s so far\)", "(<time> so far)"),
+        (r"/tmp/[A-Za-z0-9./_-]*sandbox-[A-Za-z0-9]+", "<sandbox>"),
+    ] {
+        text = regex::Regex::new(pattern).unwrap().replace_all(&text, stand_in).into_owned();
+    }
+    // Steps that run at once finish in any order, and how often one waits is chance.
+    let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with("  ◎")).map(str::trim_end).collect();
+    let (mut sorted, mut block) = (Vec::new(), Vec::new());
+    for line in lines {
+        let step = line.starts_with("  ✓") && line.ends_with("(<time>)");
+        if step {
+            block.push(line);
+        } else {
+            block.sort_unstable();
+            sorted.append(&mut block);
+            sorted.push(line);
+        }
+    }
+    block.sort_unstable();
+    sorted.append(&mut block);
+    sorted.join("\n")
+}
