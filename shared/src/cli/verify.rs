@@ -4,9 +4,8 @@ use clap::ArgMatches;
 
 use super::args;
 use crate::catalogue;
-use crate::engine::verify::{Chain, Check, Outcome, PROPAGATION, verify as run};
+use crate::engine::verify::{Chain, Check, Outcome, PROPAGATION, target_of, verify as run};
 use crate::engine::{Session, ledger, report, undo};
-use crate::model::target::Target;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::record::Record;
 use crate::ui::Ui;
@@ -25,12 +24,11 @@ pub(super) async fn verify(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> 
     let mut record = stored.record;
     let service = catalogue::find(&record.service)
         .ok_or_else(|| Problem::new(Kind::Failed, "KC6010", format!("the record names the unknown service `{}`", record.service)))?;
-    let found = session.arm.read(record.target.as_str(), service.api_version, &[]).await?;
-    let found = found.ok_or_else(|| {
+    let found = target_of(&session, service, &record).await?;
+    let target = found.ok_or_else(|| {
         Problem::new(Kind::NotFound, "KC1301", format!("the {} {} is gone", service.noun, record.target))
             .fix(format!("delete the connection: kubectl connect delete {name} -n {namespace}"))
     })?;
-    let target = Target::from_arm(record.target.clone(), &found);
     let patience = if is_young(&record) { PROPAGATION } else { std::time::Duration::ZERO };
     let chain = Chain { record: &record, service, target: &target, patience };
     let checks = run(&session.kube, &session.arm, &progress.events(), &chain).await;
