@@ -16,7 +16,11 @@ impl Step for RoleAssignment {
         // An identity that does not exist yet holds no role: nothing to ask for.
         let held = match self.principal(cx) {
             Some(principal) => self.held(cx, &principal).await?,
-            None => Vec::new(),
+            // One that is gone leaves its assignments behind, under a principal that nobody knows any more.
+            None => match past.filter(|p| goal == Goal::Absent && p.id.contains("/roleAssignments/")) {
+                Some(past) => cx.arm.read(&past.id, api::AUTHORIZATION, &[]).await?.into_iter().collect(),
+                None => Vec::new(),
+            },
         };
         Ok(match goal {
             Goal::Present => self.examine_present(cx, &held, past),
@@ -112,7 +116,7 @@ impl RoleAssignment {
     fn examine_absent(&self, cx: &Cx, held: &[Value], past: Option<&Receipt>) -> Examined {
         let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.scope.as_str()));
         // The name is derived from the content, so having it is the mark.
-        let ours = self.principal(cx).map(|p| self.id_for(&p));
+        let ours = self.principal(cx).map(|p| self.id_for(&p)).or_else(|| past.map(|p| p.id.clone()));
         let is_ours = |a: &&Value| ours.as_deref().is_some_and(|o| a["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(o)));
         let found = held.iter().find(is_ours);
         let mut rights = vec![];

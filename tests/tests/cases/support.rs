@@ -162,6 +162,20 @@ impl Case {
         client.get(url).bearer_auth(access).header("x-ms-version", "2023-11-03").send().await.unwrap().status().is_success()
     }
 
+    /// Deletes a resource in Azure behind the product's back.
+    pub async fn arm_delete(&self, id: &str, api_version: &str) {
+        let az = tokio::process::Command::new(self.sandbox.bin().join("az"))
+            .args(["account", "get-access-token", "-o", "json", "--scope", "https://management.azure.com/.default"])
+            .envs(self.sandbox.env())
+            .output()
+            .await
+            .unwrap();
+        let token: Value = serde_json::from_slice(&az.stdout).unwrap();
+        let url = format!("https://management.azure.com{id}?api-version={api_version}");
+        let answer = self.http_client().delete(url).bearer_auth(token["accessToken"].as_str().unwrap()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
     fn http_client(&self) -> reqwest::Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let pem = std::fs::read(self.sandbox.authority_file()).unwrap();
