@@ -121,6 +121,9 @@ pub struct Ledger {
     writer: tokio::task::JoinHandle<()>,
 }
 
+/// How long receipts are gathered before they are written.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(30);
+
 struct Page {
     record: Record,
     resource_version: Option<String>,
@@ -221,6 +224,8 @@ impl Ledger {
 async fn keep_writing(kube: Cluster, page: Arc<Mutex<Page>>, dirty: Arc<Notify>) {
     loop {
         dirty.notified().await;
+        // Receipts come in bursts, and the last one is followed by the closing write: one write serves them all.
+        tokio::time::sleep(GATHER).await;
         let mut page = page.lock().await;
         if page.fault.is_none() {
             page.fault = write(&kube, &mut page).await.err();

@@ -172,6 +172,7 @@ fn enabled(cluster: &Value) -> Result<Value> {
     for path in READ_ONLY {
         remove(&mut body, &path.split('/').collect::<Vec<_>>());
     }
+    drop_nulls(&mut body);
     let unchanged = body.clone();
     // A null profile is as usual as an absent one.
     set(&mut body, &["properties", "oidcIssuerProfile", "enabled"]);
@@ -186,6 +187,18 @@ fn enabled(cluster: &Value) -> Result<Value> {
             .fix("switch the features on with: az aks update --enable-oidc-issuer --enable-workload-identity, then run this again"));
     }
     Ok(body)
+}
+
+/// A GET answers null for what is not set; the official description takes no null in a PUT, and absent means the same.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, inner| !inner.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
 fn remove(value: &mut Value, path: &[&str]) {

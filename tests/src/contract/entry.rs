@@ -91,7 +91,6 @@ fn request_faults(operation: &Operation, document: &Document, trail: &Trail, ent
     // names are allowed, and so is a null that it gave.
     let before = Some(operation).filter(|one| is_cluster(one)).and_then(|_| trail.last_body(entry));
     let came = |place: &Place| before.is_some_and(|before| at(before, place).is_some());
-    let sent = &before.map_or_else(|| sent.clone(), |before| without_same_nulls(sent, Some(before)));
     let findings = document.findings(&body.schema, sent, Reading::Request);
     let named = |place: &Place| place.join(".");
     let mut faults: Vec<String> = findings.invalid.iter().map(|fault| format!("request {fault}")).collect();
@@ -180,22 +179,6 @@ fn is_page(entry: &Entry) -> bool {
 /// Whether the operation is on managed clusters themselves.
 pub(super) fn is_cluster(operation: &Operation) -> bool {
     operation.path.to_ascii_lowercase().contains(&format!("/providers/{}", CLUSTERS.to_ascii_lowercase()))
-}
-
-/// What is sent, without the members that are null and were null when the thing was read.
-fn without_same_nulls(sent: &Value, before: Option<&Value>) -> Value {
-    match sent {
-        Value::Object(members) => {
-            let of = |name: &str| before.and_then(|before| before.get(name));
-            let kept = members.iter().filter(|(name, member)| !(member.is_null() && of(name).is_some_and(Value::is_null)));
-            Value::Object(kept.map(|(name, member)| (name.clone(), without_same_nulls(member, of(name)))).collect())
-        }
-        Value::Array(items) => {
-            let of = |position: usize| before.and_then(|before| before.get(position));
-            items.iter().enumerate().map(|(position, item)| without_same_nulls(item, of(position))).collect()
-        }
-        other => other.clone(),
-    }
 }
 
 fn at<'v>(value: &'v Value, place: &[String]) -> Option<&'v Value> {

@@ -17,6 +17,15 @@ pub struct Case {
     pub sandbox: Sandbox,
 }
 
+impl Drop for Case {
+    /// Whatever a case was about: every request and answer in it must be what the official descriptions allow.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            sandbox::contract::check(&self.sandbox);
+        }
+    }
+}
+
 /// How a command ended.
 #[derive(Debug)]
 pub struct Ran {
