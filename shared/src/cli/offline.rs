@@ -13,7 +13,7 @@ pub(super) fn services(ui: &Ui, markdown: bool) -> u8 {
         .map(|s| {
             json!({
                 "name": s.name, "aliases": s.aliases, "title": s.title, "resourceType": s.arm_type,
-                "authTypes": s.auths, "clientTypes": s.clients.iter().map(|c| c.word()).collect::<Vec<_>>(),
+                "authTypes": s.auth_words().split(", ").collect::<Vec<_>>(), "clientTypes": s.clients.iter().map(|c| c.word()).collect::<Vec<_>>(),
                 "defaultAccess": s.default_access, "grants": granted(s), "variables": variables(s),
                 "privateLink": s.private_link.map(|links| links.iter().map(|l| l.group).collect::<Vec<_>>()).unwrap_or_default(),
                 "docs": s.docs,
