@@ -238,9 +238,9 @@ impl Service {
         self.arm_type.is_empty()
     }
 
-    /// Ways of authentication, for people.
+    /// Ways of authentication that can be asked for. `csi` is known by its variables only and is refused so far.
     pub fn auth_words(&self) -> String {
-        self.auths.iter().map(|a| a.word()).collect::<Vec<_>>().join(", ")
+        self.auths.iter().filter(|a| **a != Auth::Csi).map(|a| a.word()).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -227,6 +227,14 @@ struct Delete {
     timeout: Duration,
 }
 
+/// Flags of the table of services.
+#[derive(Args, Debug)]
+struct Services {
+    /// As a table for the documentation
+    #[arg(long, hide = true)]
+    markdown: bool,
+}
+
 /// Flags of listing.
 #[derive(Args, Debug)]
 struct List {
@@ -276,7 +284,10 @@ pub(super) fn command(frontend: Frontend) -> Command {
         .subcommand(Delete::augment_args(
             Command::new("delete").visible_alias("rm").about("Undo a connection, exactly what was made for it"),
         ))
-        .subcommand(Command::new("services").about("List the services"))
+        .subcommand(Services::augment_args(Command::new("services").about("List the services, -o wide for everything about them")))
+        .subcommand(super::explain::Explain::augment_args(
+            Command::new("explain").about("Show what a connection would bring, without asking anybody"),
+        ))
         .subcommand(Command::new("version").about("Show the version"))
 }
 
@@ -405,6 +416,11 @@ pub(super) fn delete(matches: &ArgMatches) -> Result<Deleting> {
     let d: Delete = parse(matches)?;
     let dry_run = d.dry_run != DryRun::None;
     Ok(Deleting { connection: d.connection, yes: d.yes, ignore_not_found: d.ignore_not_found, dry_run, timeout: d.timeout })
+}
+
+/// Whether the table of services is for the documentation.
+pub(super) fn markdown(matches: &ArgMatches) -> bool {
+    parse::<Services>(matches).is_ok_and(|s| s.markdown)
 }
 
 /// Whether all namespaces are listed.

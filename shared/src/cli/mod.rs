@@ -4,6 +4,7 @@ mod args;
 mod auth_args;
 mod connect;
 mod delete;
+mod explain;
 mod list;
 mod offline;
 mod show;
@@ -62,7 +63,8 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         return Err(Problem::new(Kind::Usage, "KC1000", "nothing was asked for").fix(format!("{} --help", frontend.words())));
     };
     match word {
-        "services" => Ok(offline::services(ui)),
+        "services" => Ok(offline::services(ui, args::markdown(rest))),
+        "explain" => explain::explain(ui, rest),
         "version" => Ok(offline::version(ui, frontend)),
         "list" => in_runtime(|_| list::list(ui, matches, rest)),
         "show" => in_runtime(|_| show::show(ui, matches, rest)),

@@ -2,32 +2,76 @@
 
 use serde_json::json;
 
-use super::Frontend;
-use crate::catalogue::SERVICES;
-use crate::ui::{Table, Ui};
+use super::{Frontend, explain};
+use crate::catalogue::{SERVICES, Service};
+use crate::ui::{Format, Table, Ui};
 
 /// Lists the catalogue.
-pub(super) fn services(ui: &Ui) -> u8 {
+pub(super) fn services(ui: &Ui, markdown: bool) -> u8 {
     let value: Vec<_> = SERVICES
         .iter()
         .map(|s| {
             json!({
                 "name": s.name, "aliases": s.aliases, "title": s.title, "resourceType": s.arm_type,
-                "clientTypes": s.clients.iter().map(|c| c.word()).collect::<Vec<_>>(),
-                "defaultAccess": s.default_access, "docs": s.docs,
+                "authTypes": s.auth_words().split(", ").collect::<Vec<_>>(), "clientTypes": s.clients.iter().map(|c| c.word()).collect::<Vec<_>>(),
+                "defaultAccess": s.default_access, "grants": granted(s), "variables": variables(s),
+                "privateLink": s.private_link.map(|links| links.iter().map(|l| l.group).collect::<Vec<_>>()).unwrap_or_default(),
+                "docs": s.docs,
             })
         })
         .collect();
     let names: Vec<String> = SERVICES.iter().map(|s| s.name.to_owned()).collect();
-    let text = || {
-        let mut table = Table::new(&["NAME", "ALIASES", "CONNECTS TO", "DEFAULT ACCESS"]);
-        for s in SERVICES {
-            table.row(vec![s.name.into(), s.aliases.join(","), s.title.into(), s.default_access.to_string()]);
+    let text = || match (markdown, ui.format) {
+        (true, _) => self::markdown(),
+        (false, Format::Wide) => wide(ui.no_headers),
+        (false, _) => {
+            let mut table = Table::new(&["NAME", "ALIASES", "CONNECTS TO", "AUTH", "DEFAULT ACCESS"]);
+            for s in SERVICES {
+                table.row(vec![s.name.into(), s.aliases.join(","), s.title.into(), s.auth_words(), s.default_access.to_string()]);
+            }
+            table.render(ui.no_headers)
         }
-        table.render(ui.no_headers)
     };
     ui.result(&json!({"services": value}), text, &names);
     0
+}
+
+fn wide(no_headers: bool) -> String {
+    let mut table = Table::new(&["NAME", "AUTH", "CLIENT TYPES", "GRANT", "NETWORK", "VARIABLES"]);
+    for s in SERVICES {
+        let clients = s.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(",");
+        table.row(vec![s.name.into(), s.auth_words(), clients, granted(s), network(s), variables(s).join(",")]);
+    }
+    table.render(no_headers)
+}
+
+/// The table of the documentation.
+pub(super) fn markdown() -> String {
+    let mut text =
+        String::from("| service | connects to | ways of authentication | grant by default | private link |\n|---|---|---|---|---|\n");
+    for s in SERVICES {
+        let words = std::iter::once(s.name).chain(s.aliases.iter().copied()).map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ");
+        text.push_str(&format!("| {words} | [{}]({}) | {} | {} | {} |\n", s.title, s.docs, s.auth_words(), granted(s), network(s)));
+    }
+    text
+}
+
+fn granted(service: &Service) -> String {
+    let grants = (service.grants)(&explain::imagined(service, None), service.default_access);
+    if grants.is_empty() { format!("none: {}", service.ungranted) } else { explain::names(&grants).join(" + ") }
+}
+
+fn network(service: &Service) -> String {
+    match service.private_link {
+        Ok(links) => links.iter().map(|l| l.group).collect::<Vec<_>>().join(", "),
+        Err(why) => format!("none: {why}"),
+    }
+}
+
+/// Names for the default way of authentication, for no client in particular.
+fn variables(service: &Service) -> Vec<String> {
+    let client = crate::model::variable::Client::None;
+    explain::rows(service, None, service.default_auth(), client).into_iter().map(|row| row.name).collect()
 }
 
 /// Shows the version.
@@ -37,4 +81,16 @@ pub(super) fn version(ui: &Ui, frontend: Frontend) -> u8 {
     let text = || format!("{} {version} ({}/{})", frontend.words(), std::env::consts::OS, std::env::consts::ARCH);
     ui.result(&value, text, &[version.to_owned()]);
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_the_table_as_the_catalogue_has_it() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/services.md");
+        let held = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(held.contains(&markdown()), "write it anew: kubectl-connect services --markdown, into {}", file.display());
+    }
 }

@@ -86,7 +86,9 @@ pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_
         return Err(Problem::new(Kind::Failed, "KC6009", format!("connection `{}` is not complete", record.name))
             .fix("run the command that made it again"));
     };
-    let probe = (chain.service.probe)(chain.target, arm.cloud());
+    // A grant on a part of the target lets nobody read the whole of it: then a refusal is no verdict.
+    let probe = (chain.service.probe)(chain.target, arm.cloud())
+        .map(|probe| crate::catalogue::Probe { decisive: probe.decisive && !is_narrowed(record), ..probe });
     // Without a read of its own the trust is proven with a token for Azure itself.
     let (scope, what) = match &probe {
         Ok(probe) => (probe.scope.clone(), format!("with that identity, {} at {}", probe.what, chain.target.name())),
@@ -125,6 +127,15 @@ pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_
         Err(_) => grants(kube, arm, events, chain, data_text).await?,
     };
     Ok(vec![first, second, third])
+}
+
+/// Whether access was given to a part of the target only.
+fn is_narrowed(record: &Record) -> bool {
+    record.steps.iter().any(|s| match s {
+        StepSpec::RoleAssignment(s) => s.scope != record.target,
+        StepSpec::CosmosRole(s) => !s.path.is_empty(),
+        _ => false,
+    })
 }
 
 /// Looks at the grants as the plan would: they are in place when nothing would have to be done.
