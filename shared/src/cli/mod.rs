@@ -1,8 +1,10 @@
 //! From argv to a request, and from an outcome to an exit code.
 
 mod args;
+mod checks;
 mod connect;
 mod delete;
+mod doctor;
 mod list;
 mod offline;
 mod show;
@@ -65,6 +67,7 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         "version" => Ok(offline::version(ui, frontend)),
         "list" => in_runtime(|_| list::list(ui, matches, rest)),
         "show" => in_runtime(|_| show::show(ui, matches, rest)),
+        "doctor" => doctor::doctor(ui, matches, rest),
         "verify" => in_runtime(|_| verify::verify(ui, matches, rest)),
         "delete" => in_runtime(|stop| delete::delete(ui, matches, rest, stop)),
         "plan" | "create" => match rest.subcommand() {

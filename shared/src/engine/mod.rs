@@ -1,6 +1,8 @@
 //! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
 
 pub mod carry_out;
+pub mod doctor;
+pub mod findings;
 mod lease;
 pub mod ledger;
 mod locate;

@@ -114,7 +114,7 @@ impl Secret {
 }
 
 /// The Secret's `data`: values in base64, ordered by name as the server returns them.
-fn data(variables: &[Variable], client_id: &str) -> Map<String, Value> {
+pub(crate) fn data(variables: &[Variable], client_id: &str) -> Map<String, Value> {
     variables.iter().map(|v| (v.name.clone(), json!(STANDARD.encode(value(v, client_id))))).collect()
 }
 

@@ -158,7 +158,7 @@ impl Case {
         client.get(url).bearer_auth(access).header("x-ms-version", "2023-11-03").send().await.unwrap().status().is_success()
     }
 
-    fn http_client(&self) -> reqwest::Client {
+    pub fn http_client(&self) -> reqwest::Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let pem = std::fs::read(self.sandbox.authority_file()).unwrap();
         reqwest::Client::builder()
