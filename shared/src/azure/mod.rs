@@ -10,6 +10,7 @@ pub mod entra;
 pub mod error;
 mod explain;
 mod http;
+mod issuer;
 mod mask;
 mod memo;
 mod operation;

@@ -97,6 +97,8 @@ enum Output {
     Json,
     Yaml,
     Name,
+    /// Problems only (verify, doctor)
+    Short,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -280,7 +282,8 @@ pub(super) fn command(frontend: Frontend) -> Command {
         .subcommand(nested("create", "Connect (the long form of naming the service)"))
         .subcommand(List::augment_args(Command::new("list").visible_aliases(["ls", "get"]).about("List connections")))
         .subcommand(One::augment_args(Command::new("show").visible_alias("describe").about("Show one connection")))
-        .subcommand(One::augment_args(Command::new("verify").visible_alias("test").about("Prove that a connection works")))
+        .subcommand(super::verify::command())
+        .subcommand(super::doctor::command())
         .subcommand(Delete::augment_args(
             Command::new("delete").visible_alias("rm").about("Undo a connection, exactly what was made for it"),
         ))
@@ -305,7 +308,7 @@ fn connect_to(service: &Service) -> Command {
     super::auth_args::with_parameters(command, service)
 }
 
-fn parse<T: FromArgMatches>(matches: &ArgMatches) -> Result<T> {
+pub(super) fn parse<T: FromArgMatches>(matches: &ArgMatches) -> Result<T> {
     T::from_arg_matches(matches).map_err(|e| Problem::new(Kind::Usage, "KC1000", e.to_string()))
 }
 
@@ -323,6 +326,7 @@ pub(super) fn ui(matches: &ArgMatches) -> Ui {
         Some(Output::Json) => Format::Json,
         Some(Output::Yaml) => Format::Yaml,
         Some(Output::Name) => Format::Name,
+        Some(Output::Short) => Format::Short,
     };
     Ui { format, quiet: global.quiet, verbosity: global.v, no_headers: global.no_headers, no_input: global.no_input }
 }
@@ -429,7 +433,7 @@ pub(super) fn all_namespaces(matches: &ArgMatches) -> Result<bool> {
 }
 
 /// `90s`, `15m`, `1h30m`, or bare seconds, as kubectl takes times.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }

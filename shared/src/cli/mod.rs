@@ -2,8 +2,10 @@
 
 mod args;
 mod auth_args;
+mod checks;
 mod connect;
 mod delete;
+mod doctor;
 mod explain;
 mod list;
 mod offline;
@@ -68,6 +70,7 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         "version" => Ok(offline::version(ui, frontend)),
         "list" => in_runtime(|_| list::list(ui, matches, rest)),
         "show" => in_runtime(|_| show::show(ui, matches, rest)),
+        "doctor" => doctor::doctor(ui, matches, rest),
         "verify" => in_runtime(|_| verify::verify(ui, matches, rest)),
         "delete" => in_runtime(|stop| delete::delete(ui, matches, rest, stop)),
         "plan" | "create" => match rest.subcommand() {

@@ -1,42 +1,60 @@
-//! `kubectl connect verify NAME`, and how checks are shown everywhere.
+//! `kubectl connect verify NAME`, and how the proof at the end of `connect` is shown.
 
-use clap::ArgMatches;
+use std::time::Duration;
+
+use clap::{ArgMatches, Args, Command};
 
 use super::args;
-use crate::catalogue;
-use crate::engine::verify::{Chain, Check, Outcome, PROPAGATION, target_of, verify as run};
+use super::checks::{self, FailOn};
+use crate::engine::verify::{Check, Outcome, PROPAGATION, everything};
 use crate::engine::{Session, ledger, report, undo};
-use crate::model::{Kind, Problem, Result};
+use crate::model::Result;
 use crate::plan::record::Record;
 use crate::ui::Ui;
 
-/// Proves that a connection works.
+/// Flags of verifying.
+#[derive(Args, Debug)]
+struct Verify {
+    /// Name of the connection
+    connection: String,
+    /// Wait for what may still be on its way through Azure
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", value_parser = args::duration, default_value = "10m")]
+    timeout: Duration,
+    /// What makes the command fail
+    #[arg(long, value_enum, value_name = "LEVEL", default_value = "error")]
+    fail_on: FailOn,
+}
+
+/// The command.
+pub(super) fn command() -> Command {
+    Verify::augment_args(Command::new("verify").visible_alias("test").about("Prove that a connection works, link by link"))
+}
+
+/// Goes through the whole chain of a connection.
 pub(super) async fn verify(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
-    let name = args::one(matches)?;
+    let asked: Verify = args::parse(matches)?;
     let flags = args::flags(ui, root)?;
     let progress = ui.progress();
     let session = Session::open(&flags, &progress.events()).await?;
     let namespace = session.kube.namespace();
-    let Some(stored) = ledger::load(&session.kube, namespace, &name).await? else {
+    let name = &asked.connection;
+    let Some(stored) = ledger::load(&session.kube, namespace, name).await? else {
         let records = ledger::list(&session.kube, namespace).await?;
-        return Err(undo::no_such_connection(&records, namespace, &name));
+        return Err(undo::no_such_connection(&records, namespace, name));
     };
     let mut record = stored.record;
-    let service = catalogue::find(&record.service)
-        .ok_or_else(|| Problem::new(Kind::Failed, "KC6010", format!("the record names the unknown service `{}`", record.service)))?;
-    let found = target_of(&session, service, &record).await?;
-    let target = found.ok_or_else(|| {
-        Problem::new(Kind::NotFound, "KC1301", format!("the {} {} is gone", service.noun, record.target))
-            .fix(format!("delete the connection: kubectl connect delete {name} -n {namespace}"))
-    })?;
-    let patience = if is_young(&record) { PROPAGATION } else { std::time::Duration::ZERO };
-    let chain = Chain { record: &record, service, target: &target, patience };
-    let checks = run(&session.kube, &session.arm, &progress.events(), &chain).await;
+    let patience = if asked.wait { asked.timeout } else { Duration::ZERO };
+    let found = everything(&session, &record, patience).await;
     progress.clear();
-    let checks = checks?;
-    ledger::remember(&session.kube, &mut record, report::is_success(&checks)).await?;
-    ui.result(&report::checks(&record, &checks), || text(&checks), &[format!("connection/{name}")]);
-    Ok(u8::from(!report::is_success(&checks)))
+    let found = found?;
+    ledger::remember(&session.kube, &mut record, report::is_success(&found)).await?;
+    let who = record.workload.clone().unwrap_or_else(|| "service account".into());
+    let title = format!("{name} ({namespace}, {who} → {})", record.target.name());
+    ui.result(&report::checks(&record, &found), || checks::text(ui, &title, &found), &[format!("connection/{name}")]);
+    Ok(checks::exit_code(&found, asked.fail_on))
 }
 
 /// Shows checks as talk, beside another result.
@@ -49,7 +67,7 @@ fn text(checks: &[Check]) -> String {
     for check in checks {
         let (sign, code) = match check.result {
             Outcome::Success => ("✓", ""),
-            Outcome::Error => ("✗", check.code),
+            Outcome::Error | Outcome::Warning => ("✗", check.code),
             Outcome::Skipped => ("-", ""),
         };
         let seen = check.message.as_deref().map_or_else(String::new, |m| format!(": {m}"));

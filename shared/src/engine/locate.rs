@@ -257,13 +257,22 @@ async fn graph(session: &Session, service: &Service, request: &ConnectRequest, n
 }
 
 /// A KQL string.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 fn ids_of(rows: &[Value], arm_type: &str) -> Vec<ResourceId> {
     let of_type = |row: &&Value| row["type"].as_str().is_some_and(|t| t.eq_ignore_ascii_case(arm_type));
     rows.iter().filter(of_type).filter_map(|row| row["id"].as_str()?.parse().ok()).collect()
+}
+
+/// The AKS cluster behind the kube context.
+pub(super) async fn cluster_behind(session: &Session) -> Result<ResourceId> {
+    let host = quoted(session.kube.host());
+    let hosts = ["fqdn", "privateFQDN", "azurePortalFQDN"].map(|field| format!("properties.{field} =~ {host}")).join(" or ");
+    let query = format!("resources | where type =~ '{CLUSTERS}' and ({hosts}) | project id, type");
+    let rows = session.arm.graph(&query, &[]).await.unwrap_or_default();
+    cluster_of(session, &rows).await
 }
 
 async fn cluster_of(session: &Session, rows: &[Value]) -> Result<ResourceId> {

@@ -2,6 +2,8 @@
 
 pub mod carry_out;
 mod choose;
+pub mod doctor;
+pub mod findings;
 mod lease;
 pub mod ledger;
 mod locate;

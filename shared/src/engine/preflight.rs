@@ -59,7 +59,7 @@ async fn arm(session: &Session, scope: &str, action: &str) -> Result<()> {
 }
 
 /// The narrowest built-in role that people usually grant for an action.
-fn role_for(action: &str) -> &'static str {
+pub(super) fn role_for(action: &str) -> &'static str {
     match action {
         a if a.starts_with("Microsoft.Authorization/") => "Role Based Access Control Administrator",
         a if a.starts_with("Microsoft.ManagedIdentity/") => "Managed Identity Contributor",
@@ -72,7 +72,7 @@ fn role_for(action: &str) -> &'static str {
 }
 
 /// Whether one of the permissions allows the action and none of the same entry takes it away.
-fn is_allowed(permissions: &[Value], action: &str) -> bool {
+pub(super) fn is_allowed(permissions: &[Value], action: &str) -> bool {
     let any = |list: &Value| list.as_array().into_iter().flatten().filter_map(Value::as_str).any(|pattern| matches(pattern, action));
     permissions.iter().any(|p| any(&p["actions"]) && !any(&p["notActions"]))
 }

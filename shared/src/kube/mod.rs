@@ -11,6 +11,7 @@ pub mod flags;
 mod gitops;
 mod holder;
 mod kubeconfig;
+pub mod machine;
 mod pods;
 mod proxy;
 pub mod resources;

@@ -33,6 +33,8 @@ pub const SECRET: Resource = namespaced("", "v1", "Secret", "secrets");
 pub const CONFIG_MAP: Resource = namespaced("", "v1", "ConfigMap", "configmaps");
 /// Pods.
 pub const POD: Resource = namespaced("", "v1", "Pod", "pods");
+/// Services.
+pub const SERVICE: Resource = namespaced("", "v1", "Service", "services");
 /// Events of the core group, which is where the kubelet's and the controllers' are found under both APIs.
 pub const EVENT: Resource = namespaced("", "v1", "Event", "events");
 /// Deployments.

@@ -170,6 +170,17 @@ impl Secret {
     }
 }
 
+/// The part of the Secret's `data` that is no secret: what looking at a connection compares, without asking for a key.
+pub(crate) fn known_data(variables: &[Variable], client_id: &str) -> Map<String, Value> {
+    let known = |part: Part| match part {
+        Part::Text(text) => Some(text),
+        Part::ClientId => Some(client_id.to_owned()),
+        Part::PrincipalId | Part::Key { .. } | Part::Given { .. } => None,
+    };
+    let value = |v: &Variable| v.parts().into_iter().map(known).collect::<Option<String>>();
+    variables.iter().filter_map(|v| Some((v.name.clone(), json!(STANDARD.encode(value(v)?))))).collect()
+}
+
 /// The Secret's `data`: values in base64, ordered by name as the server returns them.
 fn data(variables: &[Variable], values: &[String]) -> Map<String, Value> {
     variables.iter().zip(values).map(|(v, value)| (v.name.clone(), json!(STANDARD.encode(value)))).collect()

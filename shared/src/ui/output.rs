@@ -20,13 +20,15 @@ pub enum Format {
     Yaml,
     /// `connection/NAME` lines.
     Name,
+    /// For people: only what is not as it should be.
+    Short,
 }
 
 impl Ui {
     /// Prints a result: `value` for programs, `text` for people, `names` for shells.
     pub fn result(&self, value: &Value, text: impl FnOnce() -> String, names: &[String]) {
         match self.format {
-            Format::Table | Format::Wide => print(&text()),
+            Format::Table | Format::Wide | Format::Short => print(&text()),
             Format::Json => print_json(value),
             Format::Yaml => print(&yaml(value)),
             Format::Name => print(&names.join("\n")),

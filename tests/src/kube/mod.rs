@@ -348,6 +348,17 @@ impl KubeCluster {
         self.inner.work.notify_one();
     }
 
+    /// Takes an object away, as if somebody deleted it; the namespace is empty for cluster-wide ones.
+    pub fn remove_object(&self, kind: &str, namespace: &str, name: &str) {
+        let mut state = self.state();
+        let found =
+            state.store.objects.iter().find(|(key, object)| object["kind"] == kind && key.namespace == namespace && key.name == name);
+        let Some(key) = found.map(|(key, _)| key.clone()) else { return };
+        state.store.remove(&key);
+        drop(state);
+        self.inner.work.notify_one();
+    }
+
     /// A node that is ready, so that DaemonSets have somewhere to run.
     fn plant_node(&self) {
         let name = "aks-nodepool1-12345678-vmss000000";

@@ -185,7 +185,7 @@ impl Case {
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
-    fn http_client(&self) -> reqwest::Client {
+    pub fn http_client(&self) -> reqwest::Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let pem = std::fs::read(self.sandbox.authority_file()).unwrap();
         reqwest::Client::builder()

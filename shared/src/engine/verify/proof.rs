@@ -3,71 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
+use super::{Chain, Check, PROPAGATION, Refusal};
 use crate::azure::{Arm, Exchange, Probe, Token};
-use crate::catalogue::Service;
 use crate::kube::Cluster;
-use crate::model::target::Target;
 use crate::model::{Event, Events, Kind, Problem, Result, TOKEN_EXCHANGE_AUDIENCE};
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
 use crate::plan::spec::StepSpec;
 use crate::steps::{Cx, KubeReads};
 use secrecy::ExposeSecret;
-
-/// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// As it should be.
-    Success,
-    /// Not as it should be.
-    Error,
-    /// Not tried, because an earlier one failed.
-    Skipped,
-}
-
-/// One link of the chain.
-#[derive(Clone, Debug, Serialize)]
-pub struct Check {
-    /// Stable code.
-    pub code: &'static str,
-    /// What was tried.
-    pub description: String,
-    /// How it ended.
-    pub result: Outcome,
-    /// What was seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fix: Option<String>,
-}
-
-/// Everything that a verification needs to know.
-pub struct Chain<'a> {
-    /// The record.
-    pub record: &'a Record,
-    /// Catalogue entry.
-    pub service: &'a Service,
-    /// The target.
-    pub target: &'a Target,
-    /// How long a refusal may be a matter of propagation; zero: every refusal counts at once.
-    pub patience: Duration,
-}
-
-/// How long a fresh trust or grant may take to have effect (product documentation: up to 10 minutes for role
-/// assignments).
-pub const PROPAGATION: Duration = Duration::from_secs(600);
-
-/// The target of a record as it is now; `None` when it is gone.
-///
-/// # Errors
-/// What Azure says other than that it is absent.
-pub async fn target_of(session: &super::Session, service: &Service, record: &Record) -> Result<Option<Target>> {
-    super::locate::read_target(session, service, &record.target).await
-}
 
 /// Goes through the chain. Fails only where it can't even try; what it finds is in the checks.
 ///
@@ -112,7 +56,7 @@ pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_
     let first = succeeded("KC5001", token_text, format!("{} for {}", assertion.issuer, assertion.subject));
     let token = match exchange(arm, events, chain, client_id, assertion.token.expose_secret(), &scope, began).await? {
         Ok(token) => token,
-        Err((message, fix)) => return Ok(vec![first, failed("KC5002", exchange_text, message, Some(fix)), skipped("KC5003", data_text)]),
+        Err(no) => return Ok(vec![first, refused("KC5002", exchange_text, no), skipped("KC5003", data_text)]),
     };
     let second = succeeded("KC5002", exchange_text, "Entra accepted it".into());
     let third = match &probe {
@@ -122,7 +66,7 @@ pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_
                 let checked = grants(kube, arm, events, chain, data_text).await?;
                 Check { message: checked.message.map(|m| format!("{message}; {m}")), ..checked }
             }
-            Err((message, fix)) => failed("KC5003", data_text, message, Some(fix)),
+            Err(no) => refused("KC5003", data_text, no),
         },
         Err(_) => grants(kube, arm, events, chain, data_text).await?,
     };
@@ -154,7 +98,7 @@ async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, t
         return Ok(succeeded("KC5003", text, format!("nothing to look at: {}", chain.service.ungranted)));
     }
     let cx = context(kube, arm, events, record);
-    let examined = super::prepare::examine(&cx, &wanted, Goal::Present, &record.receipts).await?;
+    let examined = crate::engine::prepare::examine(&cx, &wanted, Goal::Present, &record.receipts).await?;
     let missing = examined.values().find(|e| e.change.writes());
     Ok(match missing {
         None => succeeded("KC5003", text, "in place".into()),
@@ -199,7 +143,8 @@ async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>
     Ok(checks)
 }
 
-type Refused = (String, String);
+/// What was said, what to do about it, and what it was.
+type Refused = (String, String, Refusal);
 
 /// Grows from half a second to ten: most propagation takes seconds, some takes minutes.
 fn pause(attempt: u32) -> Duration {
@@ -227,11 +172,11 @@ async fn exchange(
                 identity(chain),
                 group(chain)
             );
-            return Ok(Err((refused.message, fix)));
+            return Ok(Err((refused.message, fix, Refusal::Entra(refused.codes))));
         }
         wait(events, attempt, format!("waiting for Entra to know the new trust ({} s so far)", began.elapsed().as_secs())).await;
     }
-    Ok(Err((String::new(), String::new())))
+    Ok(Err((String::new(), String::new(), Refusal::Silence)))
 }
 
 async fn read(
@@ -245,7 +190,14 @@ async fn read(
     let headers = probe.headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let ask = Probe { url: probe.url.clone(), headers, cosmos: probe.cosmos };
     for attempt in 0.. {
-        let answer = arm.probe(&ask, token).await?;
+        let answer = match arm.probe(&ask, token).await {
+            Ok(answer) => answer,
+            Err(failure) => {
+                let problem = Problem::from(failure);
+                let fix = problem.fixes().first().cloned().unwrap_or_else(|| format!("see {}", chain.service.docs));
+                return Ok(Err((problem.to_string(), fix, Refusal::Silence)));
+            }
+        };
         if answer.status < 300 {
             return Ok(Ok("allowed".into()));
         }
@@ -268,7 +220,7 @@ async fn read(
             } else {
                 format!("see {}", chain.service.docs)
             };
-            return Ok(Err((message.trim().trim_end_matches(':').to_owned(), fix)));
+            return Ok(Err((message.trim().trim_end_matches(':').to_owned(), fix, Refusal::DataPlane(answer.status, inner))));
         }
         wait(
             events,
@@ -294,13 +246,17 @@ fn group<'a>(chain: &'a Chain<'_>) -> &'a str {
 }
 
 fn succeeded(code: &'static str, description: String, message: String) -> Check {
-    Check { code, description, result: Outcome::Success, message: Some(message), fix: None }
+    Check::ok(code, "proof", description, message)
 }
 
 fn failed(code: &'static str, description: String, message: String, fix: Option<String>) -> Check {
-    Check { code, description, result: Outcome::Error, message: Some(message), fix }
+    Check::failed(code, "proof", description, message, fix)
+}
+
+fn refused(code: &'static str, description: String, (message, fix, refusal): Refused) -> Check {
+    Check { refusal: Some(refusal), ..failed(code, description, message, Some(fix)) }
 }
 
 fn skipped(code: &'static str, description: String) -> Check {
-    Check { code, description, result: Outcome::Skipped, message: None, fix: None }
+    Check::skipped(code, "proof", description, "")
 }

@@ -1,0 +1,37 @@
+//! The documents that an OIDC issuer publishes: Entra fetches them to check the tokens of a cluster, and so do we to see
+//! whether it can.
+
+use reqwest::{Method, Url};
+
+use super::Arm;
+use super::http::Call;
+use crate::model::Problem;
+
+impl Arm {
+    /// What keeps the issuer's two documents from being read, as far as it can be seen from here; `None` where nothing does.
+    pub async fn issuer_fault(&self, issuer: &str) -> Option<String> {
+        let base = issuer.trim_end_matches('/');
+        let document = match self.fetch_document(&format!("{base}/.well-known/openid-configuration")).await {
+            Ok(document) => document,
+            Err(why) => return Some(why),
+        };
+        if document["issuer"] != issuer {
+            return Some(format!("its document names the issuer {}", document["issuer"]));
+        }
+        let Some(keys) = document["jwks_uri"].as_str() else { return Some("its document names no keys".into()) };
+        match self.fetch_document(keys).await {
+            Ok(keys) if keys["keys"].as_array().is_some_and(|k| !k.is_empty()) => None,
+            Ok(_) => Some(format!("{keys} holds no keys")),
+            Err(why) => Some(why),
+        }
+    }
+
+    async fn fetch_document(&self, url: &str) -> Result<serde_json::Value, String> {
+        let parsed = Url::parse(url).map_err(|e| format!("{url}: {e}"))?;
+        let reply = self.http().send(&Call::new(Method::GET, parsed)).await.map_err(|e| Problem::from(e).to_string())?;
+        if !reply.is_success() {
+            return Err(format!("{url} answers HTTP {}", reply.status));
+        }
+        reply.json().map_err(|e| Problem::from(e).to_string())
+    }
+}

@@ -1,0 +1,113 @@
+//! `kubectl connect doctor [WORKLOAD]`: what is wrong with this machine and with any workload.
+
+use clap::{ArgMatches, Args, Command};
+use serde_json::json;
+
+use super::checks::{self, FailOn};
+use super::{args, in_runtime};
+use crate::engine::findings::{FINDINGS, Finding, find, of_aadsts};
+use crate::engine::{doctor, report};
+use crate::model::{Kind, Problem, Result};
+use crate::ui::{Table, Ui};
+
+/// Flags of the doctor.
+#[derive(Args, Debug)]
+struct Doctor {
+    /// deployment/NAME and so on; or an error to explain, like AADSTS700213 or KC5304
+    #[arg(value_name = "WORKLOAD")]
+    about: Option<String>,
+    /// List everything that it can find
+    #[arg(long)]
+    list: bool,
+    /// What makes the command fail
+    #[arg(long, value_enum, value_name = "LEVEL", default_value = "error")]
+    fail_on: FailOn,
+}
+
+/// The command.
+pub(super) fn command() -> Command {
+    Doctor::augment_args(Command::new("doctor").visible_alias("check").about("Find what is wrong with this machine, or with any workload"))
+}
+
+/// Looks, or explains.
+pub(super) fn doctor(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
+    let asked: Doctor = args::parse(matches)?;
+    if asked.list {
+        list(ui);
+        return Ok(0);
+    }
+    if let Some(code) = asked.about.as_deref().filter(|a| is_code(a)) {
+        return explain(ui, code);
+    }
+    in_runtime(|_| async move {
+        let flags = args::flags(ui, root)?;
+        let command = args::command(super::Frontend::Kubectl);
+        let words: Vec<&str> = command.get_subcommands().flat_map(|s| std::iter::once(s.get_name()).chain(s.get_all_aliases())).collect();
+        let progress = ui.progress();
+        let found = doctor::doctor(&flags, &progress.events(), asked.about.as_deref(), &words).await;
+        progress.clear();
+        let found = found?;
+        let title = asked.about.clone().unwrap_or_else(|| "this machine".into());
+        let text = || {
+            let mut text = checks::text(ui, &title, &found);
+            if asked.about.is_some() && report::is_success(&found) {
+                text.push_str("If the application still fails: it must use WorkloadIdentityCredential or DefaultAzureCredential, not\n\
+                    ManagedIdentityCredential; .NET Azure.Identity 1.9, Go azidentity 1.3, Java 1.9, @azure/identity 3.2, Python 1.13 or newer.\n");
+            }
+            text
+        };
+        let names: Vec<String> = found.iter().filter(|c| c.fix.is_some()).map(|c| c.code.to_owned()).collect();
+        ui.result(&report::categories(&found), text, &names);
+        Ok(checks::exit_code(&found, asked.fail_on))
+    })
+}
+
+fn is_code(text: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    ["AADSTS", "KC"].iter().any(|p| upper.strip_prefix(p).is_some_and(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit())))
+}
+
+fn value(finding: &Finding) -> serde_json::Value {
+    json!({
+        "code": finding.code, "group": finding.group, "title": finding.title, "why": finding.why,
+        "level": if finding.warning { "warning" } else { "error" }, "remedy": finding.remedy(&[]), "docs": finding.anchor(),
+    })
+}
+
+fn list(ui: &Ui) {
+    let all: Vec<_> = FINDINGS.iter().map(value).collect();
+    let names: Vec<String> = FINDINGS.iter().map(|f| f.code.to_owned()).collect();
+    let text = || {
+        let mut table = Table::new(&["CODE", "PART", "FINDING"]);
+        for finding in FINDINGS {
+            table.row(vec![finding.code.into(), finding.group.into(), finding.title.into()]);
+        }
+        table.render(ui.no_headers)
+    };
+    ui.result(&json!({"findings": all}), text, &names);
+}
+
+fn explain(ui: &Ui, code: &str) -> Result<u8> {
+    let upper = code.to_ascii_uppercase();
+    let found = match upper.strip_prefix("AADSTS") {
+        Some(number) => number.parse().ok().and_then(of_aadsts),
+        None => find(&upper),
+    };
+    let Some(finding) = found else {
+        return Err(
+            Problem::new(Kind::NotFound, "KC1205", format!("{code} is not among the findings")).fix("kubectl connect doctor --list")
+        );
+    };
+    let text = || {
+        format!(
+            "{} {}\n  why   {}\n  fix   {}\n  more  {}\n",
+            finding.code,
+            finding.title,
+            finding.why,
+            finding.remedy(&[]),
+            finding.anchor()
+        )
+    };
+    ui.result(&value(finding), text, &[finding.code.to_owned()]);
+    Ok(0)
+}

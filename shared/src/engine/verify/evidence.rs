@@ -1,0 +1,383 @@
+//! What there is to see, gathered at once on both sides; the links only judge it. What may not be looked at is `None`.
+
+use futures::future::join_all;
+use serde_json::Value;
+
+use super::super::{Session, locate};
+use crate::azure::Failure;
+use crate::catalogue::{self, Service};
+use crate::kube::{Cluster, Resource, Workload, WorkloadRef, resources};
+use crate::model::target::Target;
+use crate::model::{ResourceId, Result, TOKEN_EXCHANGE_AUDIENCE};
+use crate::plan::record::Record;
+use crate::plan::spec::StepSpec;
+use crate::steps::{api, role_assignments_of, service_account_client_id};
+
+/// The webhook's keys begin with this.
+pub(super) const KEYS: &str = "azure.workload.identity/";
+/// The label that the webhook selects pods by.
+pub(super) const USE: &str = "azure.workload.identity/use";
+/// The annotation of service accounts that names the identity.
+pub(super) const CLIENT_ID: &str = "azure.workload.identity/client-id";
+/// The driver that mounts vaults.
+pub(super) const CSI: &str = "secrets-store.csi.k8s.io";
+const HOOK: &str = "mutation.azure-workload-identity.io";
+const HOOK_DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
+const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
+
+/// What a token of the service account says.
+#[derive(Clone, Debug)]
+pub(super) struct TokenSays {
+    pub issuer: String,
+    pub subject: String,
+    pub audience: String,
+}
+
+/// Everything that the links judge.
+#[derive(Default)]
+pub(crate) struct Evidence {
+    pub(super) namespace: String,
+    pub(super) record: Option<Record>,
+    pub(super) authority: String,
+    pub(super) cluster: Option<ResourceId>,
+    pub(super) cluster_body: Option<Value>,
+    pub(super) hooks: Option<Vec<Value>>,
+    pub(super) hook_deployments: Vec<Value>,
+    pub(super) workload: Option<Workload>,
+    pub(super) pods: Option<Vec<Value>>,
+    pub(super) events: Vec<Value>,
+    pub(super) account_name: String,
+    pub(super) account: Option<Value>,
+    pub(super) accounts: Vec<Value>,
+    pub(super) elsewhere: Vec<String>,
+    pub(super) services: Vec<Value>,
+    pub(super) identity: Option<Value>,
+    pub(super) identity_hidden: bool,
+    pub(super) credentials: Option<Vec<Value>>,
+    pub(super) assignments: Option<Vec<Value>>,
+    pub(super) service: Option<&'static Service>,
+    pub(super) target: Option<Target>,
+    pub(super) target_gone: bool,
+    pub(super) secret: Option<Option<Value>>,
+    pub(super) token: Option<TokenSays>,
+    pub(super) issuer_fault: Option<String>,
+    pub(super) classes: Vec<(String, Option<Value>)>,
+    pub(super) driver: Option<Option<Value>>,
+}
+
+impl Evidence {
+    /// Looks at everything that a connection consists of.
+    ///
+    /// # Errors
+    /// The cluster can't be reached.
+    pub(super) async fn of_record(session: &Session, record: &Record) -> Result<Evidence> {
+        let account = record.steps.iter().find_map(|s| match s {
+            StepSpec::ServiceAccount(s) => Some(s.name.clone()),
+            _ => None,
+        });
+        let named = record.workload.as_deref().and_then(|w| w.parse::<WorkloadRef>().ok());
+        let mut evidence = in_cluster(session, &record.namespace, named.as_ref(), account, Some(record)).await?;
+        evidence.cluster = Some(record.cluster.clone());
+        evidence.record = Some(record.clone());
+        evidence.service = catalogue::find(&record.service);
+        in_azure(session, &mut evidence).await;
+        Ok(evidence)
+    }
+
+    /// Looks at what a workload uses, whoever set it up.
+    ///
+    /// # Errors
+    /// The cluster can't be reached, or there is no such workload.
+    pub(crate) async fn of_workload(session: &Session, named: &WorkloadRef, cluster: Option<ResourceId>) -> Result<Evidence> {
+        let namespace = session.kube.namespace().to_owned();
+        let mut evidence = in_cluster(session, &namespace, Some(named), None, None).await?;
+        evidence.cluster = cluster;
+        in_azure(session, &mut evidence).await;
+        Ok(evidence)
+    }
+
+    /// Whether the workload that was asked for is there.
+    pub(crate) fn has_workload(&self) -> bool {
+        self.workload.is_some()
+    }
+
+    /// Account, client id and tenant that the workload signs in with, as far as they are known.
+    pub(crate) fn signs_in_as(&self) -> Option<(String, String, String)> {
+        let tenant = self.of_identity("tenantId")?.to_owned();
+        Some((self.account_name.clone(), self.annotated()?.to_owned(), tenant))
+    }
+
+    /// A finding with the facts of this workload.
+    pub(crate) fn tell(&self, code: &'static str, seen: String) -> super::Check {
+        super::findings::found(code, seen, "", &self.facts().pairs())
+    }
+
+    /// The client id that the service account names.
+    pub(super) fn annotated(&self) -> Option<&str> {
+        self.account.as_ref().and_then(service_account_client_id)
+    }
+
+    /// The issuer that the cluster publishes.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.cluster_body.as_ref()?["properties"]["oidcIssuerProfile"]["issuerURL"].as_str().filter(|i| !i.is_empty())
+    }
+
+    /// A text of the identity: `clientId`, `principalId`, `tenantId`.
+    pub(super) fn of_identity(&self, key: &str) -> Option<&str> {
+        self.identity.as_ref()?["properties"][key].as_str()
+    }
+
+    /// The identity's id.
+    pub(super) fn identity_id(&self) -> Option<ResourceId> {
+        self.identity.as_ref()?["id"].as_str()?.parse().ok()
+    }
+
+    /// Whether the workload mounts vaults.
+    pub(super) fn uses_csi(&self) -> bool {
+        !self.classes.is_empty()
+    }
+
+    /// Whether anything at all points to workload identity.
+    pub(super) fn uses_identity(&self) -> bool {
+        let keyed = |object: &Value, at: &str| {
+            object["metadata"][at].as_object().is_some_and(|m| m.keys().any(|k| k.starts_with("azure.workload.identity")))
+        };
+        let workload = self.workload.as_ref();
+        let template =
+            workload.is_some_and(|w| [w.template(), &w.object].into_iter().any(|o| keyed(o, "labels") || keyed(o, "annotations")));
+        self.record.is_some() || template || self.account.as_ref().is_some_and(|a| keyed(a, "labels") || keyed(a, "annotations"))
+    }
+
+    /// Facts that remedies are filled in with.
+    pub(super) fn facts(&self) -> FactSheet {
+        let identity = self.identity_id();
+        let text = |t: Option<&str>| t.map(str::to_owned);
+        let issuer = self.token.as_ref().map(|t| t.issuer.clone()).or_else(|| text(self.issuer()));
+        let grant = self.record.iter().flat_map(|r| &r.steps).find_map(|s| match s {
+            StepSpec::RoleAssignment(role) => Some((role.role.name.clone(), role.scope.to_string())),
+            _ => None,
+        });
+        let (role, scope) = grant.unzip();
+        let found: [(&'static str, Option<String>); 18] = [
+            ("namespace", Some(self.namespace.clone())),
+            ("connection", self.record.as_ref().map(|r| r.name.clone())),
+            ("workload", self.workload.as_ref().map(ToString::to_string)),
+            ("account", Some(self.account_name.clone())),
+            ("cluster", self.cluster.as_ref().map(|c| c.name().to_owned())),
+            ("identity", identity.as_ref().map(|i| i.name().to_owned())),
+            // The identity's group where there is one: most remedies are about it; the cluster's are filled in by its link.
+            ("group", identity.as_ref().or(self.cluster.as_ref()).map(|i| i.resource_group().to_owned())),
+            ("client_id", text(self.of_identity("clientId"))),
+            ("principal", text(self.of_identity("principalId")).or_else(|| self.record.as_ref().and_then(|r| r.principal_id.clone()))),
+            ("tenant", text(self.of_identity("tenantId"))),
+            ("issuer", issuer),
+            ("subject", Some(self.subject())),
+            ("authority", Some(self.authority.clone())),
+            ("target", self.target.as_ref().map(|t| t.name().to_owned())),
+            ("role", role),
+            ("scope", scope.or_else(|| self.target.as_ref().map(|t| t.id.to_string()))),
+            ("webhook_namespace", self.hook_deployments.first().and_then(|d| text(d["metadata"]["namespace"].as_str()))),
+            ("selector", self.workload.as_ref().and_then(Workload::selector)),
+        ];
+        FactSheet(found.into_iter().filter_map(|(k, v)| Some((k, v.filter(|v| !v.is_empty())?))).collect())
+    }
+
+    /// The subject that the service account's tokens have.
+    pub(super) fn subject(&self) -> String {
+        format!("system:serviceaccount:{}:{}", self.namespace, self.account_name)
+    }
+}
+
+/// Names and values for remedies.
+pub(super) struct FactSheet(Vec<(&'static str, String)>);
+
+impl FactSheet {
+    /// With one more, or another one.
+    #[must_use]
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.retain(|(n, _)| *n != name);
+        self.0.push((name, value.into()));
+        self
+    }
+
+    /// As the table of findings takes them.
+    pub(super) fn pairs(&self) -> Vec<(&str, &str)> {
+        self.0.iter().map(|(n, v)| (*n, v.as_str())).collect()
+    }
+}
+
+async fn in_cluster(
+    session: &Session,
+    namespace: &str,
+    named: Option<&WorkloadRef>,
+    account: Option<String>,
+    record: Option<&Record>,
+) -> Result<Evidence> {
+    let kube = &session.kube;
+    let workload = match named {
+        Some(named) => kube.get(named.kind.resource(), Some(namespace), &named.name).await?.map(|o| Workload::new(named.kind, o)),
+        None => None,
+    };
+    let runs_as = workload.as_ref().and_then(Workload::service_account).unwrap_or("default").to_owned();
+    let account_name = account.unwrap_or(runs_as);
+    let hooks = may_fail(kube, &resources::MUTATING_WEBHOOK, None);
+    let deployment =
+        |place: &'static str| async move { kube.get(&resources::DEPLOYMENT, Some(place), HOOK_DEPLOYMENT).await.ok().flatten() };
+    let secret = async {
+        let secret = record?.steps.iter().find_map(|s| match s {
+            StepSpec::Secret(s) => Some(s.name.clone()),
+            _ => None,
+        })?;
+        kube.get(&resources::SECRET, Some(namespace), &secret).await.ok()
+    };
+    let accounts = async {
+        may_fail(kube, &resources::SERVICE_ACCOUNT, None).await.or(may_fail(kube, &resources::SERVICE_ACCOUNT, Some(namespace)).await)
+    };
+    let token = async {
+        let minted = kube.mint_token(namespace, &account_name, TOKEN_EXCHANGE_AUDIENCE, 600).await.ok()?;
+        Some(TokenSays { issuer: minted.issuer, subject: minted.subject, audience: minted.audience.join(",") })
+    };
+    let class_names = workload.as_ref().map(mounted_classes).unwrap_or_default();
+    let classes = join_all(class_names.into_iter().map(|name| async move {
+        let found = kube.get(&resources::SECRET_PROVIDER_CLASS, Some(namespace), &name).await.ok().flatten();
+        (name, found)
+    }));
+    let driver = async { kube.get(&resources::CSI_DRIVER, None, CSI).await.ok() };
+    let (hooks, managed, own, pods, events, services, secret, accounts, token, classes, driver) = tokio::join!(
+        hooks,
+        deployment("kube-system"),
+        deployment("azure-workload-identity-system"),
+        pods(kube, namespace, workload.as_ref()),
+        may_fail(kube, &resources::EVENT, Some(namespace)),
+        may_fail(kube, &resources::SERVICE, Some(namespace)),
+        secret,
+        accounts,
+        token,
+        classes,
+        driver,
+    );
+    let is_hook = |h: &Value| h["webhooks"].as_array().into_iter().flatten().any(|w| w["name"] == HOOK);
+    let accounts = accounts.unwrap_or_default();
+    let at = |a: &&Value| a["metadata"]["namespace"] == namespace;
+    let called = |a: &&Value| a["metadata"]["name"] == account_name.as_str();
+    // Where listing is not allowed, the one that counts is asked for by name.
+    let account = match accounts.iter().filter(at).find(called) {
+        Some(found) => Some(found.clone()),
+        None => kube.get(&resources::SERVICE_ACCOUNT, Some(namespace), &account_name).await?,
+    };
+    let elsewhere =
+        accounts.iter().filter(called).filter(|a| !at(a)).filter_map(|a| a["metadata"]["namespace"].as_str().map(str::to_owned)).collect();
+    let warnings = events.unwrap_or_default().into_iter().filter(|e| e["type"] == "Warning").collect();
+    Ok(Evidence {
+        namespace: namespace.to_owned(),
+        authority: session.cloud().authority.clone(),
+        hooks: hooks.map(|all| all.into_iter().filter(is_hook).collect()),
+        hook_deployments: [managed, own].into_iter().flatten().collect(),
+        accounts: accounts.iter().filter(at).cloned().collect(),
+        workload,
+        pods,
+        events: warnings,
+        account_name,
+        account,
+        elsewhere,
+        services: services.unwrap_or_default(),
+        secret,
+        token,
+        classes,
+        driver,
+        ..Evidence::default()
+    })
+}
+
+async fn may_fail(kube: &Cluster, kind: &Resource, namespace: Option<&str>) -> Option<Vec<Value>> {
+    kube.list(kind, namespace, None).await.ok()
+}
+
+/// The workload's pods that have not ended and are not on their way out.
+async fn pods(kube: &Cluster, namespace: &str, workload: Option<&Workload>) -> Option<Vec<Value>> {
+    let selector = workload?.selector()?;
+    let listed = kube.list(&resources::POD, Some(namespace), Some(&selector)).await.ok()?;
+    let lives =
+        |p: &Value| p["metadata"]["deletionTimestamp"].is_null() && !matches!(p["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    Some(listed.into_iter().filter(lives).collect())
+}
+
+/// SecretProviderClasses that the pod template mounts.
+fn mounted_classes(workload: &Workload) -> Vec<String> {
+    let volumes = workload.pod_spec()["volumes"].as_array();
+    let ours = volumes.into_iter().flatten().filter(|v| v["csi"]["driver"] == CSI);
+    ours.filter_map(|v| v["csi"]["volumeAttributes"]["secretProviderClass"].as_str().map(str::to_owned)).collect()
+}
+
+async fn in_azure(session: &Session, evidence: &mut Evidence) {
+    let arm = match &evidence.record {
+        Some(record) => session.arm.with_tenant(&record.tenant),
+        None => session.arm.clone(),
+    };
+    let cluster = async {
+        match &evidence.cluster {
+            Some(id) => arm.read(id.as_str(), api::MANAGED_CLUSTERS, &[]).await.ok().flatten(),
+            None => None,
+        }
+    };
+    let target = async {
+        match (&evidence.record, evidence.service) {
+            (Some(record), Some(service)) => {
+                Some((record.target.clone(), arm.read(record.target.as_str(), service.api_version, &[]).await))
+            }
+            _ => None,
+        }
+    };
+    let issuer = async {
+        let token = evidence.token.as_ref()?;
+        // Where the cluster signs for nobody else, there is nothing to fetch.
+        arm.issuer_fault(&token.issuer).await
+    };
+    let (cluster, target, identity, issuer) = tokio::join!(cluster, target, identity(session, evidence), issuer);
+    evidence.cluster_body = cluster;
+    evidence.issuer_fault = issuer;
+    (evidence.target, evidence.target_gone) = match target {
+        Some((id, Ok(Some(body)))) => (Some(Target::from_arm(id, &body)), false),
+        Some((_, Ok(None))) => (None, true),
+        _ => (None, false),
+    };
+    evidence.identity_hidden = identity.is_err();
+    evidence.identity = identity.unwrap_or_default();
+    let Some(id) = evidence.identity_id() else { return };
+    let principal = evidence.of_identity("principalId").unwrap_or_default().to_owned();
+    let scope = evidence.target.as_ref().map(|t| t.id.clone());
+    let credentials_at = format!("{id}/federatedIdentityCredentials");
+    let roles = async {
+        let (path, filter) = role_assignments_of(&scope?, &principal);
+        arm.list(&path, api::AUTHORIZATION, &[("$filter", &filter)]).await.ok()
+    };
+    let (credentials, assignments) = tokio::join!(arm.list(&credentials_at, api::MANAGED_IDENTITY, &[]), roles);
+    evidence.credentials = credentials.ok();
+    evidence.assignments = assignments;
+}
+
+/// The identity of the record, else the one that the service account's annotation means in whatever way.
+async fn identity(session: &Session, evidence: &Evidence) -> Result<Option<Value>, Failure> {
+    let read = |id: ResourceId| async move { session.arm.read(id.as_str(), api::MANAGED_IDENTITY, &[]).await };
+    if let Some(id) = evidence.record.as_ref().and_then(Record::identity) {
+        return read(id.clone()).await;
+    }
+    let spc = || evidence.classes.iter().find_map(|(_, class)| class.as_ref()?["spec"]["parameters"]["clientID"].as_str());
+    let near = || {
+        let annotations = evidence.account.as_ref()?["metadata"]["annotations"].as_object()?;
+        annotations.iter().find(|(k, _)| k.contains("client")).and_then(|(_, v)| v.as_str())
+    };
+    let Some(said) = evidence.annotated().or_else(near).or_else(spc) else { return Ok(None) };
+    if let Ok(id) = said.parse::<ResourceId>() {
+        return read(id).await;
+    }
+    let said = locate::quoted(said);
+    let query = format!(
+        "resources | where type =~ '{IDENTITIES}' and (name =~ {said} or properties.clientId =~ {said} or properties.principalId =~ {said}) | project id, type"
+    );
+    let rows = session.arm.graph(&query, &[]).await?;
+    match rows.first().and_then(|r| r["id"].as_str()?.parse().ok()) {
+        Some(id) => read(id).await,
+        None => Ok(None),
+    }
+}

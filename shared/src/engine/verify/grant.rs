@@ -1,0 +1,117 @@
+//! The grant: the role or access policy that the connection needs, of the kind that the target goes by, and how old.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::evidence::Evidence;
+use super::{Check, PROPAGATION, Refusal};
+use crate::engine::findings::found;
+use crate::model::ids::role_guid;
+use crate::plan::spec::{RoleAssignment, StepSpec, VaultPolicy};
+
+const GROUP: &str = "grant";
+/// Owner, Contributor, Reader, User Access Administrator: they open no data.
+const MANAGEMENT: [(&str, &str); 4] = [
+    ("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "Owner"),
+    ("b24988ac-6180-42a0-ab88-20f7382dd24c", "Contributor"),
+    ("acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader"),
+    ("18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", "User Access Administrator"),
+];
+
+pub(super) fn judge(e: &Evidence) -> Vec<Check> {
+    let steps = e.record.iter().flat_map(|r| &r.steps);
+    steps
+        .filter_map(|step| match step {
+            StepSpec::RoleAssignment(role) => Some(by_role(e, role)),
+            StepSpec::VaultPolicy(policy) => Some(by_policy(e, policy)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn uses_policies(e: &Evidence) -> bool {
+    let vault = e.target.as_ref().filter(|t| t.id.is_a("Microsoft.KeyVault/vaults"));
+    vault.is_some_and(|v| v.flag("/enableRbacAuthorization") != Some(true))
+}
+
+fn by_role(e: &Evidence, role: &RoleAssignment) -> Check {
+    let facts = e.facts().with("role", &role.role.name).with("scope", role.scope.as_str());
+    if uses_policies(e) {
+        return found("KC5403", format!("role {}", role.role.name), "an access policy", &facts.pairs());
+    }
+    let Some(held) = &e.assignments else {
+        return Check::skipped("KC5401", GROUP, format!("role {}", role.role.name), "role assignments can't be read");
+    };
+    let at_target = |a: &&Value| a["properties"]["scope"].as_str().is_some_and(|s| role.scope.is_within(s));
+    let guid = |a: &Value| role_guid(a["properties"]["roleDefinitionId"].as_str().unwrap_or_default());
+    let held: Vec<&Value> = held.iter().filter(at_target).collect();
+    if let Some(found) = held.iter().find(|a| guid(a) == role.role.id) {
+        let age = age(found).map_or_else(String::new, |s| format!(", {s} s old"));
+        return Check::ok("KC5401", GROUP, format!("role {}", role.role.name), format!("on {}{age}", role.scope.name()));
+    }
+    let names: Vec<&str> = held.iter().filter_map(|a| MANAGEMENT.iter().find(|(id, _)| *id == guid(a)).map(|(_, name)| *name)).collect();
+    if !names.is_empty() {
+        return found("KC5401", names.join(", "), role.role.name.clone(), &facts.pairs());
+    }
+    let seen = match held.len() {
+        0 => "no role at all".to_owned(),
+        n => format!("{n} other role(s)"),
+    };
+    found("KC5400", seen, format!("{} on {}", role.role.name, role.scope.name()), &facts.pairs())
+}
+
+fn by_policy(e: &Evidence, policy: &VaultPolicy) -> Check {
+    let wanted = policy.secrets.join(" ");
+    let facts = e.facts().with("permissions", &wanted).with("role", "Key Vault Secrets User").with("scope", policy.vault.as_str());
+    let Some(vault) = &e.target else { return Check::skipped("KC5405", GROUP, "access policy", "the vault can't be read") };
+    if !uses_policies(e) {
+        return found("KC5404", "an access policy", "a role", &facts.pairs());
+    }
+    let principal = e.of_identity("principalId").unwrap_or_default();
+    let entry = vault.properties["accessPolicies"].as_array().into_iter().flatten();
+    let entry = entry.into_iter().find(|p| p["objectId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(principal)));
+    let held: Vec<String> = entry
+        .and_then(|p| p["permissions"]["secrets"].as_array())
+        .map(|l| l.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect())
+        .unwrap_or_default();
+    if held.iter().any(|h| h == "all") || policy.secrets.iter().all(|w| held.contains(w)) {
+        return Check::ok("KC5405", GROUP, "the vault's access policies let the identity in", held.join(" "));
+    }
+    let seen = if held.is_empty() { "no entry for the identity".to_owned() } else { held.join(" ") };
+    found("KC5405", seen, wanted, &facts.pairs())
+}
+
+/// Seconds since the assignment was made or changed.
+fn age(assignment: &Value) -> Option<i64> {
+    let properties = &assignment["properties"];
+    let at: Timestamp = properties["updatedOn"].as_str().or(properties["createdOn"].as_str())?.parse().ok()?;
+    Some(Timestamp::now().duration_since(at).as_secs().max(0))
+}
+
+/// The service says no although the grant is there: it is young, or something else stands in the way.
+pub(super) fn refused(check: Check, e: &Evidence) -> Check {
+    let Some(Refusal::DataPlane(401 | 403, _)) = check.refusal else { return check };
+    let roles: Vec<&RoleAssignment> = e
+        .record
+        .iter()
+        .flat_map(|r| &r.steps)
+        .filter_map(|s| match s {
+            StepSpec::RoleAssignment(role) => Some(role),
+            _ => None,
+        })
+        .collect();
+    let wanted = |a: &&Value| {
+        let guid = role_guid(a["properties"]["roleDefinitionId"].as_str().unwrap_or_default());
+        roles.iter().any(|r| r.role.id == guid)
+    };
+    let youngest = e.assignments.iter().flatten().filter(wanted).filter_map(age).min();
+    let seen = check.message.clone().unwrap_or_default();
+    let propagation = i64::try_from(PROPAGATION.as_secs()).unwrap_or(i64::MAX);
+    match youngest {
+        Some(age) if age < propagation => {
+            found("KC5402", format!("granted {age} s ago; {seen}"), "up to 600 s of patience", &e.facts().pairs())
+        }
+        Some(age) => found("KC5406", format!("granted {age} s ago; {seen}"), "access", &e.facts().pairs()),
+        None => check,
+    }
+}

@@ -1,0 +1,208 @@
+//! Verification: the chain from pod to data, link by link. `connect` ends with the three links that prove it (`proof`);
+//! `verify` and `doctor` look at every link, each in a file of its own that only judges what `evidence` gathered.
+
+mod account;
+mod cluster;
+mod compare;
+mod csi;
+pub(super) mod evidence;
+mod grant;
+mod pods;
+mod proof;
+mod target;
+mod trust;
+mod webhook;
+mod workload;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::findings;
+use super::{Session, verify::evidence::Evidence};
+use crate::catalogue::Service;
+use crate::model::Result;
+use crate::model::target::Target;
+use crate::plan::record::Record;
+
+pub use proof::verify;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// As it should be.
+    Success,
+    /// Not tried, because an earlier one failed or because you may not look.
+    Skipped,
+    /// Works, but is not as it should be.
+    Warning,
+    /// Not as it should be.
+    Error,
+}
+
+/// Why a proof failed, for telling the cause.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// Entra's error numbers.
+    Entra(Vec<u32>),
+    /// The data plane's status and innermost code.
+    DataPlane(u16, String),
+    /// There was no answer.
+    Silence,
+}
+
+/// One link of the chain.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// Stable code: of the finding, or of the link where all is well.
+    pub code: &'static str,
+    /// Which part of the chain.
+    #[serde(skip)]
+    pub group: &'static str,
+    /// What was tried, or what is wrong.
+    pub description: String,
+    /// How it ended.
+    pub result: Outcome,
+    /// What was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What was expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// Why it matters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<&'static str>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+    /// Where it is explained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docs: Option<String>,
+    /// Lines that show the difference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+    /// Why a proof failed.
+    #[serde(skip)]
+    pub refusal: Option<Refusal>,
+}
+
+impl Check {
+    fn new(code: &'static str, group: &'static str, description: String, result: Outcome) -> Check {
+        let (message, expected, fix, docs) = (None, None, None, None);
+        Check { code, group, description, result, message, expected, why: None, fix, docs, details: Vec::new(), refusal: None }
+    }
+
+    /// A link that holds.
+    pub fn ok(code: &'static str, group: &'static str, description: impl Into<String>, seen: impl Into<String>) -> Check {
+        let seen = Some(seen.into()).filter(|s| !s.is_empty());
+        Check { message: seen, ..Check::new(code, group, description.into(), Outcome::Success) }
+    }
+
+    /// A link that does not hold.
+    pub fn failed(code: &'static str, group: &'static str, description: String, seen: String, fix: Option<String>) -> Check {
+        Check { message: Some(seen), fix, ..Check::new(code, group, description, Outcome::Error) }
+    }
+
+    /// A link that was not tried.
+    pub fn skipped(code: &'static str, group: &'static str, description: impl Into<String>, why: impl Into<String>) -> Check {
+        let why = Some(why.into()).filter(|s| !s.is_empty());
+        Check { message: why, ..Check::new(code, group, description.into(), Outcome::Skipped) }
+    }
+
+    /// With lines that show the difference.
+    #[must_use]
+    pub fn details(mut self, details: Vec<String>) -> Check {
+        self.details = details;
+        self
+    }
+}
+
+/// Everything that a proof needs to know.
+pub struct Chain<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// Catalogue entry.
+    pub service: &'a Service,
+    /// The target.
+    pub target: &'a Target,
+    /// How long a refusal may be a matter of propagation; zero: every refusal counts at once.
+    pub patience: Duration,
+}
+
+/// How long a fresh trust or grant may take to have effect (product documentation: up to 10 minutes for role
+/// assignments).
+pub const PROPAGATION: Duration = Duration::from_secs(600);
+
+/// The target of a record as it is now; `None` when it is gone.
+///
+/// # Errors
+/// What Azure says other than that it is absent.
+pub async fn target_of(session: &Session, service: &Service, record: &Record) -> Result<Option<Target>> {
+    super::locate::read_target(session, service, &record.target).await
+}
+
+/// Goes through the whole chain of a connection.
+///
+/// # Errors
+/// The cluster or Azure can't be reached at all.
+pub async fn everything(session: &Session, record: &Record, patience: Duration) -> Result<Vec<Check>> {
+    let evidence = Evidence::of_record(session, record).await?;
+    let mut checks = judge(&evidence);
+    if let (Some(service), Some(target)) = (evidence.service, &evidence.target) {
+        let chain = Chain { record, service, target, patience };
+        let arm = session.arm.with_tenant(&record.tenant);
+        match verify(&session.kube, &arm, &session.events, &chain).await {
+            Ok(proof) => {
+                let proof: Vec<Check> = proof.into_iter().map(|check| explain(check, &evidence, &checks)).collect();
+                checks.extend(proof);
+            }
+            // An unfinished connection has nothing to prove yet; what it lacks stands above.
+            Err(problem) if problem.code() == "KC6009" => {
+                checks.push(Check::skipped("KC5001", "proof", "prove that it works", problem.what()))
+            }
+            Err(problem) => return Err(problem),
+        }
+    }
+    Ok(checks)
+}
+
+/// Judges everything but the proof.
+pub(super) fn judge(evidence: &Evidence) -> Vec<Check> {
+    let links = [
+        cluster::judge,
+        webhook::judge,
+        account::judge,
+        trust::judge,
+        grant::judge,
+        workload::judge,
+        pods::judge,
+        target::judge,
+        csi::judge,
+    ];
+    links.iter().flat_map(|link| link(evidence)).collect()
+}
+
+/// Turns a failed proof into its cause: the one that was found above, or the one that the refusal itself names.
+fn explain(check: Check, evidence: &Evidence, above: &[Check]) -> Check {
+    let failed = |groups: &[&str]| above.iter().find(|c| c.result == Outcome::Error && groups.contains(&c.group));
+    let because = |cause: &Check, check: &Check| {
+        let seen = check.message.clone().unwrap_or_default();
+        Check::skipped(check.code, check.group, check.description.clone(), format!("refused for the reason above, {}: {seen}", cause.code))
+    };
+    let seen = check.message.clone().unwrap_or_default();
+    match &check.refusal {
+        Some(Refusal::Entra(numbers)) => match failed(&["cluster", "service account", "trust"]) {
+            Some(cause) => because(cause, &check),
+            None => match numbers.iter().find_map(|n| findings::of_aadsts(*n)) {
+                Some(finding) => findings::found(finding.code, seen, "", &evidence.facts().pairs()).details(trust::comparison(evidence)),
+                None => check,
+            },
+        },
+        Some(Refusal::DataPlane(..) | Refusal::Silence) => match failed(&["grant", "target"]) {
+            Some(cause) => because(cause, &check),
+            None => target::refused(&check, evidence).unwrap_or_else(|| grant::refused(check, evidence)),
+        },
+        None => check,
+    }
+}

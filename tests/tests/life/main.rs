@@ -1,0 +1,10 @@
+//! Life after create: looking at connections, finding what is wrong, repairing, adopting.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
+
+mod doctor;
+mod planted;
+#[path = "../cases/support.rs"]
+#[allow(dead_code, reason = "the other cases use what these do not")]
+mod support;
+mod verify;
