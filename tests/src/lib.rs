@@ -24,7 +24,7 @@ pub use crate::control::{Control, Entry, Kind, is_write};
 
 pub mod az;
 mod azure;
-mod ca;
+pub mod ca;
 mod cloud;
 pub mod contract;
 mod control;
@@ -62,8 +62,10 @@ impl Sandbox {
         let dir = tempfile::Builder::new().prefix("sandbox-").tempdir().context("sandbox folder")?;
         let authority = Arc::new(Authority::new()?);
         let control = Control::new(world.knobs.clone());
-        let clusters: BTreeMap<String, KubeCluster> =
-            world.clusters.iter().enumerate().map(|(at, one)| (one.name.clone(), plant_cluster(&world, at, one))).collect();
+        let mut clusters = BTreeMap::new();
+        for (at, one) in world.clusters.iter().enumerate() {
+            clusters.insert(one.name.clone(), plant_cluster(&world, at, one).await?);
+        }
         prepare(dir.path(), &world, &authority)?;
         let by_id = world.clusters.iter().map(|one| (one.id.to_ascii_lowercase(), clusters[&one.name].clone())).collect();
         let by_host = world.clusters.iter().map(|one| (one.fqdn.clone(), clusters[&one.name].clone())).collect();
@@ -155,7 +157,7 @@ impl Sandbox {
     }
 }
 
-fn plant_cluster(world: &World, at: usize, one: &world::Cluster) -> KubeCluster {
+async fn plant_cluster(world: &World, at: usize, one: &world::Cluster) -> anyhow::Result<KubeCluster> {
     let body = world.resources.iter().find(|body| body["id"] == one.id.as_str());
     let properties = body.map(|body| body["properties"].clone()).unwrap_or_default();
     let published = properties["oidcIssuerProfile"]["enabled"] == true;
@@ -163,14 +165,18 @@ fn plant_cluster(world: &World, at: usize, one: &world::Cluster) -> KubeCluster 
     let issuer = if published { one.issuer.clone() } else { format!("https://{}", one.fqdn) };
     let mut options = KubeOptions::new(&one.fqdn, &issuer, RsaKey::pooled(at + 1));
     options.tokens.insert(one.token.clone(), UserInfo::new("clusterUser", &["system:masters"]));
+    let webhook = properties["securityProfile"]["workloadIdentity"]["enabled"] == true;
+    if let Some(real) = world.real.get(&one.name) {
+        return KubeCluster::in_front_of(options, real, &world::workloads(), webhook).await;
+    }
     let cluster = KubeCluster::new(options);
     for object in world::workloads() {
         cluster.apply_object("", object);
     }
-    if properties["securityProfile"]["workloadIdentity"]["enabled"] == true {
+    if webhook {
         cluster.install_webhook(&world.tenant);
     }
-    cluster
+    Ok(cluster)
 }
 
 fn prepare(dir: &Path, world: &World, authority: &Authority) -> anyhow::Result<()> {

@@ -82,6 +82,8 @@ pub struct Cluster {
 /// Everything planted.
 #[derive(Clone, Debug)]
 pub struct World {
+    /// Real API servers to stand in for, by cluster name; none: the built-in stand-in.
+    pub real: std::collections::BTreeMap<String, crate::kube::real::RealOptions>,
     /// Tenant id.
     pub tenant: String,
     /// Verified domain.
@@ -146,6 +148,7 @@ impl World {
             })
             .collect();
         Self {
+            real: std::collections::BTreeMap::new(),
             tenant: TENANT.into(),
             domain: DOMAIN.into(),
             assignments: subscriptions.iter().map(|one| (format!("/subscriptions/{}", one.id), USER.to_owned(), "User", OWNER)).collect(),

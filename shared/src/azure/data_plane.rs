@@ -15,6 +15,8 @@ pub struct Probe {
     pub url: String,
     /// Headers that this service wants, such as `x-ms-version`.
     pub headers: Vec<(String, String)>,
+    /// Whether the token goes in the form that Cosmos DB has for it (its REST reference, access control), with a date.
+    pub cosmos: bool,
 }
 
 /// What the service said.
@@ -44,7 +46,14 @@ impl Arm {
                     .why(e.to_string()),
             )
         })?;
-        let call = Call { token: Some(token), headers: probe.headers.clone(), only_status: true, ..Call::new(Method::GET, url) };
+        let mut headers = probe.headers.clone();
+        if probe.cosmos {
+            let now = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            headers.push(("x-ms-date".into(), now));
+            headers.push(("authorization".into(), format!("type%3daad%26ver%3d1.0%26sig%3d{}", token.secret())));
+        }
+        let token = (!probe.cosmos).then_some(token);
+        let call = Call { token, headers, only_status: true, ..Call::new(Method::GET, url) };
         Ok(answer(&self.http().send(&call).await?))
     }
 }
@@ -81,8 +90,11 @@ mod tests {
     use serde_json::json;
 
     async fn probed(service: &Service) -> Answer {
-        let probe =
-            Probe { url: format!("{}/secrets?api-version=7.6", service.base), headers: vec![("x-ms-version".into(), "2023-11-03".into())] };
+        let probe = Probe {
+            url: format!("{}/secrets?api-version=7.6", service.base),
+            headers: vec![("x-ms-version".into(), "2023-11-03".into())],
+            cosmos: false,
+        };
         let token = Token::new("workload".into(), jiff::Timestamp::UNIX_EPOCH);
         service.arm().probe(&probe, &token).await.unwrap()
     }

@@ -1,7 +1,10 @@
 //! Azure OpenAI and the other Azure AI services. Three kinds of account share one ARM type: the kind decides the role
 //! and the variables. An account without a custom subdomain can't take Entra tokens at all.
 
-use super::{Access, Client, Cloud, Grant, PrivateLink, Probe, Refusal, Service, Target, Variable, role};
+use super::{
+    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PrivateLink, Probe, Refusal, Row, Service, Target, keys_are_off, role, row, rows,
+    signed,
+};
 
 pub(super) static SERVICE: Service = Service {
     name: "cognitiveservices",
@@ -11,18 +14,31 @@ pub(super) static SERVICE: Service = Service {
     arm_type: "Microsoft.CognitiveServices/accounts",
     api_version: "2025-06-01",
     kinds: &["OpenAI", "AIServices", "CognitiveServices"],
+    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::Nodejs, Client::Python],
+    parameters: &[],
+    scopes: &[],
+    secrets: &[],
+    keys,
+    prefixes: &["AZURE_OPENAI", "AZURE_AISERVICES", "AZURE_COGNITIVESERVICES"],
     default_access: Access::Read,
-    private_link: &[PrivateLink {
+    private_link: Ok(&[PrivateLink {
         group: "account",
         zones: &["privatelink.cognitiveservices.azure.com", "privatelink.openai.azure.com", "privatelink.services.ai.azure.com"],
-    }],
+    }]),
     docs: "https://learn.microsoft.com/azure/ai-services/openai/how-to/role-based-access-control",
     grants,
+    ungranted: "",
     refusal,
-    variables,
+    rows: variables,
+    texts,
     probe,
 };
+
+fn keys(_: Access) -> &'static [OwnKey] {
+    const KEYS: &[OwnKey] = &[OwnKey { word: "key", under: "", operation: "listKeys", field: "/key1" }];
+    KEYS
+}
 
 /// `Cognitive Services User` already holds every data action of the older services; the Contributor role of that family
 /// is a management role, which no workload needs.
@@ -34,7 +50,12 @@ fn grants(account: &Target, access: Access) -> Vec<Grant> {
     }]
 }
 
-fn refusal(account: &Target) -> Option<Refusal> {
+fn refusal(account: &Target, auth: Auth) -> Option<Refusal> {
+    if auth == Auth::Secret {
+        let off = account.flag("/disableLocalAuth") == Some(true);
+        let fix = format!("az resource update --ids {} --set properties.disableLocalAuth=false", account.id);
+        return keys_are_off(account, auth, off, fix);
+    }
     if account.text("/customSubDomainName").is_some() {
         return None;
     }
@@ -58,39 +79,55 @@ fn openai_base(account: &Target, cloud: &Cloud) -> String {
     format!("https://{}.{}/", subdomain(account), cloud.openai_suffix)
 }
 
+/// An account without a subdomain answers keys at its region's name, which it gives as its endpoint.
 fn cognitive_endpoint(account: &Target, cloud: &Cloud) -> String {
-    format!("https://{}.{}/", subdomain(account), cloud.cognitive_suffix)
+    match (account.text("/customSubDomainName"), account.text("/endpoint")) {
+        (None, Some(regional)) => format!("{}/", regional.trim_end_matches('/')),
+        _ => format!("https://{}.{}/", subdomain(account), cloud.cognitive_suffix),
+    }
 }
 
-fn variables(account: &Target, cloud: &Cloud, _: Client) -> Vec<Variable> {
-    if account.is_kind("OpenAI") {
-        return vec![Variable::text("AZURE_OPENAI_BASE", openai_base(account, cloud)), Variable::client_id("AZURE_OPENAI_CLIENTID")];
-    }
-    if account.is_kind("AIServices") {
-        let speech = format!("https://{}.stt.speech.microsoft.com", account.location);
-        return vec![
-            Variable::text("AZURE_AISERVICES_OPENAI_BASE", openai_base(account, cloud)),
-            Variable::text("AZURE_AISERVICES_COGNITIVESERVICES_ENDPOINT", cognitive_endpoint(account, cloud)),
-            Variable::text("AZURE_AISERVICES_SPEECH_ENDPOINT", speech),
-            Variable::client_id("AZURE_AISERVICES_CLIENTID"),
-        ];
-    }
+fn texts(account: &Target, cloud: &Cloud) -> Vec<(&'static str, String)> {
+    let own = account.text("/customSubDomainName").is_some();
+    let base = if own { openai_base(account, cloud) } else { cognitive_endpoint(account, cloud) };
     vec![
-        Variable::text("AZURE_COGNITIVESERVICES_ENDPOINT", cognitive_endpoint(account, cloud)),
-        Variable::client_id("AZURE_COGNITIVESERVICES_CLIENTID"),
+        ("openai-base", base),
+        ("endpoint", cognitive_endpoint(account, cloud)),
+        ("speech-endpoint", format!("https://{}.stt.speech.microsoft.com", account.location)),
     ]
+}
+
+fn variables(ask: &Ask<'_>) -> Vec<Row> {
+    let (prefix, plain) = if ask.target.is_kind("OpenAI") {
+        ("AZURE_OPENAI", rows(&[("AZURE_OPENAI_BASE", "<openai-base>")]))
+    } else if ask.target.is_kind("AIServices") {
+        let plain = rows(&[
+            ("AZURE_AISERVICES_OPENAI_BASE", "<openai-base>"),
+            ("AZURE_AISERVICES_COGNITIVESERVICES_ENDPOINT", "<endpoint>"),
+            ("AZURE_AISERVICES_SPEECH_ENDPOINT", "<speech-endpoint>"),
+        ]);
+        ("AZURE_AISERVICES", plain)
+    } else {
+        ("AZURE_COGNITIVESERVICES", rows(&[("AZURE_COGNITIVESERVICES_ENDPOINT", "<endpoint>")]))
+    };
+    if ask.auth == Auth::Secret {
+        return plain.into_iter().chain([row(format!("{prefix}_KEY"), "<key>")]).collect();
+    }
+    signed(ask.auth, prefix, plain)
 }
 
 /// Accounts of kind OpenAI and AIServices list their models; an account for several services holds Document
 /// Intelligence, whose resource details `Cognitive Services User` may read.
-fn probe(account: &Target, cloud: &Cloud) -> Probe {
+fn probe(account: &Target, cloud: &Cloud) -> Result<Probe, &'static str> {
     let scope = format!("https://{}/.default", cloud.cognitive_suffix);
-    if account.is_kind("CognitiveServices") {
-        let url = format!("{}documentintelligence/info?api-version=2024-11-30", cognitive_endpoint(account, cloud));
-        return Probe { scope, what: "read the resource details", url, headers: &[] };
-    }
-    let base = if account.is_kind("OpenAI") { openai_base(account, cloud) } else { cognitive_endpoint(account, cloud) };
-    Probe { scope, what: "list models", url: format!("{base}openai/models?api-version=2024-10-21"), headers: &[] }
+    let (what, url) = if account.is_kind("OpenAI") {
+        ("list models", format!("{}openai/models?api-version=2024-10-21", openai_base(account, cloud)))
+    } else if account.is_kind("AIServices") {
+        ("list models", format!("{}openai/models?api-version=2024-10-21", cognitive_endpoint(account, cloud)))
+    } else {
+        ("read the resource details", format!("{}documentintelligence/info?api-version=2024-11-30", cognitive_endpoint(account, cloud)))
+    };
+    Ok(Probe { scope, what, url, headers: &[], decisive: true, cosmos: false })
 }
 
 #[cfg(test)]
@@ -106,10 +143,10 @@ mod tests {
     #[test]
     fn an_account_without_subdomain_is_refused_with_the_command_that_gives_it_one() {
         for none in [json!({}), json!({"customSubDomainName": null}), json!({"customSubDomainName": ""})] {
-            let refusal = refusal(&account("OpenAI", none)).unwrap();
+            let refusal = refusal(&account("OpenAI", none), Auth::WorkloadIdentity).unwrap();
             assert!(refusal.fix.ends_with("--custom-domain acct"), "{}", refusal.fix);
         }
-        assert!(refusal(&account("OpenAI", json!({"customSubDomainName": "acct"}))).is_none());
+        assert!(refusal(&account("OpenAI", json!({"customSubDomainName": "acct"})), Auth::WorkloadIdentity).is_none());
     }
 
     #[test]
@@ -117,7 +154,8 @@ mod tests {
         let names = |kind: &str| {
             let account = account(kind, json!({"customSubDomainName": "sub"}));
             let Grant::Role(role) = grants(&account, Access::Read).remove(0) else { panic!("no role") };
-            (role.name, variables(&account, &Cloud::public(), Client::None).into_iter().map(|v| v.name).collect::<Vec<_>>().join(" "))
+            let ask = Ask { target: &account, auth: Auth::WorkloadIdentity, client: Client::None };
+            (role.name, variables(&ask).into_iter().map(|v| v.name).collect::<Vec<_>>().join(" "))
         };
         assert_eq!(names("OpenAI"), ("Cognitive Services OpenAI User".into(), "AZURE_OPENAI_BASE AZURE_OPENAI_CLIENTID".into()));
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Key Vault. A vault knows one of two permission models; the wrong kind of grant is accepted by Azure and has no
 //! effect, so the vault's own `enableRbacAuthorization` decides which we make.
 
-use super::{Access, Client, Cloud, Grant, PrivateLink, Probe, Service, Target, Variable, role};
+use super::{Access, Ask, Auth, Client, Cloud, Grant, PrivateLink, Probe, Row, Scope, Service, Target, no_keys, role, rows, signed};
 
 pub(super) static SERVICE: Service = Service {
     name: "keyvault",
@@ -11,13 +11,21 @@ pub(super) static SERVICE: Service = Service {
     arm_type: "Microsoft.KeyVault/vaults",
     api_version: "2025-05-01",
     kinds: &[],
+    auths: &[Auth::WorkloadIdentity, Auth::ServicePrincipal, Auth::Csi],
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Python],
+    parameters: &[],
+    scopes: &[Scope { word: "secret", path: "secrets" }],
+    secrets: &[],
+    keys: no_keys,
+    prefixes: &["AZURE_KEYVAULT"],
     default_access: Access::Read,
-    private_link: &[PrivateLink { group: "vault", zones: &["privatelink.vaultcore.azure.net"] }],
+    private_link: Ok(&[PrivateLink { group: "vault", zones: &["privatelink.vaultcore.azure.net"] }]),
     docs: "https://learn.microsoft.com/azure/key-vault/general/rbac-guide",
     grants,
-    refusal: |_| None,
-    variables,
+    ungranted: "",
+    refusal: |_, _| None,
+    rows: variables,
+    texts: |vault, cloud| vec![("name", vault.name().to_owned()), ("endpoint", endpoint(vault, cloud)), ("scope", scope(cloud))],
     probe,
 };
 
@@ -54,32 +62,47 @@ fn scope(cloud: &Cloud) -> String {
 }
 
 /// The documentation prints ARM's scope for `…_SCOPE`; the live service writes the vault's, the only one that works.
-fn variables(vault: &Target, cloud: &Cloud, client: Client) -> Vec<Variable> {
-    let (endpoint, scope) = (endpoint(vault, cloud), scope(cloud));
-    if client == Client::SpringBoot {
-        const MODERN: &str = "spring.cloud.azure.keyvault.secret";
-        return vec![
-            Variable::text("azure.keyvault.uri", &endpoint),
-            Variable::client_id("azure.keyvault.client-id"),
-            Variable::text("azure.keyvault.scope", scope),
-            Variable::text(format!("{MODERN}.credential.managed-identity-enabled"), "true"),
-            Variable::text(format!("{MODERN}.endpoint"), endpoint),
-            Variable::client_id(format!("{MODERN}.credential.client-id")),
-        ];
+fn variables(ask: &Ask<'_>) -> Vec<Row> {
+    let principal = ask.auth == Auth::ServicePrincipal;
+    if ask.auth == Auth::Csi {
+        return rows(&[
+            ("AZURE_KEYVAULT_NAME", "<name>"),
+            ("AZURE_KEYVAULT_TENANTID", "<tenant-id>"),
+            ("AZURE_KEYVAULT_CLIENTID", "<client-id>"),
+        ]);
     }
-    vec![
-        Variable::text("AZURE_KEYVAULT_RESOURCEENDPOINT", endpoint),
-        Variable::text("AZURE_KEYVAULT_SCOPE", scope),
-        Variable::client_id("AZURE_KEYVAULT_CLIENTID"),
-    ]
+    if ask.client != Client::SpringBoot {
+        let plain = rows(&[("AZURE_KEYVAULT_RESOURCEENDPOINT", "<endpoint>"), ("AZURE_KEYVAULT_SCOPE", "<scope>")]);
+        return signed(ask.auth, "AZURE_KEYVAULT", plain);
+    }
+    let mut all = rows(&[
+        ("azure.keyvault.uri", "<endpoint>"),
+        ("azure.keyvault.client-id", "<client-id>"),
+        ("azure.keyvault.scope", "<scope>"),
+        ("spring.cloud.azure.keyvault.secret.endpoint", "<endpoint>"),
+        ("spring.cloud.azure.keyvault.secret.credential.client-id", "<client-id>"),
+    ]);
+    all.extend(if principal {
+        rows(&[
+            ("azure.keyvault.client-key", "<client-secret>"),
+            ("azure.keyvault.tenant-id", "<tenant-id>"),
+            ("spring.cloud.azure.keyvault.secret.credential.client-secret", "<client-secret>"),
+            ("spring.cloud.azure.keyvault.secret.profile.tenant-id", "<tenant-id>"),
+        ])
+    } else {
+        rows(&[("spring.cloud.azure.keyvault.secret.credential.managed-identity-enabled", "true")])
+    });
+    all
 }
 
 /// Lists names only: no secret value is ever read.
-fn probe(vault: &Target, cloud: &Cloud) -> Probe {
-    Probe {
+fn probe(vault: &Target, cloud: &Cloud) -> Result<Probe, &'static str> {
+    Ok(Probe {
         scope: scope(cloud),
         what: "list the names of secrets",
         url: format!("{}secrets?maxresults=1&api-version=7.6", endpoint(vault, cloud)),
         headers: &[],
-    }
+        decisive: true,
+        cosmos: false,
+    })
 }

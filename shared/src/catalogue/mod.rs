@@ -1,19 +1,73 @@
-//! The catalogue: everything this tool knows about each service, as data, one file per service.
+//! The catalogue: everything this tool knows about each service, as data, one file per service or family.
 //!
 //! Adding a service is one file here and one line in [`SERVICES`]. Subcommands, aliases, help, the `services` table and
 //! the contract tests all follow from the list.
 
+mod appconfig;
 mod cognitiveservices;
+mod cosmos;
+mod cosmos_rows;
+mod fill;
+mod insights;
 mod keyvault;
+mod messaging;
+mod mysql;
+mod outside;
+mod postgres;
+mod realtime;
+mod redis;
+mod resource;
+mod search;
+mod sql;
+mod storage;
 mod storage_blob;
+#[cfg(test)]
+mod tests;
 
 use crate::model::access::{Access, Grant, Role};
 use crate::model::target::Target;
-use crate::model::variable::{Client, Variable};
-use crate::model::{Cloud, names};
+use crate::model::variable::Client;
+use crate::model::{Auth, Cloud, names};
+
+pub use fill::{Inputs, Missing, renamed};
 
 /// Every service, in the order in which they are shown.
-pub static SERVICES: &[&Service] = &[&keyvault::SERVICE, &storage_blob::SERVICE, &cognitiveservices::SERVICE];
+pub static SERVICES: &[&Service] = &[
+    &keyvault::SERVICE,
+    &storage_blob::SERVICE,
+    &storage::QUEUE,
+    &storage::TABLE,
+    &storage::FILE,
+    &cognitiveservices::SERVICE,
+    &search::SERVICE,
+    &appconfig::SERVICE,
+    &messaging::SERVICE_BUS,
+    &messaging::EVENT_HUBS,
+    &realtime::SIGNALR,
+    &realtime::WEB_PUBSUB,
+    &redis::REDIS,
+    &redis::ENTERPRISE,
+    &cosmos::SQL,
+    &cosmos::MONGO,
+    &cosmos::TABLE,
+    &cosmos::GREMLIN,
+    &cosmos::CASSANDRA,
+    &postgres::SERVICE,
+    &mysql::SERVICE,
+    &sql::SERVICE,
+    &sql::FABRIC,
+    &insights::SERVICE,
+    &outside::CONFLUENT,
+    &outside::NEON,
+    &outside::ATLAS,
+    &resource::SERVICE,
+];
+
+/// Words of services that Azure has retired, each with its successor.
+const RETIRED: &[(&[&str], &str, &str)] = &[
+    (&["postgres", "postgresql"], "Azure Database for PostgreSQL single server", "postgres-flexible"),
+    (&["mysql"], "Azure Database for MySQL single server", "mysql-flexible"),
+];
 
 /// A kind of Azure resource that workloads can be connected to.
 pub struct Service {
@@ -25,28 +79,99 @@ pub struct Service {
     pub title: &'static str,
     /// What one of it is called in a sentence: `vault`.
     pub noun: &'static str,
-    /// ARM type of the resource that is looked up.
+    /// ARM type of the resource that is looked up; of what lives outside Azure Resource Manager, a type of our own.
     pub arm_type: &'static str,
-    /// api-version that the resource is read with.
+    /// api-version that the resource is read with; empty: it is not read.
     pub api_version: &'static str,
     /// Kinds of the resource that belong to this service; empty: all.
     pub kinds: &'static [&'static str],
-    /// Client types that it has variables for.
+    /// Ways of authentication, the default first.
+    pub auths: &'static [Auth],
+    /// Client types that it has variables for: those that az accepts and those that the documentation lists.
     pub clients: &'static [Client],
+    /// What else the variables may need, as flags of its subcommand.
+    pub parameters: &'static [Parameter],
+    /// Parts of the resource that access can be narrowed to.
+    pub scopes: &'static [Scope],
+    /// Secrets that the user gives with `--auth secret`, by name; empty: the service's own keys are fetched.
+    pub secrets: &'static [&'static str],
+    /// The service's own keys, at a level of access.
+    pub keys: fn(Access) -> &'static [OwnKey],
+    /// Beginnings of its variables' names, after which the connection's name goes where a workload has two of a kind.
+    pub prefixes: &'static [&'static str],
     /// Access level where none is asked for: the least with which the usual client libraries work.
     pub default_access: Access,
-    /// Ways to reach it privately.
-    pub private_link: &'static [PrivateLink],
-    /// Documentation of the service's Entra authentication.
+    /// Ways to reach it privately, or why there is none.
+    pub private_link: Result<&'static [PrivateLink], &'static str>,
+    /// Documentation of the service's authentication.
     pub docs: &'static str,
     /// What lets an identity in at a level of access.
     pub grants: fn(&Target, Access) -> Vec<Grant>,
-    /// Why this particular resource can't be used, if so.
-    pub refusal: fn(&Target) -> Option<Refusal>,
-    /// The variables for a client type.
-    pub variables: fn(&Target, &Cloud, Client) -> Vec<Variable>,
-    /// A read on the data plane that proves access without reading a secret.
-    pub probe: fn(&Target, &Cloud) -> Probe,
+    /// Why there is nothing to grant, where there is nothing.
+    pub ungranted: &'static str,
+    /// Why this particular resource can't be used this way, if so.
+    pub refusal: fn(&Target, Auth) -> Option<Refusal>,
+    /// The variables, by way of authentication and client type.
+    pub rows: fn(&Ask<'_>) -> Vec<Row>,
+    /// What the placeholders of the rows stand for, as far as the resource knows.
+    pub texts: fn(&Target, &Cloud) -> Vec<(&'static str, String)>,
+    /// A read on the data plane that proves access without reading a secret, or why there is none.
+    pub probe: fn(&Target, &Cloud) -> Result<Probe, &'static str>,
+}
+
+/// What decides the variables.
+pub struct Ask<'a> {
+    /// The resource.
+    pub target: &'a Target,
+    /// Way of authentication.
+    pub auth: Auth,
+    /// Client type.
+    pub client: Client,
+}
+
+/// A variable as the catalogue knows it: its name, and its value with placeholders such as `<account>`. `<key|url>` is
+/// escaped for URLs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Name of the variable.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A flag of one service's subcommand.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// The flag and the placeholder: `database`.
+    pub name: &'static str,
+    /// Help.
+    pub help: &'static str,
+    /// Value where none is given; empty: none.
+    pub default: &'static str,
+    /// ARM segment of the child resource that it names, so that a child's id can be given as the target; empty: none.
+    pub child: &'static str,
+}
+
+/// A part of a resource that access can be narrowed to: `--scope container=images`.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    /// The word: `container`.
+    pub word: &'static str,
+    /// ARM path below the resource.
+    pub path: &'static str,
+}
+
+/// A key of the service's own.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnKey {
+    /// Its placeholder: `key`.
+    pub word: &'static str,
+    /// Path below the resource that the operation is called on; empty: the resource itself.
+    pub under: &'static str,
+    /// The operation; empty: the key is a property of the resource.
+    pub operation: &'static str,
+    /// Place in the answer, as [`crate::model::variable::Key`] has it.
+    pub field: &'static str,
 }
 
 /// A sub-resource for private endpoints and the private DNS zones of the public cloud that go with it
@@ -78,8 +203,13 @@ pub struct Probe {
     pub what: &'static str,
     /// URL of the GET.
     pub url: String,
-    /// Headers besides the bearer token.
+    /// Headers besides the token.
     pub headers: &'static [(&'static str, &'static str)],
+    /// Whether the answer is a verdict. `false`: the service may refuse this read although it would serve the workload;
+    /// then reaching it counts, and the grant is looked at.
+    pub decisive: bool,
+    /// Whether the token goes in the form of Cosmos DB (its REST reference, access control).
+    pub cosmos: bool,
 }
 
 impl Service {
@@ -92,16 +222,49 @@ impl Service {
     pub fn connection_name(&self, target: &str) -> String {
         names::connection(self.name, target)
     }
+
+    /// The way of authentication where none is asked for.
+    pub fn default_auth(&self) -> Auth {
+        self.auths.first().copied().unwrap_or_default()
+    }
+
+    /// Whether the resource lives outside Azure Resource Manager: nothing about it can be looked up.
+    pub fn is_outside(&self) -> bool {
+        self.arm_type.starts_with(OUTSIDE)
+    }
+
+    /// Whether any resource goes, by its id.
+    pub fn takes_any(&self) -> bool {
+        self.arm_type.is_empty()
+    }
+
+    /// Ways of authentication, for people.
+    pub fn auth_words(&self) -> String {
+        self.auths.iter().map(|a| a.word()).collect::<Vec<_>>().join(", ")
+    }
 }
+
+/// Beginning of the types that stand for what lives outside Azure Resource Manager.
+const OUTSIDE: &str = "Outside.Azure/";
 
 /// The service called `word`, by name or alias.
 pub fn find(word: &str) -> Option<&'static Service> {
     SERVICES.iter().copied().find(|s| s.is_called(word))
 }
 
-/// The service that a resource of this ARM type and kind belongs to.
-pub fn of_type(arm_type: &str) -> Option<&'static Service> {
-    SERVICES.iter().copied().find(|s| s.arm_type.eq_ignore_ascii_case(arm_type))
+/// The services that a resource of this ARM type may belong to.
+pub fn of_type(arm_type: &str) -> impl Iterator<Item = &'static Service> {
+    SERVICES.iter().copied().filter(move |s| s.arm_type.eq_ignore_ascii_case(arm_type))
+}
+
+/// What a retired service was called, and the word of its successor.
+pub fn retired(word: &str) -> Option<(&'static str, &'static str)> {
+    RETIRED.iter().find(|(words, _, _)| words.iter().any(|w| w.eq_ignore_ascii_case(word))).map(|(_, title, next)| (*title, *next))
+}
+
+/// Words of retired services.
+pub fn retired_words() -> impl Iterator<Item = &'static str> {
+    RETIRED.iter().flat_map(|(words, _, _)| words.iter().copied())
 }
 
 /// Short form for the catalogue's files.
@@ -109,60 +272,49 @@ fn role(name: &str, id: &str) -> Grant {
     Grant::Role(Role { name: name.into(), id: id.into() })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-    use std::collections::HashSet;
+/// Short form for the catalogue's files.
+fn row(name: impl Into<String>, value: impl Into<String>) -> Row {
+    Row { name: name.into(), value: value.into() }
+}
 
-    fn some_target(service: &Service) -> Target {
-        let id = crate::model::ResourceId::resource("s", "rg", service.arm_type, "thing");
-        Target::from_arm(
-            id,
-            &json!({"kind": service.kinds.first(), "location": "westeurope",
-                "properties": {"enableRbacAuthorization": true, "customSubDomainName": "thing"}}),
-        )
-    }
+/// Rows of a list of pairs.
+fn rows(pairs: &[(&str, &str)]) -> Vec<Row> {
+    pairs.iter().map(|(name, value)| row(*name, *value)).collect()
+}
 
-    #[test]
-    fn words_are_unique() {
-        let mut seen = HashSet::new();
-        for service in SERVICES {
-            for word in std::iter::once(&service.name).chain(service.aliases) {
-                assert!(seen.insert(word.to_ascii_lowercase()), "{word} names two services");
-            }
-        }
+/// `rows`, and what an Entra sign-in adds under `prefix`: a client id, for a service principal also secret and tenant.
+fn signed(auth: Auth, prefix: &str, mut rows: Vec<Row>) -> Vec<Row> {
+    rows.push(row(format!("{prefix}_CLIENTID"), "<client-id>"));
+    if auth == Auth::ServicePrincipal {
+        rows.push(row(format!("{prefix}_CLIENTSECRET"), "<client-secret>"));
+        rows.push(row(format!("{prefix}_TENANTID"), "<tenant-id>"));
     }
+    rows
+}
 
-    #[test]
-    fn no_entry_lacks_a_fact() {
-        for service in SERVICES {
-            let target = some_target(service);
-            assert!((service.refusal)(&target).is_none(), "{}", service.name);
-            for level in Access::ALL {
-                assert!(!(service.grants)(&target, level).is_empty(), "{} grants nothing for {level}", service.name);
-            }
-            for client in service.clients {
-                let variables = (service.variables)(&target, &Cloud::public(), *client);
-                let names: HashSet<_> = variables.iter().map(|v| &v.name).collect();
-                assert!(!variables.is_empty() && names.len() == variables.len(), "{} for {}", service.name, client.word());
-            }
-            let probe = (service.probe)(&target, &Cloud::public());
-            assert!(probe.url.starts_with("https://") && probe.scope.ends_with("/.default"), "{}", service.name);
-            assert!(service.clients.contains(&Client::None) && service.docs.starts_with("https://") && !service.private_link.is_empty());
-        }
+/// The same for Spring's credential properties under `prefix`.
+fn spring_signed(auth: Auth, prefix: &str, mut rows: Vec<Row>) -> Vec<Row> {
+    rows.push(row(format!("{prefix}.credential.client-id"), "<client-id>"));
+    if auth == Auth::ServicePrincipal {
+        rows.push(row(format!("{prefix}.credential.client-secret"), "<client-secret>"));
+        rows.push(row(format!("{prefix}.profile.tenant-id"), "<tenant-id>"));
+    } else {
+        rows.push(row(format!("{prefix}.credential.managed-identity-enabled"), "true"));
     }
+    rows
+}
 
-    #[test]
-    fn roles_are_guids() {
-        for service in SERVICES {
-            for level in Access::ALL {
-                for grant in (service.grants)(&some_target(service), level) {
-                    if let Grant::Role(role) = grant {
-                        assert!(uuid::Uuid::parse_str(&role.id).is_ok(), "{} {}", service.name, role.name);
-                    }
-                }
-            }
-        }
-    }
+/// The refusal of a service whose keys are switched off.
+fn keys_are_off(target: &Target, auth: Auth, off: bool, fix: String) -> Option<Refusal> {
+    (auth == Auth::Secret && off).then(|| Refusal {
+        code: "KC1605",
+        what: format!("`{}` takes no keys", target.name()),
+        why: "local authentication is switched off on it, which is good: connect with --auth workload-identity",
+        fix,
+    })
+}
+
+/// No keys of its own.
+fn no_keys(_: Access) -> &'static [OwnKey] {
+    &[]
 }

@@ -1,22 +1,40 @@
 //! Blob Storage. Management roles (Contributor, Owner) open no blob: only the data roles below do.
 
-use super::{Access, Client, Cloud, Grant, PrivateLink, Probe, Service, Target, Variable, role};
+use super::storage::{self, endpoint};
+use super::{Access, Ask, Auth, Client, Cloud, Grant, PrivateLink, Probe, Row, Scope, Service, Target, role, rows, spring_signed};
 
 pub(super) static SERVICE: Service = Service {
     name: "storage-blob",
     aliases: &["blob", "storage"],
     title: "Blob Storage",
     noun: "storage account",
-    arm_type: "Microsoft.Storage/storageAccounts",
-    api_version: "2025-01-01",
+    arm_type: storage::ARM_TYPE,
+    api_version: storage::API_VERSION,
     kinds: &[],
-    clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Python],
+    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
+    clients: &[
+        Client::None,
+        Client::Dotnet,
+        Client::DotnetInternal,
+        Client::Java,
+        Client::SpringBoot,
+        Client::Nodejs,
+        Client::Python,
+        Client::Go,
+    ],
+    parameters: &[],
+    scopes: &[Scope { word: "container", path: "blobServices/default/containers" }],
+    secrets: &[],
+    keys: storage::keys,
+    prefixes: &["AZURE_STORAGEBLOB"],
     default_access: Access::ReadWrite,
-    private_link: &[PrivateLink { group: "blob", zones: &["privatelink.blob.core.windows.net"] }],
+    private_link: Ok(&[PrivateLink { group: "blob", zones: &["privatelink.blob.core.windows.net"] }]),
     docs: "https://learn.microsoft.com/azure/storage/blobs/assign-azure-role-data-access",
     grants,
-    refusal: |_| None,
-    variables,
+    ungranted: "",
+    refusal: storage::refusal,
+    rows: variables,
+    texts: storage::texts,
     probe,
 };
 
@@ -28,34 +46,35 @@ fn grants(_: &Target, access: Access) -> Vec<Grant> {
     }]
 }
 
-/// The account says itself where its blobs are: partitioned-DNS accounts have a zone in the name.
-fn endpoint(account: &Target, cloud: &Cloud) -> String {
-    match account.text("/primaryEndpoints/blob") {
-        Some(uri) => format!("{}/", uri.trim_end_matches('/')),
-        None => format!("https://{}.blob.{}/", account.name(), cloud.storage_suffix),
+fn variables(ask: &Ask<'_>) -> Vec<Row> {
+    const SPRING: &str = "spring.cloud.azure.storage.blob";
+    match (ask.client, ask.auth) {
+        (Client::SpringBoot, Auth::Secret) => rows(&[
+            ("azure.storage.account-name", "<account>"),
+            ("azure.storage.account-key", "<account-key>"),
+            ("azure.storage.blob-endpoint", "<blob-endpoint>"),
+            ("spring.cloud.azure.storage.blob.account-name", "<account>"),
+            ("spring.cloud.azure.storage.blob.account-key", "<account-key>"),
+            ("spring.cloud.azure.storage.blob.endpoint", "<blob-endpoint>"),
+        ]),
+        (Client::SpringBoot, auth) => {
+            let plain = rows(&[
+                ("spring.cloud.azure.storage.blob.account-name", "<account>"),
+                ("spring.cloud.azure.storage.blob.endpoint", "<blob-endpoint>"),
+            ]);
+            spring_signed(auth, SPRING, plain)
+        }
+        _ => storage::plain_rows(ask, "AZURE_STORAGEBLOB"),
     }
 }
 
-fn variables(account: &Target, cloud: &Cloud, client: Client) -> Vec<Variable> {
-    let endpoint = endpoint(account, cloud);
-    if client == Client::SpringBoot {
-        const MODERN: &str = "spring.cloud.azure.storage.blob";
-        return vec![
-            Variable::text(format!("{MODERN}.credential.managed-identity-enabled"), "true"),
-            Variable::client_id(format!("{MODERN}.credential.client-id")),
-            Variable::text(format!("{MODERN}.account-name"), account.name()),
-            Variable::text(format!("{MODERN}.endpoint"), endpoint),
-        ];
-    }
-    vec![Variable::text("AZURE_STORAGEBLOB_RESOURCEENDPOINT", endpoint), Variable::client_id("AZURE_STORAGEBLOB_CLIENTID")]
-}
-
-/// The storage scope is one and the same in every cloud.
-fn probe(account: &Target, cloud: &Cloud) -> Probe {
-    Probe {
-        scope: "https://storage.azure.com/.default".into(),
+fn probe(account: &Target, cloud: &Cloud) -> Result<Probe, &'static str> {
+    Ok(Probe {
+        scope: storage::SCOPE.into(),
         what: "list containers",
-        url: format!("{}?comp=list&maxresults=1", endpoint(account, cloud)),
+        url: format!("{}?comp=list&maxresults=1", endpoint(account, cloud, "blob")),
         headers: &[("x-ms-version", "2023-11-03")],
-    }
+        decisive: true,
+        cosmos: false,
+    })
 }

@@ -140,9 +140,11 @@ struct Connect {
     /// Service account to use [default: the workload's own, or a new one of its name]
     #[arg(long, value_name = "NAME", help_heading = "Access")]
     service_account: Option<String>,
-    /// Client library that reads the variables
+    /// Client library that reads the variables; auto looks at the workload
     #[arg(long, value_name = "TYPE", default_value = "none", help_heading = "Delivery")]
     client_type: String,
+    #[command(flatten)]
+    auth: super::auth_args::AuthArgs,
     /// Patch the workload, or print the patch; auto prints where Argo CD, Flux or Helm manages it
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Delivery")]
     patch: PatchWhen,
@@ -265,8 +267,9 @@ pub(super) fn command(frontend: Frontend) -> Command {
     let nested = |name: &'static str, about: &'static str| {
         let command =
             Command::new(name).about(about).subcommand_required(true).arg_required_else_help(true).subcommand_value_name("SERVICE");
-        SERVICES.iter().fold(command, |command, service| command.subcommand(connect_to(service)))
+        super::auth_args::with_retired(SERVICES.iter().fold(command, |command, service| command.subcommand(connect_to(service))))
     };
+    let root = super::auth_args::with_retired(root);
     root.subcommand(nested("plan", "Show what connecting would do"))
         .subcommand(nested("create", "Connect (the long form of naming the service)"))
         .subcommand(List::augment_args(Command::new("list").visible_aliases(["ls", "get"]).about("List connections")))
@@ -282,11 +285,16 @@ pub(super) fn command(frontend: Frontend) -> Command {
 
 fn connect_to(service: &Service) -> Command {
     let clients = service.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", ");
-    let command = Command::new(service.name)
-        .visible_aliases(service.aliases)
-        .about(format!("Connect to {}", service.title))
-        .after_help(format!("Client types: {clients}\nAccess by default: {}\nSee {}", service.default_access, service.docs));
-    Connect::augment_args(command).mut_arg("target", |a| a.help(format!("Name or resource id of the {}", service.noun)))
+    let command =
+        Command::new(service.name).visible_aliases(service.aliases).about(format!("Connect to {}", service.title)).after_help(format!(
+            "Ways of authentication: {}\nClient types: {clients}\nAccess by default: {}\nSee {}",
+            service.auth_words(),
+            service.default_access,
+            service.docs
+        ));
+    let place = if service.is_outside() { "Host name" } else { "Name or resource id" };
+    let command = Connect::augment_args(command).mut_arg("target", |a| a.help(format!("{place} of the {}", service.noun)));
+    super::auth_args::with_parameters(command, service)
 }
 
 pub(super) fn parse<T: FromArgMatches>(matches: &ArgMatches) -> Result<T> {
@@ -340,11 +348,12 @@ pub(super) fn flags(ui: &Ui, matches: &ArgMatches) -> Result<Flags> {
 /// The request that a service's subcommand makes, and how to run it.
 pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectRequest, Run)> {
     let c: Connect = parse(matches)?;
-    let client = Client::parse(&c.client_type).ok_or_else(|| {
+    let client = Client::parse(&c.client_type);
+    if client.is_none() && !c.client_type.eq_ignore_ascii_case("auto") {
         let known = crate::catalogue::find(service).map(|s| s.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", "));
-        Problem::new(Kind::Usage, "KC1005", format!("there is no client type `{}`", c.client_type))
-            .fix(format!("choose one of: {}", known.unwrap_or_default()))
-    })?;
+        return Err(Problem::new(Kind::Usage, "KC1005", format!("there is no client type `{}`", c.client_type))
+            .fix(format!("choose one of: {}, auto", known.unwrap_or_default())));
+    }
     let request = ConnectRequest {
         service: service.to_owned(),
         target: c.target,
@@ -362,6 +371,14 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
         }),
         role: c.role,
         client,
+        auth: c.auth.auth()?,
+        parameters: super::auth_args::parameters(service, matches),
+        scope: c.auth.scope.clone(),
+        user: c.auth.secret_name.clone(),
+        map: c.auth.map()?,
+        env_prefix: c.auth.env_prefix.clone(),
+        principal: c.auth.principal(),
+        secrets: c.auth.secrets()?,
         patch: match c.patch {
             PatchWhen::Auto => Patch::Auto,
             PatchWhen::Always => Patch::Always,

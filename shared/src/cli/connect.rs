@@ -3,6 +3,7 @@
 use clap::ArgMatches;
 
 use super::args::{self, DryRun};
+use crate::catalogue;
 use crate::engine::carry_out::rehearse;
 use crate::engine::prepare::{Prepared, prepare};
 use crate::engine::verify::{Chain, Check, PROPAGATION, verify};
@@ -13,6 +14,11 @@ use crate::ui::Ui;
 
 /// Makes or plans a connection.
 pub(super) async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: &ArgMatches, plan_only: bool, stop: Stop) -> Result<u8> {
+    if let Some((title, next)) = catalogue::retired(service) {
+        return Err(Problem::new(Kind::Usage, "KC1612", format!("{title} is retired"))
+            .why("Azure has switched its servers off or moved them to flexible server")
+            .fix(format!("kubectl connect {next} NAME")));
+    }
     let (request, run) = args::connect(service, matches)?;
     let flags = args::flags(ui, root)?;
     let progress = ui.progress();

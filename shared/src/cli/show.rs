@@ -33,9 +33,11 @@ fn text(record: &Record) -> String {
         ("Service", record.service.clone()),
         ("Target", record.target.to_string()),
         ("Workload", record.workload.clone().unwrap_or_else(|| "<none>".into())),
+        ("Auth", record.auth.to_string()),
         ("Access", record.access.to_string()),
         ("Cluster", record.cluster.to_string()),
         ("Identity", record.identity().map_or_else(|| "<none>".into(), ToString::to_string)),
+        ("Client type", record.client.word().to_owned()),
         ("Client id", record.client_id.clone().unwrap_or_else(|| "<unknown>".into())),
     ];
     if let Some(verified) = &record.verified {

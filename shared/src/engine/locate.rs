@@ -5,7 +5,7 @@ use futures::future::{join, join_all, try_join_all};
 use serde_json::Value;
 
 use super::Session;
-use crate::catalogue::Service;
+use crate::catalogue::{self, Service};
 use crate::model::request::ConnectRequest;
 use crate::model::target::Target;
 use crate::model::{Kind, Problem, ResourceId, Result};
@@ -25,6 +25,8 @@ pub(super) struct Found {
     pub identity: Option<ResourceId>,
     /// What Resource Graph last saw of the cluster; null where it was not asked.
     pub cluster_seen: Value,
+    /// Names of children that the target's id led to, by the service's flag for them.
+    pub children: Vec<(String, String)>,
 }
 
 /// What was found in Azure, read fresh.
@@ -37,18 +39,21 @@ pub(super) struct Located {
     pub tenant: String,
     /// The target.
     pub target: Target,
+    /// Names of children that the target's id led to, by the service's flag for them.
+    pub children: Vec<(String, String)>,
 }
 
 /// Finds everything that the request names in Azure.
 pub(super) async fn search(session: &Session, service: &Service, request: &ConnectRequest) -> Result<Found> {
-    let named = Named::from(session, request)?;
-    let rows = if named.is_complete() { Vec::new() } else { graph(session, service, request, &named).await? };
+    let named = Named::from(session, service, request)?;
+    let rows = if named.is_complete(service) { Vec::new() } else { graph(session, service, request, &named).await? };
     let cluster = match named.cluster {
         Some(id) => id,
         None => cluster_of(session, &rows).await?,
     };
     let target = match named.target {
         Some(id) => id,
+        None if service.is_outside() => outside(service, request, &cluster),
         None => target_of(session, service, request, &rows).await?,
     };
     let identity = match (named.identity, &request.identity) {
@@ -58,7 +63,7 @@ pub(super) async fn search(session: &Session, service: &Service, request: &Conne
     };
     let same = |row: &&Value| row["id"].as_str().and_then(|id| id.parse().ok()).is_some_and(|id: ResourceId| id == cluster);
     let cluster_seen = rows.iter().find(same).cloned().unwrap_or_default();
-    Ok(Found { cluster, target, identity, cluster_seen })
+    Ok(Found { cluster, target, identity, cluster_seen, children: named.children })
 }
 
 /// Reads what was found fresh. Everything else that planning will ask Azure for is asked in the same round; the answers
@@ -67,31 +72,49 @@ pub(super) async fn read(
     session: &Session,
     service: &Service,
     found: Found,
-    identity: &ResourceId,
+    identity: Option<&ResourceId>,
     former: Option<&Record>,
 ) -> Result<Located> {
-    let Found { cluster, target, .. } = found;
+    let Found { cluster, target, children, .. } = found;
     let group = cluster.group_id();
     let early = join(
         join_all([target.as_str(), group.as_str()].map(|scope| async move { super::preflight::permissions(session, scope).await.is_ok() })),
         ask_early(session, &target, identity, former),
     );
-    let reads =
-        join(session.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]), session.arm.read(target.as_str(), service.api_version, &[]));
+    let reads = join(session.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]), read_target(session, service, &target));
     let ((cluster_body, target_body), _) = join(reads, early).await;
     let cluster_body = cluster_body?
         .ok_or_else(|| Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {cluster}")).fix("az aks list -o table"))?;
-    let target_body = target_body?.ok_or_else(|| {
+    let target = target_body?.ok_or_else(|| {
         Problem::new(Kind::NotFound, "KC1301", format!("there is no {} {target}", service.noun))
             .fix("check the resource id, or give the name alone")
     })?;
     let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
     let tenant = tenant.map(str::to_owned).or_else(|| tenant_of(&cluster_body)).unwrap_or_default();
-    Ok(Located { tenant, target: Target::from_arm(target, &target_body), cluster, cluster_body })
+    Ok(Located { tenant, target, cluster, cluster_body, children })
+}
+
+/// What lives outside Azure Resource Manager gets an id of our own below the cluster's group, so that records can name it.
+fn outside(service: &Service, request: &ConnectRequest, cluster: &ResourceId) -> ResourceId {
+    ResourceId::resource(cluster.subscription(), cluster.resource_group(), service.arm_type, &request.target)
+}
+
+/// The target as it is now; `None` when it is gone. What can't be read is taken at its word.
+pub(super) async fn read_target(session: &Session, service: &Service, id: &ResourceId) -> Result<Option<Target>> {
+    if service.is_outside() {
+        return Ok(Some(Target::from_arm(id.clone(), &Value::Null)));
+    }
+    if service.takes_any() {
+        let query = format!("resources | where id =~ {} | project id, name, type, kind, location, properties", quoted(id.as_str()));
+        let rows = session.arm.graph(&query, &[]).await?;
+        return Ok(rows.first().map(|row| Target::from_arm(id.clone(), row)));
+    }
+    Ok(session.arm.read(id.as_str(), service.api_version, &[]).await?.map(|body| Target::from_arm(id.clone(), &body)))
 }
 
 /// The identity, and where a record says that it exists, what hangs on it. Failures are told when the step looks.
-async fn ask_early(session: &Session, target: &ResourceId, identity: &ResourceId, former: Option<&Record>) {
+async fn ask_early(session: &Session, target: &ResourceId, identity: Option<&ResourceId>, former: Option<&Record>) {
+    let Some(identity) = identity else { return };
     let exists = async {
         let _ = session.arm.read(identity.as_str(), api::MANAGED_IDENTITY, &[]).await;
     };
@@ -116,10 +139,11 @@ struct Named {
     target: Option<ResourceId>,
     identity: Option<ResourceId>,
     asks_identity: bool,
+    children: Vec<(String, String)>,
 }
 
 impl Named {
-    fn from(session: &Session, request: &ConnectRequest) -> Result<Self> {
+    fn from(session: &Session, service: &Service, request: &ConnectRequest) -> Result<Self> {
         let id = |text: &str| text.contains('/').then(|| text.parse::<ResourceId>());
         let parse = |text: Option<&String>, flag: &str| match text.and_then(|t| id(t)) {
             Some(Ok(id)) => Ok(Some(id)),
@@ -137,14 +161,51 @@ impl Named {
             })?;
             cluster = Some(ResourceId::resource(&subscription, group, CLUSTERS, name));
         }
-        let target = parse(Some(&request.target), "the target")?;
+        let given = if service.is_outside() { None } else { parse(Some(&request.target), "the target")? };
+        let (target, children) = match given.map(|id| of_service(service, id)).transpose()? {
+            Some((id, children)) => (Some(id), children),
+            None => (None, Vec::new()),
+        };
         let identity = parse(request.identity.as_ref(), "--identity")?;
-        Ok(Named { cluster, target, identity, asks_identity: request.identity.is_some() })
+        Ok(Named { cluster, target, identity, asks_identity: request.identity.is_some(), children })
     }
 
-    fn is_complete(&self) -> bool {
-        self.cluster.is_some() && self.target.is_some() && (self.identity.is_some() || !self.asks_identity)
+    fn is_complete(&self, service: &Service) -> bool {
+        self.cluster.is_some() && (self.target.is_some() || service.is_outside()) && (self.identity.is_some() || !self.asks_identity)
     }
+}
+
+/// The resource that an id means: az's ids of targets often name a child (`…/databases/shop`), which says what the flag for
+/// it would.
+fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(String, String)>)> {
+    let own = id.arm_type();
+    if service.takes_any() || own.eq_ignore_ascii_case(service.arm_type) {
+        return Ok((id, Vec::new()));
+    }
+    let below = own.to_ascii_lowercase().strip_prefix(&format!("{}/", service.arm_type.to_ascii_lowercase())).map(str::to_owned);
+    let Some(below) = below else {
+        let problem = Problem::new(Kind::Usage, "KC1616", format!("{id} is no {}", service.noun)).why(format!("it is a {own}"));
+        let named: Vec<&str> = catalogue::of_type(&own).map(|s| s.name).collect();
+        return Err(match named.as_slice() {
+            [] => problem.fix("kubectl connect resource ID --role ROLE connects to any resource"),
+            all => all.iter().fold(problem, |p, name| p.fix(format!("kubectl connect {name} {id}"))),
+        });
+    };
+    let depth = below.split('/').count();
+    let segments: Vec<&str> = id.as_str().split('/').collect();
+    let cut = segments.len() - 2 * depth;
+    let pairs = segments[cut..].chunks(2).filter_map(|pair| match pair {
+        [kind, name] => Some((*kind, *name)),
+        _ => None,
+    });
+    let mut children = Vec::new();
+    for (kind, name) in pairs {
+        if let Some(parameter) = service.parameters.iter().find(|p| !p.child.is_empty() && p.child.eq_ignore_ascii_case(kind)) {
+            children.push((parameter.name.to_owned(), name.to_owned()));
+        }
+    }
+    let parent = segments[..cut].join("/").parse().map_err(|fault| Problem::new(Kind::Usage, "KC1001", format!("the target: {fault}")))?;
+    Ok((parent, children))
 }
 
 fn subscription(session: &Session, request: &ConnectRequest) -> Result<Option<String>> {
@@ -164,7 +225,7 @@ async fn graph(session: &Session, service: &Service, request: &ConnectRequest, n
         let hosts = ["fqdn", "privateFQDN", "azurePortalFQDN"].map(|field| format!("properties.{field} =~ {host}")).join(" or ");
         wanted.push(format!("(type =~ '{CLUSTERS}' and ({hosts}))"));
     }
-    if named.target.is_none() {
+    if named.target.is_none() && !service.is_outside() {
         let mut clause = format!("type =~ '{}' and name =~ {}", service.arm_type, quoted(&request.target));
         if let Some(group) = &request.resource_group {
             clause += &format!(" and resourceGroup =~ {}", quoted(group));
@@ -179,6 +240,9 @@ async fn graph(session: &Session, service: &Service, request: &ConnectRequest, n
         wanted.push(format!(
             "(type =~ '{IDENTITIES}' and (name =~ {asked} or properties.clientId =~ {asked} or properties.principalId =~ {asked}))"
         ));
+    }
+    if wanted.is_empty() {
+        return Ok(Vec::new());
     }
     let query = format!(
         "resources | where {} | project id, name, type, kind, location, resourceGroup, subscriptionId, properties",

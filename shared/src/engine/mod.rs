@@ -1,6 +1,7 @@
 //! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
 
 pub mod carry_out;
+mod choose;
 pub mod doctor;
 pub mod findings;
 mod lease;

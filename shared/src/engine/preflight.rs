@@ -37,22 +37,25 @@ async fn check(session: &Session, cx: &Cx, right: &Right) -> Result<()> {
                 .why(if allowed.reason.is_empty() { "the API server's access review says no".into() } else { allowed.reason.clone() })
                 .fix(format!("ask for the right, then check: kubectl auth can-i {access}")))
         }
-        Right::Arm { scope, action } => {
-            let listed = match permissions(session, scope).await {
-                Ok(listed) => listed,
-                // Who may not even ask is told by the write itself.
-                Err(failure) if matches!(failure.status(), Some(403 | 404)) => return Ok(()),
-                Err(failure) => return Err(failure.into()),
-            };
-            if is_allowed(&listed, action) {
-                return Ok(());
-            }
-            let name = scope.rsplit('/').next().unwrap_or_default();
-            Err(Problem::new(Kind::NotPermitted, "KC1501", format!("you may not do {action} on `{name}`"))
-                .why(format!("none of your roles at {scope} allows it"))
-                .fix(format!("ask an owner: az role assignment create --assignee YOU --role '{}' --scope {scope}", role_for(action))))
-        }
+        Right::Arm { scope, action } => arm(session, scope, action).await,
+        Right::Keys { scope, action } => arm(session, scope, action).await,
     }
+}
+
+async fn arm(session: &Session, scope: &str, action: &str) -> Result<()> {
+    let listed = match permissions(session, scope).await {
+        Ok(listed) => listed,
+        // Who may not even ask is told by the write itself.
+        Err(failure) if matches!(failure.status(), Some(403 | 404)) => return Ok(()),
+        Err(failure) => return Err(failure.into()),
+    };
+    if is_allowed(&listed, action) {
+        return Ok(());
+    }
+    let name = scope.rsplit('/').next().unwrap_or_default();
+    Err(Problem::new(Kind::NotPermitted, "KC1501", format!("you may not do {action} on `{name}`"))
+        .why(format!("none of your roles at {scope} allows it"))
+        .fix(format!("ask an owner: az role assignment create --assignee YOU --role '{}' --scope {scope}", role_for(action))))
 }
 
 /// The narrowest built-in role that people usually grant for an action.
@@ -61,6 +64,8 @@ pub(super) fn role_for(action: &str) -> &'static str {
         a if a.starts_with("Microsoft.Authorization/") => "Role Based Access Control Administrator",
         a if a.starts_with("Microsoft.ManagedIdentity/") => "Managed Identity Contributor",
         a if a.starts_with("Microsoft.KeyVault/") => "Key Vault Contributor",
+        a if a.starts_with("Microsoft.DocumentDB/") => "DocumentDB Account Contributor",
+        a if a.starts_with("Microsoft.Cache/") => "Redis Cache Contributor",
         a if a.starts_with("Microsoft.ContainerService/") => "Azure Kubernetes Service Contributor Role",
         _ => "Contributor",
     }

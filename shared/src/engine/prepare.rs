@@ -9,12 +9,13 @@ use serde_json::Value;
 use super::ledger::Stored;
 use super::locate::{self, Found, Located};
 use super::survey::{self, Survey, Webhook};
-use super::{Session, preflight};
+use super::{Session, choose, preflight};
 use crate::catalogue::{self, Service};
 use crate::kube::{Access, Workload, WorkloadKind, resources};
-use crate::model::access::Grant;
+use crate::model::access::{Access as Level, Grant};
 use crate::model::request::{ConnectRequest, Patch};
-use crate::model::{Kind, Problem, ResourceId, Result, names};
+use crate::model::variable::Client;
+use crate::model::{Auth, Event, Kind, Problem, ResourceId, Result, names};
 use crate::plan::build::{self, WorkloadFacts};
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
 use crate::plan::graph::{Direction, walk};
@@ -64,7 +65,9 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let service = catalogue::find(&request.service).ok_or_else(|| {
         Problem::new(Kind::Usage, "KC1004", format!("there is no service `{}`", request.service)).fix("kubectl connect services")
     })?;
-    check_input(service, request)?;
+    let auth = choose::auth(service, request)?;
+    let scope = choose::scope(service, request)?;
+    check_input(service, request, auth)?;
     let (surveyed, found) = join(survey::survey(&session.kube, service, request), locate::search(session, service, request)).await;
     // A stopped cluster does not answer, and that it is stopped is the better message. Then the cluster's word first, so
     // that two faults always give the same message.
@@ -72,44 +75,68 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         preflight::cluster_runs(&found.cluster_seen, found.cluster.name(), found.cluster.resource_group())?;
     }
     let (survey, found) = (surveyed?, found?);
+    let (client, sign) = choose::client(service, request, &survey)?;
+    if let Some(sign) = sign {
+        session.events.say(Event::Note(sign));
+    }
     let connection = request.name.clone().unwrap_or_else(|| service.connection_name(found.target.name()));
     let former = survey.records.iter().find(|s| s.record.name == connection && s.record.namespace == survey.namespace).cloned();
     conflicts(former.as_ref(), &found, service)?;
-    let account = service_account(session, request, &survey, former.as_ref()).await?;
-    let id = identity(session, request, &found, &survey, &account, former.as_ref()).await?;
-    let located = locate::read(session, service, found, &id, former.as_ref().map(|f| &f.record)).await?;
-    preflight::cluster_runs(&located.cluster_body, located.cluster.name(), located.cluster.resource_group())?;
-    let identity = spec::Identity {
-        create: id == own_identity(&located.cluster, &account),
-        id,
-        location: located.cluster_body["location"].as_str().unwrap_or_default().to_owned(),
-        owner: format!("{}/{}/{}", located.cluster.name(), account.namespace, account.name),
+    let who = match auth.has_identity() {
+        true => {
+            let account = service_account(session, request, &survey, former.as_ref()).await?;
+            Some((identity(session, request, &found, &survey, &account, former.as_ref()).await?, account))
+        }
+        false => None,
     };
-    let grants = grants(session, service, request, &located).await?;
-    let (facts, printed) = workload_facts(request, &survey, &account)?;
-    if let Some(refusal) = (service.refusal)(&located.target) {
+    let located = locate::read(session, service, found, who.as_ref().map(|(id, _)| id), former.as_ref().map(|f| &f.record)).await?;
+    let request = &with_children(request, &located);
+    preflight::cluster_runs(&located.cluster_body, located.cluster.name(), located.cluster.resource_group())?;
+    let identity = who.map(|(id, account)| {
+        let identity = spec::Identity {
+            create: id == own_identity(&located.cluster, &account),
+            id,
+            location: located.cluster_body["location"].as_str().unwrap_or_default().to_owned(),
+            owner: format!("{}/{}/{}", located.cluster.name(), account.namespace, account.name),
+        };
+        (identity, account)
+    });
+    let grants = match auth {
+        Auth::Secret => Vec::new(),
+        _ => grants(session, service, request, &located).await?,
+    };
+    refuse_scope(request, &scope, &grants, &located)?;
+    let (facts, printed) = workload_facts(request, &survey, identity.as_ref().map(|(_, account)| account))?;
+    if let Some(refusal) = (service.refusal)(&located.target, auth) {
         return Err(Problem::new(Kind::Failed, refusal.code, refusal.what).why(refusal.why).fix(refusal.fix));
     }
-    // An update that is still running may be the one that brings the webhook.
-    let switched_on = located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") == Some(&Value::Bool(true));
-    let about_to_be_enabled = !switched_on || crate::steps::cluster_is_busy(&located.cluster_body);
-    let webhook = if about_to_be_enabled { survey.webhook } else { settled_webhook(session, survey.webhook, former.as_ref()).await };
-    preflight::webhook(session, webhook, about_to_be_enabled)?;
+    let access = request.access.unwrap_or(service.default_access);
+    let (kind, place) = ((auth, client, access), (located.tenant.as_str(), connection.as_str()));
+    let variables = choose::variables(service, request, &survey, former.as_ref(), &located.target, session.cloud(), kind, place)?;
+    let given = choose::named(&variables, &request.secrets);
+    if identity.is_some() {
+        // An update that is still running may be the one that brings the webhook.
+        let switched_on = located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") == Some(&Value::Bool(true));
+        let about_to_be_enabled = !switched_on || crate::steps::cluster_is_busy(&located.cluster_body);
+        let webhook = if about_to_be_enabled { survey.webhook } else { settled_webhook(session, survey.webhook, former.as_ref()).await };
+        preflight::webhook(session, webhook, about_to_be_enabled)?;
+    }
+    notes(session, service, request, auth, &grants, &connection);
     let specs = build::specs(&build::Facts {
-        service,
-        target: &located.target,
-        cloud: session.cloud(),
+        target: located.target.id.clone(),
+        scope,
         cluster: located.cluster.clone(),
+        namespace: survey.namespace.clone(),
         identity,
+        principal: request.principal.object_id.clone(),
         grants,
-        service_account: account,
         secret: connection.clone(),
-        client: request.client,
+        variables,
         workload: facts.clone(),
     });
     let others =
         survey.records.iter().map(|s| s.record.clone()).filter(|r| (&r.name, &r.namespace) != (&connection, &survey.namespace)).collect();
-    let cx = Cx::new(
+    let mut cx = Cx::new(
         session.arm.clone(),
         session.kube.clone(),
         session.events.clone(),
@@ -120,10 +147,11 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         request.timeout,
         survey.reads,
     );
+    cx.given = given;
     let past = former.as_ref().map(|f| f.record.receipts.clone()).unwrap_or_default();
     let examined = examine(&cx, &specs, Goal::Present, &past).await?;
     let retired = retire(&cx, &specs, former.as_ref()).await?;
-    let record = record(&cx, request, service, &located, &survey.workload, &specs, &examined, former.as_ref());
+    let record = record(&cx, (auth, client, access), service, &located, &survey.workload, &specs, &examined, former.as_ref());
     let printed = printed.map(|(why, facts)| print_patch(why, &facts, &specs, &connection));
     let plan = plan(&cx, &specs, &examined, &retired, former.as_ref(), &record);
     if plan.writes() {
@@ -157,7 +185,7 @@ async fn settled_webhook(session: &Session, seen: Webhook, former: Option<&Store
     state
 }
 
-fn check_input(service: &Service, request: &ConnectRequest) -> Result<()> {
+fn check_input(service: &Service, request: &ConnectRequest, auth: Auth) -> Result<()> {
     let fault =
         |flag: &str, value: &str, fault: String| Problem::new(Kind::Usage, "KC1002", format!("{flag} `{value}` can't be used: it {fault}"));
     if let Some((name, why)) = request.name.as_deref().and_then(|n| names::connection_name_fault(n).map(|w| (n, w))) {
@@ -167,26 +195,61 @@ fn check_input(service: &Service, request: &ConnectRequest) -> Result<()> {
         return Err(fault("--service-account", name, why));
     }
     let target = &request.target;
-    let odd = target.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.()".contains(*c)));
-    if let (Some(odd), false) = (odd, target.contains('/')) {
+    // Servers outside Azure are named with their port.
+    let more = if service.is_outside() { ":" } else { "" };
+    let odd = target.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.()".contains(*c) || more.contains(*c)));
+    if let (Some(odd), false) = (odd, target.contains('/') && !service.is_outside()) {
         return Err(fault(service.noun, target, format!("can't hold `{odd}`")).fix("give a name or a resource id"));
     }
-    if !service.clients.contains(&request.client) {
-        let known = service.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", ");
-        return Err(Problem::new(
-            Kind::Usage,
-            "KC1005",
-            format!("{} has no variables for client type `{}`", service.title, request.client.word()),
-        )
-        .fix(format!("choose one of: {known}")));
+    if service.takes_any() && (!target.contains('/') || request.role.is_none()) {
+        return Err(Problem::new(Kind::Usage, "KC1604", "a resource of any type needs its resource id and a role")
+            .why("nothing else tells what it is and what the workload may do with it")
+            .fix("kubectl connect resource /subscriptions/… --role NAME --workload deployment/NAME"));
     }
-    if request.workload.is_none() && request.service_account.is_none() {
+    if auth.has_identity() && request.workload.is_none() && request.service_account.is_none() {
         return Err(Problem::new(Kind::Usage, "KC1006", "no workload was named")
             .why("a connection belongs to a workload's service account")
             .fix(format!("kubectl connect {} {target} --workload deployment/NAME", service.name))
             .fix("or prepare a service account alone: --service-account NAME"));
     }
     Ok(())
+}
+
+/// The request, with what the target's id told of its children.
+fn with_children(request: &ConnectRequest, located: &Located) -> ConnectRequest {
+    let mut request = request.clone();
+    for (name, value) in &located.children {
+        request.parameters.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    request
+}
+
+/// Access policies are for a whole vault or cache.
+fn refuse_scope(request: &ConnectRequest, scope: &str, grants: &[Grant], located: &Located) -> Result<()> {
+    let whole = grants.iter().any(|g| matches!(g, Grant::VaultPolicy { .. } | Grant::RedisPolicy { .. })) || grants.is_empty();
+    if scope.is_empty() || !whole {
+        return Ok(());
+    }
+    let asked = request.scope.clone().unwrap_or_default();
+    Err(Problem::new(Kind::Usage, "KC1608", format!("access to `{}` can't be narrowed to `{asked}`", located.target.name()))
+        .why("what lets in here is for the whole of it")
+        .fix("leave --scope away"))
+}
+
+/// What the plan does not show and the user should know.
+fn notes(session: &Session, service: &Service, request: &ConnectRequest, auth: Auth, grants: &[Grant], connection: &str) {
+    let note = |text: String| session.events.say(Event::Note(text));
+    if auth == Auth::ServicePrincipal && request.principal.object_id.is_none() && !grants.is_empty() {
+        note("the service principal gets no role: name its object id with --object-id to have it granted".into());
+    }
+    if auth == Auth::WorkloadIdentity && grants.is_empty() {
+        let user = if service.secrets.contains(&"password") {
+            format!("; make user aad_{connection} for the identity in the database: {}", service.docs)
+        } else {
+            String::new()
+        };
+        note(format!("nothing is granted: {}{user}", service.ungranted));
+    }
 }
 
 /// A name can stand for one target only: the connection would silently change what a workload talks to.
@@ -307,7 +370,13 @@ async fn grants(session: &Session, service: &Service, request: &ConnectRequest, 
     let Some(asked) = &request.role else {
         return Ok((service.grants)(&located.target, request.access.unwrap_or(service.default_access)));
     };
-    if (service.grants)(&located.target, service.default_access).iter().any(|g| matches!(g, Grant::VaultPolicy { .. })) {
+    let own = (service.grants)(&located.target, service.default_access);
+    if own.iter().any(|g| matches!(g, Grant::CosmosRole { .. } | Grant::RedisPolicy { .. })) {
+        return Err(Problem::new(Kind::Usage, "KC1314", format!("`{}` does not use Azure roles for its data", located.target.name()))
+            .why("its data plane has grants of its own")
+            .fix("use --access instead of --role"));
+    }
+    if own.iter().any(|g| matches!(g, Grant::VaultPolicy { .. })) {
         return Err(Problem::new(Kind::Usage, "KC1314", format!("`{}` does not use roles", located.target.name()))
             .why("it decides by access policies: a role at it has no effect")
             .fix("use --access instead of --role")
@@ -324,14 +393,16 @@ async fn grants(session: &Session, service: &Service, request: &ConnectRequest, 
 fn workload_facts(
     request: &ConnectRequest,
     survey: &Survey,
-    account: &spec::ServiceAccount,
+    account: Option<&spec::ServiceAccount>,
 ) -> Result<(Option<WorkloadFacts>, Option<(String, WorkloadFacts)>)> {
     let Some(workload) = &survey.workload else { return Ok((None, None)) };
     let facts = WorkloadFacts {
         kind: workload.kind.as_str().into(),
         name: workload.name.clone(),
         containers: survey.containers.clone(),
-        on_default_account: workload.service_account().is_none_or(|a| a == "default" || (account.create && a == account.name)),
+        on_default_account: workload
+            .service_account()
+            .is_none_or(|a| a == "default" || account.is_some_and(|account| account.create && a == account.name)),
     };
     let not = if workload.kind == WorkloadKind::Job {
         Some("a Job's pod template can't be changed once it exists: put the patch into its manifest and create it anew".to_owned())
@@ -363,6 +434,7 @@ fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec], connectio
         namespace: secret.map(|s| s.namespace.clone()).unwrap_or_default(),
         name: facts.name.clone(),
         containers: facts.containers.clone(),
+        identity: account.is_some(),
         service_account: account.filter(|_| facts.on_default_account),
         secret: secret.map(|s| s.name.clone()).unwrap_or_default(),
         variables: secret.map(|s| s.variables.clone()).unwrap_or_default(),
@@ -408,7 +480,7 @@ async fn retire(cx: &Cx, specs: &[StepSpec], former: Option<&Stored>) -> Result<
 #[expect(clippy::too_many_arguments, reason = "a record gathers everything, in one place")]
 fn record(
     cx: &Cx,
-    request: &ConnectRequest,
+    (auth, client, access): (Auth, Client, Level),
     service: &Service,
     located: &Located,
     workload: &Option<Workload>,
@@ -432,8 +504,9 @@ fn record(
         workload: workload.as_ref().map(ToString::to_string),
         cluster: past.map_or_else(|| located.cluster.clone(), |p| p.cluster.clone()),
         tenant: located.tenant.clone(),
-        access: request.access.unwrap_or(service.default_access),
-        client: request.client,
+        access,
+        auth,
+        client,
         client_id: cx.outputs.known().client_id,
         principal_id: cx.outputs.known().principal_id,
         phase: past.map_or(Phase::Applying, |p| p.phase),

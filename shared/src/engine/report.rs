@@ -27,7 +27,7 @@ pub fn connection(record: &Record) -> Value {
             "service": record.service,
             "target": record.target,
             "workload": record.workload,
-            "auth": "workload-identity",
+            "auth": record.auth,
             "access": record.access,
             "clientType": record.client.word(),
         },

@@ -58,4 +58,16 @@ pub enum Grant {
         /// Permissions on secrets, as Key Vault spells them, in lower case.
         secrets: Vec<String>,
     },
+    /// A role of Cosmos DB's own data plane, which Azure roles don't reach.
+    CosmosRole {
+        /// Display name, for people.
+        name: String,
+        /// GUID of the definition within the account.
+        id: String,
+    },
+    /// An access policy of a Redis cache.
+    RedisPolicy {
+        /// `Data Reader`, `Data Contributor` or `Data Owner`.
+        policy: String,
+    },
 }

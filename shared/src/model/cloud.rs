@@ -22,6 +22,27 @@ pub struct Cloud {
     pub openai_suffix: String,
 }
 
+/// Host name suffixes of services (azure-cli-core 2.91 for the databases, the private DNS table of the product
+/// documentation for the others).
+const SUFFIXES_US: [(&str, &str); 6] = [
+    ("servicebus.windows.net", "servicebus.usgovcloudapi.net"),
+    ("database.windows.net", "database.usgovcloudapi.net"),
+    ("mysql.database.azure.com", "mysql.database.usgovcloudapi.net"),
+    ("postgres.database.azure.com", "postgres.database.usgovcloudapi.net"),
+    ("documents.azure.com", "documents.azure.us"),
+    ("redis.cache.windows.net", "redis.cache.usgovcloudapi.net"),
+];
+
+/// See [`SUFFIXES_US`].
+const SUFFIXES_CHINA: [(&str, &str); 6] = [
+    ("servicebus.windows.net", "servicebus.chinacloudapi.cn"),
+    ("database.windows.net", "database.chinacloudapi.cn"),
+    ("mysql.database.azure.com", "mysql.database.chinacloudapi.cn"),
+    ("postgres.database.azure.com", "postgres.database.chinacloudapi.cn"),
+    ("documents.azure.com", "documents.azure.cn"),
+    ("redis.cache.windows.net", "redis.cache.chinacloudapi.cn"),
+];
+
 impl Cloud {
     /// The public cloud.
     pub fn public() -> Self {
@@ -65,6 +86,17 @@ impl Cloud {
     /// A built-in cloud by az's name for it, case aside.
     pub fn builtin(name: &str) -> Option<Self> {
         [Self::public(), Self::us_government(), Self::china()].into_iter().find(|c| c.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The cloud's form of a host name suffix of the public cloud: `servicebus.windows.net` → `servicebus.usgovcloudapi.net`.
+    /// Suffixes that no source gives for a cloud stay as they are: what the resource says of itself goes first anyway.
+    pub fn suffix<'a>(&self, public: &'a str) -> &'a str {
+        let table: &[(&str, &str)] = match self.name.as_str() {
+            "AzureUSGovernment" => &SUFFIXES_US,
+            "AzureChinaCloud" => &SUFFIXES_CHINA,
+            _ => &[],
+        };
+        table.iter().find(|(own, _)| *own == public).map_or(public, |(_, other)| other)
     }
 
     /// Scope of a token for Azure Resource Manager.

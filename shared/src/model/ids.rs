@@ -34,6 +34,11 @@ impl ResourceId {
         ResourceId(format!("{}/{kind}/{name}", self.0))
     }
 
+    /// The id of something below: `path` is like `blobServices/default/containers/images`.
+    pub fn below(&self, path: &str) -> Self {
+        ResourceId(format!("{}/{}", self.0, path.trim_matches('/')))
+    }
+
     /// The id as text, with the spelling it was given.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,6 +1,7 @@
-//! Plain values that every room speaks in: no I/O, no async, nothing but std, serde and pure helpers.
+//! Plain values that every room speaks in: no I/O, no async, nothing but std, serde, secrecy and pure helpers.
 
 pub mod access;
+pub mod auth;
 pub mod cloud;
 pub mod event;
 pub mod ids;
@@ -10,6 +11,7 @@ pub mod request;
 pub mod target;
 pub mod variable;
 
+pub use auth::Auth;
 pub use cloud::Cloud;
 pub use event::{Event, Events};
 pub use ids::ResourceId;

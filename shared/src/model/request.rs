@@ -1,8 +1,12 @@
 //! What the user asked for, free of how it was asked (kubectl plugin, az extension, file).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use super::access::Access;
+use super::auth::Auth;
 use super::variable::Client;
 
 /// Ask for a connection.
@@ -30,14 +34,41 @@ pub struct ConnectRequest {
     pub access: Option<Access>,
     /// Role to grant instead: a name or the id of a definition.
     pub role: Option<String>,
-    /// Client type for the variables.
-    pub client: Client,
+    /// Client type for the variables; absent: what the workload gives away.
+    pub client: Option<Client>,
+    /// Way of authentication; the service's default if absent.
+    pub auth: Option<Auth>,
+    /// Values of the service's own flags, by name.
+    pub parameters: BTreeMap<String, String>,
+    /// Part of the target that access is narrowed to: `container=images`.
+    pub scope: Option<String>,
+    /// User name that goes with a given password.
+    pub user: Option<String>,
+    /// Secrets that the user gave, by name; an only one may have an empty name.
+    pub secrets: BTreeMap<String, SecretString>,
+    /// The service principal to connect as.
+    pub principal: Principal,
+    /// Variables to be called otherwise: old and new name.
+    pub map: Vec<(String, String)>,
+    /// Text before the name of every variable that is not called otherwise.
+    pub env_prefix: Option<String>,
     /// Whether the workload is patched.
     pub patch: Patch,
     /// The AKS cluster, where it is not to be found from the context.
     pub cluster: ClusterChoice,
     /// Limit for everything that is waited for.
     pub timeout: Duration,
+}
+
+/// A service principal, as far as the user named it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Principal {
+    /// Client id of the app registration.
+    pub client_id: Option<String>,
+    /// Object id of the service principal, to give it the role.
+    pub object_id: Option<String>,
+    /// Its tenant; the cluster's if absent.
+    pub tenant: Option<String>,
 }
 
 /// Whether a workload is patched in place.

@@ -1,32 +1,30 @@
 //! From facts to steps: which things must be so for this connection. Pure.
 
-use super::spec::{self, StepSpec};
-use crate::catalogue::Service;
-use crate::model::access::Grant;
-use crate::model::target::Target;
-use crate::model::variable::Client;
-use crate::model::{Cloud, ResourceId};
+use super::spec::{self, Grantee, StepSpec};
+use crate::model::ResourceId;
+use crate::model::access::{Grant, Role};
+use crate::model::variable::Variable;
 
 /// Everything that decides the steps.
-pub struct Facts<'a> {
-    /// Catalogue entry.
-    pub service: &'a Service,
-    /// The target as it is now.
-    pub target: &'a Target,
-    /// The cloud it lives in.
-    pub cloud: &'a Cloud,
+pub struct Facts {
+    /// The target.
+    pub target: ResourceId,
+    /// ARM path of the part of the target that access is narrowed to; empty: all of it.
+    pub scope: String,
     /// The managed cluster.
     pub cluster: ResourceId,
-    /// The identity.
-    pub identity: spec::Identity,
+    /// Namespace of the connection.
+    pub namespace: String,
+    /// Identity and service account, where the workload acts as a managed identity.
+    pub identity: Option<(spec::Identity, spec::ServiceAccount)>,
+    /// Object id of the service principal that grants are for, where there is no identity.
+    pub principal: Option<String>,
     /// What lets it in.
     pub grants: Vec<Grant>,
-    /// The service account.
-    pub service_account: spec::ServiceAccount,
     /// Name of the Secret.
     pub secret: String,
-    /// Client type.
-    pub client: Client,
+    /// What the Secret holds.
+    pub variables: Vec<Variable>,
     /// The workload to patch, if it is to be patched.
     pub workload: Option<WorkloadFacts>,
 }
@@ -44,46 +42,60 @@ pub struct WorkloadFacts {
     pub on_default_account: bool,
 }
 
-/// The steps of the connection, in the order in which they are shown.
-pub fn specs(facts: &Facts<'_>) -> Vec<StepSpec> {
-    let namespace = facts.service_account.namespace.clone();
-    let identity = facts.identity.id.clone();
-    let variables = (facts.service.variables)(facts.target, facts.cloud, facts.client);
-    let mut specs = vec![
-        StepSpec::ClusterFeatures(spec::ClusterFeatures { cluster: facts.cluster.clone() }),
-        StepSpec::Identity(facts.identity.clone()),
-    ];
-    for grant in &facts.grants {
-        specs.push(match grant {
-            Grant::Role(role) => StepSpec::RoleAssignment(spec::RoleAssignment {
-                scope: facts.target.id.clone(),
-                role: role.clone(),
-                identity: identity.clone(),
-            }),
-            Grant::VaultPolicy { secrets } => StepSpec::VaultPolicy(spec::VaultPolicy {
-                vault: facts.target.id.clone(),
-                secrets: secrets.clone(),
-                identity: identity.clone(),
-            }),
-        });
+/// The steps of the connection, in the order in which they are shown. With keys or a service principal there is no
+/// identity, and the cluster needs nothing switched on.
+pub fn specs(facts: &Facts) -> Vec<StepSpec> {
+    let mut specs = Vec::new();
+    if let Some((identity, _)) = &facts.identity {
+        specs.push(StepSpec::ClusterFeatures(spec::ClusterFeatures { cluster: facts.cluster.clone() }));
+        specs.push(StepSpec::Identity(identity.clone()));
     }
-    specs.push(StepSpec::FederatedCredential(spec::FederatedCredential {
-        identity,
-        namespace: namespace.clone(),
-        service_account: facts.service_account.name.clone(),
-    }));
-    specs.push(StepSpec::ServiceAccount(facts.service_account.clone()));
+    let to = match (&facts.identity, &facts.principal) {
+        (Some((identity, _)), _) => Some(Grantee::Identity(identity.id.clone())),
+        (None, Some(principal)) => Some(Grantee::Principal(principal.clone())),
+        (None, None) => None,
+    };
+    if let Some(to) = to {
+        specs.extend(facts.grants.iter().map(|grant| granted(facts, grant, to.clone())));
+    }
+    if let Some((identity, account)) = &facts.identity {
+        specs.push(StepSpec::FederatedCredential(spec::FederatedCredential {
+            identity: identity.id.clone(),
+            namespace: account.namespace.clone(),
+            service_account: account.name.clone(),
+        }));
+        specs.push(StepSpec::ServiceAccount(account.clone()));
+    }
+    let (namespace, variables) = (facts.namespace.clone(), facts.variables.clone());
     specs.push(StepSpec::Secret(spec::Secret { namespace: namespace.clone(), name: facts.secret.clone(), variables: variables.clone() }));
     if let Some(workload) = &facts.workload {
+        let account = facts.identity.as_ref().map(|(_, account)| account.name.clone());
         specs.push(StepSpec::Workload(spec::Workload {
             kind: workload.kind.clone(),
             namespace,
             name: workload.name.clone(),
             containers: workload.containers.clone(),
-            service_account: workload.on_default_account.then(|| facts.service_account.name.clone()),
+            identity: account.is_some(),
+            service_account: account.filter(|_| workload.on_default_account),
             secret: facts.secret.clone(),
             variables,
         }));
     }
     specs
+}
+
+fn granted(facts: &Facts, grant: &Grant, to: Grantee) -> StepSpec {
+    let target = facts.target.clone();
+    match grant {
+        Grant::Role(role) => {
+            let scope = if facts.scope.is_empty() { target } else { target.below(&facts.scope) };
+            StepSpec::RoleAssignment(spec::RoleAssignment { scope, role: role.clone(), to })
+        }
+        Grant::VaultPolicy { secrets } => StepSpec::VaultPolicy(spec::VaultPolicy { vault: target, secrets: secrets.clone(), to }),
+        Grant::CosmosRole { name, id } => {
+            let role = Role { name: name.clone(), id: id.clone() };
+            StepSpec::CosmosRole(spec::CosmosRole { account: target, path: facts.scope.clone(), role, to })
+        }
+        Grant::RedisPolicy { policy } => StepSpec::RedisPolicy(spec::RedisPolicy { cache: target, policy: policy.clone(), to }),
+    }
 }

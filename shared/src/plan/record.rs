@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::spec::{StepId, StepSpec};
 use crate::model::access::Access;
 use crate::model::variable::Client;
-use crate::model::{PREFIX, ResourceId};
+use crate::model::{Auth, PREFIX, ResourceId};
 
 /// Version of the record's format; rises when an older tool could no longer read it.
 pub const RECORD_VERSION: u32 = 1;
@@ -91,6 +91,9 @@ pub struct Record {
     pub tenant: String,
     /// Level of access.
     pub access: Access,
+    /// Way of authentication.
+    #[serde(default)]
+    pub auth: Auth,
     /// Client type.
     pub client: Client,
     /// Client id of the identity, once known.

@@ -24,6 +24,10 @@ pub enum StepSpec {
     RoleAssignment(RoleAssignment),
     /// The identity has an entry in a vault's access policies.
     VaultPolicy(VaultPolicy),
+    /// The identity holds a role of a Cosmos DB account's own data plane.
+    CosmosRole(CosmosRole),
+    /// The identity is assigned an access policy of a Redis cache.
+    RedisPolicy(RedisPolicy),
     /// Entra trusts tokens of the service account for the identity.
     FederatedCredential(FederatedCredential),
     /// The service account exists and names the identity's client id.
@@ -61,8 +65,73 @@ pub struct RoleAssignment {
     pub scope: ResourceId,
     /// The role.
     pub role: Role,
-    /// The identity that gets it.
-    pub identity: ResourceId,
+    /// Who gets it.
+    #[serde(flatten)]
+    pub to: Grantee,
+}
+
+/// Who gets a grant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Grantee {
+    /// The connection's managed identity.
+    Identity(ResourceId),
+    /// A service principal, by its object id.
+    Principal(String),
+}
+
+impl Grantee {
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        match self {
+            Grantee::Identity(id) => id.name(),
+            Grantee::Principal(object_id) => object_id,
+        }
+    }
+
+    /// Its object id, where that is known: `identity` is the connection's identity's.
+    pub fn principal(&self, identity: Option<String>) -> Option<String> {
+        match self {
+            Grantee::Identity(_) => identity,
+            Grantee::Principal(object_id) => Some(object_id.clone()),
+        }
+    }
+
+    fn key(&self) -> String {
+        match self {
+            Grantee::Identity(id) => id.as_str().to_ascii_lowercase(),
+            Grantee::Principal(object_id) => object_id.to_ascii_lowercase(),
+        }
+    }
+}
+
+/// See [`StepSpec::CosmosRole`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CosmosRole {
+    /// The account.
+    pub account: ResourceId,
+    /// Path of the part of the account that it is for: `dbs/shop`; empty: all of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// Name and GUID of the role definition within the account.
+    pub role: Role,
+    /// Who gets it.
+    #[serde(flatten)]
+    pub to: Grantee,
+}
+
+/// See [`StepSpec::RedisPolicy`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RedisPolicy {
+    /// The cache.
+    pub cache: ResourceId,
+    /// Name of the access policy.
+    pub policy: String,
+    /// Who gets it.
+    #[serde(flatten)]
+    pub to: Grantee,
 }
 
 /// See [`StepSpec::VaultPolicy`].
@@ -72,8 +141,9 @@ pub struct VaultPolicy {
     pub vault: ResourceId,
     /// Permissions on secrets.
     pub secrets: Vec<String>,
-    /// The identity that gets it.
-    pub identity: ResourceId,
+    /// Who gets it.
+    #[serde(flatten)]
+    pub to: Grantee,
 }
 
 /// See [`StepSpec::FederatedCredential`].
@@ -126,6 +196,9 @@ pub struct Workload {
     pub name: String,
     /// Containers that get the variables, in their live order.
     pub containers: Vec<String>,
+    /// Whether its pods act as a managed identity: then they carry the webhook's label.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub identity: bool,
     /// The service account to set; `None`: the workload names one itself and keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
@@ -133,6 +206,10 @@ pub struct Workload {
     pub secret: String,
     /// The variables; their values make the digest that restarts pods when one changes.
     pub variables: Vec<Variable>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl StepSpec {
@@ -143,6 +220,8 @@ impl StepSpec {
             StepSpec::Identity(_) => "identity".into(),
             StepSpec::RoleAssignment(s) => format!("role:{}", s.role.id),
             StepSpec::VaultPolicy(_) => "vault-policy".into(),
+            StepSpec::CosmosRole(s) => format!("cosmos-role:{}", s.role.id),
+            StepSpec::RedisPolicy(_) => "redis-policy".into(),
             StepSpec::FederatedCredential(_) => "federated-credential".into(),
             StepSpec::ServiceAccount(_) => "service-account".into(),
             StepSpec::Secret(_) => "secret".into(),
@@ -155,10 +234,20 @@ impl StepSpec {
     pub fn needs(&self) -> &'static [&'static str] {
         match self {
             StepSpec::ClusterFeatures(_) | StepSpec::Identity(_) => &[],
-            StepSpec::RoleAssignment(_) | StepSpec::VaultPolicy(_) => &["identity"],
+            StepSpec::RoleAssignment(_) | StepSpec::VaultPolicy(_) | StepSpec::CosmosRole(_) | StepSpec::RedisPolicy(_) => &["identity"],
             StepSpec::FederatedCredential(_) => &["cluster", "identity"],
             StepSpec::ServiceAccount(_) | StepSpec::Secret(_) => &["identity"],
-            StepSpec::Workload(_) => &["cluster", "identity", "role:", "vault-policy", "federated-credential", "service-account", "secret"],
+            StepSpec::Workload(_) => &[
+                "cluster",
+                "identity",
+                "role:",
+                "vault-policy",
+                "cosmos-role:",
+                "redis-policy",
+                "federated-credential",
+                "service-account",
+                "secret",
+            ],
         }
     }
 
@@ -167,6 +256,9 @@ impl StepSpec {
     pub fn lock(&self) -> Option<String> {
         match self {
             StepSpec::FederatedCredential(s) => Some(format!("federated credentials of {}", s.identity.as_str().to_ascii_lowercase())),
+            // Both services answer 409 while another write to the same account is under way.
+            StepSpec::CosmosRole(s) => Some(format!("data roles of {}", s.account.as_str().to_ascii_lowercase())),
+            StepSpec::RedisPolicy(s) => Some(format!("policies of {}", s.cache.as_str().to_ascii_lowercase())),
             _ => None,
         }
     }
@@ -177,8 +269,10 @@ impl StepSpec {
         match self {
             StepSpec::ClusterFeatures(s) => format!("cluster {}", lower(&s.cluster)),
             StepSpec::Identity(s) => format!("identity {}", lower(&s.id)),
-            StepSpec::RoleAssignment(s) => format!("role {} {} {}", lower(&s.scope), s.role.id, lower(&s.identity)),
-            StepSpec::VaultPolicy(s) => format!("policy {} {}", lower(&s.vault), lower(&s.identity)),
+            StepSpec::RoleAssignment(s) => format!("role {} {} {}", lower(&s.scope), s.role.id, s.to.key()),
+            StepSpec::VaultPolicy(s) => format!("policy {} {}", lower(&s.vault), s.to.key()),
+            StepSpec::CosmosRole(s) => format!("cosmos role {}/{} {} {}", lower(&s.account), s.path, s.role.id, s.to.key()),
+            StepSpec::RedisPolicy(s) => format!("redis policy {} {} {}", lower(&s.cache), s.policy, s.to.key()),
             StepSpec::FederatedCredential(s) => format!("credential {} {}/{}", lower(&s.identity), s.namespace, s.service_account),
             StepSpec::ServiceAccount(s) => format!("serviceaccount {}/{}", s.namespace, s.name),
             StepSpec::Secret(s) => format!("secret {}/{}", s.namespace, s.name),

@@ -2,11 +2,14 @@
 //! Creating and deleting are the same step with another goal, so there is no second list for undoing.
 
 mod cluster_features;
+mod cosmos_role;
 mod federated_credential;
 mod identity;
+mod redis_policy;
 mod role_assignment;
 mod secret;
 mod service_account;
+mod values;
 mod vault_policy;
 mod workload;
 
@@ -25,7 +28,6 @@ use crate::plan::spec::StepSpec;
 
 pub(crate) use cluster_features::is_busy as cluster_is_busy;
 pub(crate) use role_assignment::assignments_of as role_assignments_of;
-pub(crate) use secret::data as secret_data;
 pub use workload::patch as workload_patch;
 
 /// api-versions of the types that steps write; those of targets stand in the catalogue.
@@ -39,6 +41,10 @@ pub mod api {
     pub const AUTHORIZATION: &str = "2022-04-01";
     /// `Microsoft.KeyVault/vaults`.
     pub const KEY_VAULT: &str = "2025-05-01";
+    /// `Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments`.
+    pub const COSMOS: &str = "2025-04-15";
+    /// `Microsoft.Cache/redis/accessPolicyAssignments`.
+    pub const REDIS: &str = "2024-11-01";
 }
 
 /// What steps work with.
@@ -61,6 +67,9 @@ pub struct Cx {
     pub timeout: std::time::Duration,
     /// Results that steps hand to each other.
     pub outputs: Outputs,
+    /// Secrets that the user gave for this run, by name.
+    pub given: std::collections::BTreeMap<String, secrecy::SecretString>,
+    keys: values::Keys,
     reads: KubeReads,
 }
 
@@ -77,6 +86,8 @@ pub struct Known {
     pub client_id: Option<String>,
     /// The identity's object id.
     pub principal_id: Option<String>,
+    /// Version of the connection's Secret, where it holds secret values.
+    pub secret_version: Option<String>,
 }
 
 impl Outputs {
@@ -100,6 +111,13 @@ pub enum Right {
         scope: String,
         /// Like `Microsoft.Authorization/roleAssignments/write`.
         action: &'static str,
+    },
+    /// An ARM action that hands out keys.
+    Keys {
+        /// The resource.
+        scope: String,
+        /// Like `Microsoft.Storage/storageAccounts/listKeys/action`.
+        action: String,
     },
     /// A verb on a Kubernetes resource.
     Kube(Access),
@@ -151,6 +169,8 @@ pub fn behaviour(spec: &StepSpec) -> &dyn Step {
         StepSpec::Identity(s) => s,
         StepSpec::RoleAssignment(s) => s,
         StepSpec::VaultPolicy(s) => s,
+        StepSpec::CosmosRole(s) => s,
+        StepSpec::RedisPolicy(s) => s,
         StepSpec::FederatedCredential(s) => s,
         StepSpec::ServiceAccount(s) => s,
         StepSpec::Secret(s) => s,
@@ -182,7 +202,20 @@ impl Cx {
         timeout: std::time::Duration,
         reads: KubeReads,
     ) -> Self {
-        Cx { arm, kube, events, connection, namespace, tenant, others, timeout, outputs: Outputs::default(), reads }
+        Cx {
+            arm,
+            kube,
+            events,
+            connection,
+            namespace,
+            tenant,
+            others,
+            timeout,
+            outputs: Outputs::default(),
+            given: Default::default(),
+            keys: Default::default(),
+            reads,
+        }
     }
 
     /// An object as it was when first asked for in this run.

@@ -14,9 +14,13 @@ use crate::plan::spec::{RoleAssignment, StepSpec};
 impl Step for RoleAssignment {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         // An identity that does not exist yet holds no role: nothing to ask for.
-        let held = match cx.outputs.known().principal_id {
+        let held = match self.principal(cx) {
             Some(principal) => self.held(cx, &principal).await?,
-            None => Vec::new(),
+            // One that is gone leaves its assignments behind, under a principal that nobody knows any more.
+            None => match past.filter(|p| goal == Goal::Absent && p.id.contains("/roleAssignments/")) {
+                Some(past) => cx.arm.read(&past.id, api::AUTHORIZATION, &[]).await?.into_iter().collect(),
+                None => Vec::new(),
+            },
         };
         Ok(match goal {
             Goal::Present => self.examine_present(cx, &held, past),
@@ -28,10 +32,9 @@ impl Step for RoleAssignment {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
             Action::Create => {
-                let principal =
-                    cx.outputs.known().principal_id.ok_or_else(|| {
-                        Problem::new(Kind::Failed, "KC4603", format!("identity `{}` has no object id", self.identity.name()))
-                    })?;
+                let principal = self
+                    .principal(cx)
+                    .ok_or_else(|| Problem::new(Kind::Failed, "KC4603", format!("identity `{}` has no object id", self.to.name())))?;
                 receipt.id = self.assign(cx, &principal).await?;
             }
             Action::Delete => {
@@ -44,6 +47,10 @@ impl Step for RoleAssignment {
 }
 
 impl RoleAssignment {
+    fn principal(&self, cx: &Cx) -> Option<String> {
+        self.to.principal(cx.outputs.known().principal_id)
+    }
+
     fn change(&self, action: Action) -> Change {
         Change::new(
             StepSpec::RoleAssignment(self.clone()).id(),
@@ -75,7 +82,7 @@ impl RoleAssignment {
     }
 
     fn examine_present(&self, cx: &Cx, held: &[Value], past: Option<&Receipt>) -> Examined {
-        let id = cx.outputs.known().principal_id.map(|p| self.id_for(&p)).unwrap_or_default();
+        let id = self.principal(cx).map(|p| self.id_for(&p)).unwrap_or_default();
         let at_scope =
             |a: &&Value| a["properties"]["scope"].as_str().is_some_and(|s| s.parse::<ResourceId>().is_ok_and(|s| s == self.scope));
         // One at the scope itself is preferred: an inherited one may vanish with somebody else's clean-up.
@@ -99,7 +106,7 @@ impl RoleAssignment {
             }
             None => {
                 let right = Right::Arm { scope: self.scope.to_string(), action: "Microsoft.Authorization/roleAssignments/write" };
-                let change = self.change(Action::Create).detail("principal", None, Some(self.identity.name()));
+                let change = self.change(Action::Create).detail("principal", None, Some(self.to.name()));
                 (change, Receipt::intent(Ownership::Created, id), vec![right])
             }
         };
@@ -109,7 +116,7 @@ impl RoleAssignment {
     fn examine_absent(&self, cx: &Cx, held: &[Value], past: Option<&Receipt>) -> Examined {
         let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.scope.as_str()));
         // The name is derived from the content, so having it is the mark.
-        let ours = cx.outputs.known().principal_id.map(|p| self.id_for(&p));
+        let ours = self.principal(cx).map(|p| self.id_for(&p)).or_else(|| past.map(|p| p.id.clone()));
         let is_ours = |a: &&Value| ours.as_deref().is_some_and(|o| a["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(o)));
         let found = held.iter().find(is_ours);
         let mut rights = vec![];

@@ -5,20 +5,31 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::values::{are_secret, rights};
 use super::{Cx, Examined, Right, Step, done, is_ours, labels, uid};
 use crate::kube::{Access, Apply, resources};
-use crate::model::variable::{Source, Variable};
+use crate::model::variable::{Part, Variable};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::Secret;
+
+/// What a comparison of the live Secret found.
+pub(crate) struct Delivered {
+    /// A variable that is not there.
+    pub(crate) missing: Option<String>,
+    /// A variable with a key that the service has no more.
+    pub(crate) stale: Option<String>,
+    /// How many variables hold fetched keys.
+    pub(crate) fetched: usize,
+}
 
 #[async_trait]
 impl Step for Secret {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let found = cx.kube_read(&resources::SECRET, Some(&self.namespace), &self.name).await?;
         match goal {
-            Goal::Present => self.examine_present(cx, found.as_ref(), past),
+            Goal::Present => self.examine_present(cx, found.as_ref(), past).await,
             Goal::Absent => Ok(self.examine_absent(cx, found.as_ref(), past)),
         }
     }
@@ -27,7 +38,9 @@ impl Step for Secret {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
             Action::Create | Action::Update => {
-                receipt.uid = uid(&self.write(cx, Apply::default()).await?);
+                let written = self.write(cx, Apply::default()).await?;
+                receipt.uid = uid(&written);
+                self.learn(cx, &written);
             }
             Action::Delete => {
                 cx.delete_ours(&resources::SECRET, &self.namespace, &self.name, receipt.uid.clone()).await?;
@@ -43,15 +56,63 @@ impl Step for Secret {
 }
 
 impl Secret {
+    /// Names of variables that the live Secret lacks or has otherwise.
+    pub(crate) async fn differing(&self, cx: &Cx, live: &Value) -> Result<Vec<String>> {
+        let Some(values) = cx.values(&self.variables).await? else { return Ok(Vec::new()) };
+        let wanted = data(&self.variables, &values);
+        Ok(wanted.iter().filter(|(name, value)| live["data"].get(name.as_str()) != Some(value)).map(|(name, _)| name.clone()).collect())
+    }
+
     async fn write(&self, cx: &Cx, how: Apply) -> Result<Value> {
-        let client_id = cx.outputs.known().client_id.unwrap_or_default();
-        let body = json!({
+        // What is not known yet stands empty in a rehearsal; when it is written for good, everything is known.
+        let values = match cx.values(&self.variables).await? {
+            Some(values) => values,
+            None => vec![String::new(); self.variables.len()],
+        };
+        let mut body = json!({
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
             "metadata": {"name": self.name, "labels": labels(Some(&cx.connection))},
             // `data`, not `stringData`: keys left out of a later `stringData` apply would stay for ever.
-            "data": data(&self.variables, &client_id),
+            "data": data(&self.variables, &values),
         });
+        if are_secret(&self.variables) {
+            let live = cx.kube_read(&resources::SECRET, Some(&self.namespace), &self.name).await?;
+            let revision = live.as_ref().map_or(0, revision_of) + 1;
+            body["metadata"]["annotations"] = json!({revision_key(): revision.to_string()});
+        }
         Ok(cx.kube.apply(&resources::SECRET, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await?)
+    }
+
+    /// Compares the live Secret with what it should hold now, without telling any value.
+    pub(crate) async fn delivered(&self, cx: &Cx) -> Result<Delivered> {
+        let live = cx.kube_read(&resources::SECRET, Some(&self.namespace), &self.name).await?.unwrap_or_default();
+        let (mut missing, mut stale, mut fetched) = (None, None, 0);
+        for variable in &self.variables {
+            let held = live["data"][&variable.name].as_str();
+            if held.is_none() {
+                missing = missing.or(Some(variable.name.clone()));
+            }
+            let parts = variable.parts();
+            let given = parts.iter().any(|p| matches!(p, Part::Given { .. }));
+            if given || !parts.iter().any(|p| matches!(p, Part::Key { .. })) {
+                continue;
+            }
+            fetched += 1;
+            let fresh = cx.values(std::slice::from_ref(variable)).await?.map(|v| STANDARD.encode(v.concat()));
+            if held.is_some() && fresh.as_deref() != held {
+                stale = stale.or(Some(variable.name.clone()));
+            }
+        }
+        Ok(Delivered { missing, stale, fetched })
+    }
+
+    /// Tells the workload which version it reads. A digest of the values themselves would stand in the pod template for
+    /// everybody to try passwords against.
+    fn learn(&self, cx: &Cx, secret: &Value) {
+        if are_secret(&self.variables) {
+            let version = format!("{}.{}", uid(secret).unwrap_or_default(), revision_of(secret));
+            cx.outputs.learn(|known| known.secret_version = Some(version));
+        }
     }
 
     fn change(&self, action: Action) -> Change {
@@ -66,14 +127,15 @@ impl Secret {
         is_ours(found) && found["metadata"]["labels"][format!("{PREFIX}/connection")] == cx.connection.as_str()
     }
 
-    fn examine_present(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
+    async fn examine_present(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
         let names = self.variables.iter().map(|v| v.name.as_str()).collect::<Vec<_>>().join(", ");
         let id = format!("{}/{}", self.namespace, self.name);
         let intent = Receipt { uid: past.and_then(|p| p.uid.clone()), ..Receipt::intent(Ownership::Created, id) };
         let (change, intent, rights) = match found {
             None => {
                 let change = self.change(Action::Create).detail("keys", None, Some(&names));
-                (change, Receipt { uid: None, ..intent }, vec![self.right("create"), self.right("patch")])
+                let kube = [self.right("create"), self.right("patch")];
+                (change, Receipt { uid: None, ..intent }, kube.into_iter().chain(rights(&self.variables)).collect())
             }
             Some(secret) if !self.is_mine(cx, secret) => {
                 return Err(Problem::new(
@@ -85,13 +147,15 @@ impl Secret {
                 .fix("name the connection otherwise: --name NAME"));
             }
             Some(secret) => {
-                let client_id = cx.outputs.known().client_id;
-                let wanted = client_id.as_deref().map(|c| data(&self.variables, c));
+                // Keys are fetched anew and compared: a digest kept beside the Secret would not tell that a key was rotated.
+                let wanted = cx.values(&self.variables).await?.map(|values| data(&self.variables, &values));
                 let intent = Receipt { uid: uid(secret), ..intent };
                 if wanted.is_some_and(|w| secret["data"].as_object() == Some(&w)) {
+                    self.learn(cx, secret);
                     (self.change(Action::NoOp), intent, vec![])
                 } else {
-                    (self.change(Action::Update).detail("keys", None, Some(&names)), intent, vec![self.right("patch")])
+                    let rights = [self.right("patch")].into_iter().chain(rights(&self.variables)).collect();
+                    (self.change(Action::Update).detail("keys", None, Some(&names)), intent, rights)
                 }
             }
         };
@@ -114,14 +178,15 @@ impl Secret {
 }
 
 /// The Secret's `data`: values in base64, ordered by name as the server returns them.
-pub(crate) fn data(variables: &[Variable], client_id: &str) -> Map<String, Value> {
-    variables.iter().map(|v| (v.name.clone(), json!(STANDARD.encode(value(v, client_id))))).collect()
+fn data(variables: &[Variable], values: &[String]) -> Map<String, Value> {
+    variables.iter().zip(values).map(|(v, value)| (v.name.clone(), json!(STANDARD.encode(value)))).collect()
 }
 
-/// The value of a variable.
-pub(super) fn value<'a>(variable: &'a Variable, client_id: &'a str) -> &'a str {
-    match &variable.source {
-        Source::Text(text) => text,
-        Source::ClientId => client_id,
-    }
+/// Annotation that counts the versions of a Secret with secret values.
+fn revision_key() -> String {
+    format!("{PREFIX}/revision")
+}
+
+fn revision_of(secret: &Value) -> u64 {
+    secret["metadata"]["annotations"][revision_key()].as_str().and_then(|r| r.parse().ok()).unwrap_or(0)
 }

@@ -14,7 +14,7 @@ use crate::plan::spec::{StepSpec, VaultPolicy};
 impl Step for VaultPolicy {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let vault = cx.arm.read(self.vault.as_str(), api::KEY_VAULT, &[]).await?;
-        let entry = match (&vault, cx.outputs.known().principal_id) {
+        let entry = match (&vault, self.to.principal(cx.outputs.known().principal_id)) {
             (Some(vault), Some(principal)) => entry_of(vault, &principal).cloned(),
             _ => None,
         };
@@ -26,11 +26,10 @@ impl Step for VaultPolicy {
     }
 
     async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
-        let principal = cx
-            .outputs
-            .known()
-            .principal_id
-            .ok_or_else(|| Problem::new(Kind::Failed, "KC4604", format!("identity `{}` has no object id", self.identity.name())))?;
+        let principal = self
+            .to
+            .principal(cx.outputs.known().principal_id)
+            .ok_or_else(|| Problem::new(Kind::Failed, "KC4604", format!("identity `{}` has no object id", self.to.name())))?;
         match (examined.goal, examined.change.action) {
             (_, Action::NoOp) => {}
             (Goal::Present, _) => self.write(cx, "add", &principal, json!({"secrets": self.secrets})).await?,

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::secret::value;
-use super::{Cx, Examined, Right, Step, done, uid};
+use super::values::are_secret;
+use super::{Cx, Examined, Known, Right, Step, done, uid};
 use crate::kube::{self, Access, Apply, WorkloadKind, wrap_template};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
@@ -34,7 +34,7 @@ impl Step for Workload {
         }
         let kind = self.kind()?;
         let body = match examined.goal {
-            Goal::Present => self.body(cx, kind, receipt.uid.as_deref(), &cx.outputs.known().client_id.unwrap_or_default()),
+            Goal::Present => self.body(cx, kind, receipt.uid.as_deref(), &cx.outputs.known()),
             Goal::Absent => self.empty(kind, receipt.uid.as_deref()),
         };
         let applied = cx
@@ -71,22 +71,32 @@ impl Workload {
     }
 
     /// The apply patch. Containers go in their live order: another order would re-order them for good.
-    fn body(&self, cx: &Cx, kind: WorkloadKind, uid: Option<&str>, client_id: &str) -> Value {
+    fn body(&self, cx: &Cx, kind: WorkloadKind, uid: Option<&str>, known: &Known) -> Value {
         let mut body = self.empty(kind, uid);
-        let template = patch(self, &cx.connection, Some(&self.digest(client_id)));
+        let template = patch(self, &cx.connection, Some(&self.digest(known)));
         if let (Some(body), Value::Object(wrapped)) = (body.as_object_mut(), wrap_template(kind, template)) {
             body.extend(wrapped);
         }
         body
     }
 
-    /// Pods read variables at their start only: a digest in the template restarts them when a value changes.
-    fn digest(&self, client_id: &str) -> String {
+    /// Pods read variables at their start only: a digest in the template restarts them when a value changes. Secret
+    /// values go in as the version of the Secret that holds them.
+    fn digest(&self, known: &Known) -> String {
         let mut hash = Sha256::new();
+        let client_id = known.client_id.as_deref().unwrap_or("pending");
         for variable in &self.variables {
-            hash.update(format!("{}={}\n", variable.name, value(variable, client_id)));
+            hash.update(format!("{}={}\n", variable.name, variable.told().replace("<client-id>", client_id)));
+        }
+        if are_secret(&self.variables) {
+            hash.update(known.secret_version.as_deref().unwrap_or("pending"));
         }
         hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// Whether everything that the digest is made from is known.
+    fn is_settled(&self, known: &Known) -> bool {
+        (!self.identity || known.client_id.is_some()) && (!are_secret(&self.variables) || known.secret_version.is_some())
     }
 
     async fn examine_present(&self, cx: &Cx, kind: WorkloadKind, live: Option<Value>, past: Option<&Receipt>) -> Result<Examined> {
@@ -100,13 +110,13 @@ impl Workload {
         };
         let workload = kube::Workload::new(kind, live.clone());
         self.variables_are_free(cx, &workload)?;
-        let client_id = cx.outputs.known().client_id;
-        let body = self.body(cx, kind, uid(&live).as_deref(), client_id.as_deref().unwrap_or("pending"));
+        let known = cx.outputs.known();
+        let body = self.body(cx, kind, uid(&live).as_deref(), &known);
         // A dry run reaches conflicts, admission and validation before anything is written.
         let how = Apply { dry_run: true, ..Apply::default() };
         let outcome = cx.kube.apply(kind.resource(), Some(&self.namespace), &self.name, &cx.manager(), &body, how).await;
         let would_be = outcome.map_err(|f| self.refused(f))?;
-        let same = client_id.is_some() && would_be["spec"] == live["spec"] && holds_template(&live, &cx.manager());
+        let same = self.is_settled(&known) && would_be["spec"] == live["spec"] && holds_template(&live, &cx.manager());
         let intent = Receipt {
             uid: uid(&live),
             ..past.map_or_else(
@@ -122,7 +132,7 @@ impl Workload {
     fn describe(&self, kind: WorkloadKind, workload: &kube::Workload) -> Change {
         let label = workload.template()["metadata"]["labels"][USE].as_str().map(str::to_owned);
         let mut change = self.change(kind, Action::Update);
-        if label.as_deref() != Some("true") {
+        if self.identity && label.as_deref() != Some("true") {
             change = change.detail(USE, label.as_deref(), Some("true"));
         }
         if let Some(account) = &self.service_account {
@@ -197,7 +207,10 @@ pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Val
         .map(|v| json!({"name": v.name, "valueFrom": {"secretKeyRef": {"name": workload.secret, "key": v.name}}}))
         .collect();
     let containers: Vec<Value> = workload.containers.iter().map(|name| json!({"name": name, "env": env})).collect();
-    let mut template = json!({"metadata": {"labels": {USE: "true"}}, "spec": {"containers": containers}});
+    let mut template = json!({"spec": {"containers": containers}});
+    if workload.identity {
+        template["metadata"]["labels"] = json!({USE: "true"});
+    }
     if let Some(digest) = digest {
         template["metadata"]["annotations"] = json!({format!("{PREFIX}/digest.{connection}"): digest});
     }
@@ -240,6 +253,7 @@ mod tests {
             namespace: "shop".into(),
             name: "web".into(),
             containers: vec!["app".into(), "sidecar".into()],
+            identity: true,
             service_account: service_account.map(Into::into),
             secret: "keyvault-v".into(),
             variables: vec![Variable::client_id("A"), Variable::text("B", "b")],
@@ -258,8 +272,9 @@ mod tests {
     #[test]
     fn the_digest_follows_the_values() {
         let workload = workload(None);
-        assert_ne!(workload.digest("one"), workload.digest("two"));
-        assert_eq!(workload.digest("one"), workload.digest("one"));
+        let known = |id: &str| Known { client_id: Some(id.into()), ..Known::default() };
+        assert_ne!(workload.digest(&known("one")), workload.digest(&known("two")));
+        assert_eq!(workload.digest(&known("one")), workload.digest(&known("one")));
     }
 
     #[test]

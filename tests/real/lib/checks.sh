@@ -28,7 +28,7 @@ CHECKS=(
     "krew: installs a plugin offline, kubectl runs it|controlplane krew|check_krew_installs"
     "az: is the version that was asked for|az|check_az_version"
     "az: knows the commands of the public how-tos|az|check_az_commands"
-    "hook: end-to-end cases on the real control plane|controlplane|hook_cases_on_real_control_plane"
+    "product: the end-to-end cases, on real API servers|controlplane|cases_on_real_control_plane"
     "hook: our plugin installs from its own package|controlplane krew|hook_krew_package"
     "hook: manual az scripts end where our command does|az|hook_az_scripts"
 )
@@ -373,10 +373,20 @@ check_az_commands() {
 
 # ---- hooks: what the product's own sources bring, once they are there
 
-# The end-to-end cases of the sandbox, on this control plane: they read CONNECT_REAL_KUBE, the line that up printed.
-hook_cases_on_real_control_plane() {
-    [[ -e $REAL/../tests/real.rs ]] || skip 'not wired in yet: no tests/tests/real.rs'
-    (cd "$REAL/../.." && CONNECT_REAL_KUBE=$(cat "$DIR/up.json") cargo test --locked -p sandbox --test real)
+# Every end-to-end case once more, on API servers of the clusters' own issuers, with the snapshots of the stand-in.
+cases_on_real_control_plane() {
+    local issuers=https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc shop ready status=0
+    shop=$("$REAL/up" --crds '' --issuer "$issuers-000000000001/")
+    ready=$("$REAL/up" --crds '' --issuer "$issuers-000000000002/")
+    (
+        cd "$REAL/../.."
+        # One at a time: the cases share the two clusters, each empties and plants them anew.
+        CONNECT_REAL_KUBE="{\"aks-shop\": $shop, \"aks-ready\": $ready}" INSTA_UPDATE=no \
+            cargo test --locked -p sandbox --test cases -- --test-threads=1
+    ) || status=$?
+    "$REAL/down" "$(tools field dir <<<"$shop")"
+    "$REAL/down" "$(tools field dir <<<"$ready")"
+    return "$status"
 }
 
 # Our own package: CONNECT_KREW_MANIFEST and CONNECT_KREW_ARCHIVE name what the packaging made for this machine.

@@ -74,7 +74,8 @@ fn put(azure: &Azure, path: &Path, request: &Request) -> Response {
     }
     // The node image can be chosen since this version: the CLI sends it back.
     let chooses_image = request.q("api-version").is_some_and(|version| version >= "2026-06-01");
-    let refused = |place: &&&str| !(chooses_image && place.ends_with(".nodeImageVersion")) && !places(&sent, place).is_empty();
+    let open = |place: &str| chooses_image && place.ends_with(".nodeImageVersion");
+    let refused = |place: &&&str| !open(place) && !places(&sent, place).is_empty();
     if let Some(place) = READ_ONLY.iter().find(refused) {
         return error(400, "BadRequest", &format!("The property '{place}' is read-only and must not be sent."));
     }

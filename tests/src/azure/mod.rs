@@ -20,6 +20,7 @@ pub(crate) mod errors;
 mod graph;
 mod identities;
 mod kql;
+mod linkers;
 pub(crate) mod lists;
 mod operations;
 pub(crate) mod roles;

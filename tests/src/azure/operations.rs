@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use crate::azure::errors::error;
-use crate::azure::{Azure, clusters, timestamp};
+use crate::azure::{Azure, clusters, linkers, timestamp};
 use crate::http::Response;
 
 /// One operation.
@@ -35,7 +35,11 @@ pub(crate) fn settle(azure: &Azure) {
         })
         .collect();
     for operation in due {
-        clusters::finish(azure, &mut store, &operation);
+        if linkers::owns(&operation) {
+            linkers::finish(azure, &mut store, &operation);
+        } else {
+            clusters::finish(azure, &mut store, &operation);
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::azure::errors::{gateway, not_allowed, parent_not_found, resource_not_found};
 use crate::azure::{
-    Azure, Store, assignments, clusters, covers, credentials, graph, identities, lists, operations, roles, targets, vaults, versions,
+    Azure, Store, assignments, clusters, covers, credentials, graph, identities, linkers, lists, operations, roles, targets, vaults,
+    versions,
 };
 use crate::entra::{self, Caller};
 use crate::http::{Request, Response, percent_decode};
@@ -185,6 +186,8 @@ fn route(azure: &Azure, request: &Request) -> Response {
         | "microsoft.resources/resources" => plain(azure, kind, &path, request),
         "microsoft.containerservice/managedclusters" => clusters::handle(azure, &path, request),
         "microsoft.containerservice/locations/operations" => operations::status(azure, path.name()),
+        "microsoft.servicelinker/linkers" => linkers::handle(azure, &caller, &path, request),
+        "microsoft.servicelinker/locations/operationstatuses" => linkers::status(azure, &path),
         "microsoft.managedidentity/userassignedidentities" => identities::handle(azure, &path, request),
         "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials" => credentials::handle(azure, &path, request),
         "microsoft.keyvault/vaults" => vaults::handle(azure, &path, request),
@@ -241,6 +244,7 @@ fn refuse_unauthorised(azure: &Azure, caller: &Caller, path: &Path, request: &Re
     let free = [
         "microsoft.authorization/permissions",
         "microsoft.containerservice/locations/operations",
+        "microsoft.servicelinker/locations/operationstatuses",
         "microsoft.resources/tenants",
         "microsoft.resources/subscriptions",
         "microsoft.resources/providers",

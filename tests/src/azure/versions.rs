@@ -11,6 +11,8 @@ const VERSIONS: &[(&str, &[&str])] = &[
     ("microsoft.containerservice/managedclusters", &["2025-07-01", "2026-05-01"]),
     // Operation addresses carry a version of their own, as recorded.
     ("microsoft.containerservice/locations/operations", &["2016-03-30"]),
+    ("microsoft.servicelinker/linkers", &["2024-04-01"]),
+    ("microsoft.servicelinker/locations/operationstatuses", &["2021-01-01-privatepreview"]),
     ("microsoft.managedidentity/*", &["2024-11-30"]),
     ("microsoft.authorization/roleassignments", &["2022-04-01"]),
     ("microsoft.authorization/roledefinitions", &["2022-04-01"]),

@@ -21,6 +21,7 @@ mod pods;
 mod prepare;
 mod proto;
 mod read;
+pub mod real;
 mod request;
 mod resources;
 mod reviews;
@@ -115,6 +116,8 @@ impl State {
 }
 
 struct Inner {
+    /// The real API server behind this one, where there is one.
+    real: Option<real::RealServer>,
     state: Mutex<State>,
     work: Notify,
     delay: Duration,
@@ -145,6 +148,14 @@ impl KubeCluster {
     /// A cluster with the namespaces and roles that every cluster has.
     #[must_use]
     pub fn new(options: KubeOptions) -> Self {
+        Self::made(options, None)
+    }
+
+    fn over(options: KubeOptions, real: real::RealServer) -> Self {
+        Self::made(options, Some(real))
+    }
+
+    fn made(options: KubeOptions, real: Option<real::RealServer>) -> Self {
         let state = State {
             store: Store::new(),
             host: options.host,
@@ -157,12 +168,13 @@ impl KubeCluster {
             controllers: options.controllers,
         };
         let inner = Inner {
+            real: None,
             state: Mutex::new(state),
             work: Notify::new(),
             delay: options.rollout_delay,
             started: std::sync::atomic::AtomicBool::new(false),
         };
-        let cluster = Self { inner: Arc::new(inner) };
+        let mut cluster = Self { inner: Arc::new(inner) };
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             cluster.apply_object("kube-apiserver", json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
         }
@@ -171,6 +183,10 @@ impl KubeCluster {
         }
         if options.controllers == Controllers::All {
             cluster.plant_node();
+        }
+        // Only now: what the stand-in needs to judge by is planted in the stand-in.
+        if let Some(inner) = Arc::get_mut(&mut cluster.inner) {
+            inner.real = real;
         }
         cluster
     }
@@ -196,6 +212,9 @@ impl KubeCluster {
 
     /// Installs workload identity's webhook for a tenant, as the add-on does; pods with the label are mutated from now on.
     pub fn install_webhook(&self, tenant: &str) {
+        if self.inner.real.is_some() {
+            return self.real_webhook(false);
+        }
         self.state().webhook = Some(tenant.into());
         let labels = json!({"azure-workload-identity.io/system": "true", "app": "workload-identity-webhook"});
         self.apply_object(
@@ -244,6 +263,9 @@ impl KubeCluster {
 
     /// The webhook stays registered but does not answer: labelled pods can't be made.
     pub fn webhook_down(&self, down: bool) {
+        if self.inner.real.is_some() {
+            return self.real_webhook(down);
+        }
         self.state().webhook_down = down;
         self.inner.work.notify_one();
     }
@@ -276,6 +298,9 @@ impl KubeCluster {
     ///
     /// An empty manager stands for kubectl's own. The object must be valid; what the server would refuse is not planted.
     pub fn apply_object(&self, manager: &str, mut object: Value) {
+        if let Some(real) = &self.inner.real {
+            return Self::plant_real(real, manager, &object);
+        }
         let manager = if manager.is_empty() { "kubectl-client-side-apply" } else { manager };
         let mut state = self.state();
         let version = object["apiVersion"].as_str().unwrap_or_default();
@@ -356,7 +381,10 @@ impl KubeCluster {
     /// Every object in full, in order of resource, namespace and name.
     #[must_use]
     pub fn objects(&self) -> Vec<Value> {
-        self.state().store.objects.values().cloned().collect()
+        match &self.inner.real {
+            Some(real) => Self::real_objects(real),
+            None => self.state().store.objects.values().cloned().collect(),
+        }
     }
 
     /// What clients put into the cluster, without anything that changes by itself: for comparing before and after.
@@ -364,14 +392,12 @@ impl KubeCluster {
     /// Left out are what controllers make (pods, ReplicaSets, events) and the server's own counters and times.
     #[must_use]
     pub fn snapshot(&self) -> Value {
-        let state = self.state();
         let mut out = Vec::new();
-        for (key, object) in &state.store.objects {
-            let made = matches!(key.plural.as_str(), "pods" | "replicasets" | "events" | "controllerrevisions");
-            if made || key.name == "kube-root-ca.crt" {
+        for mut object in self.objects() {
+            let made = matches!(object["kind"].as_str(), Some("Pod" | "ReplicaSet" | "Event" | "ControllerRevision"));
+            if made || object["metadata"]["name"] == "kube-root-ca.crt" {
                 continue;
             }
-            let mut object = object.clone();
             if let Some(map) = object.as_object_mut() {
                 map.shift_remove("status");
             }
@@ -393,17 +419,26 @@ impl KubeCluster {
     /// What the issuer host serves under `.well-known/openid-configuration`.
     #[must_use]
     pub fn discovery(&self) -> Value {
-        self.state().issuer_document()
+        match &self.inner.real {
+            Some(real) => Self::real_keys(real).0,
+            None => self.state().issuer_document(),
+        }
     }
 
     /// What the issuer host serves under `openid/v1/jwks`.
     #[must_use]
     pub fn jwks(&self) -> Value {
-        self.state().key.jwks()
+        match &self.inner.real {
+            Some(real) => Self::real_keys(real).1,
+            None => self.state().key.jwks(),
+        }
     }
 
     /// Answers one API request; a watch answers with a stream.
     pub async fn handle(&self, mut request: Request) -> Response {
+        if let Some(real) = &self.inner.real {
+            return self.through(real, request).await;
+        }
         self.start_controllers();
         if request.header("content-type").is_some_and(|kind| kind.starts_with(PROTOBUF)) {
             let Some(object) = proto::to_json(&request.body) else {

@@ -4,6 +4,7 @@
 mod access;
 mod clusters;
 mod exchange;
+mod grants;
 mod graph;
 mod identities;
 mod interference;

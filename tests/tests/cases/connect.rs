@@ -225,3 +225,18 @@ async fn no_token_is_ever_printed() {
     }
     assert!(secrets > 10, "the case saw only {secrets} tokens");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workload_that_something_else_manages_gets_its_patch_printed() {
+    let case = Case::on("aks-ready").await;
+    let objects = case.cluster("aks-ready").objects();
+    let web = objects.iter().find(|o| o["kind"] == "Deployment" && o["metadata"]["name"] == "web").unwrap();
+    let marked = serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop",
+        "annotations": {"meta.helm.sh/release-name": "shop"}}, "spec": {"selector": web["spec"]["selector"], "template": web["spec"]["template"]}});
+    case.cluster("aks-ready").apply_object("", marked);
+    let ran = case.run("keyvault my-vault -w deployment/web -n shop --yes -o json").await.ended(0).says(&["Helm", "--patch=always"]);
+    assert_eq!(ran.json()["status"]["patch"]["spec"]["template"]["spec"]["serviceAccountName"], "web");
+    assert!(case.writes().iter().all(|w| !w.contains("/deployments/")), "the deployment was patched");
+    case.run("keyvault my-vault -w deployment/web -n shop --yes --patch=always").await.ended(0);
+    assert!(case.writes().iter().any(|w| w.contains("/deployments/")), "the deployment was not patched");
+}

@@ -57,3 +57,13 @@ async fn objects_that_others_took_over_are_left() {
     let objects = case.cluster("aks-ready").objects();
     assert!(objects.iter().any(|o| o["kind"] == "Secret" && o["metadata"]["name"] == "keyvault-my-vault"), "it was deleted");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_of_an_identity_that_somebody_deleted_goes_too() {
+    let case = Case::on("aks-ready").await;
+    let before = case.everything();
+    let made = case.run("keyvault my-vault -w deployment/web -n shop --yes --verify=false -o json").await.ended(0).json();
+    case.arm_delete(made["status"]["identity"].as_str().unwrap(), "2024-11-30").await;
+    case.run("delete keyvault-my-vault -n shop --yes").await.ended(0);
+    same(&before, &case.everything(), "something was left");
+}

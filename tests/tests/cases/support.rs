@@ -58,6 +58,10 @@ impl Case {
     pub async fn with(context: &str, change: impl FnOnce(&mut World)) -> Case {
         let mut world = World::planted();
         world.current_context = context.to_owned();
+        if let Ok(real) = std::env::var("CONNECT_REAL_KUBE") {
+            // The same cases on real API servers: {"aks-shop": {"server", "ca", "token"}, "aks-ready": {…}}.
+            world.real = serde_json::from_str(&real).expect("CONNECT_REAL_KUBE is understood");
+        }
         change(&mut world);
         let sandbox = Sandbox::start(world).await.expect("the sandbox starts");
         for name in ["az", "kubectl-connect"] {
@@ -156,6 +160,20 @@ impl Case {
         let answer: Value = client.post(authority).form(&form).send().await.unwrap().json().await.unwrap();
         let Some(access) = answer["access_token"].as_str() else { return false };
         client.get(url).bearer_auth(access).header("x-ms-version", "2023-11-03").send().await.unwrap().status().is_success()
+    }
+
+    /// Deletes a resource in Azure behind the product's back.
+    pub async fn arm_delete(&self, id: &str, api_version: &str) {
+        let az = tokio::process::Command::new(self.sandbox.bin().join("az"))
+            .args(["account", "get-access-token", "-o", "json", "--scope", "https://management.azure.com/.default"])
+            .envs(self.sandbox.env())
+            .output()
+            .await
+            .unwrap();
+        let token: Value = serde_json::from_slice(&az.stdout).unwrap();
+        let url = format!("https://management.azure.com{id}?api-version={api_version}");
+        let answer = self.http_client().delete(url).bearer_auth(token["accessToken"].as_str().unwrap()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
     pub fn http_client(&self) -> reqwest::Client {

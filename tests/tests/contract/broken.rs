@@ -138,6 +138,10 @@ fn responses(probe: &Probe<'_>) {
     probe.caught("GET", VAULT, "\"tenantId\" is a required property", |entry| {
         entry.response_body["properties"].as_object_mut().unwrap().shift_remove("tenantId");
     });
+    probe.caught("GET", VAULT, "properties.colour: no schema names this", |entry| {
+        entry.response_body["properties"]["colour"] = json!("red");
+    });
+    probe.allowed("GET", CLUSTER, |entry| entry.response_body["properties"]["colour"] = json!("red"));
     probe.caught("GET", VAULT, "lacks its body", |entry| entry.response_body = Value::Null);
     probe.allowed("GET", VAULT, |entry| entry.response_body["properties"]["vaultUri"] = Value::Null);
     probe.caught("GET", VAULT, "value is not of type", |entry| entry.response_body["properties"]["sku"] = Value::Null);

@@ -1,0 +1,135 @@
+//! Services of partners that Azure Resource Manager knows nothing of: the user names the server and gives the secrets.
+
+use super::postgres::{self, Shape};
+use super::{Access, Auth, Client, Parameter, Row, Service, Target, no_keys, rows};
+
+const DATABASE: Parameter = Parameter { name: "database", help: "Name of the database", default: "", child: "" };
+const NOT_OURS: &str = "the partner decides who may come in";
+const NO_LINK: &str = "the partner's network is its own affair";
+
+/// Confluent Cloud. The names are the live service's, which differ from the documentation's.
+pub(super) static CONFLUENT: Service = Service {
+    name: "confluent-cloud",
+    aliases: &["confluent"],
+    title: "Apache Kafka on Confluent Cloud",
+    noun: "bootstrap server",
+    arm_type: "Outside.Azure/confluentCloud",
+    api_version: "",
+    kinds: &[],
+    auths: &[Auth::Secret],
+    clients: &[
+        Client::None,
+        Client::Dotnet,
+        Client::DotnetInternal,
+        Client::Java,
+        Client::SpringBoot,
+        Client::Nodejs,
+        Client::Python,
+        Client::Go,
+    ],
+    parameters: &[
+        Parameter { name: "kafka-key", help: "Name of the Kafka API key", default: "", child: "" },
+        Parameter { name: "schema-registry", help: "URL of the schema registry", default: "", child: "" },
+        Parameter { name: "schema-key", help: "Name of the schema registry's API key", default: "", child: "" },
+    ],
+    scopes: &[],
+    secrets: &["kafka-secret", "schema-secret"],
+    keys: no_keys,
+    prefixes: &["CONFLUENTCLOUD_KAFKA", "CONFLUENTCLOUD_SCHEMAREGISTRY"],
+    default_access: Access::ReadWrite,
+    private_link: Err(NO_LINK),
+    docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-confluent-kafka",
+    grants: |_, _| Vec::new(),
+    ungranted: NOT_OURS,
+    refusal: |_, _| None,
+    rows: |ask| {
+        const JAAS: &str =
+            "org.apache.kafka.common.security.plain.PlainLoginModule required username='<kafka-key>' password='<kafka-secret>';";
+        if ask.client == Client::SpringBoot {
+            return rows(&[
+                ("spring.kafka.properties.bootstrap.servers", "<server>"),
+                ("spring.kafka.properties.sasl.jaas.config", JAAS),
+                ("spring.kafka.properties.schema.registry.url", "<schema-registry>"),
+                ("spring.kafka.properties.schema.registry.basic.auth.user.info", "<schema-key>:<schema-secret>"),
+            ]);
+        }
+        rows(&[
+            ("CONFLUENTCLOUD_KAFKA_BOOTSTRAPSERVER", "<server>"),
+            ("CONFLUENTCLOUD_KAFKA_SASLUSERNAME", "<kafka-key>"),
+            ("CONFLUENTCLOUD_KAFKA_SASLPASSWORD", "<kafka-secret>"),
+            ("CONFLUENTCLOUD_SCHEMAREGISTRY_URL", "<schema-registry>"),
+            ("CONFLUENTCLOUD_SCHEMAREGISTRY_USERINFO", "<schema-key>:<schema-secret>"),
+        ])
+    },
+    texts: |target, _| vec![("server", server(target))],
+    probe: |_, _| Err("Kafka speaks its own protocol, not HTTP"),
+};
+
+/// Neon Serverless Postgres.
+pub(super) static NEON: Service = Service {
+    name: "neon-postgres",
+    aliases: &["neon"],
+    title: "Neon Serverless Postgres",
+    noun: "server",
+    arm_type: "Outside.Azure/neonPostgres",
+    api_version: "",
+    kinds: &[],
+    auths: &[Auth::Secret],
+    clients: postgres::CLIENTS,
+    parameters: &[DATABASE],
+    scopes: &[],
+    secrets: &["password"],
+    keys: no_keys,
+    prefixes: &["NEON_POSTGRESQL"],
+    default_access: Access::ReadWrite,
+    private_link: Err(NO_LINK),
+    docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-neon-postgres",
+    grants: |_, _| Vec::new(),
+    ungranted: NOT_OURS,
+    refusal: |_, _| None,
+    rows: |ask| postgres::rows_of(&Shape { prefix: "NEON_POSTGRESQL", auth: ask.auth, client: ask.client }),
+    texts: |target, _| vec![("host", server(target))],
+    probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+};
+
+/// MongoDB Atlas.
+pub(super) static ATLAS: Service = Service {
+    name: "mongodb-atlas",
+    aliases: &["atlas"],
+    title: "MongoDB Atlas",
+    noun: "cluster",
+    arm_type: "Outside.Azure/mongodbAtlas",
+    api_version: "",
+    kinds: &[],
+    auths: &[Auth::Secret],
+    clients: postgres::CLIENTS,
+    parameters: &[],
+    scopes: &[],
+    secrets: &["password"],
+    keys: no_keys,
+    prefixes: &["MONGODBATLAS_CLUSTER"],
+    default_access: Access::ReadWrite,
+    private_link: Err(NO_LINK),
+    docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-mongodb-atlas",
+    grants: |_, _| Vec::new(),
+    ungranted: NOT_OURS,
+    refusal: |_, _| None,
+    rows: atlas_rows,
+    texts: |target, _| vec![("server", server(target))],
+    probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+};
+
+/// Spring reads its own property; Java's string has JDBC's scheme before it.
+fn atlas_rows(ask: &super::Ask<'_>) -> Vec<Row> {
+    const URL: &str = "mongodb+srv://<user|url>:<password|url>@<server>/?retryWrites=true&w=majority&appName=Cluster0";
+    match ask.client {
+        Client::Java => vec![super::row("MONGODBATLAS_CLUSTER_CONNECTIONSTRING", format!("jdbc:{URL}"))],
+        Client::SpringBoot => rows(&[("spring.data.mongodb.uri", URL)]),
+        _ => rows(&[("MONGODBATLAS_CLUSTER_CONNECTIONSTRING", URL)]),
+    }
+}
+
+/// What the user named.
+fn server(target: &Target) -> String {
+    target.name().to_owned()
+}

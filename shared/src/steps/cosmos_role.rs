@@ -1,0 +1,128 @@
+//! A role assignment of a Cosmos DB account's own data plane, instead of an Azure role that would hand out the keys.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{Cx, Examined, Right, Step, api, done};
+use crate::model::{Kind, Problem, Result, names};
+use crate::plan::change::{Action, Change, Goal, Layer};
+use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::{CosmosRole, StepSpec};
+
+#[async_trait]
+impl Step for CosmosRole {
+    async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        let principal = self.to.principal(cx.outputs.known().principal_id);
+        let held = match &principal {
+            Some(principal) => self.held(cx, principal).await?,
+            None => Vec::new(),
+        };
+        let own = principal.as_deref().map(|p| self.id_for(p));
+        Ok(match goal {
+            Goal::Present => self.examine_present(&held, own, past),
+            Goal::Absent => self.examine_absent(cx, &held, own.as_deref(), past),
+        })
+    }
+
+    async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
+        let mut receipt = done(&examined.intent);
+        match examined.change.action {
+            Action::Create => {
+                let principal = self
+                    .to
+                    .principal(cx.outputs.known().principal_id)
+                    .ok_or_else(|| Problem::new(Kind::Failed, "KC1621", format!("identity `{}` has no object id", self.to.name())))?;
+                receipt.id = self.id_for(&principal);
+                let properties = json!({"roleDefinitionId": self.definition(), "scope": self.scope(), "principalId": principal});
+                cx.arm.put(&receipt.id, api::COSMOS, &json!({"properties": properties}), None).await?;
+            }
+            Action::Delete => {
+                cx.arm.delete(&receipt.id, api::COSMOS).await?;
+            }
+            Action::Update | Action::NoOp => {}
+        }
+        Ok(receipt)
+    }
+}
+
+impl CosmosRole {
+    fn change(&self, action: Action) -> Change {
+        let place = if self.path.is_empty() { self.account.name().to_owned() } else { format!("{}/{}", self.account.name(), self.path) };
+        let id = StepSpec::CosmosRole(self.clone()).id();
+        Change::new(id, Layer::Azure, "cosmosRoleAssignment", format!("{} → {place}", self.role.name), action)
+    }
+
+    fn definition(&self) -> String {
+        format!("{}/sqlRoleDefinitions/{}", self.account, self.role.id)
+    }
+
+    /// The account itself, or a part of it.
+    fn scope(&self) -> String {
+        if self.path.is_empty() { self.account.to_string() } else { format!("{}/{}", self.account, self.path) }
+    }
+
+    /// Names are GUIDs, as those of Azure's role assignments, and made like those.
+    fn id_for(&self, principal: &str) -> String {
+        let name = names::role_assignment(&self.scope(), principal, &self.role.id);
+        format!("{}/sqlRoleAssignments/{name}", self.account)
+    }
+
+    /// Assignments of the role that cover the scope. Services answer ids in any case.
+    async fn held(&self, cx: &Cx, principal: &str) -> Result<Vec<Value>> {
+        let listed = cx.arm.list(&format!("{}/sqlRoleAssignments", self.account), api::COSMOS, &[]).await?;
+        let scope = self.scope().to_ascii_lowercase();
+        Ok(listed
+            .into_iter()
+            .filter(|a| {
+                let text = |key: &str| a["properties"][key].as_str().unwrap_or_default().to_ascii_lowercase();
+                let outer = text("scope");
+                let covers = scope == outer || scope.strip_prefix(&outer).is_some_and(|rest| rest.starts_with('/'));
+                text("principalId") == principal.to_ascii_lowercase() && text("roleDefinitionId").ends_with(&self.role.id) && covers
+            })
+            .collect())
+    }
+
+    fn examine_present(&self, held: &[Value], own: Option<String>, past: Option<&Receipt>) -> Examined {
+        let is_own = |a: &&Value| own.as_deref().is_some_and(|o| a["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(o)));
+        let (change, intent, rights) = match held.iter().find(is_own).or_else(|| held.first()) {
+            Some(found) => {
+                let ownership = match past {
+                    _ if !is_own(&found) => Ownership::Adopted,
+                    Some(past) if past.ownership == Ownership::Created => Ownership::Created,
+                    _ => Ownership::Joined,
+                };
+                let id = found["id"].as_str().unwrap_or_default();
+                (self.change(Action::NoOp), Receipt::intent(ownership, id), vec![])
+            }
+            None => {
+                let action = "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/write";
+                let change = self.change(Action::Create).detail("principal", None, Some(self.to.name()));
+                let right = Right::Arm { scope: self.account.to_string(), action };
+                (change, Receipt::intent(Ownership::Created, own.unwrap_or_default()), vec![right])
+            }
+        };
+        Examined { change, goal: Goal::Present, intent, rights }
+    }
+
+    fn examine_absent(&self, cx: &Cx, held: &[Value], own: Option<&str>, past: Option<&Receipt>) -> Examined {
+        let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.account.as_str()));
+        let id = held.iter().filter_map(|h| h["id"].as_str()).find(|id| own.is_some_and(|o| o.eq_ignore_ascii_case(id)));
+        let mut rights = vec![];
+        let change = if !intent.is_ours() {
+            self.change(Action::NoOp).reason("was there before: stays")
+        } else if let Some(id) = id {
+            match cx.also_used_by(&StepSpec::CosmosRole(self.clone())) {
+                Some(other) => self.change(Action::NoOp).reason(format!("stays: connection {other} uses it")),
+                None => {
+                    intent.id = id.to_owned();
+                    let action = "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/delete";
+                    rights.push(Right::Arm { scope: self.account.to_string(), action });
+                    self.change(Action::Delete)
+                }
+            }
+        } else {
+            self.change(Action::NoOp).reason("is already gone")
+        };
+        Examined { change, goal: Goal::Absent, intent, rights }
+    }
+}

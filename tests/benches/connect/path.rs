@@ -1,0 +1,239 @@
+//! How long a run must take at least: the longest chain of requests of which each needs the answer of the one before.
+//!
+//! Every request in the log is put into a class by what it asks for. A class needs other classes: that is the plan's data
+//! needs, written down once more and independently of the product (see [`Class::needs`]). Requests of one class do not need
+//! each other and count as one round trip, whatever the product makes of them. The critical path is the longest chain
+//! through the classes that occur; its time is its number of round trips × latency, plus what the cluster itself takes for
+//! a rollout, which no client can shorten.
+//!
+//! Beside it stands what the run made of it: the longest chain of requests in the log of which each began after the one
+//! before had ended. Where that is longer than the critical path, something waits that need not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sandbox::{Entry, Kind};
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// `az` gives a token.
+    Token,
+    /// The cluster is asked about objects, rights and records.
+    Survey,
+    /// Where cluster and target are.
+    Locate,
+    /// Reads in ARM.
+    Look,
+    /// The API server tries the change of the workload, which has to be known for it.
+    Rehearse,
+    /// Nobody else is at work.
+    Lock,
+    /// The record says what is intended.
+    Intent,
+    /// The identity is made.
+    Identity,
+    /// The identity is let in.
+    Grant,
+    /// The identity trusts the service account.
+    Trust,
+    /// Service account and Secret.
+    Deliver,
+    /// The workload is changed.
+    Patch,
+    /// The workload's change is seen to the end.
+    Rollout,
+    /// A token of the service account.
+    Mint,
+    /// The token is exchanged.
+    Exchange,
+    /// The data plane lets in.
+    Probe,
+    /// The workload lets go.
+    Release,
+    /// Things in the cluster go.
+    Withdraw,
+    /// Grants and trusts go.
+    Revoke,
+    /// The identity goes.
+    Remove,
+    /// The record says how it ended, or goes.
+    Close,
+    /// Others may work again.
+    Unlock,
+}
+
+impl Class {
+    /// Classes whose answers are needed before this one can be asked. Those that do not occur in a run do not count.
+    fn needs(self) -> &'static [Class] {
+        use Class::*;
+        match self {
+            // The kubeconfig holds the cluster's token and address: nothing has to be asked for them.
+            Token | Survey => &[],
+            Locate => &[Token],
+            // Ids come from the graph; the identity's name and the recorded ids from the cluster.
+            Look => &[Token, Locate, Survey],
+            // Label, account and names of variables are known once the workload is; a digest of values restarts pods,
+            // but meets nobody's objection.
+            Rehearse => &[Survey],
+            // Every look comes before the first write. Lease and record guard each other by their versions.
+            Lock | Intent => &[Look, Rehearse, Survey, Locate],
+            Identity => &[Lock, Intent],
+            // All of them name the client id or the object id of the identity.
+            Grant | Trust | Deliver => &[Identity, Lock, Intent],
+            // Pods that start before the trust is there fail and stay failed for minutes.
+            Patch => &[Grant, Trust, Deliver, Lock, Intent],
+            Rollout => &[Patch, Release],
+            Mint => &[Deliver, Survey],
+            Exchange => &[Mint, Trust, Token],
+            Probe => &[Exchange, Grant, Look],
+            // Undoing goes backwards: what pods use goes when they do not use it any more.
+            Release => &[Lock, Intent],
+            Withdraw | Revoke => &[Release, Rollout, Lock, Intent],
+            Remove => &[Revoke, Lock, Intent],
+            Close => &[Rollout, Patch, Probe, Remove, Revoke, Withdraw, Grant, Trust, Deliver],
+            // The other way round when undoing, which is as long.
+            Unlock => &[Close],
+        }
+    }
+}
+
+/// Sorts the requests of a run. What a PATCH or PUT means depends on what was asked before it.
+pub fn classes(log: &[Entry]) -> Vec<(Class, &Entry)> {
+    let mut order: Vec<&Entry> = log.iter().collect();
+    order.sort_by(|a, b| a.at.cmp(&b.at));
+    let mut sorted = Vec::new();
+    let (mut locked, mut opened, mut patched) = (false, false, false);
+    let undoing = order.iter().any(|entry| entry.kind == Kind::Arm && entry.method == "DELETE");
+    for entry in order {
+        let class = match entry.kind {
+            Kind::Az => Class::Token,
+            Kind::Graph => Class::Locate,
+            Kind::Entra => Class::Exchange,
+            Kind::KeyVault | Kind::Blob | Kind::OpenAi => Class::Probe,
+            Kind::Oidc | Kind::People | Kind::Unknown => continue,
+            Kind::Arm => arm(entry),
+            Kind::Kube => {
+                let class = kube(entry, (locked, opened, patched), undoing);
+                locked |= class == Class::Lock;
+                opened |= class == Class::Intent;
+                patched |= matches!(class, Class::Patch | Class::Release);
+                class
+            }
+        };
+        sorted.push((class, entry));
+    }
+    sorted
+}
+
+fn arm(entry: &Entry) -> Class {
+    let identity = !entry.path.contains("/federatedIdentityCredentials/") && entry.path.contains("/userAssignedIdentities/");
+    match (entry.method.as_str(), identity) {
+        ("PUT" | "PATCH", true) => Class::Identity,
+        ("DELETE", true) => Class::Remove,
+        ("DELETE", _) => Class::Revoke,
+        ("PUT" | "PATCH", _) if entry.path.contains("/federatedIdentityCredentials/") => Class::Trust,
+        ("PUT" | "PATCH", _) => Class::Grant,
+        _ => Class::Look,
+    }
+}
+
+fn kube(entry: &Entry, (locked, opened, patched): (bool, bool, bool), undoing: bool) -> Class {
+    let on = |part: &str| entry.path.contains(part);
+    let rehearsed = entry.query.iter().any(|(name, _)| name == "dryRun");
+    match entry.method.as_str() {
+        "POST" if on("/token") => Class::Mint,
+        "POST" | "PUT" if on("/leases") => Class::Lock,
+        "DELETE" if on("/leases") => Class::Unlock,
+        "POST" | "PUT" if on("/configmaps") && locked && !opened => Class::Intent,
+        "PUT" | "DELETE" if on("/configmaps") => Class::Close,
+        _ if rehearsed => Class::Rehearse,
+        "PATCH" if undoing => Class::Release,
+        "DELETE" => Class::Withdraw,
+        "PATCH" if on("/deployments/") => Class::Patch,
+        "PATCH" | "POST" if opened => Class::Deliver,
+        "GET" if patched && !on("/configmaps") => Class::Rollout,
+        _ => Class::Survey,
+    }
+}
+
+/// The critical path.
+#[derive(Clone, Debug, Default)]
+pub struct Chain {
+    /// What it goes through.
+    pub classes: Vec<Class>,
+    /// What it takes.
+    pub time: Duration,
+}
+
+/// The longest chain by data needs, where each round trip takes `latency` and the rollout `cluster` more.
+pub fn needed(sorted: &[(Class, &Entry)], latency: Duration, cluster: Duration) -> Chain {
+    let mut present: Vec<Class> = sorted.iter().map(|(class, _)| *class).collect();
+    present.sort_unstable();
+    present.dedup();
+    let mut chains: BTreeMap<Class, Chain> = BTreeMap::new();
+    let all: Vec<Chain> = present.iter().map(|class| chain(*class, &present, latency, cluster, &mut chains)).collect();
+    longest(all)
+}
+
+fn chain(class: Class, present: &[Class], latency: Duration, cluster: Duration, known: &mut BTreeMap<Class, Chain>) -> Chain {
+    if let Some(chain) = known.get(&class) {
+        return chain.clone();
+    }
+    let before = class.needs().iter().filter(|need| present.contains(need));
+    let before: Vec<Chain> = before.map(|need| chain(*need, present, latency, cluster, known)).collect();
+    let mut chain = longest(before);
+    chain.classes.push(class);
+    chain.time += latency + if class == Class::Rollout { cluster } else { Duration::ZERO };
+    known.insert(class, chain.clone());
+    chain
+}
+
+fn longest(chains: Vec<Chain>) -> Chain {
+    chains.into_iter().max_by_key(|chain| (chain.time, chain.classes.len())).unwrap_or_default()
+}
+
+/// When a request was under way, from the beginning of the run's first.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    pub start: Duration,
+    pub end: Duration,
+}
+
+/// The requests with their times.
+pub fn spans<'a>(sorted: &[(Class, &'a Entry)]) -> Vec<(Class, &'a Entry, Span)> {
+    let at = |entry: &Entry| entry.at.parse::<jiff::Timestamp>().map_or(0, |at| at.as_microsecond());
+    let first = sorted.iter().map(|(_, entry)| at(entry)).min().unwrap_or_default();
+    sorted
+        .iter()
+        .map(|(class, entry)| {
+            let start = Duration::from_micros(u64::try_from(at(entry) - first).unwrap_or_default());
+            (*class, *entry, Span { start, end: start + Duration::from_micros(entry.micros) })
+        })
+        .collect()
+}
+
+/// The longest chain of requests of which each began after the one before had ended.
+pub fn taken<'a>(spans: &[(Class, &'a Entry, Span)]) -> Vec<(Class, &'a Entry)> {
+    let mut order: Vec<&(Class, &Entry, Span)> = spans.iter().collect();
+    order.sort_by_key(|(_, _, span)| span.end);
+    let mut best: Vec<Vec<(Class, &Entry)>> = Vec::new();
+    for (at, (class, entry, span)) in order.iter().enumerate() {
+        let before = (0..at).filter(|other| order[*other].2.end <= span.start).max_by_key(|other| best[*other].len());
+        let mut chain = before.map(|other| best[other].clone()).unwrap_or_default();
+        chain.push((*class, *entry));
+        best.push(chain);
+    }
+    best.into_iter().max_by_key(Vec::len).unwrap_or_default()
+}
+
+/// What the cluster took for the rollout beyond the round trip of looking: from the answer to the patch to the next thing
+/// that the run did.
+pub fn rollout(spans: &[(Class, &Entry, Span)], latency: Duration) -> Duration {
+    let ends = |wanted: &[Class]| spans.iter().filter(|(class, ..)| wanted.contains(class)).map(|(.., span)| span.end).max();
+    let (Some(patched), Some(watched)) = (ends(&[Class::Patch, Class::Release]), ends(&[Class::Rollout])) else {
+        return Duration::ZERO;
+    };
+    let next = spans.iter().map(|(.., span)| span.start).filter(|start| *start >= watched).min();
+    next.unwrap_or(watched).saturating_sub(patched).saturating_sub(latency)
+}

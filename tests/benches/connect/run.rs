@@ -1,0 +1,97 @@
+//! Runs of the product in a sandbox, measured from outside.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use sandbox::world::World;
+use sandbox::{Entry, Kind, Sandbox};
+
+/// The sandbox's own binary: under other names it is `az` and the product.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_sandbox");
+/// The cluster that has an issuer.
+const CONTEXT: &str = "aks-ready";
+
+/// One run of the product.
+pub struct Run {
+    /// From start to end of the process.
+    pub wall: Duration,
+    /// Largest resident set, KiB.
+    pub peak: u64,
+    /// What it asked.
+    pub log: Vec<Entry>,
+}
+
+impl Run {
+    pub fn count(&self, kinds: &[Kind]) -> usize {
+        self.log.iter().filter(|entry| kinds.contains(&entry.kind)).count()
+    }
+}
+
+/// A fresh world in which every request takes `latency`.
+pub async fn world(latency: Duration) -> anyhow::Result<Sandbox> {
+    let mut world = World { current_context: CONTEXT.into(), ..World::planted() };
+    world.knobs.latency = latency;
+    let sandbox = Sandbox::start(world).await?;
+    for name in ["az", "kubectl-connect"] {
+        sandbox.link(name, Path::new(BINARY))?;
+    }
+    Ok(sandbox)
+}
+
+/// Runs a command line of the product.
+pub async fn product(sandbox: &Sandbox, line: &str) -> anyhow::Result<Run> {
+    sandbox.control().clear_log();
+    let mut command = Command::new(sandbox.bin().join("kubectl-connect"));
+    command.args(line.split(' ')).envs(sandbox.env());
+    let text = line.to_owned();
+    // Off the runtime: the sandbox needs its threads.
+    let (wall, peak) = tokio::task::spawn_blocking(move || timed(&mut command).with_context(|| text)).await??;
+    Ok(Run { wall, peak, log: sandbox.control().log() })
+}
+
+/// Runs a command to its end; its time and the largest resident set that was seen.
+pub fn timed(command: &mut Command) -> anyhow::Result<(Duration, u64)> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let began = Instant::now();
+    let child = command.spawn().context("cannot be started")?;
+    let (pid, over) = (child.id(), AtomicBool::new(false));
+    let (output, wall, peak) = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| watch(pid, &over));
+        let output = child.wait_with_output();
+        let wall = began.elapsed();
+        over.store(true, Ordering::Relaxed);
+        (output, wall, watcher.join().unwrap_or_default())
+    });
+    let output = output?;
+    anyhow::ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    Ok((wall, peak))
+}
+
+/// The kernel keeps the high-water mark, but only as long as the process is there: it is read again and again, and what was
+/// read last counts.
+fn watch(pid: u32, over: &AtomicBool) -> u64 {
+    let mut peak = 0;
+    while !over.load(Ordering::Relaxed) {
+        if let Some(now) = resident(pid) {
+            peak = peak.max(now);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    peak
+}
+
+/// `VmHWM` of a process, KiB.
+pub fn resident(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// The middle one.
+pub fn median<T: Copy + Ord>(values: &mut [T]) -> T {
+    values.sort_unstable();
+    values[values.len() / 2]
+}
