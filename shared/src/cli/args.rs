@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 use super::Frontend;
 use crate::catalogue::{SERVICES, Service};
+use crate::engine::undo::Keep;
 use crate::kube::Flags;
 use crate::model::access::Access;
 use crate::model::request::{ClusterChoice, ConnectRequest, Patch};
@@ -169,6 +170,9 @@ struct Connect {
     /// Limit for everything that is waited for
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "15m", help_heading = "Run")]
     timeout: Duration,
+    /// Undo everything when a step or the proof fails
+    #[arg(long, help_heading = "Run")]
+    atomic: bool,
     /// plan: exit with 2 when something would change
     #[arg(long, hide = true)]
     detailed_exitcode: bool,
@@ -201,6 +205,7 @@ pub(super) struct Run {
     pub dry_run: DryRun,
     pub verify: bool,
     pub detailed_exitcode: bool,
+    pub atomic: bool,
 }
 
 /// Name of one connection.
@@ -221,6 +226,9 @@ struct Delete {
     /// It is no error when there is no such connection
     #[arg(long)]
     ignore_not_found: bool,
+    /// Leave this part as it is, may be repeated; it is nobody's connection then
+    #[arg(long, value_enum, value_name = "PART")]
+    keep: Vec<KeepWhat>,
     /// Only show what would be done
     #[arg(long, value_enum, value_name = "WHERE", default_value = "none")]
     dry_run: DryRun,
@@ -235,6 +243,16 @@ struct Services {
     /// As a table for the documentation
     #[arg(long, hide = true)]
     markdown: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum KeepWhat {
+    /// Everything in Azure
+    Azure,
+    /// The managed identity
+    Identity,
+    /// The workload as it is patched, with its variables and its service account
+    Workload,
 }
 
 /// Flags of listing.
@@ -284,6 +302,9 @@ pub(super) fn command(frontend: Frontend) -> Command {
         .subcommand(One::augment_args(Command::new("show").visible_alias("describe").about("Show one connection")))
         .subcommand(super::verify::command())
         .subcommand(super::doctor::command())
+        .subcommand(super::repair::diff_command())
+        .subcommand(super::repair::command())
+        .subcommands(super::look::commands())
         .subcommand(Delete::augment_args(
             Command::new("delete").visible_alias("rm").about("Undo a connection, exactly what was made for it"),
         ))
@@ -398,7 +419,7 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
         cluster: ClusterChoice { id: c.aks_id, name: c.aks_name, resource_group: c.aks_resource_group },
         timeout: c.timeout,
     };
-    Ok((request, Run { yes: c.yes, dry_run: c.dry_run, verify: c.verify, detailed_exitcode: c.detailed_exitcode }))
+    Ok((request, Run { yes: c.yes, dry_run: c.dry_run, verify: c.verify, detailed_exitcode: c.detailed_exitcode, atomic: c.atomic }))
 }
 
 /// Name of the one connection.
@@ -411,6 +432,7 @@ pub(super) struct Deleting {
     pub connection: String,
     pub yes: bool,
     pub ignore_not_found: bool,
+    pub keep: Vec<Keep>,
     pub dry_run: bool,
     pub timeout: Duration,
 }
@@ -419,7 +441,13 @@ pub(super) struct Deleting {
 pub(super) fn delete(matches: &ArgMatches) -> Result<Deleting> {
     let d: Delete = parse(matches)?;
     let dry_run = d.dry_run != DryRun::None;
-    Ok(Deleting { connection: d.connection, yes: d.yes, ignore_not_found: d.ignore_not_found, dry_run, timeout: d.timeout })
+    let keep = d.keep.iter().map(|k| match k {
+        KeepWhat::Azure => Keep::Azure,
+        KeepWhat::Identity => Keep::Identity,
+        KeepWhat::Workload => Keep::Workload,
+    });
+    let keep = keep.collect();
+    Ok(Deleting { connection: d.connection, yes: d.yes, ignore_not_found: d.ignore_not_found, keep, dry_run, timeout: d.timeout })
 }
 
 /// Whether the table of services is for the documentation.

@@ -6,10 +6,12 @@ use super::args::{self, DryRun};
 use crate::catalogue;
 use crate::engine::carry_out::rehearse;
 use crate::engine::prepare::{Prepared, prepare};
+use crate::engine::undo::undo;
 use crate::engine::verify::{Chain, Check, PROPAGATION, verify};
 use crate::engine::{Session, Stop, ledger, report};
+use crate::kube::Flags;
 use crate::model::{Kind, Problem, Result};
-use crate::plan::record::Record;
+use crate::plan::record::{Phase, Record};
 use crate::ui::Ui;
 
 /// Makes or plans a connection.
@@ -37,10 +39,49 @@ pub(super) async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: 
     if prepared.plan.writes() && !run.yes && !ui.confirm("Apply? [y/N]", "--yes")? {
         return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
     }
-    let mut record = prepared.carry_out(&stop).await?;
+    let fresh = prepared.former.as_ref().is_none_or(|f| f.record.phase == Phase::Applying);
+    if run.atomic && !fresh {
+        return Err(Problem::new(
+            Kind::Usage,
+            "KC1010",
+            format!("connection `{}` exists: --atomic can't undo a change to it", prepared.record.name),
+        )
+        .fix("leave --atomic away"));
+    }
+    let mut record = match prepared.carry_out(&stop).await {
+        Err(problem) if run.atomic && problem.kind() != Kind::Interrupted => return Err(roll_back(ui, &flags, &prepared, problem).await),
+        other => other?,
+    };
     let checks = if run.verify { prove(ui, &session, &prepared, &mut record, request.timeout).await? } else { Vec::new() };
+    if run.atomic && !report::is_success(&checks) {
+        let problem =
+            Problem::new(Kind::Failed, "KC6012", format!("connection `{}` does not work", record.name)).why("a check failed, see above");
+        return Err(roll_back(ui, &flags, &prepared, problem).await);
+    }
     result(ui, &prepared, &record, &checks);
     Ok(u8::from(!report::is_success(&checks)))
+}
+
+/// Undoes everything that the run made; the problem says how that went.
+async fn roll_back(ui: &Ui, flags: &Flags, prepared: &Prepared, problem: Problem) -> Problem {
+    let progress = ui.progress();
+    let (name, namespace) = (&prepared.record.name, &prepared.record.namespace);
+    let undone = async {
+        // A session of its own: what this run read is no longer true.
+        let session = Session::open(flags, &progress.events()).await?;
+        match undo(&session, name, prepared.cx.timeout).await {
+            Ok(undoing) => undoing.carry_out(&Stop::default()).await,
+            // It failed before anything was written down.
+            Err(missing) if missing.code() == "KC1201" => Ok(()),
+            Err(other) => Err(other),
+        }
+    };
+    let undone = undone.await;
+    progress.clear();
+    match undone {
+        Ok(()) => problem.fix("everything that this run made was undone (--atomic)"),
+        Err(second) => problem.fix(format!("undoing it failed as well ({second}): kubectl connect delete {name} -n {namespace}")),
+    }
 }
 
 fn header(ui: &Ui, session: &Session, prepared: &Prepared) {

@@ -16,11 +16,12 @@ pub(super) async fn delete(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, sto
     let flags = args::flags(ui, root)?;
     let progress = ui.progress();
     let session = Session::open(&flags, &progress.events()).await?;
-    let undoing = match undo(&session, &asked.connection, asked.timeout).await {
+    let mut undoing = match undo(&session, &asked.connection, asked.timeout).await {
         Err(problem) if asked.ignore_not_found && problem.code() == "KC1201" => return Ok(0),
         other => other?,
     };
     progress.clear();
+    undoing.keep(&asked.keep);
     if asked.dry_run {
         ui.result(&undoing.plan.to_json(), || ui.plan_text(&undoing.plan), &[]);
         return Ok(0);

@@ -8,7 +8,9 @@ mod delete;
 mod doctor;
 mod explain;
 mod list;
+mod look;
 mod offline;
+mod repair;
 mod show;
 mod verify;
 
@@ -72,6 +74,11 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         "show" => in_runtime(|_| show::show(ui, matches, rest)),
         "doctor" => doctor::doctor(ui, matches, rest),
         "verify" => in_runtime(|_| verify::verify(ui, matches, rest)),
+        "repair" => in_runtime(|stop| repair::repair(ui, matches, rest, stop)),
+        "diff" => in_runtime(|_| repair::diff(ui, matches, rest)),
+        "tree" => in_runtime(|_| look::tree(ui, matches, rest)),
+        "wait" => in_runtime(|_| look::wait(ui, matches, rest)),
+        "events" => in_runtime(|_| look::events(ui, matches, rest)),
         "delete" => in_runtime(|stop| delete::delete(ui, matches, rest, stop)),
         "plan" | "create" => match rest.subcommand() {
             Some((service, args)) => in_runtime(|stop| connect::connect(ui, matches, service, args, word == "plan", stop)),

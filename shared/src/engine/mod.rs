@@ -9,6 +9,7 @@ pub mod ledger;
 mod locate;
 mod preflight;
 pub mod prepare;
+pub mod repair;
 pub mod report;
 mod survey;
 pub mod undo;

@@ -518,7 +518,7 @@ fn record(
     }
 }
 
-fn plan(
+pub(super) fn plan(
     cx: &Cx,
     specs: &[StepSpec],
     examined: &BTreeMap<StepId, Examined>,

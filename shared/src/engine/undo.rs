@@ -28,6 +28,41 @@ pub struct Undoing {
     pub stored: Option<Stored>,
 }
 
+/// A part that stays when a connection is undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Everything in Azure.
+    Azure,
+    /// The managed identity.
+    Identity,
+    /// The workload as it is patched, with what its pods need in the cluster.
+    Workload,
+}
+
+impl Keep {
+    fn covers(self, change: &Change) -> bool {
+        match self {
+            Keep::Azure => change.layer == Layer::Azure,
+            Keep::Identity => change.id == "identity",
+            Keep::Workload => matches!(change.id.as_str(), "workload" | "secret" | "service-account"),
+        }
+    }
+}
+
+impl Undoing {
+    /// Leaves these parts as they are.
+    pub fn keep(&mut self, parts: &[Keep]) {
+        let stays = |change: &mut Change| {
+            if change.writes() && change.id != "record" && parts.iter().any(|p| p.covers(change)) {
+                change.action = Action::NoOp;
+                change.reason = Some("stays, as asked".into());
+            }
+        };
+        self.examined.values_mut().for_each(|found| stays(&mut found.change));
+        self.plan.changes.iter_mut().for_each(stays);
+    }
+}
+
 /// Looks and plans.
 ///
 /// # Errors

@@ -28,7 +28,6 @@ use crate::plan::spec::StepSpec;
 
 pub(crate) use cluster_features::is_busy as cluster_is_busy;
 pub(crate) use role_assignment::assignments_of as role_assignments_of;
-pub(crate) use secret::known_data as known_secret_data;
 pub use workload::patch as workload_patch;
 
 /// api-versions of the types that steps write; those of targets stand in the catalogue.

@@ -56,6 +56,13 @@ impl Step for Secret {
 }
 
 impl Secret {
+    /// Names of variables that the live Secret lacks or has otherwise.
+    pub(crate) async fn differing(&self, cx: &Cx, live: &Value) -> Result<Vec<String>> {
+        let Some(values) = cx.values(&self.variables).await? else { return Ok(Vec::new()) };
+        let wanted = data(&self.variables, &values);
+        Ok(wanted.iter().filter(|(name, value)| live["data"].get(name.as_str()) != Some(value)).map(|(name, _)| name.clone()).collect())
+    }
+
     async fn write(&self, cx: &Cx, how: Apply) -> Result<Value> {
         // What is not known yet stands empty in a rehearsal; when it is written for good, everything is known.
         let values = match cx.values(&self.variables).await? {
@@ -168,17 +175,6 @@ impl Secret {
         };
         Examined { change, goal: Goal::Absent, intent, rights }
     }
-}
-
-/// The part of the Secret's `data` that is no secret: what looking at a connection compares, without asking for a key.
-pub(crate) fn known_data(variables: &[Variable], client_id: &str) -> Map<String, Value> {
-    let known = |part: Part| match part {
-        Part::Text(text) => Some(text),
-        Part::ClientId => Some(client_id.to_owned()),
-        Part::PrincipalId | Part::Key { .. } | Part::Given { .. } => None,
-    };
-    let value = |v: &Variable| v.parts().into_iter().map(known).collect::<Option<String>>();
-    variables.iter().filter_map(|v| Some((v.name.clone(), json!(STANDARD.encode(value(v)?))))).collect()
 }
 
 /// The Secret's `data`: values in base64, ordered by name as the server returns them.

@@ -4,6 +4,7 @@
 
 mod doctor;
 mod planted;
+mod repair;
 #[path = "../cases/support.rs"]
 #[allow(dead_code, reason = "the other cases use what these do not")]
 mod support;

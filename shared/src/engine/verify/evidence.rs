@@ -4,6 +4,7 @@ use futures::future::join_all;
 use serde_json::Value;
 
 use super::super::{Session, locate};
+use super::PROPAGATION;
 use crate::azure::Failure;
 use crate::catalogue::{self, Service};
 use crate::kube::{Cluster, Resource, Workload, WorkloadRef, resources};
@@ -11,7 +12,7 @@ use crate::model::target::Target;
 use crate::model::{ResourceId, Result, TOKEN_EXCHANGE_AUDIENCE};
 use crate::plan::record::Record;
 use crate::plan::spec::StepSpec;
-use crate::steps::{api, role_assignments_of, service_account_client_id};
+use crate::steps::{Cx, KubeReads, api, role_assignments_of, service_account_client_id};
 
 /// The webhook's keys begin with this.
 pub(super) const KEYS: &str = "azure.workload.identity/";
@@ -59,6 +60,7 @@ pub(crate) struct Evidence {
     pub(super) target: Option<Target>,
     pub(super) target_gone: bool,
     pub(super) secret: Option<Option<Value>>,
+    pub(super) secret_differs: Vec<String>,
     pub(super) token: Option<TokenSays>,
     pub(super) issuer_fault: Option<String>,
     pub(super) classes: Vec<(String, Option<Value>)>,
@@ -145,7 +147,9 @@ impl Evidence {
         let workload = self.workload.as_ref();
         let template =
             workload.is_some_and(|w| [w.template(), &w.object].into_iter().any(|o| keyed(o, "labels") || keyed(o, "annotations")));
-        self.record.is_some() || template || self.account.as_ref().is_some_and(|a| keyed(a, "labels") || keyed(a, "annotations"))
+        self.record.as_ref().is_some_and(|r| r.auth.has_identity())
+            || template
+            || self.account.as_ref().is_some_and(|a| keyed(a, "labels") || keyed(a, "annotations"))
     }
 
     /// Facts that remedies are filled in with.
@@ -322,9 +326,7 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
     };
     let target = async {
         match (&evidence.record, evidence.service) {
-            (Some(record), Some(service)) => {
-                Some((record.target.clone(), arm.read(record.target.as_str(), service.api_version, &[]).await))
-            }
+            (Some(record), Some(service)) => Some(locate::read_target(session, service, &record.target).await),
             _ => None,
         }
     };
@@ -337,12 +339,13 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
     evidence.cluster_body = cluster;
     evidence.issuer_fault = issuer;
     (evidence.target, evidence.target_gone) = match target {
-        Some((id, Ok(Some(body)))) => (Some(Target::from_arm(id, &body)), false),
-        Some((_, Ok(None))) => (None, true),
+        Some(Ok(Some(target))) => (Some(target), false),
+        Some(Ok(None)) => (None, true),
         _ => (None, false),
     };
     evidence.identity_hidden = identity.is_err();
     evidence.identity = identity.unwrap_or_default();
+    evidence.secret_differs = secret_differs(session, evidence).await;
     let Some(id) = evidence.identity_id() else { return };
     let principal = evidence.of_identity("principalId").unwrap_or_default().to_owned();
     let scope = evidence.target.as_ref().map(|t| t.id.clone());
@@ -354,6 +357,23 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
     let (credentials, assignments) = tokio::join!(arm.list(&credentials_at, api::MANAGED_IDENTITY, &[]), roles);
     evidence.credentials = credentials.ok();
     evidence.assignments = assignments;
+}
+
+/// Variables that the live Secret lacks or has otherwise.
+async fn secret_differs(session: &Session, evidence: &Evidence) -> Vec<String> {
+    let (Some(record), Some(Some(live))) = (&evidence.record, &evidence.secret) else { return Vec::new() };
+    let Some(secret) = record.steps.iter().find_map(|s| match s {
+        StepSpec::Secret(s) => Some(s),
+        _ => None,
+    }) else {
+        return Vec::new();
+    };
+    let (name, namespace, tenant) = (record.name.clone(), record.namespace.clone(), record.tenant.clone());
+    let arm = session.arm.with_tenant(&record.tenant);
+    let cx = Cx::new(arm, session.kube.clone(), session.events.clone(), name, namespace, tenant, vec![], PROPAGATION, KubeReads::default());
+    cx.outputs.learn(|known| known.client_id = evidence.of_identity("clientId").map(str::to_owned).or_else(|| record.client_id.clone()));
+    // What can't be compared (values that only the user knows) is no difference.
+    secret.differing(&cx, live).await.unwrap_or_default()
 }
 
 /// The identity of the record, else the one that the service account's annotation means in whatever way.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Chain, Check, PROPAGATION, Refusal};
 use crate::azure::{Arm, Exchange, Probe, Token};
+use crate::engine::prepare;
 use crate::kube::Cluster;
 use crate::model::{Event, Events, Kind, Problem, Result, TOKEN_EXCHANGE_AUDIENCE};
 use crate::plan::change::Goal;
@@ -98,7 +99,7 @@ async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, t
         return Ok(succeeded("KC5003", text, format!("nothing to look at: {}", chain.service.ungranted)));
     }
     let cx = context(kube, arm, events, record);
-    let examined = crate::engine::prepare::examine(&cx, &wanted, Goal::Present, &record.receipts).await?;
+    let examined = prepare::examine(&cx, &wanted, Goal::Present, &record.receipts).await?;
     let missing = examined.values().find(|e| e.change.writes());
     Ok(match missing {
         None => succeeded("KC5003", text, "in place".into()),

@@ -16,8 +16,7 @@ pub(super) fn judge(e: &Evidence) -> Vec<Check> {
     }
     let Some(target) = &e.target else { return vec![Check::skipped("KC5701", GROUP, "the target", "it can't be read")] };
     let mut checks = Vec::new();
-    let auth = e.record.as_ref().map_or(crate::model::auth::Auth::WorkloadIdentity, |r| r.auth);
-    if let Some(refusal) = (service.refusal)(target, auth) {
+    if let Some(refusal) = (service.refusal)(target, e.record.as_ref().map(|r| r.auth).unwrap_or_default()) {
         checks.push(found("KC5705", refusal.what, refusal.why, &[("fix", &refusal.fix)]));
     }
     let links = endpoints(&target.properties);
@@ -27,7 +26,7 @@ pub(super) fn judge(e: &Evidence) -> Vec<Check> {
     let closed = is_closed(&target.properties);
     let approved = links.iter().any(|(_, state)| state == "Approved");
     if closed && links.is_empty() {
-        let link = service.private_link.ok().and_then(|links| links.first());
+        let link = service.private_link.ok().and_then(<[_]>::first);
         let subnet =
             e.cluster_body.as_ref().and_then(|c| c["properties"]["agentPoolProfiles"][0]["vnetSubnetID"].as_str().map(str::to_owned));
         let mut facts = e.facts().with("group", target.id.resource_group()).with("scope", target.id.as_str());
@@ -70,7 +69,7 @@ fn endpoints(properties: &Value) -> Vec<(String, String)> {
 pub(super) fn refused(check: &Check, e: &Evidence) -> Option<Check> {
     let (Some(target), Some(service)) = (&e.target, e.service) else { return None };
     let seen = check.message.clone().unwrap_or_default();
-    let url = (service.probe)(target, &crate::model::Cloud::public()).map(|probe| probe.url).unwrap_or_default();
+    let url = (service.probe)(target, &crate::model::Cloud::public()).map(|p| p.url).unwrap_or_default();
     let host = url.split('/').nth(2).unwrap_or_default().to_owned();
     let private = endpoints(&target.properties).iter().any(|(_, state)| state == "Approved");
     let facts = e.facts().with("host", &host);

@@ -102,16 +102,13 @@ fn variables(e: &Evidence) -> Vec<Check> {
     let mut checks = vec![match &e.secret {
         None => Check::skipped("KC5500", "variables", format!("secret {}", secret.name), "you may not read it"),
         Some(None) => found("KC5500", format!("no secret {}", secret.name), "it exists", &facts.pairs()),
-        Some(Some(live)) => {
-            let wanted = crate::steps::known_secret_data(&secret.variables, record.client_id.as_deref().unwrap_or_default());
-            let live = live["data"].as_object().cloned().unwrap_or_default();
-            let odd: Vec<&str> = wanted.iter().filter(|(k, v)| live.get(*k) != Some(v)).map(|(k, _)| k.as_str()).collect();
-            if odd.is_empty() {
-                Check::ok("KC5501", "variables", format!("secret {}", secret.name), wanted.keys().cloned().collect::<Vec<_>>().join(", "))
-            } else {
-                // Names only: a value may be secret.
-                found("KC5501", format!("{} missing or changed", odd.join(", ")), "as the connection says", &facts.pairs())
-            }
+        Some(Some(_)) if e.secret_differs.is_empty() => {
+            let names: Vec<&str> = secret.variables.iter().map(|v| v.name.as_str()).collect();
+            Check::ok("KC5501", "variables", format!("secret {}", secret.name), names.join(", "))
+        }
+        // Names only: a value may be secret.
+        Some(Some(_)) => {
+            found("KC5501", format!("{} missing or changed", e.secret_differs.join(", ")), "as the connection says", &facts.pairs())
         }
     }];
     let step = record.steps.iter().find_map(|s| match s {
