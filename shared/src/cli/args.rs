@@ -16,7 +16,8 @@ use crate::model::variable::Client;
 use crate::model::{Kind, Problem, Result};
 use crate::ui::{Colour, Format, Ui};
 
-/// kubectl's connection flags and the flags of every command.
+// kubectl's connection flags and the flags of every command. (No doc comments on these structs: clap would make them the
+// help of the commands.)
 #[derive(Args, Debug)]
 struct Global {
     /// The namespace; the context's if not given
@@ -106,7 +107,7 @@ enum ColorWhen {
     Never,
 }
 
-/// Flags of making a connection.
+// Flags of making a connection.
 #[derive(Args, Debug)]
 struct Connect {
     /// Name or resource id
@@ -199,14 +200,14 @@ pub(super) struct Run {
     pub detailed_exitcode: bool,
 }
 
-/// Name of one connection.
+// Name of one connection.
 #[derive(Args, Debug)]
 struct One {
     /// Name of the connection
     connection: String,
 }
 
-/// Flags of deleting.
+// Flags of deleting.
 #[derive(Args, Debug)]
 struct Delete {
     /// Name of the connection
@@ -225,7 +226,7 @@ struct Delete {
     timeout: Duration,
 }
 
-/// Flags of listing.
+// Flags of listing.
 #[derive(Args, Debug)]
 struct List {
     /// Connections of all namespaces
@@ -259,6 +260,7 @@ pub(super) fn command(frontend: Frontend) -> Command {
         .arg_required_else_help(true)
         .subcommand_value_name("SERVICE|VERB")
         .subcommand_help_heading("Services and verbs");
+    let root = if frontend == Frontend::Az { super::az::with_cluster_choice(root) } else { root };
     let root = SERVICES.iter().fold(Global::augment_args(root), |root, service| root.subcommand(connect_to(service)));
     let nested = |name: &'static str, about: &'static str| {
         let command =
@@ -305,7 +307,7 @@ pub(super) fn ui(matches: &ArgMatches) -> Ui {
         Some(Output::Yaml) => Format::Yaml,
         Some(Output::Name) => Format::Name,
     };
-    Ui { format, quiet: global.quiet, verbosity: global.v, no_headers: global.no_headers, no_input: global.no_input }
+    Ui { format, quiet: global.quiet, verbosity: global.v, no_headers: global.no_headers, no_input: global.no_input, ..Ui::default() }
 }
 
 /// The cluster connection that the flags name.
@@ -330,6 +332,7 @@ pub(super) fn flags(ui: &Ui, matches: &ArgMatches) -> Result<Flags> {
         as_user_extra: g.as_user_extra,
         request_timeout: g.request_timeout,
         interactive: ui.is_interactive(),
+        source: Some(super::az::source(matches)),
     })
 }
 

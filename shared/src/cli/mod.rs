@@ -1,10 +1,12 @@
 //! From argv to a request, and from an outcome to an exit code.
 
 mod args;
+mod az;
 mod connect;
 mod delete;
 mod list;
 mod offline;
+mod schema;
 mod show;
 mod verify;
 
@@ -13,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
+use crate::azure;
 use crate::engine::Stop;
 use crate::model::{Kind, Problem, Result};
 use crate::ui::Ui;
@@ -38,6 +41,12 @@ impl Frontend {
 
 /// Runs a command line, prints what is to be printed, and says how it ended.
 pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    if argv.get(1).is_some_and(|word| word == schema::WORD) {
+        return schema::print();
+    }
+    // The thin extension starts whichever of the two programs it finds.
+    let frontend = if azure::is_handed_over() { Frontend::Az } else { frontend };
     let matches = match args::command(frontend).try_get_matches_from(argv) {
         Ok(matches) => matches,
         Err(error) => {
@@ -45,7 +54,8 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let ui = args::ui(&matches);
+    let mut ui = args::ui(&matches);
+    ui.errors_for_programs_only = azure::is_handed_over();
     ui.log();
     match dispatch(frontend, &ui, &matches) {
         Ok(code) => ExitCode::from(code),

@@ -1,6 +1,7 @@
 //! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
 
 pub mod carry_out;
+pub mod credentials;
 mod lease;
 pub mod ledger;
 mod locate;

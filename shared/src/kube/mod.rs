@@ -16,6 +16,7 @@ mod proxy;
 pub mod resources;
 pub mod rollout;
 mod signin;
+mod source;
 pub mod workload;
 
 pub use access::{Access, Allowed, Minted};
@@ -26,6 +27,7 @@ pub use flags::Flags;
 pub use gitops::{GitOps, ManagedBy};
 pub use holder::{holder, is_dead};
 pub use resources::Resource;
+pub use source::Source;
 pub use workload::{Workload, WorkloadKind, WorkloadRef, wrap_template};
 
 #[cfg(test)]

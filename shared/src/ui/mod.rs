@@ -39,6 +39,8 @@ pub struct Ui {
     pub no_headers: bool,
     /// Never ask.
     pub no_input: bool,
+    /// Errors go to stdout as JSON and nowhere else: az's extension tells them in az's way.
+    pub errors_for_programs_only: bool,
 }
 
 impl Ui {
@@ -99,8 +101,10 @@ impl Ui {
 
     /// Shows an error: what, why, what to do, code and request ids.
     pub fn problem(&self, problem: &Problem) {
-        let _ = write!(anstream::stderr(), "{}", problem::render(problem, self.verbosity >= 4));
-        if matches!(self.format, Format::Json) {
+        if !self.errors_for_programs_only {
+            let _ = write!(anstream::stderr(), "{}", problem::render(problem, self.verbosity >= 4));
+        }
+        if self.errors_for_programs_only || matches!(self.format, Format::Json) {
             // Scripts that asked for JSON get the error in the same form.
             output::print_json(&problem::to_json(problem));
         }
