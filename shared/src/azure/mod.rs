@@ -13,6 +13,7 @@ mod handed_over;
 mod http;
 mod mask;
 mod memo;
+pub mod names;
 mod operation;
 pub mod profile;
 mod request;

@@ -71,9 +71,12 @@ struct Global {
     /// Limit for one request to the API server, like 30s; 0 for none
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, help_heading = "Cluster", hide_short_help = true)]
     request_timeout: Option<Duration>,
-    /// Form of the result
-    #[arg(short, long, global = true, value_enum, value_name = "FORM", help_heading = "Output")]
-    output: Option<Output>,
+    /// Form of the result: wide, json, yaml, name, jsonpath=TEMPLATE, custom-columns=HEAD:.path,…
+    #[arg(short, long, global = true, value_parser = super::output::parse, value_name = "FORM", help_heading = "Output")]
+    output: Option<Format>,
+    /// How progress is told on stderr: live on a terminal, in plain lines, or as one JSON object a line
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "FORM", help_heading = "Output", hide_short_help = true)]
+    progress: super::output::Progress,
     /// No column heads
     #[arg(long, global = true, help_heading = "Output", hide_short_help = true)]
     no_headers: bool,
@@ -90,14 +93,6 @@ struct Global {
     #[arg(long, global = true, env = "KUBECTL_CONNECT_NO_INPUT", value_parser = clap::builder::FalseyValueParser::new(),
         action = clap::ArgAction::SetTrue, hide_env = true, help_heading = "Output", hide_short_help = true)]
     no_input: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
-    Wide,
-    Json,
-    Yaml,
-    Name,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -277,6 +272,7 @@ pub(super) fn command(frontend: Frontend) -> Command {
         ))
         .subcommand(Command::new("services").about("List the services"))
         .subcommand(Command::new("version").about("Show the version"))
+        .subcommand(super::completion::command())
 }
 
 fn connect_to(service: &Service) -> Command {
@@ -300,14 +296,17 @@ pub(super) fn ui(matches: &ArgMatches) -> Ui {
         ColorWhen::Always => Colour::Always,
         ColorWhen::Never => Colour::Never,
     });
-    let format = match global.output {
-        None => Format::Table,
-        Some(Output::Wide) => Format::Wide,
-        Some(Output::Json) => Format::Json,
-        Some(Output::Yaml) => Format::Yaml,
-        Some(Output::Name) => Format::Name,
-    };
-    Ui { format, quiet: global.quiet, verbosity: global.v, no_headers: global.no_headers, no_input: global.no_input, ..Ui::default() }
+    let format = global.output.unwrap_or_default();
+    let progress = global.progress.into();
+    Ui {
+        format,
+        quiet: global.quiet,
+        verbosity: global.v,
+        no_headers: global.no_headers,
+        no_input: global.no_input,
+        progress,
+        ..Ui::default()
+    }
 }
 
 /// The cluster connection that the flags name.

@@ -2,10 +2,13 @@
 
 mod args;
 mod az;
+mod complete;
+mod completion;
 mod connect;
 mod delete;
 mod list;
 mod offline;
+mod output;
 mod schema;
 mod show;
 mod verify;
@@ -39,9 +42,22 @@ impl Frontend {
     }
 }
 
+/// The command line as a value.
+pub fn command(frontend: Frontend) -> clap::Command {
+    args::command(frontend)
+}
+
+/// The completion scripts, by the file names that shells expect.
+pub fn completion_scripts() -> Vec<(&'static str, String)> {
+    completion::FILES.iter().map(|(shell, file)| (*file, completion::script(*shell))).collect()
+}
+
 /// Runs a command line, prints what is to be printed, and says how it ended.
 pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     let argv: Vec<OsString> = argv.into_iter().collect();
+    if complete::is_asked(argv.first()) {
+        return complete::answer(argv.get(1..).unwrap_or_default());
+    }
     if argv.get(1).is_some_and(|word| word == schema::WORD) {
         return schema::print();
     }
@@ -73,6 +89,7 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
     match word {
         "services" => Ok(offline::services(ui)),
         "version" => Ok(offline::version(ui, frontend)),
+        "completion" => completion::run(ui, rest),
         "list" => in_runtime(|_| list::list(ui, matches, rest)),
         "show" => in_runtime(|_| show::show(ui, matches, rest)),
         "verify" => in_runtime(|_| verify::verify(ui, matches, rest)),

@@ -5,6 +5,7 @@ pub mod credentials;
 mod lease;
 pub mod ledger;
 mod locate;
+pub mod offers;
 mod preflight;
 pub mod prepare;
 pub mod report;

@@ -50,6 +50,15 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Option<Kubeconfig>> {
     Ok(merged)
 }
 
+/// Names of the contexts that the flags' kubeconfig holds.
+///
+/// # Errors
+/// A file is there but can't be read.
+pub fn contexts(flags: &Flags) -> Result<Vec<String>> {
+    let config = read(&paths(flags))?.unwrap_or_default();
+    Ok(config.contexts.into_iter().map(|context| context.name).collect())
+}
+
 /// Reads a kubeconfig that was never a file.
 pub(crate) fn parse(text: &SecretString) -> Result<Kubeconfig> {
     // The error quotes the source, tokens included.
