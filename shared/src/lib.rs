@@ -15,6 +15,16 @@ use std::process::ExitCode;
 
 pub use cli::Frontend;
 
+/// The command line as a value: for man pages and documents, which are made from it.
+pub fn command_line(frontend: Frontend) -> clap::Command {
+    cli::command(frontend)
+}
+
+/// The completion scripts, by the file names that shells expect.
+pub fn completion_scripts() -> Vec<(&'static str, String)> {
+    cli::completion_scripts()
+}
+
 /// Runs the command line of this process: the whole `main` of both binaries.
 pub fn main_with(frontend: Frontend) -> ExitCode {
     // One provider for the whole process; without it rustls panics at the first connection. It is there already only

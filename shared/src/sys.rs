@@ -37,18 +37,25 @@ pub fn process_is_alive(pid: u32) -> Option<bool> {
     proc.join("self").exists().then(|| proc.join(pid.to_string()).exists())
 }
 
+/// The variables by which the az extension hands its session over: where to ask for tokens, the key for this run, and the
+/// subscription that is in force. No process that we start inherits them.
+pub const HANDED_OVER: [&str; 3] = ["AZ_CONNECT_TOKEN_ENDPOINT", "AZ_CONNECT_TOKEN_KEY", "AZ_CONNECT_SUBSCRIPTION"];
+
+/// A process to be started, without what was meant for this one alone.
+pub fn child(program: impl AsRef<std::ffi::OsStr>) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(program);
+    for name in HANDED_OVER {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Runs a program to its end with no input, killed when `limit` is over or the caller goes away.
 ///
 /// # Errors
 /// `NotFound` where the program is missing, `TimedOut` when the limit is over, otherwise what the system says.
 pub async fn run(program: &std::ffi::OsStr, args: &[&std::ffi::OsStr], limit: Duration) -> std::io::Result<Output> {
-    let child = tokio::process::Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
+    let child = child(program).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
     match tokio::time::timeout(limit, child.wait_with_output()).await {
         Ok(output) => output,
         Err(_) => Err(std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs()))),

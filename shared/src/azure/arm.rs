@@ -213,6 +213,15 @@ impl Arm {
         Ok(self.write(Method::POST, path, api_version, Some(body).filter(|b| !b.is_null()), None).await?.body)
     }
 
+    /// Calls an action that only reads (`…/listClusterUserCredential`). Its answer is not kept: it may be secret.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn action(&self, path: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Value, Failure> {
+        let reply = self.ask(Method::POST, self.url(path, api_version, query)?, Payload::Nothing, None, true).await?;
+        self.accepted(&reply)?.json()
+    }
+
     /// Deletes a resource and waits until it is gone. Whether it existed.
     ///
     /// # Errors

@@ -47,9 +47,20 @@ impl Profile {
         let dir = sys::var("AZURE_CONFIG_DIR").map(PathBuf::from).or_else(|| sys::home().map(|home| home.join(".azure")));
         // knack reads AZURE_<SECTION>_<KEY> before the file.
         let chosen = sys::var("AZURE_CLOUD_NAME");
-        match dir {
-            Some(dir) => Self::from_dir(&dir, chosen.as_deref()),
-            None => Self::from_texts(chosen.as_deref(), None, None, None),
+        let mut profile = match dir {
+            Some(dir) => Self::from_dir(&dir, chosen.as_deref())?,
+            None => Self::from_texts(chosen.as_deref(), None, None, None)?,
+        };
+        if let Some(subscription) = super::handed_over::subscription() {
+            profile.choose(&subscription);
+        }
+        Ok(profile)
+    }
+
+    /// Makes a subscription the active one, as `--subscription` of az does for one command.
+    fn choose(&mut self, id: &str) {
+        for subscription in &mut self.subscriptions {
+            subscription.is_default = subscription.id.eq_ignore_ascii_case(id);
         }
     }
 

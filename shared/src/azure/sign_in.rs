@@ -17,6 +17,7 @@ use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::handed_over::Endpoint;
 use super::mask;
 use crate::model::{Kind, Problem, Result};
 use crate::sys;
@@ -70,6 +71,8 @@ type Key = (Option<String>, String);
 /// The sign-in of az. One per run; share it.
 pub struct SignIn {
     executor: Arc<dyn Executor>,
+    /// Where the az extension gives tokens, when it was the one that started us: then az is not started at all.
+    endpoint: Option<Endpoint>,
     starts: Arc<AtomicUsize>,
     held: Mutex<Held>,
 }
@@ -82,25 +85,30 @@ struct Held {
 
 /// A problem that can be told more than once.
 #[derive(Clone, Debug)]
-struct Refusal {
-    kind: Kind,
-    code: &'static str,
-    what: String,
-    why: Option<String>,
-    fix: String,
+pub(super) struct Refusal {
+    pub(super) kind: Kind,
+    pub(super) code: &'static str,
+    pub(super) what: String,
+    pub(super) why: Option<String>,
+    pub(super) fix: String,
 }
 
 impl SignIn {
-    /// The sign-in that `az` on PATH keeps. Starts nothing yet.
+    /// The sign-in that the az extension hands over, or else the one that `az` on PATH keeps. Starts nothing yet.
     #[allow(clippy::new_ret_no_self, reason = "always shared")]
     pub fn new() -> Arc<SignIn> {
-        Self::with_executor(Arc::new(AzProcess))
+        Self::from(Arc::new(AzProcess), Endpoint::from_environment())
     }
 
+    #[cfg(test)]
     pub(crate) fn with_executor(executor: Arc<dyn Executor>) -> Arc<SignIn> {
+        Self::from(executor, None)
+    }
+
+    pub(super) fn from(executor: Arc<dyn Executor>, endpoint: Option<Endpoint>) -> Arc<SignIn> {
         let starts = Arc::new(AtomicUsize::new(0));
         let executor = Arc::new(Counted { inner: executor, starts: starts.clone() });
-        Arc::new(SignIn { executor, starts, held: Mutex::default() })
+        Arc::new(SignIn { executor, endpoint, starts, held: Mutex::default() })
     }
 
     /// How often az was started in this run.
@@ -165,6 +173,9 @@ impl SignIn {
     }
 
     async fn ask(&self, tenant: Option<&str>, scope: &str) -> std::result::Result<Token, Refusal> {
+        if let Some(endpoint) = &self.endpoint {
+            return endpoint.token(tenant, scope).await;
+        }
         let explain = |e: azure_core::Error| refusal(&e.to_string(), tenant, scope);
         // Tenant only: with a subscription besides it az fails ("Please specify only one of subscription and tenant").
         let options =

@@ -17,7 +17,8 @@ use crate::model::variable::Client;
 use crate::model::{Kind, Problem, Result};
 use crate::ui::{Colour, Format, Ui};
 
-/// kubectl's connection flags and the flags of every command.
+// kubectl's connection flags and the flags of every command. (No doc comments on these structs: clap would make them the
+// help of the commands.)
 #[derive(Args, Debug)]
 struct Global {
     /// The namespace; the context's if not given
@@ -71,9 +72,12 @@ struct Global {
     /// Limit for one request to the API server, like 30s; 0 for none
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, help_heading = "Cluster", hide_short_help = true)]
     request_timeout: Option<Duration>,
-    /// Form of the result
-    #[arg(short, long, global = true, value_enum, value_name = "FORM", help_heading = "Output")]
-    output: Option<Output>,
+    /// Form of the result: wide, json, yaml, name, jsonpath=TEMPLATE, custom-columns=HEAD:.path,…
+    #[arg(short, long, global = true, value_parser = super::output::parse, value_name = "FORM", help_heading = "Output")]
+    output: Option<Format>,
+    /// How progress is told on stderr: live on a terminal, in plain lines, or as one JSON object a line
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "FORM", help_heading = "Output", hide_short_help = true)]
+    progress: super::output::Progress,
     /// No column heads
     #[arg(long, global = true, help_heading = "Output", hide_short_help = true)]
     no_headers: bool,
@@ -93,23 +97,13 @@ struct Global {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
-    Wide,
-    Json,
-    Yaml,
-    Name,
-    /// Problems only (verify, doctor)
-    Short,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 enum ColorWhen {
     Auto,
     Always,
     Never,
 }
 
-/// Flags of making a connection.
+// Flags of making a connection.
 #[derive(Args, Debug)]
 struct Connect {
     /// Name or resource id
@@ -208,14 +202,14 @@ pub(super) struct Run {
     pub atomic: bool,
 }
 
-/// Name of one connection.
+// Name of one connection.
 #[derive(Args, Debug)]
 struct One {
     /// Name of the connection
     connection: String,
 }
 
-/// Flags of deleting.
+// Flags of deleting.
 #[derive(Args, Debug)]
 struct Delete {
     /// Name of the connection
@@ -237,7 +231,7 @@ struct Delete {
     timeout: Duration,
 }
 
-/// Flags of the table of services.
+// Flags of the table of services.
 #[derive(Args, Debug)]
 struct Services {
     /// As a table for the documentation
@@ -255,7 +249,7 @@ enum KeepWhat {
     Workload,
 }
 
-/// Flags of listing.
+// Flags of listing.
 #[derive(Args, Debug)]
 struct List {
     /// Connections of all namespaces
@@ -289,6 +283,7 @@ pub(super) fn command(frontend: Frontend) -> Command {
         .arg_required_else_help(true)
         .subcommand_value_name("SERVICE|VERB")
         .subcommand_help_heading("Services and verbs");
+    let root = if frontend == Frontend::Az { super::az::with_cluster_choice(root) } else { root };
     let root = SERVICES.iter().fold(Global::augment_args(root), |root, service| root.subcommand(connect_to(service)));
     let nested = |name: &'static str, about: &'static str| {
         let command =
@@ -313,6 +308,7 @@ pub(super) fn command(frontend: Frontend) -> Command {
             Command::new("explain").about("Show what a connection would bring, without asking anybody"),
         ))
         .subcommand(Command::new("version").about("Show the version"))
+        .subcommand(super::completion::command())
 }
 
 fn connect_to(service: &Service) -> Command {
@@ -341,15 +337,17 @@ pub(super) fn ui(matches: &ArgMatches) -> Ui {
         ColorWhen::Always => Colour::Always,
         ColorWhen::Never => Colour::Never,
     });
-    let format = match global.output {
-        None => Format::Table,
-        Some(Output::Wide) => Format::Wide,
-        Some(Output::Json) => Format::Json,
-        Some(Output::Yaml) => Format::Yaml,
-        Some(Output::Name) => Format::Name,
-        Some(Output::Short) => Format::Short,
-    };
-    Ui { format, quiet: global.quiet, verbosity: global.v, no_headers: global.no_headers, no_input: global.no_input }
+    let format = global.output.unwrap_or_default();
+    let progress = global.progress.into();
+    Ui {
+        format,
+        quiet: global.quiet,
+        verbosity: global.v,
+        no_headers: global.no_headers,
+        no_input: global.no_input,
+        progress,
+        ..Ui::default()
+    }
 }
 
 /// The cluster connection that the flags name.
@@ -374,6 +372,7 @@ pub(super) fn flags(ui: &Ui, matches: &ArgMatches) -> Result<Flags> {
         as_user_extra: g.as_user_extra,
         request_timeout: g.request_timeout,
         interactive: ui.is_interactive(),
+        source: Some(super::az::source(matches)),
     })
 }
 

@@ -2,7 +2,10 @@
 
 mod args;
 mod auth_args;
+mod az;
 mod checks;
+mod complete;
+mod completion;
 mod connect;
 mod delete;
 mod doctor;
@@ -10,7 +13,9 @@ mod explain;
 mod list;
 mod look;
 mod offline;
+mod output;
 mod repair;
+mod schema;
 mod show;
 mod verify;
 
@@ -19,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
+use crate::azure;
 use crate::engine::Stop;
 use crate::model::{Kind, Problem, Result};
 use crate::ui::Ui;
@@ -42,8 +48,27 @@ impl Frontend {
     }
 }
 
+/// The command line as a value.
+pub fn command(frontend: Frontend) -> clap::Command {
+    args::command(frontend)
+}
+
+/// The completion scripts, by the file names that shells expect.
+pub fn completion_scripts() -> Vec<(&'static str, String)> {
+    completion::FILES.iter().map(|(shell, file)| (*file, completion::script(*shell))).collect()
+}
+
 /// Runs a command line, prints what is to be printed, and says how it ended.
 pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    if complete::is_asked(argv.first()) {
+        return complete::answer(argv.get(1..).unwrap_or_default());
+    }
+    if argv.get(1).is_some_and(|word| word == schema::WORD) {
+        return schema::print();
+    }
+    // The thin extension starts whichever of the two programs it finds.
+    let frontend = if azure::is_handed_over() { Frontend::Az } else { frontend };
     let matches = match args::command(frontend).try_get_matches_from(argv) {
         Ok(matches) => matches,
         Err(error) => {
@@ -51,7 +76,8 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let ui = args::ui(&matches);
+    let mut ui = args::ui(&matches);
+    ui.errors_for_programs_only = azure::is_handed_over();
     ui.log();
     match dispatch(frontend, &ui, &matches) {
         Ok(code) => ExitCode::from(code),
@@ -70,6 +96,7 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         "services" => Ok(offline::services(ui, args::markdown(rest))),
         "explain" => explain::explain(ui, rest),
         "version" => Ok(offline::version(ui, frontend)),
+        "completion" => completion::run(ui, rest),
         "list" => in_runtime(|_| list::list(ui, matches, rest)),
         "show" => in_runtime(|_| show::show(ui, matches, rest)),
         "doctor" => doctor::doctor(ui, matches, rest),

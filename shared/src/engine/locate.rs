@@ -12,7 +12,7 @@ use crate::model::{Kind, Problem, ResourceId, Result};
 use crate::plan::record::Record;
 use crate::steps::api;
 
-const CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
+pub(super) const CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
 const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 
 /// What the names in the request lead to.

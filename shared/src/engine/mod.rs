@@ -2,11 +2,13 @@
 
 pub mod carry_out;
 mod choose;
+pub mod credentials;
 pub mod doctor;
 pub mod findings;
 mod lease;
 pub mod ledger;
 mod locate;
+pub mod offers;
 mod preflight;
 pub mod prepare;
 pub mod repair;

@@ -16,6 +16,7 @@ use super::flags::Flags;
 use super::kubeconfig::{self, Chosen};
 use super::proxy;
 use super::signin::SignIn;
+use super::source;
 use crate::model::{Events, Kind, Problem, Result};
 
 /// How long connecting may take: proxy, TCP and TLS together.
@@ -61,6 +62,9 @@ impl Cluster {
     /// # Errors
     /// Says what is missing or wrong in kubeconfig, flags, files or sign-in, and what to do about it.
     pub async fn connect(flags: &Flags, events: &Events) -> Result<Cluster> {
+        if let Some(text) = source::kubeconfig(flags).await? {
+            return Self::to(kubeconfig::choose(&kubeconfig::parse(&text)?, flags)?, flags, events).await;
+        }
         let paths = kubeconfig::paths(flags);
         let config = match kubeconfig::read(&paths)? {
             Some(config) => config,
@@ -91,7 +95,10 @@ impl Cluster {
         config.headers.extend(HeaderValue::try_from(agent()).map(|agent| (USER_AGENT, agent)));
         let wants_cluster = chosen.user.exec.as_ref().is_some_and(|exec| exec.provide_cluster_info);
         let cluster_info = if wants_cluster { ExecAuthCluster::try_from(&chosen.cluster).ok() } else { None };
-        let sign_in = SignIn::take(&mut chosen.user, cluster_info, flags.interactive, events).await?;
+        let sign_in = match source::instead_of_plugin(&mut chosen.user, flags).await? {
+            Some(sign_in) => sign_in,
+            None => SignIn::take(&mut chosen.user, cluster_info, flags.interactive, events).await?,
+        };
         check_certificate_files(&chosen)?;
         check_impersonation(&chosen)?;
         config.auth_info = chosen.user;

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 
 use crate::model::{Event, Events, Kind, Problem, Result};
+use crate::sys;
 
 /// How long a plugin may take when nobody is asked.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -170,7 +171,7 @@ fn command_for(exec: &ExecConfig, command: &str, cluster: Option<ExecAuthCluster
     if let Some(cluster) = cluster.filter(|_| exec.provide_cluster_info) {
         info["spec"]["cluster"] = serde_json::to_value(cluster).unwrap_or_default();
     }
-    let mut process = tokio::process::Command::new(command);
+    let mut process = sys::child(command);
     process
         .args(exec.args.iter().flatten())
         .env("KUBERNETES_EXEC_INFO", info.to_string())

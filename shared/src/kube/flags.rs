@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// kubectl's connection flags. Nothing is set by default: the kubeconfig decides.
@@ -43,6 +44,8 @@ pub struct Flags {
     pub request_timeout: Option<Duration>,
     /// Whether a person sits there whom a sign-in plugin may ask.
     pub interactive: bool,
+    /// Who knows more about clusters and their tokens than the kubeconfig does.
+    pub source: Option<Arc<dyn super::Source>>,
 }
 
 impl fmt::Debug for Flags {

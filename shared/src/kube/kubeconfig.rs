@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use kube::config::{AuthInfo, Cluster as ClusterEntry, Context, Kubeconfig, KubeconfigError};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::flags::Flags;
 use crate::model::{Kind, Problem, Result};
@@ -48,6 +48,22 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Option<Kubeconfig>> {
         });
     }
     Ok(merged)
+}
+
+/// Names of the contexts that the flags' kubeconfig holds.
+///
+/// # Errors
+/// A file is there but can't be read.
+pub fn contexts(flags: &Flags) -> Result<Vec<String>> {
+    let config = read(&paths(flags))?.unwrap_or_default();
+    Ok(config.contexts.into_iter().map(|context| context.name).collect())
+}
+
+/// Reads a kubeconfig that was never a file.
+pub(crate) fn parse(text: &SecretString) -> Result<Kubeconfig> {
+    // The error quotes the source, tokens included.
+    Kubeconfig::from_yaml(text.expose_secret())
+        .map_err(|_| Problem::new(Kind::Failed, "KC3003", "the credentials that Azure gave for the cluster are not a kubeconfig"))
 }
 
 /// Nothing to read: says what was looked for.

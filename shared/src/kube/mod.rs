@@ -17,16 +17,20 @@ mod proxy;
 pub mod resources;
 pub mod rollout;
 mod signin;
+mod source;
 pub mod workload;
 
 pub use access::{Access, Allowed, Minted};
 pub use cluster::{Apply, FIELD_MANAGER, Only, Watched};
 pub use connect::Cluster;
+
 pub use error::{Cause, Failure, Status, Why};
 pub use flags::Flags;
 pub use gitops::{GitOps, ManagedBy};
 pub use holder::{holder, is_dead};
+pub use kubeconfig::contexts;
 pub use resources::Resource;
+pub use source::Source;
 pub use workload::{Workload, WorkloadKind, WorkloadRef, wrap_template};
 
 #[cfg(test)]

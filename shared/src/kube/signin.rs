@@ -12,6 +12,7 @@ use kube::config::{AuthInfo, ExecAuthCluster, ExecConfig};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
+use super::source::Azure;
 use super::{certificate, exec};
 use crate::model::{Events, Kind, Problem, Result};
 use crate::sys;
@@ -30,6 +31,8 @@ pub(crate) enum SignIn {
     File(PathBuf),
     /// A plugin.
     Plugin(Box<Plugin>),
+    /// Azure, where a plugin would only have asked it too.
+    Azure(Azure),
 }
 
 /// A plugin and what it last gave.
@@ -127,6 +130,7 @@ impl SignIn {
                 bearer(&text, &format!("the token in {shown}")).map(Some)
             }
             SignIn::Plugin(plugin) => plugin.header().await.map(Some),
+            SignIn::Azure(azure) => bearer(azure.token().await?.expose_secret(), "the token that Azure gave").map(Some),
         }
     }
 
@@ -147,6 +151,7 @@ impl SignIn {
         match self {
             SignIn::Nothing(what) | SignIn::Fixed(_, what) => what.clone(),
             SignIn::File(path) => format!("the token in {}", path.display()),
+            SignIn::Azure(_) => "the token that Azure gave".into(),
             SignIn::Plugin(plugin) => {
                 format!("the token that {} gave", exec::base_name(plugin.exec.command.as_deref().unwrap_or("the plugin")))
             }

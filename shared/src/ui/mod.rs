@@ -5,11 +5,14 @@ mod plan;
 mod problem;
 mod progress;
 mod table;
+mod template;
 
 use std::io::{BufRead, IsTerminal, Write};
 
 pub use output::Format;
+pub use progress::ProgressForm;
 pub use table::{Table, age};
+pub use template::{Columns, Template};
 
 use crate::model::{Problem, Result};
 use crate::plan::Plan;
@@ -39,6 +42,10 @@ pub struct Ui {
     pub no_headers: bool,
     /// Never ask.
     pub no_input: bool,
+    /// How progress is told.
+    pub progress: ProgressForm,
+    /// Errors go to stdout as JSON and nowhere else: az's extension tells them in az's way.
+    pub errors_for_programs_only: bool,
 }
 
 impl Ui {
@@ -79,7 +86,7 @@ impl Ui {
 
     /// Where the engine's events go: a live display on a terminal, plain lines elsewhere.
     pub fn progress(&self) -> progress::Progress {
-        progress::Progress::new(self.quiet)
+        progress::Progress::new(self.quiet, self.progress)
     }
 
     /// Shows a plan.
@@ -99,8 +106,10 @@ impl Ui {
 
     /// Shows an error: what, why, what to do, code and request ids.
     pub fn problem(&self, problem: &Problem) {
-        let _ = write!(anstream::stderr(), "{}", problem::render(problem, self.verbosity >= 4));
-        if matches!(self.format, Format::Json) {
+        if !self.errors_for_programs_only {
+            let _ = write!(anstream::stderr(), "{}", problem::render(problem, self.verbosity >= 4));
+        }
+        if self.errors_for_programs_only || matches!(self.format, Format::Json) {
             // Scripts that asked for JSON get the error in the same form.
             output::print_json(&problem::to_json(problem));
         }

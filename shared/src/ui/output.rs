@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use super::Ui;
+use super::{Columns, Template, Ui};
 
 /// Form of the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub enum Format {
     Name,
     /// For people: only what is not as it should be.
     Short,
+    /// A template, which lives as long as the run: it came from the command line.
+    JsonPath(&'static Template),
+    /// Chosen columns.
+    CustomColumns(&'static Columns),
 }
 
 impl Ui {
@@ -32,6 +36,8 @@ impl Ui {
             Format::Json => print_json(value),
             Format::Yaml => print(&yaml(value)),
             Format::Name => print(&names.join("\n")),
+            Format::JsonPath(template) => print(&template.fill(value)),
+            Format::CustomColumns(columns) => print(&columns.fill(value, self.no_headers)),
         }
     }
 }

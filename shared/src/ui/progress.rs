@@ -8,11 +8,24 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 
 use crate::model::{Event, Events};
 
 /// Says again what is waited for after this long, where there is no live display.
 const REMIND: Duration = Duration::from_secs(10);
+
+/// How progress is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProgressForm {
+    /// Live on a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    /// Plain lines everywhere.
+    Plain,
+    /// One JSON object a line, for programs that show it their own way.
+    Json,
+}
 
 /// The progress of one command.
 #[derive(Clone)]
@@ -20,6 +33,7 @@ pub struct Progress(Arc<Mutex<Display>>);
 
 struct Display {
     quiet: bool,
+    json: bool,
     live: Option<MultiProgress>,
     bars: HashMap<String, ProgressBar>,
     doing: HashMap<String, String>,
@@ -27,9 +41,10 @@ struct Display {
 }
 
 impl Progress {
-    pub(super) fn new(quiet: bool) -> Self {
-        let live = (!quiet && std::io::stderr().is_terminal()).then(MultiProgress::new);
-        Progress(Arc::new(Mutex::new(Display { quiet, live, bars: HashMap::new(), doing: HashMap::new(), reminded: HashMap::new() })))
+    pub(super) fn new(quiet: bool, form: ProgressForm) -> Self {
+        let live = (!quiet && form == ProgressForm::Auto && std::io::stderr().is_terminal()).then(MultiProgress::new);
+        let json = form == ProgressForm::Json;
+        Progress(Arc::new(Mutex::new(Display { quiet, json, live, bars: HashMap::new(), doing: HashMap::new(), reminded: HashMap::new() })))
     }
 
     /// Where events go.
@@ -51,6 +66,10 @@ impl Display {
     fn show(&mut self, event: Event) {
         let warning = matches!(event, Event::Warning(_));
         if self.quiet && !warning {
+            return;
+        }
+        if self.json {
+            let _ = writeln!(anstream::stderr(), "{}", as_json(&event));
             return;
         }
         let colour = |c: AnsiColor| Style::new().fg_color(Some(c.into()));
@@ -122,6 +141,18 @@ impl Display {
     }
 }
 
+/// An event for programs.
+fn as_json(event: &Event) -> Value {
+    match event {
+        Event::Started { id, doing } => json!({"event": "started", "id": id, "message": doing}),
+        Event::Waiting { id, why } => json!({"event": "waiting", "id": id, "message": why}),
+        Event::Finished { id, done, took } => json!({"event": "finished", "id": id, "message": done, "seconds": took.as_secs_f64()}),
+        Event::Failed { id, doing } => json!({"event": "failed", "id": id, "message": doing}),
+        Event::Note(text) => json!({"event": "note", "message": text}),
+        Event::Warning(text) => json!({"event": "warning", "message": text}),
+    }
+}
+
 /// `0.3s`, `12s`, `3m52s`.
 fn elapsed(took: Duration) -> String {
     match took.as_secs() {
@@ -134,6 +165,13 @@ fn elapsed(took: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_for_programs_are_one_object_each() {
+        let done = Event::Finished { id: "identity".into(), done: "identity made".into(), took: Duration::from_millis(1500) };
+        assert_eq!(as_json(&done).to_string(), r#"{"event":"finished","id":"identity","message":"identity made","seconds":1.5}"#);
+        assert_eq!(as_json(&Event::Note("x".into())).to_string(), r#"{"event":"note","message":"x"}"#);
+    }
 
     #[test]
     fn times_stay_short() {

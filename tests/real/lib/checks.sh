@@ -389,15 +389,26 @@ cases_on_real_control_plane() {
     return "$status"
 }
 
-# Our own package: CONNECT_KREW_MANIFEST and CONNECT_KREW_ARCHIVE name what the packaging made for this machine.
+# Our own package, as krew/release makes it for this machine; CONNECT_KREW_MANIFEST and CONNECT_KREW_ARCHIVE name another.
 hook_krew_package() {
-    local dir
-    [[ -n ${CONNECT_KREW_MANIFEST:-} && -n ${CONNECT_KREW_ARCHIVE:-} ]] ||
-        skip 'not wired in yet: CONNECT_KREW_MANIFEST and CONNECT_KREW_ARCHIVE are not set'
+    local dir manifest=${CONNECT_KREW_MANIFEST:-} archive=${CONNECT_KREW_ARCHIVE:-}
     dir=$(mktemp -d "$SCRATCH/krew.XXXXXX")
-    "$KREW/validate-krew-manifest" -manifest "$CONNECT_KREW_MANIFEST" -skip-install
-    krew_install "$dir" "$CONNECT_KREW_MANIFEST" "$CONNECT_KREW_ARCHIVE"
+    if [[ -z $manifest ]]; then
+        "$REAL/../../krew/release" --profile dev --out "$dir/dist"
+        manifest=$dir/dist/connect.yaml archive=$(echo "$dir"/dist/*.tar.gz)
+        "$KREW/validate-krew-manifest" -manifest "$dir/dist/azure-connect.yaml" -skip-install
+        krew_install "$dir" "$dir/dist/azure-connect.yaml" "$archive"
+        PATH="$dir/root/bin:$PATH" "$KUBECTL" azure-connect version
+    fi
+    "$KREW/validate-krew-manifest" -manifest "$manifest" -skip-install
+    krew_install "$dir" "$manifest" "$archive"
     PATH="$dir/root/bin:$PATH" "$KUBECTL" connect version
+    contains "$(PATH="$dir/root/bin:$PATH" "$KUBECTL" connect --help)" 'Usage: kubectl connect'
+    # Completion, as kubectl asks for it.
+    PATH="$dir/root/bin:$PATH" "$KUBECTL" connect completion install
+    contains "$(PATH="$dir/root/bin:$PATH" "$KUBECTL" __complete connect keyv)" keyvault
+    contains "$(PATH="$dir/root/bin:$PATH" "$KUBECTL" __complete connect keyvault my-vault --access r)" readwrite
+    contains "$(PATH="$dir/root/bin:$PATH" KUBECONFIG=$DIR/admin.kubeconfig "$KUBECTL" __complete connect list -n kube-s)" kube-system
 }
 
 # The two manual scripts of the public how-tos against the sandbox, with the real az first on PATH.

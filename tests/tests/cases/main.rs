@@ -6,5 +6,6 @@ mod bad_input;
 mod connect;
 mod delete;
 mod faults;
+mod front;
 mod killed;
 mod support;
