@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
 
 mod doctor;
+mod faults;
 mod planted;
 mod repair;
 #[path = "../cases/support.rs"]
