@@ -12,7 +12,7 @@ use crate::catalogue::{self, Service};
 use crate::model::request::Principal;
 use crate::model::{Auth, Kind, Problem, Result};
 
-/// Flags of authentication and delivery.
+// Flags of authentication and delivery.
 #[derive(Args, Debug)]
 pub(super) struct AuthArgs {
     /// How the workload proves itself: workload-identity, secret, service-principal [default: the service's first]

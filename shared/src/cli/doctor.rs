@@ -10,7 +10,7 @@ use crate::engine::{doctor, report};
 use crate::model::{Kind, Problem, Result};
 use crate::ui::{Table, Ui};
 
-/// Flags of the doctor.
+// Flags of the doctor.
 #[derive(Args, Debug)]
 struct Doctor {
     /// deployment/NAME and so on; or an error to explain, like AADSTS700213 or KC5304

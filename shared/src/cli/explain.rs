@@ -10,7 +10,7 @@ use crate::model::variable::Client;
 use crate::model::{Auth, Kind, Problem, ResourceId, Result};
 use crate::ui::{Table, Ui};
 
-/// Flags of explaining.
+// Flags of explaining.
 #[derive(Args, Debug)]
 pub(super) struct Explain {
     /// The service

@@ -12,14 +12,14 @@ use crate::model::{Kind, Problem, Result};
 use crate::plan::record::{Ownership, Receipt, Record};
 use crate::ui::{Table, Ui, age};
 
-/// Name of a connection.
+// Name of a connection.
 #[derive(Args, Debug)]
 struct Named {
     /// Name of the connection
     connection: String,
 }
 
-/// Flags of waiting.
+// Flags of waiting.
 #[derive(Args, Debug)]
 struct Wait {
     /// Name of the connection

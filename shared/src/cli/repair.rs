@@ -10,7 +10,7 @@ use crate::engine::{Session, Stop, report};
 use crate::model::{Kind, Problem, Result};
 use crate::ui::Ui;
 
-/// Flags of repairing.
+// Flags of repairing.
 #[derive(Args, Debug)]
 struct Repair {
     /// Name of the connection
@@ -23,7 +23,7 @@ struct Repair {
     timeout: Duration,
 }
 
-/// Flags of comparing.
+// Flags of comparing.
 #[derive(Args, Debug)]
 struct Diff {
     /// Name of the connection

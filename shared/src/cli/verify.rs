@@ -12,7 +12,7 @@ use crate::model::Result;
 use crate::plan::record::Record;
 use crate::ui::Ui;
 
-/// Flags of verifying.
+// Flags of verifying.
 #[derive(Args, Debug)]
 struct Verify {
     /// Name of the connection

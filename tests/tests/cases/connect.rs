@@ -146,9 +146,7 @@ async fn the_update_of_a_cluster_keeps_everything_else() {
     let case = Case::on("aks-shop").await;
     let cluster = |case: &Case| {
         let state = case.control().state();
-        let found =
-            state["resources"].as_object().unwrap().iter().find(|(id, _)| id.ends_with("/managedclusters/aks-shop")).unwrap().1.clone();
-        found
+        state["resources"].as_object().unwrap().iter().find(|(id, _)| id.ends_with("/managedclusters/aks-shop")).unwrap().1.clone()
     };
     let mut before = cluster(&case);
     case.run("keyvault my-vault -w deployment/web -n shop --yes --verify=false").await.ended(0);
