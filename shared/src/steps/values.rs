@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Cx, Known, Right};
 use crate::model::variable::{Key, Part, Variable, escape};
@@ -70,7 +70,7 @@ impl Cx {
         let answer = cell
             .get_or_try_init(|| async {
                 match key.operation {
-                    Some(_) => self.arm.post(&path, &key.api_version, &json!({})).await,
+                    Some(_) => self.arm.action(&path, &key.api_version, &[]).await,
                     None => Ok(self.arm.get(&path, &key.api_version).await?.unwrap_or_default()),
                 }
             })

@@ -64,7 +64,7 @@ fn keys(path: &Path, body: &Value) -> Response {
         if properties["allowSharedKeyAccess"] == false {
             return error(409, "KeyBasedAuthenticationNotPermitted", "Shared keys are switched off on this account.");
         }
-        let key = |n: u8| json!({"creationTime": "2025-03-01T09:00:00.0000000Z", "keyName": format!("key{n}"), "value": format!("planted-key-value-{name}-{n}"), "permissions": "FULL"});
+        let key = |n: u8| json!({"creationTime": "2025-03-01T09:00:00.0000000Z", "keyName": format!("key{n}"), "value": format!("planted-key-value-{name}-{n}"), "permissions": "Full"});
         return Response::json(200, &json!({"keys": [key(1), key(2)]}));
     }
     if properties["disableLocalAuth"] == true {

@@ -8,4 +8,5 @@ mod delete;
 mod faults;
 mod front;
 mod killed;
+mod secrets;
 mod support;

@@ -15,12 +15,14 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// One sandbox for one case.
 pub struct Case {
     pub sandbox: Sandbox,
+    /// Whether every exchange is held to the official descriptions. Off only where what is planted is itself outside them.
+    pub described: bool,
 }
 
 impl Drop for Case {
     /// Whatever a case was about: every request and answer in it must be what the official descriptions allow.
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if self.described && !std::thread::panicking() {
             sandbox::contract::check(&self.sandbox);
         }
     }
@@ -76,7 +78,7 @@ impl Case {
         for name in ["az", "kubectl-connect"] {
             sandbox.link(name, &PathBuf::from(env!("CARGO_BIN_EXE_sandbox"))).expect("the programs are linked");
         }
-        Case { sandbox }
+        Case { sandbox, described: true }
     }
 
     pub fn control(&self) -> &Control {

@@ -49,7 +49,9 @@ async fn credentials_that_do_not_fit_are_compared() {
     ];
     for (code, credential) in cases {
         let compared = credential.is_some();
-        let case = healthy(|w| plant_identity(w, credential)).await;
+        let mut case = healthy(|w| plant_identity(w, credential)).await;
+        // An issuer with a blank before it is no URI; people have such credentials all the same.
+        case.described = code != "KC5308";
         let ran = case.run(DOCTOR).await.ended(1);
         assert_eq!(findings(&ran), [code], "{}", ran.stdout);
         let remedy = fix(&ran, code);
