@@ -198,7 +198,7 @@ async fn results_come_in_every_form() {
     assert!(!case.run("list -A --no-headers").await.ended(0).stdout.contains("NAMESPACE"));
     assert_eq!(case.run("list -n shop -o json").await.ended(0).json()["items"][0]["metadata"]["name"], "keyvault-my-vault");
     assert!(case.run("show keyvault-my-vault -n shop -o yaml").await.ended(0).stdout.contains("kind: Connection"));
-    assert_eq!(case.run("verify keyvault-my-vault -n shop -o json").await.ended(0).json()["success"], true);
+    case.holds("keyvault-my-vault").await;
     case.control().clear_log();
     case.run("list -n shop").await.ended(0);
     case.run("show keyvault-my-vault -n shop").await.ended(0);

@@ -173,6 +173,18 @@ impl Case {
         client.get(url).bearer_auth(access).header("x-ms-version", "2023-11-03").send().await.unwrap().status().is_success()
     }
 
+    /// Insists that the whole chain of a connection holds. On real API servers nothing runs behind the webhook's
+    /// registration (the real webhook has checks of its own), so there the pods, and nothing else, must be found wanting.
+    pub async fn holds(&self, connection: &str) {
+        let ran = self.run(&format!("verify {connection} -n shop -o json")).await;
+        let found = ran.json();
+        let checks = found["categories"].as_array().unwrap().iter().flat_map(|c| c["checks"].as_array().unwrap());
+        let wrong: Vec<&str> = checks.filter(|c| c["result"] == "error").map(|c| c["code"].as_str().unwrap()).collect();
+        let expected: &[&str] = if std::env::var("CONNECT_REAL_KUBE").is_ok() { &["KC5601"] } else { &[] };
+        assert_eq!(wrong, expected, "{found:#}");
+        assert_eq!((ran.code, found["success"].as_bool()), (i32::from(!expected.is_empty()), Some(expected.is_empty())));
+    }
+
     /// Deletes a resource in Azure behind the product's back.
     pub async fn arm_delete(&self, id: &str, api_version: &str) {
         let az = tokio::process::Command::new(self.sandbox.bin().join("az"))
