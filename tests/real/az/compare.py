@@ -8,7 +8,7 @@ Compared is what the runs changed, by meaning. What that leaves out, and why:
 - The name of the service account: the subject is read as `the account of deployment/web` where the pods of that deployment
   run as that account, which is looked up in the cluster. Another account, or one without the identity's id, stays as it is.
 - Of the cluster, only the two features count: az sends it back as az understands it, and loses other values on the way.
-  Where our command changes anything else there, that is said and counts as a difference.
+  Where our command changes anything else there, that is said and counts as a difference; null and absent are the same.
 - What only we make for ourselves inside the cluster (the record, the variables) is no part of Azure.
 
 Prints one line per resource and ends with 1 where there is a difference.
@@ -21,6 +21,15 @@ FEATURES = {
     "OIDC issuer": ("properties", "oidcIssuerProfile"),
     "workload identity": ("properties", "securityProfile", "workloadIdentity"),
 }
+
+
+def without_nulls(value):
+    """A cluster answers null for what is not set; a PUT must leave such members out, and absent means the same."""
+    if isinstance(value, dict):
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None} or None
+    if isinstance(value, list):
+        return [without_nulls(inner) for inner in value]
+    return value
 
 
 def at(body, path):
@@ -102,7 +111,7 @@ def meaning(file):
         if kind == "microsoft.containerservice/managedclusters":
             for feature, path in FEATURES.items():
                 result[f"cluster {body['name']}, {feature}"] = at(body, path)
-            if without_features(before[key]) != without_features(body):
+            if without_nulls(without_features(before[key])) != without_nulls(without_features(body)):
                 extra.append(body["name"])
         elif key.startswith("role "):
             who = names.get(body["principalId"], body["principalId"])
