@@ -7,7 +7,7 @@ use super::ledger::{Ledger, Stored};
 use super::prepare::Prepared;
 use super::{Stop, undo::Undoing};
 use crate::model::{Event, Kind, Problem, Result};
-use crate::plan::change::Goal;
+use crate::plan::change::{Goal, KNOWN_AFTER_APPLY};
 use crate::plan::graph::{Direction, Walked, walk};
 use crate::plan::record::{Phase, Receipt, Record};
 use crate::plan::spec::{StepId, StepSpec};
@@ -129,7 +129,12 @@ async fn run_one(cx: &Cx, spec: &StepSpec, examined: &Examined) -> Result<Receip
     cx.events.say(Event::Started { id: id.clone(), doing: doing.clone() });
     match step.apply(cx, examined).await {
         Ok(receipt) => {
-            let done = format!("{} {}", examined.change.kind, examined.change.name);
+            // A name that followed from what another step made is known by now.
+            let name = match examined.change.name.as_str() {
+                KNOWN_AFTER_APPLY => receipt.id.rsplit('/').next().unwrap_or_default(),
+                known => known,
+            };
+            let done = format!("{} {name}", examined.change.kind);
             cx.events.say(Event::Finished { id, done: format!("{done} {}", past(examined)), took: began.elapsed() });
             Ok(receipt)
         }
