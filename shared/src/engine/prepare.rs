@@ -278,12 +278,7 @@ async fn service_account(
     survey: &Survey,
     former: Option<&Stored>,
 ) -> Result<spec::ServiceAccount> {
-    let recorded = former.and_then(|f| {
-        f.record.steps.iter().find_map(|s| match s {
-            StepSpec::ServiceAccount(s) => Some(s.clone()),
-            _ => None,
-        })
-    });
+    let recorded = former.and_then(|f| f.record.service_account().cloned());
     let own = survey.workload.as_ref().and_then(Workload::service_account).filter(|a| *a != "default");
     if let (Some(asked), Some(own)) = (&request.service_account, own)
         && asked != own

@@ -6,18 +6,11 @@ use super::verify::{Check, Outcome};
 use crate::model::PREFIX;
 use crate::plan::change::Plan;
 use crate::plan::record::Record;
-use crate::plan::spec::StepSpec;
 
 /// The connection as `kind: Connection`.
 pub fn connection(record: &Record) -> Value {
-    let account = record.steps.iter().find_map(|s| match s {
-        StepSpec::ServiceAccount(s) => Some(s.name.clone()),
-        _ => None,
-    });
-    let secret = record.steps.iter().find_map(|s| match s {
-        StepSpec::Secret(s) => Some((s.name.clone(), s.variables.iter().map(|v| v.name.clone()).collect::<Vec<_>>())),
-        _ => None,
-    });
+    let account = record.service_account().map(|s| s.name.clone());
+    let secret = record.secret().map(|s| (s.name.clone(), s.variables.iter().map(|v| v.name.clone()).collect::<Vec<_>>()));
     let (secret, variables) = secret.unzip();
     json!({
         "apiVersion": format!("{PREFIX}/v1alpha1"),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{StepId, StepSpec};
+use super::spec::{Secret, ServiceAccount, StepId, StepSpec};
 use crate::model::access::Access;
 use crate::model::variable::Client;
 use crate::model::{Auth, PREFIX, ResourceId};
@@ -152,6 +152,22 @@ impl Record {
     pub fn identity(&self) -> Option<&ResourceId> {
         self.steps.iter().find_map(|s| match s {
             StepSpec::Identity(s) => Some(&s.id),
+            _ => None,
+        })
+    }
+
+    /// The service account.
+    pub fn service_account(&self) -> Option<&ServiceAccount> {
+        self.steps.iter().find_map(|s| match s {
+            StepSpec::ServiceAccount(s) => Some(s),
+            _ => None,
+        })
+    }
+
+    /// The Secret with the variables.
+    pub fn secret(&self) -> Option<&Secret> {
+        self.steps.iter().find_map(|s| match s {
+            StepSpec::Secret(s) => Some(s),
             _ => None,
         })
     }

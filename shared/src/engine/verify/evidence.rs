@@ -73,10 +73,7 @@ impl Evidence {
     /// # Errors
     /// The cluster can't be reached.
     pub(super) async fn of_record(session: &Session, record: &Record) -> Result<Evidence> {
-        let account = record.steps.iter().find_map(|s| match s {
-            StepSpec::ServiceAccount(s) => Some(s.name.clone()),
-            _ => None,
-        });
+        let account = record.service_account().map(|s| s.name.clone());
         let named = record.workload.as_deref().and_then(|w| w.parse::<WorkloadRef>().ok());
         let mut evidence = in_cluster(session, &record.namespace, named.as_ref(), account, Some(record)).await?;
         evidence.cluster = Some(record.cluster.clone());
@@ -228,10 +225,7 @@ async fn in_cluster(
     let deployment =
         |place: &'static str| async move { kube.get(&resources::DEPLOYMENT, Some(place), HOOK_DEPLOYMENT).await.ok().flatten() };
     let secret = async {
-        let secret = record?.steps.iter().find_map(|s| match s {
-            StepSpec::Secret(s) => Some(s.name.clone()),
-            _ => None,
-        })?;
+        let secret = record?.secret().map(|s| s.name.clone())?;
         kube.get(&resources::SECRET, Some(namespace), &secret).await.ok()
     };
     let accounts = async {
@@ -362,10 +356,7 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
 /// Variables that the live Secret lacks or has otherwise.
 async fn secret_differs(session: &Session, evidence: &Evidence) -> Vec<String> {
     let (Some(record), Some(Some(live))) = (&evidence.record, &evidence.secret) else { return Vec::new() };
-    let Some(secret) = record.steps.iter().find_map(|s| match s {
-        StepSpec::Secret(s) => Some(s),
-        _ => None,
-    }) else {
+    let Some(secret) = record.secret() else {
         return Vec::new();
     };
     let (name, namespace, tenant) = (record.name.clone(), record.namespace.clone(), record.tenant.clone());

@@ -20,10 +20,7 @@ use secrecy::ExposeSecret;
 /// The cluster or Azure can't be reached, or the record is incomplete.
 pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
     let record = chain.record;
-    let account = record.steps.iter().find_map(|s| match s {
-        StepSpec::ServiceAccount(s) => Some(s),
-        _ => None,
-    });
+    let account = record.service_account();
     if !record.auth.has_identity() {
         return delivered(kube, arm, events, chain).await;
     }
@@ -121,7 +118,7 @@ fn context(kube: &Cluster, arm: &Arm, events: &Events, record: &Record) -> Cx {
 /// the user gave is not tried: only the service itself could tell, and not every service can be asked over HTTP.
 async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
     let cx = context(kube, arm, events, chain.record);
-    let Some(StepSpec::Secret(secret)) = chain.record.steps.iter().find(|s| matches!(s, StepSpec::Secret(_))) else {
+    let Some(secret) = chain.record.secret() else {
         return Err(Problem::new(Kind::Failed, "KC6009", format!("connection `{}` is not complete", chain.record.name))
             .fix("run the command that made it again"));
     };

@@ -93,10 +93,7 @@ fn in_the_way(e: &Evidence, workload: &Workload) -> Vec<Check> {
 fn variables(e: &Evidence) -> Vec<Check> {
     let Some(record) = &e.record else { return vec![] };
     let facts = e.facts();
-    let Some(secret) = record.steps.iter().find_map(|s| match s {
-        StepSpec::Secret(s) => Some(s),
-        _ => None,
-    }) else {
+    let Some(secret) = record.secret() else {
         return vec![];
     };
     let mut checks = vec![match &e.secret {
