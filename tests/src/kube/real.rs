@@ -29,7 +29,10 @@ pub struct RealOptions {
 pub(super) struct RealServer {
     server: String,
     token: String,
+    /// For the requests that are passed on.
     client: reqwest::Client,
+    /// For the sandbox's own: keeps no connection, for one belongs to the runtime that opened it, and [`wait`] makes its own.
+    own: reqwest::Client,
     jwks: Value,
     discovery: Value,
 }
@@ -49,9 +52,13 @@ const KEPT: [&str; 9] = [
 
 const WEBHOOK: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/azure-wi-webhook-mutating-webhook-configuration";
 
-/// Waits on a future from code that is not asynchronous. Tests run on a runtime with several threads.
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(future))
+/// Waits on a future from code that is not asynchronous, on a runtime of its own: such code may hold a lock that all threads
+/// of the sandbox's runtime are waiting for, and then nobody there would carry on with the future.
+fn wait<T: Send>(future: impl Future<Output = anyhow::Result<T>> + Send) -> anyhow::Result<T> {
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future));
+        waiting.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the wait for the real API server panicked")))
+    })
 }
 
 impl RealServer {
@@ -59,18 +66,19 @@ impl RealServer {
         // The HTTP client has no TLS provider of its own.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let pem = std::fs::read(&options.ca).with_context(|| format!("reading {}", options.ca.display()))?;
-        let client = reqwest::Client::builder().no_proxy().tls_certs_only([reqwest::Certificate::from_pem(&pem)?]).build()?;
-        let mut real =
-            Self { server: options.server.clone(), token: options.token.clone(), client, jwks: Value::Null, discovery: Value::Null };
+        let builder = || anyhow::Ok(reqwest::Client::builder().no_proxy().tls_certs_only([reqwest::Certificate::from_pem(&pem)?]));
+        let (client, own) = (builder()?.build()?, builder()?.pool_max_idle_per_host(0).build()?);
+        let (server, token) = (options.server.clone(), options.token.clone());
+        let mut real = Self { server, token, client, own, jwks: Value::Null, discovery: Value::Null };
         // It refuses `application/json` here.
-        real.jwks = real.client.get(format!("{}/openid/v1/jwks", real.server)).bearer_auth(&real.token).send().await?.json().await?;
+        real.jwks = real.own.get(format!("{}/openid/v1/jwks", real.server)).bearer_auth(&real.token).send().await?.json().await?;
         real.discovery = real.ask("GET", "/.well-known/openid-configuration", None).await?.1;
         Ok(real)
     }
 
     async fn ask(&self, method: &str, path: &str, body: Option<(&str, &Value)>) -> anyhow::Result<(u16, Value)> {
         let method = reqwest::Method::from_bytes(method.as_bytes())?;
-        let mut request = self.client.request(method, format!("{}{path}", self.server)).bearer_auth(&self.token);
+        let mut request = self.own.request(method, format!("{}{path}", self.server)).bearer_auth(&self.token);
         if let Some((kind, body)) = body {
             request = request.header("content-type", kind).body(body.to_string());
         }
@@ -312,8 +320,9 @@ impl KubeCluster {
             if let Ok((200, webhook)) = real.ask("GET", WEBHOOK, None).await {
                 all.push(webhook);
             }
-            all
+            Ok(all)
         })
+        .unwrap_or_default()
     }
 
     pub(super) fn plant_real(real: &RealServer, manager: &str, object: &Value) {
