@@ -1,5 +1,7 @@
 //! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
 
+pub mod adopt;
+mod anywhere;
 pub mod carry_out;
 mod choose;
 pub mod credentials;
@@ -7,10 +9,12 @@ pub mod doctor;
 pub mod findings;
 mod lease;
 pub mod ledger;
+pub mod live;
 mod locate;
 pub mod offers;
 mod preflight;
 pub mod prepare;
+pub mod refresh;
 pub mod repair;
 pub mod report;
 mod survey;

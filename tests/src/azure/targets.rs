@@ -23,7 +23,7 @@ pub(crate) fn handle(azure: &Azure, path: &Path, request: &Request) -> Response 
     match (request.method.as_str(), path.action.as_deref()) {
         ("GET", None) => Response::json(200, &body),
         ("PATCH", None) => patch(azure, path, request),
-        ("POST", Some("listkeys")) => keys(path, &body),
+        ("POST", Some("listkeys")) => keys(azure, path, &body),
         _ => not_allowed(&request.method),
     }
 }
@@ -56,10 +56,19 @@ fn merge(old: &mut Value, new: &Value) {
     }
 }
 
+/// The first key of an account, as it is after all its rotations.
+pub(crate) fn first_key(azure: &Azure, account: &str) -> String {
+    match azure.control.knobs(|knobs| knobs.rotated.iter().filter(|one| *one == account).count()) {
+        0 => format!("planted-key-value-{account}-1"),
+        times => format!("planted-key-value-{account}-rotated-{times}-1"),
+    }
+}
+
 /// Planted values that tests can look for where no secret may show.
-fn keys(path: &Path, body: &Value) -> Response {
+fn keys(azure: &Azure, path: &Path, body: &Value) -> Response {
     let properties = &body["properties"];
-    let name = path.name();
+    let first = first_key(azure, path.name());
+    let name = first.strip_prefix("planted-key-value-").and_then(|rest| rest.strip_suffix("-1")).unwrap_or_default();
     if path.kind.starts_with("microsoft.storage/") {
         if properties["allowSharedKeyAccess"] == false {
             return error(409, "KeyBasedAuthenticationNotPermitted", "Shared keys are switched off on this account.");
