@@ -48,21 +48,19 @@ pub(super) fn auth(service: &Service, request: &ConnectRequest) -> Result<Auth> 
 /// The part of the target that access is narrowed to, as an ARM path below it.
 pub(super) fn scope(service: &Service, request: &ConnectRequest) -> Result<String> {
     let Some(asked) = &request.scope else { return Ok(String::new()) };
-    let words: Vec<&str> = service.scopes.iter().map(|s| s.word).collect();
     let refuse = |why: &str| {
         let problem = Problem::new(Kind::Usage, "KC1608", format!("access to {} can't be narrowed to `{asked}`", service.title));
         let problem = problem.why(why.to_owned());
-        if words.is_empty() {
+        if service.scopes.is_empty() {
             return problem.fix("leave --scope away");
         }
-        problem.fix(format!("write {}", words.iter().map(|w| format!("--scope {w}=NAME")).collect::<Vec<_>>().join(" or ")))
+        problem.fix(format!("write {}", service.scopes.iter().map(|s| format!("--scope {}", s.form())).collect::<Vec<_>>().join(" or ")))
     };
     let Some((word, name)) = asked.split_once('=') else { return Err(refuse("a scope is a kind and a name")) };
     let Some(found) = service.scopes.iter().find(|s| s.word.eq_ignore_ascii_case(word)) else {
         return Err(refuse("the service has no part of that kind that access can be given for"));
     };
-    let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.$".contains(c));
-    if fits { Ok(format!("{}/{name}", found.path)) } else { Err(refuse("the name can't be one of such a part")) }
+    found.of(name).ok_or_else(|| refuse("the name can't be one of such a part"))
 }
 
 /// The client type: the one asked for, or, for `auto`, what the workload's images give away.
