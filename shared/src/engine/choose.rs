@@ -141,14 +141,24 @@ pub(super) fn variables(
     let made = service.variables(&Ask { target, auth, client }, cloud, &inputs).map_err(|Missing(word)| missing(service, &word))?;
     given(&made, &request.secrets)?;
     let mut made = made;
-    if twin(service, survey, former, target, connection) {
+    if twin(service, survey, former, target, connection, &made) {
         made.iter_mut().for_each(|v| v.name = catalogue::renamed(service, &v.name, connection));
     }
     rename(made, request)
 }
 
 /// Whether the workload has another connection to a service of this kind already, which has the plain names.
-fn twin(service: &Service, survey: &Survey, former: Option<&Stored>, target: &Target, connection: &str) -> bool {
+fn twin(service: &Service, survey: &Survey, former: Option<&Stored>, target: &Target, connection: &str, made: &[Variable]) -> bool {
+    // The names that a connection was made with stay, whatever has come or gone since: its application reads them.
+    if let Some(delivered) = former.and_then(|f| f.record.secret()) {
+        let has = |name: &str| delivered.variables.iter().any(|v| v.name == name);
+        if made.iter().any(|v| has(&v.name)) {
+            return false;
+        }
+        if made.iter().any(|v| has(&catalogue::renamed(service, &v.name, connection))) {
+            return true;
+        }
+    }
     let Some(workload) = &survey.workload else { return false };
     let workload = workload.to_string();
     let is_other = |s: &&Stored| {
@@ -157,7 +167,7 @@ fn twin(service: &Service, survey: &Survey, former: Option<&Stored>, target: &Ta
     };
     let same_prefix = |word: &str| catalogue::find(word).is_some_and(|s| s.prefixes.iter().any(|p| service.prefixes.contains(p)));
     let mut others = survey.records.iter().filter(is_other).filter(|s| same_prefix(&s.record.service));
-    // The names that a connection was made with stay: the older one keeps the plain ones.
+    // Where the former names say nothing, the older one has the plain ones.
     match former {
         Some(former) => others.any(|o| o.record.created < former.record.created),
         None => others.next().is_some(),

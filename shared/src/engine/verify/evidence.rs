@@ -358,8 +358,7 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
         })?;
         arm.list(&path, api_version, &[]).await.ok()
     };
-    let (credentials, assignments, own_grants) =
-        tokio::join!(arm.list(&credentials_at, api::MANAGED_IDENTITY, &[]), roles, own_grants);
+    let (credentials, assignments, own_grants) = tokio::join!(arm.list(&credentials_at, api::MANAGED_IDENTITY, &[]), roles, own_grants);
     evidence.credentials = credentials.ok();
     evidence.assignments = assignments;
     evidence.own_grants = own_grants;
