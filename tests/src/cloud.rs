@@ -63,6 +63,7 @@ impl Cloud {
             Kind::Oidc => entra::published_keys(&self.azure, &request),
             Kind::KeyVault => data::vault::handle(&self.azure, &request),
             Kind::Blob => data::blob::handle(&self.azure, &request),
+            Kind::Data => data::services::handle(&self.azure, &request),
             Kind::OpenAi => data::ai::handle(&self.azure, &request),
             Kind::Kube => match self.clusters.get(&request.host) {
                 Some(cluster) => cluster.clone().handle(request).await,

@@ -29,6 +29,8 @@ pub enum Kind {
     Blob,
     /// Azure OpenAI and the other AI services' data plane.
     OpenAi,
+    /// The data plane of any other service.
+    Data,
     /// A cluster's API server.
     Kube,
     /// The published keys of a cluster.
@@ -271,6 +273,10 @@ pub(crate) fn writes(kind: Kind, method: &str, path: &str, query: &[(String, Str
         Kind::Arm => {
             let reading = [
                 "/listkeys",
+                "/listadminkeys",
+                "/listquerykeys",
+                "/listconnectionstrings",
+                "/readonlykeys",
                 "/listclusterusercredential",
                 "/listclusteradmincredential",
                 "/checkaccess",
@@ -286,7 +292,7 @@ pub(crate) fn writes(kind: Kind, method: &str, path: &str, query: &[(String, Str
                 path.contains("/apis/authorization.k8s.io/") || path.contains("/apis/authentication.k8s.io/") || path.ends_with("/token");
             (changing || method == "POST") && !dry && !asking
         }
-        Kind::KeyVault | Kind::Blob | Kind::OpenAi => changing || method == "POST",
+        Kind::KeyVault | Kind::Blob | Kind::OpenAi | Kind::Data => changing || method == "POST",
         Kind::Graph | Kind::Entra | Kind::People | Kind::Oidc | Kind::Az | Kind::Unknown => false,
     }
 }

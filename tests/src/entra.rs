@@ -33,6 +33,12 @@ const RESOURCES: &[&str] = &[
     "https://storage.azure.com",
     "https://cognitiveservices.azure.com",
     "https://ai.azure.com",
+    "https://azconfig.io",
+    "https://eventhubs.azure.net",
+    "https://search.azure.com",
+    "https://servicebus.azure.net",
+    "https://signalr.azure.com",
+    "https://webpubsub.azure.com",
     "https://graph.microsoft.com",
     "https://ossrdbms-aad.database.windows.net",
     "https://database.windows.net",
@@ -104,7 +110,10 @@ pub(crate) fn check_arm(azure: &Azure, request: &Request) -> Result<Caller, Resp
 /// The audience of a scope or resource, if tokens can be had for it.
 pub(crate) fn audience(scope: &str) -> Option<String> {
     let resource = scope.strip_suffix("/.default").unwrap_or(scope);
-    RESOURCES.contains(&resource.trim_end_matches('/')).then(|| resource.to_owned())
+    let name = resource.trim_end_matches('/');
+    // Cosmos DB has an audience for each account.
+    let account = name.starts_with("https://") && name.ends_with(".documents.azure.com");
+    (account || RESOURCES.contains(&name)).then(|| resource.to_owned())
 }
 
 /// A token for the signed-in user.

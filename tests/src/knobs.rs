@@ -52,6 +52,8 @@ pub struct Knobs {
     pub cluster_update_fails: Option<String>,
     /// The least time that a credential write occupies its identity: a second write in it is refused.
     pub credential_write: Duration,
+    /// How long a write to a data plane's own roles or policies runs, and keeps others out.
+    pub data_role_write: Duration,
     /// Life of tokens, in seconds.
     pub token_lifetime: u64,
     /// The signed-in `az`.
@@ -83,6 +85,7 @@ impl Default for Knobs {
             retry_after: None,
             cluster_update_fails: None,
             credential_write: Duration::from_millis(10),
+            data_role_write: Duration::from_millis(50),
             token_lifetime: 3600,
             az: AzState::default(),
             graph: Graph::default(),

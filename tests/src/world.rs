@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::knobs::Knobs;
 
 mod cluster;
+mod services;
 mod targets;
 mod workloads;
 
@@ -152,6 +153,7 @@ impl World {
         .collect();
         resources.extend(clusters.iter().enumerate().map(|(at, one)| cluster::body(one, at, one.name == "aks-ready")));
         resources.extend(targets::all());
+        resources.extend(services::all());
         let secrets = [("my-vault", vec!["db-password", "stripe-key", "jwt-signing-key"]), ("policy-vault", vec!["legacy-password"])]
             .into_iter()
             .map(|(vault, names)| {
@@ -288,7 +290,9 @@ mod tests {
         let ids: std::collections::BTreeSet<_> = world.resources.iter().map(|one| one["id"].as_str().unwrap().to_lowercase()).collect();
         assert_eq!(ids.len(), world.resources.len());
         for one in &world.resources {
-            assert!(one["id"].as_str().unwrap().ends_with(one["name"].as_str().unwrap()));
+            // Some providers name a child with its parent.
+            let name = one["name"].as_str().unwrap().rsplit('/').next().unwrap();
+            assert!(one["id"].as_str().unwrap().ends_with(name));
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) static SQL: Service = Service {
     auths: AUTHS,
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Python],
     parameters: &[Parameter { name: "database", help: "Name of the database", default: "", child: "sqlDatabases" }],
-    scopes: &[Scope { word: "database", path: "dbs" }],
+    scopes: &[Scope { word: "database", path: "dbs" }, Scope { word: "container", path: "dbs/*/colls" }],
     secrets: &[],
     keys,
     prefixes: &["AZURE_COSMOS"],

@@ -157,8 +157,28 @@ pub struct Parameter {
 pub struct Scope {
     /// The word: `container`.
     pub word: &'static str,
-    /// ARM path below the resource.
+    /// Path below the resource; a `*` stands for the first of two names: `dbs/*/colls` with `shop/orders`.
     pub path: &'static str,
+}
+
+impl Scope {
+    /// How it is written: `container=NAME`.
+    pub fn form(&self) -> String {
+        let name = if self.path.contains('*') { "PARENT/NAME" } else { "NAME" };
+        format!("{}={name}", self.word)
+    }
+
+    /// The path of the part called `name`, if a part can be called so.
+    pub fn of(&self, name: &str) -> Option<String> {
+        let fits = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.$".contains(c));
+        match self.path.split_once('*') {
+            None => fits(name).then(|| format!("{}/{name}", self.path)),
+            Some((before, after)) => {
+                let (parent, own) = name.split_once('/').filter(|(parent, own)| fits(parent) && fits(own))?;
+                Some(format!("{before}{parent}{after}/{own}"))
+            }
+        }
+    }
 }
 
 /// A key of the service's own.

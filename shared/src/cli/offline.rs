@@ -56,6 +56,31 @@ pub(super) fn markdown() -> String {
     text
 }
 
+/// The table of the README: one short line each.
+#[cfg(test)]
+fn short_table() -> String {
+    use crate::model::Auth;
+    let mut text = String::from(
+        "| word | connects to | identity | keys | principal | granted by default | how `verify` proves it |\n|---|---|---|---|---|---|---|\n",
+    );
+    for s in SERVICES {
+        let target = explain::imagined(s, None);
+        let can = |auth: Auth| if s.auths.contains(&auth) { "✓" } else { "" };
+        let grants = (s.grants)(&target, s.default_access);
+        let granted = if grants.is_empty() { "–".to_owned() } else { explain::names(&grants).join(", ") };
+        let proof = match (s.probe)(&target, &crate::model::Cloud::public()) {
+            _ if !s.auths.contains(&Auth::WorkloadIdentity) => "the Secret holds it".to_owned(),
+            Ok(probe) if probe.decisive => probe.what.to_owned(),
+            Ok(probe) => format!("{}, and the grant", probe.what),
+            Err(_) if grants.is_empty() && !s.takes_any() => "token only".to_owned(),
+            Err(_) => "the grant".to_owned(),
+        };
+        let (identity, keys, principal) = (can(Auth::WorkloadIdentity), can(Auth::Secret), can(Auth::ServicePrincipal));
+        text.push_str(&format!("| `{}` | {} | {identity} | {keys} | {principal} | {granted} | {proof} |\n", s.name, s.title));
+    }
+    text
+}
+
 fn granted(service: &Service) -> String {
     let grants = (service.grants)(&explain::imagined(service, None), service.default_access);
     if grants.is_empty() { format!("none: {}", service.ungranted) } else { explain::names(&grants).join(" + ") }
@@ -86,6 +111,21 @@ pub(super) fn version(ui: &Ui, frontend: Frontend) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The README holds the short table between two marks.
+    #[test]
+    fn the_readme_has_the_services_of_the_catalogue() {
+        const MARKS: (&str, &str) = ("<!-- services -->\n", "<!-- end of services -->");
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (before, rest) = text.split_once(MARKS.0).expect("the README has the table's beginning");
+        let (held, after) = rest.split_once(MARKS.1).expect("the README has the table's end");
+        if std::env::var_os("CONNECT_DOCS").is_some_and(|how| how == "write") {
+            std::fs::write(&file, format!("{before}{}{}{}{after}", MARKS.0, short_table(), MARKS.1)).unwrap();
+            return;
+        }
+        assert_eq!(held, short_table(), "write it anew: CONNECT_DOCS=write cargo test -p connect-core");
+    }
 
     #[test]
     fn the_documentation_has_the_table_as_the_catalogue_has_it() {

@@ -48,21 +48,19 @@ pub(super) fn auth(service: &Service, request: &ConnectRequest) -> Result<Auth> 
 /// The part of the target that access is narrowed to, as an ARM path below it.
 pub(super) fn scope(service: &Service, request: &ConnectRequest) -> Result<String> {
     let Some(asked) = &request.scope else { return Ok(String::new()) };
-    let words: Vec<&str> = service.scopes.iter().map(|s| s.word).collect();
     let refuse = |why: &str| {
         let problem = Problem::new(Kind::Usage, "KC1608", format!("access to {} can't be narrowed to `{asked}`", service.title));
         let problem = problem.why(why.to_owned());
-        if words.is_empty() {
+        if service.scopes.is_empty() {
             return problem.fix("leave --scope away");
         }
-        problem.fix(format!("write {}", words.iter().map(|w| format!("--scope {w}=NAME")).collect::<Vec<_>>().join(" or ")))
+        problem.fix(format!("write {}", service.scopes.iter().map(|s| format!("--scope {}", s.form())).collect::<Vec<_>>().join(" or ")))
     };
     let Some((word, name)) = asked.split_once('=') else { return Err(refuse("a scope is a kind and a name")) };
     let Some(found) = service.scopes.iter().find(|s| s.word.eq_ignore_ascii_case(word)) else {
         return Err(refuse("the service has no part of that kind that access can be given for"));
     };
-    let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.$".contains(c));
-    if fits { Ok(format!("{}/{name}", found.path)) } else { Err(refuse("the name can't be one of such a part")) }
+    found.of(name).ok_or_else(|| refuse("the name can't be one of such a part"))
 }
 
 /// The client type: the one asked for, or, for `auto`, what the workload's images give away.
@@ -143,14 +141,24 @@ pub(super) fn variables(
     let made = service.variables(&Ask { target, auth, client }, cloud, &inputs).map_err(|Missing(word)| missing(service, &word))?;
     given(&made, &request.secrets)?;
     let mut made = made;
-    if twin(service, survey, former, target, connection) {
+    if twin(service, survey, former, target, connection, &made) {
         made.iter_mut().for_each(|v| v.name = catalogue::renamed(service, &v.name, connection));
     }
     rename(made, request)
 }
 
 /// Whether the workload has another connection to a service of this kind already, which has the plain names.
-fn twin(service: &Service, survey: &Survey, former: Option<&Stored>, target: &Target, connection: &str) -> bool {
+fn twin(service: &Service, survey: &Survey, former: Option<&Stored>, target: &Target, connection: &str, made: &[Variable]) -> bool {
+    // The names that a connection was made with stay, whatever has come or gone since: its application reads them.
+    if let Some(delivered) = former.and_then(|f| f.record.secret()) {
+        let has = |name: &str| delivered.variables.iter().any(|v| v.name == name);
+        if made.iter().any(|v| has(&v.name)) {
+            return false;
+        }
+        if made.iter().any(|v| has(&catalogue::renamed(service, &v.name, connection))) {
+            return true;
+        }
+    }
     let Some(workload) = &survey.workload else { return false };
     let workload = workload.to_string();
     let is_other = |s: &&Stored| {
@@ -159,7 +167,7 @@ fn twin(service: &Service, survey: &Survey, former: Option<&Stored>, target: &Ta
     };
     let same_prefix = |word: &str| catalogue::find(word).is_some_and(|s| s.prefixes.iter().any(|p| service.prefixes.contains(p)));
     let mut others = survey.records.iter().filter(is_other).filter(|s| same_prefix(&s.record.service));
-    // The names that a connection was made with stay: the older one keeps the plain ones.
+    // Where the former names say nothing, the older one has the plain ones.
     match former {
         Some(former) => others.any(|o| o.record.created < former.record.created),
         None => others.next().is_some(),

@@ -228,6 +228,8 @@ pub static FINDINGS: &[Finding] = &[
         "az keyvault set-policy --name {target} --object-id {principal} --secret-permissions {permissions}"),
     bad("KC5406", "grant", "the service refuses although the grant is there and old enough", "a deny assignment, a condition on the role, or a token that was cached before the grant stands in the way",
         "az role assignment list --assignee {principal} --scope {scope} --include-inherited --query \"[].{role:roleDefinitionName,condition:condition}\" -o table"),
+    bad("KC5407", "grant", "the target's own list of grants does not let the identity in", "its data plane goes by that list and not by Azure roles",
+        "kubectl connect repair {connection} -n {namespace}"),
     bad("KC5500", "variables", "the Secret with the variables is gone", "new pods stay in CreateContainerConfigError until it is back",
         "kubectl connect repair {connection} -n {namespace}"),
     bad("KC5501", "variables", "the Secret holds other variables than the connection's", "the application reads a wrong address or a wrong identity",

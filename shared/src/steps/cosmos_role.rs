@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Cx, Examined, Right, Step, api, done};
+use crate::azure::Failure;
 use crate::model::{Kind, Problem, Result, names};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
@@ -13,11 +14,14 @@ use crate::plan::spec::{CosmosRole, StepSpec};
 impl Step for CosmosRole {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let principal = self.to.principal(cx.outputs.known().principal_id);
-        let held = match &principal {
-            Some(principal) => self.held(cx, principal).await?,
-            None => Vec::new(),
+        // An identity that is gone leaves its grants behind: what the receipt says we made is then looked at by its id.
+        let left = past.filter(|p| goal == Goal::Absent && p.is_ours() && p.id.contains("/sqlRoleAssignments/")).map(|p| p.id.clone());
+        let held = match (&principal, &left) {
+            (Some(principal), _) => self.held(cx, principal).await?,
+            (None, Some(id)) => cx.arm.read(id, api::COSMOS, &[]).await?.into_iter().collect(),
+            (None, None) => Vec::new(),
         };
-        let own = principal.as_deref().map(|p| self.id_for(p));
+        let own = principal.as_deref().map(|p| self.id_for(p)).or(left);
         Ok(match goal {
             Goal::Present => self.examine_present(&held, own, past),
             Goal::Absent => self.examine_absent(cx, &held, own.as_deref(), past),
@@ -34,7 +38,9 @@ impl Step for CosmosRole {
                     .ok_or_else(|| Problem::new(Kind::Failed, "KC1621", format!("identity `{}` has no object id", self.to.name())))?;
                 receipt.id = self.id_for(&principal);
                 let properties = json!({"roleDefinitionId": self.definition(), "scope": self.scope(), "principalId": principal});
-                cx.arm.put(&receipt.id, api::COSMOS, &json!({"properties": properties}), None).await?;
+                let body = json!({"properties": properties});
+                let schedule = [1, 2, 4, 8, 15, 15, 15].map(std::time::Duration::from_secs);
+                crate::azure::retry_while(is_unknown, schedule, || cx.arm.put(&receipt.id, api::COSMOS, &body, None)).await?;
             }
             Action::Delete => {
                 cx.arm.delete(&receipt.id, api::COSMOS).await?;
@@ -43,6 +49,12 @@ impl Step for CosmosRole {
         }
         Ok(receipt)
     }
+}
+
+/// Whether the account does not know the principal yet: a new identity takes a while to get there. There is no code for
+/// it, only a `BadRequest` with these words.
+fn is_unknown(failure: &Failure) -> bool {
+    matches!(failure, Failure::Service(error) if error.status == 400 && error.message.contains("was not found in the AAD tenant"))
 }
 
 impl CosmosRole {
@@ -57,7 +69,7 @@ impl CosmosRole {
     }
 
     /// The account itself, or a part of it.
-    fn scope(&self) -> String {
+    pub(crate) fn scope(&self) -> String {
         if self.path.is_empty() { self.account.to_string() } else { format!("{}/{}", self.account, self.path) }
     }
 

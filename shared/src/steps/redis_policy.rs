@@ -13,11 +13,14 @@ use crate::plan::spec::{RedisPolicy, StepSpec};
 impl Step for RedisPolicy {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let principal = self.to.principal(cx.outputs.known().principal_id);
-        let held = match &principal {
-            Some(principal) => self.held(cx, principal).await?,
-            None => None,
+        // An identity that is gone leaves its grants behind: what the receipt says we made is then looked at by its id.
+        let left = past.filter(|p| goal == Goal::Absent && p.is_ours() && p.id.contains("/accessPolicyAssignments/")).map(|p| p.id.clone());
+        let held = match (&principal, &left) {
+            (Some(principal), _) => self.held(cx, principal).await?,
+            (None, Some(id)) => cx.arm.read(id, api::REDIS, &[]).await?,
+            (None, None) => None,
         };
-        let own = principal.as_deref().map(|p| self.id_for(p));
+        let own = principal.as_deref().map(|p| self.id_for(p)).or(left);
         Ok(match goal {
             Goal::Present => self.examine_present(held.as_ref(), own, past),
             Goal::Absent => self.examine_absent(cx, held.as_ref(), own.as_deref(), past),

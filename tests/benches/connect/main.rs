@@ -132,7 +132,7 @@ fn row(latency: Duration, name: &str, runs: &[&Run], options: &Options) {
         "{:>4} ms  {name:<22}{:>5} ms {:>6} {:>5} {:>3} {:>7} {chain:>6} {:>5} ms {:>5} ms {ratio:>6} {:>8}",
         latency.as_millis(),
         wall.as_millis(),
-        run.count(&[Kind::Arm, Kind::Graph, Kind::Entra, Kind::KeyVault, Kind::Blob, Kind::OpenAi]),
+        run.count(&[Kind::Arm, Kind::Graph, Kind::Entra, Kind::KeyVault, Kind::Blob, Kind::OpenAi, Kind::Data]),
         run.count(&[Kind::Kube]),
         run.count(&[Kind::Az]),
         needed.classes.len(),

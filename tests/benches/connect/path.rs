@@ -110,7 +110,7 @@ pub fn classes(log: &[Entry]) -> Vec<(Class, &Entry)> {
             Kind::Az => Class::Token,
             Kind::Graph => Class::Locate,
             Kind::Entra => Class::Exchange,
-            Kind::KeyVault | Kind::Blob | Kind::OpenAi => Class::Probe,
+            Kind::KeyVault | Kind::Blob | Kind::OpenAi | Kind::Data => Class::Probe,
             Kind::Oidc | Kind::People | Kind::Unknown => continue,
             Kind::Arm => arm(entry),
             Kind::Kube => {

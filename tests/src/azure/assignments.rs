@@ -202,7 +202,7 @@ impl Assignment {
 
 impl Azure {
     /// What the directory knows a principal as; a fresh identity only when it has been replicated.
-    fn principal_type(&self, store: &crate::azure::Store, principal: &str) -> Option<&'static str> {
+    pub(crate) fn principal_type(&self, store: &crate::azure::Store, principal: &str) -> Option<&'static str> {
         if principal.eq_ignore_ascii_case(&self.world.user.object_id) {
             return Some("User");
         }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use crate::azure::errors::error;
-use crate::azure::{Azure, clusters, linkers, timestamp};
+use crate::azure::{Azure, clusters, data_roles, linkers, timestamp};
 use crate::http::Response;
 
 /// One operation.
@@ -37,7 +37,7 @@ pub(crate) fn settle(azure: &Azure) {
     for operation in due {
         if linkers::owns(&operation) {
             linkers::finish(azure, &mut store, &operation);
-        } else {
+        } else if !data_roles::owns(&operation) {
             clusters::finish(azure, &mut store, &operation);
         }
     }

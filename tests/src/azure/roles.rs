@@ -19,7 +19,12 @@ pub(crate) struct Role {
     pub(crate) not_data_actions: &'static [&'static str],
 }
 
-const fn role(id: &'static str, name: &'static str, actions: &'static [&'static str], data_actions: &'static [&'static str]) -> Role {
+pub(super) const fn role(
+    id: &'static str,
+    name: &'static str,
+    actions: &'static [&'static str],
+    data_actions: &'static [&'static str],
+) -> Role {
     Role { id, name, actions, not_actions: &[], data_actions, not_data_actions: &[] }
 }
 
@@ -251,9 +256,14 @@ impl Role {
     }
 }
 
+/// Every role.
+fn all() -> impl Iterator<Item = &'static Role> {
+    ROLES.iter().chain(super::service_roles::ROLES)
+}
+
 /// A role by its GUID.
 pub(crate) fn find(id: &str) -> Option<&'static Role> {
-    ROLES.iter().find(|role| role.id.eq_ignore_ascii_case(id))
+    all().find(|role| role.id.eq_ignore_ascii_case(id))
 }
 
 /// Whether an action pattern (`*` for any run of characters) matches, without case.
@@ -302,8 +312,7 @@ pub(crate) fn definitions(path: &Path, request: &Request) -> Response {
         Some(Some((field, value))) if field.eq_ignore_ascii_case("type") && value == "BuiltInRole" => None,
         Some(_) => return bad_request("Only filters on roleName and type are known."),
     };
-    let value: Vec<Value> = ROLES
-        .iter()
+    let value: Vec<Value> = all()
         .filter(|role| wanted.as_ref().is_none_or(|name| role.name.eq_ignore_ascii_case(name)))
         .map(|role| role.body(subscription))
         .collect();
@@ -351,7 +360,7 @@ mod tests {
 
     #[test]
     fn role_ids_are_unique() {
-        let ids: std::collections::BTreeSet<_> = ROLES.iter().map(|role| role.id).collect();
-        assert_eq!(ids.len(), ROLES.len());
+        let ids: std::collections::BTreeSet<_> = all().map(|role| role.id).collect();
+        assert_eq!(ids.len(), all().count());
     }
 }

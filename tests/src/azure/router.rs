@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::azure::errors::{gateway, not_allowed, parent_not_found, resource_not_found};
 use crate::azure::{
-    Azure, Store, assignments, clusters, covers, credentials, graph, identities, linkers, lists, operations, roles, targets, vaults,
-    versions,
+    Azure, Store, assignments, clusters, covers, credentials, data_roles, graph, identities, linkers, lists, operations, roles, services,
+    targets, vaults, versions,
 };
 use crate::entra::{self, Caller};
 use crate::http::{Request, Response, percent_decode};
@@ -130,7 +130,12 @@ pub(crate) fn spelled(kind: &str) -> String {
         "Microsoft.Authorization/permissions",
         "Microsoft.Resources/subscriptions/resourceGroups",
     ];
-    KNOWN.iter().find(|one| one.eq_ignore_ascii_case(kind)).map_or_else(|| kind.to_owned(), |one| (*one).to_owned())
+    KNOWN
+        .iter()
+        .chain(services::KINDS)
+        .chain(data_roles::KINDS)
+        .find(|one| one.eq_ignore_ascii_case(kind))
+        .map_or_else(|| kind.to_owned(), |one| (*one).to_owned())
 }
 
 /// Serves one request, with the headers that every ARM answer has.
@@ -188,6 +193,9 @@ fn route(azure: &Azure, request: &Request) -> Response {
         "microsoft.containerservice/locations/operations" => operations::status(azure, path.name()),
         "microsoft.servicelinker/linkers" => linkers::handle(azure, &caller, &path, request),
         "microsoft.servicelinker/locations/operationstatuses" => linkers::status(azure, &path),
+        "microsoft.documentdb/locations/operationsstatus" | "microsoft.cache/locations/operationsstatus" => {
+            operations::status(azure, path.name())
+        }
         "microsoft.managedidentity/userassignedidentities" => identities::handle(azure, &path, request),
         "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials" => credentials::handle(azure, &path, request),
         "microsoft.keyvault/vaults" => vaults::handle(azure, &path, request),
@@ -201,6 +209,8 @@ fn route(azure: &Azure, request: &Request) -> Response {
         "microsoft.authorization/locks" if request.method == "GET" => locks(azure, &path),
         // There are none, which is what a client that looks for vaults of both kinds has to hear.
         "microsoft.keyvault/managedhsms" if path.is_list() && request.method == "GET" => lists::answer(azure, kind, &path.scope),
+        kind if services::serves(kind) => services::handle(azure, &path, request),
+        kind if data_roles::serves(kind) => data_roles::handle(azure, &path, request),
         _ => gateway(404, "InvalidResourceType", &format!("The resource type '{kind}' is not served by the sandbox.")),
     }
 }
@@ -245,6 +255,8 @@ fn refuse_unauthorised(azure: &Azure, caller: &Caller, path: &Path, request: &Re
         "microsoft.authorization/permissions",
         "microsoft.containerservice/locations/operations",
         "microsoft.servicelinker/locations/operationstatuses",
+        "microsoft.documentdb/locations/operationsstatus",
+        "microsoft.cache/locations/operationsstatus",
         "microsoft.resources/tenants",
         "microsoft.resources/subscriptions",
         "microsoft.resources/providers",

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 pub(crate) mod ai;
 pub(crate) mod blob;
+pub(crate) mod services;
 pub(crate) mod vault;
 
 /// Which data plane a host belongs to. Only what exists has a name.
@@ -19,7 +20,7 @@ pub(crate) fn kind_of(azure: &Azure, host: &str) -> Option<Kind> {
         "vault.azure.net" => find(&store, "Microsoft.KeyVault/vaults", "name", name).map(|_| Kind::KeyVault),
         "blob.core.windows.net" => find(&store, "Microsoft.Storage/storageAccounts", "name", name).map(|_| Kind::Blob),
         "openai.azure.com" | "cognitiveservices.azure.com" | "services.ai.azure.com" => ai::account(&store, host).map(|_| Kind::OpenAi),
-        _ => None,
+        _ => services::serves(&store, host).then_some(Kind::Data),
     }
 }
 

@@ -27,12 +27,26 @@ pub fn spawn(cluster: WeakCluster, delay: Duration) {
                 tokio::time::sleep(delay / 4).await;
             } else {
                 // Deadlines pass without any write; so look again now and then even when nothing happens.
-                let _ = tokio::time::timeout(Duration::from_millis(250), notified.work.notified()).await;
+                let _ = tokio::time::timeout(Duration::from_millis(500), notified.work.notified()).await;
                 drop(notified);
                 tokio::time::sleep(delay / 2).await;
             }
         }
     });
+}
+
+/// Whether two objects differ in nothing but who set what: most writes of a turn change nothing.
+fn same_but_managers(a: &Value, b: &Value) -> bool {
+    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
+    let rest = |o: &serde_json::Map<String, Value>| o.len() - usize::from(o.contains_key("metadata"));
+    let metadata = match (a.get("metadata").and_then(Value::as_object), b.get("metadata").and_then(Value::as_object)) {
+        (Some(a), Some(b)) => {
+            let left = |o: &serde_json::Map<String, Value>| o.len() - usize::from(o.contains_key("managedFields"));
+            left(a) == left(b) && a.iter().filter(|(k, _)| *k != "managedFields").all(|(k, v)| b.get(k) == Some(v))
+        }
+        (a, b) => a == b,
+    };
+    metadata && rest(a) == rest(b) && a.iter().filter(|(k, _)| *k != "metadata").all(|(k, v)| b.get(k) == Some(v))
 }
 
 impl State {
@@ -69,23 +83,29 @@ impl State {
         self.store.list(group, plural, "").cloned().collect()
     }
 
+    /// What an object owns. Filtered before it is copied: a turn asks this for every owner.
+    pub(super) fn children(&self, group: &str, plural: &str, uid: &str) -> Vec<Value> {
+        let owned = |o: &&Value| o["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|r| r["uid"] == uid);
+        self.store.list(group, plural, "").filter(owned).cloned().collect()
+    }
+
     /// A controller's write, booked under its name; nothing is written when nothing changes.
     pub(super) fn write_as(&mut self, resource: &Resource, manager: &str, subresource: &str, new: Value) -> Value {
         let key = Key::of(resource, text(&new, "namespace"), text(&new, "name"));
         let old = self.store.objects.get(&key).cloned();
         let mut next = new;
-        let (live, managed) = match &old {
-            Some(old) => (old.clone(), managers::decode(old)),
-            None => (super::schema::empty_object(&resource.kind), managers::Managed::new()),
-        };
         let strip = |object: &Value| {
             let mut out = object.clone();
             metadata(&mut out).shift_remove("managedFields");
             out
         };
-        if old.as_ref().is_some_and(|o| strip(o) == strip(&next)) {
+        if old.as_ref().is_some_and(|o| same_but_managers(o, &next)) {
             return next;
         }
+        let (live, managed) = match &old {
+            Some(old) => (old.clone(), managers::decode(old)),
+            None => (super::schema::empty_object(&resource.kind), managers::Managed::new()),
+        };
         let writer = Manager { name: manager.into(), apply: false, api_version: resource.api_version(), subresource: subresource.into() };
         let ignored: &[&str] = if subresource.is_empty() && resource.has_status() { &["status"] } else { &[] };
         let managed = managers::update(managed, &strip(&live), &strip(&next), writer, ignored, &timestamp());
@@ -219,9 +239,10 @@ impl State {
     /// Pending pods become running and ready.
     fn kubelet(&mut self) {
         let Some(resource) = self.store.known("", "pods") else { return };
-        for mut pod in self.all("", "pods") {
+        let pending: Vec<Value> = self.store.list("", "pods", "").filter(|p| p["status"]["phase"] == "Pending").cloned().collect();
+        for mut pod in pending {
             let job = pod["metadata"]["ownerReferences"][0]["kind"] == "Job";
-            if pod["status"]["phase"] != "Pending" || pod["metadata"].get("deletionTimestamp").is_some() {
+            if pod["metadata"].get("deletionTimestamp").is_some() {
                 continue;
             }
             let now = timestamp();

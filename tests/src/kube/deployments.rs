@@ -75,7 +75,7 @@ impl State {
     }
 
     fn deployment(&mut self, resource: &Resource, sets: &Resource, mut deployment: Value) {
-        let all = self.all("apps", "replicasets");
+        let all = self.children("apps", "replicasets", text(&deployment, "uid"));
         let mut mine: Vec<Value> = owned_by(&all, text(&deployment, "uid")).cloned().collect();
         mine.sort_by_key(revision);
         let template = deployment["spec"]["template"].clone();

@@ -180,7 +180,7 @@ impl State {
                 continue;
             }
             let wanted = number(&set["spec"]["replicas"]);
-            let all = self.all("", "pods");
+            let all = self.children("", "pods", text(&set, "uid"));
             let mut mine: Vec<Value> = owned_by(&all, text(&set, "uid")).cloned().collect();
             let mut failure = None;
             while i64::try_from(mine.len()).unwrap_or(i64::MAX) > wanted {
@@ -209,7 +209,7 @@ impl State {
     }
 
     fn replica_set_status(&mut self, resource: &Resource, set: &Value, failure: Option<String>) {
-        let all = self.all("", "pods");
+        let all = self.children("", "pods", text(set, "uid"));
         let mine: Vec<&Value> = owned_by(&all, text(set, "uid")).collect();
         let count = |test: &dyn Fn(&Value) -> bool| i64::try_from(mine.iter().filter(|p| test(p)).count()).unwrap_or(0);
         let Some(mut next) = self.store.get(resource, text(set, "namespace"), text(set, "name")).cloned() else { return };
@@ -249,7 +249,7 @@ impl State {
                 let shown = format!("create Pod {name}-0 in StatefulSet {name} failed error: {message}");
                 self.event(&set, "statefulset-controller", "Warning", "FailedCreate", &shown);
             }
-            let all = self.all("", "pods");
+            let all = self.children("", "pods", text(&set, "uid"));
             let mine: Vec<&Value> = owned_by(&all, text(&set, "uid")).collect();
             let wanted = number(&set["spec"]["replicas"]);
             let of = |revision: &str| mine.iter().filter(|p| p["metadata"]["labels"]["controller-revision-hash"] == revision).count();
@@ -274,7 +274,7 @@ impl State {
 
     /// One pod after another from the first, and replaced one after another from the last.
     fn stateful_pods(&mut self, set: &Value, revision: &str) -> Option<String> {
-        let all = self.all("", "pods");
+        let all = self.children("", "pods", text(set, "uid"));
         let name = text(set, "name");
         let wanted = number(&set["spec"]["replicas"]);
         let find = |ordinal: i64| owned_by(&all, text(set, "uid")).find(|p| text(p, "name") == format!("{name}-{ordinal}"));
@@ -324,7 +324,7 @@ impl State {
             }
             let revision = hash(&set["spec"]["template"]);
             let generation = set["metadata"]["annotations"]["deprecated.daemonset.template.generation"].clone();
-            let all = self.all("", "pods");
+            let all = self.children("", "pods", text(&set, "uid"));
             let mine: Vec<Value> = owned_by(&all, text(&set, "uid")).cloned().collect();
             let current = |p: &Value| p["metadata"]["labels"]["controller-revision-hash"] == revision.as_str();
             let on = |p: &Value, node: &str| p["spec"]["affinity"].to_string().contains(&format!("[{node:?}]"));
@@ -352,7 +352,7 @@ impl State {
                     self.drop_pod(pod);
                 }
             }
-            let all = self.all("", "pods");
+            let all = self.children("", "pods", text(&set, "uid"));
             let mine: Vec<&Value> = owned_by(&all, text(&set, "uid")).collect();
             let ready = i64::try_from(mine.iter().filter(|p| is_ready(p)).count()).unwrap_or(0);
             let desired = i64::try_from(nodes.len()).unwrap_or(0);
@@ -378,7 +378,7 @@ impl State {
             if finished("Complete") || job["spec"]["suspend"] == true || job["metadata"].get("deletionTimestamp").is_some() {
                 continue;
             }
-            let all = self.all("", "pods");
+            let all = self.children("", "pods", text(&job, "uid"));
             let mine: Vec<&Value> = owned_by(&all, text(&job, "uid")).collect();
             let mut next = job.clone();
             let now = timestamp();
@@ -398,7 +398,7 @@ impl State {
             for pod in counted {
                 self.release_pod(pod);
             }
-            let all = self.all("", "pods");
+            let all = self.children("", "pods", text(&job, "uid"));
             let mine: Vec<&Value> = owned_by(&all, text(&job, "uid")).collect();
             let ready = i64::try_from(mine.iter().filter(|p| is_ready(p)).count()).unwrap_or(0);
             let status = &mut next["status"];

@@ -58,6 +58,8 @@ pub(crate) struct Evidence {
     pub(super) identity_hidden: bool,
     pub(super) credentials: Option<Vec<Value>>,
     pub(super) assignments: Option<Vec<Value>>,
+    /// What the target's own data plane lists for identities, where the connection's grant is one of those.
+    pub(super) own_grants: Option<Vec<Value>>,
     pub(super) service: Option<&'static Service>,
     pub(super) target: Option<Target>,
     pub(super) target_gone: bool,
@@ -352,9 +354,18 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
         let (path, filter) = role_assignments_of(&scope?, &principal);
         arm.list(&path, api::AUTHORIZATION, &[("$filter", &filter)]).await.ok()
     };
-    let (credentials, assignments) = tokio::join!(arm.list(&credentials_at, api::MANAGED_IDENTITY, &[]), roles);
+    let own_grants = async {
+        let (path, api_version) = evidence.record.iter().flat_map(|r| &r.steps).find_map(|step| match step {
+            StepSpec::CosmosRole(role) => Some((format!("{}/sqlRoleAssignments", role.account), api::COSMOS)),
+            StepSpec::RedisPolicy(policy) => Some((format!("{}/accessPolicyAssignments", policy.cache), api::REDIS)),
+            _ => None,
+        })?;
+        arm.list(&path, api_version, &[]).await.ok()
+    };
+    let (credentials, assignments, own_grants) = tokio::join!(arm.list(&credentials_at, api::MANAGED_IDENTITY, &[]), roles, own_grants);
     evidence.credentials = credentials.ok();
     evidence.assignments = assignments;
+    evidence.own_grants = own_grants;
 }
 
 /// Variables that the live Secret lacks or has otherwise.

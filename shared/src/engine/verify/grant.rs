@@ -24,6 +24,21 @@ pub(super) fn judge(e: &Evidence) -> Vec<Check> {
         .filter_map(|step| match step {
             StepSpec::RoleAssignment(role) => Some(by_role(e, role)),
             StepSpec::VaultPolicy(policy) => Some(by_policy(e, policy)),
+            StepSpec::CosmosRole(role) => {
+                let scope = role.scope();
+                Some(by_own_list(e, &role.role.name, &scope, |a| {
+                    let ends = |key: &str, tail: &str| a[key].as_str().is_some_and(|v| v.to_ascii_lowercase().ends_with(tail));
+                    let covers = a["scope"].as_str().is_some_and(|s| {
+                        let (outer, inner) = (s.to_ascii_lowercase(), scope.to_ascii_lowercase());
+                        inner == outer || inner.strip_prefix(&outer).is_some_and(|rest| rest.starts_with('/'))
+                    });
+                    ends("roleDefinitionId", &role.role.id) && covers
+                }))
+            }
+            StepSpec::RedisPolicy(policy) => {
+                let scope = policy.cache.to_string();
+                Some(by_own_list(e, &policy.policy, &scope, |a| a["accessPolicyName"] == policy.policy.as_str()))
+            }
             _ => None,
         })
         .collect()
@@ -79,6 +94,26 @@ fn by_policy(e: &Evidence, policy: &VaultPolicy) -> Check {
     }
     let seen = if held.is_empty() { "no entry for the identity".to_owned() } else { held.join(" ") };
     found("KC5405", seen, wanted, &facts.pairs())
+}
+
+/// Data planes with a list of their own: Cosmos DB's roles, the access policies of a cache.
+fn by_own_list(e: &Evidence, name: &str, scope: &str, fits: impl Fn(&Value) -> bool) -> Check {
+    let Some(listed) = &e.own_grants else { return Check::skipped("KC5407", GROUP, name, "what the target grants can't be read") };
+    let principal = e.of_identity("principalId").unwrap_or_default();
+    let its = |a: &&Value| {
+        let id = a["properties"]["principalId"].as_str().or(a["properties"]["objectId"].as_str());
+        id.is_some_and(|id| id.eq_ignore_ascii_case(principal))
+    };
+    let held: Vec<&Value> = listed.iter().filter(its).collect();
+    let place = scope.rsplit('/').next().unwrap_or_default();
+    if held.iter().any(|a| fits(&a["properties"])) {
+        return Check::ok("KC5407", GROUP, format!("the target's own list grants {name}"), format!("on {place}"));
+    }
+    let seen = match held.len() {
+        0 => "no entry for the identity".to_owned(),
+        n => format!("{n} other(s)"),
+    };
+    found("KC5407", seen, format!("{name} on {place}"), &e.facts().with("role", name).with("scope", scope).pairs())
 }
 
 /// Seconds since the assignment was made or changed.
