@@ -75,7 +75,7 @@ pub(super) async fn adopt(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop
     if !asked.yes && !ui.confirm("Take it over? [y/N]", "--yes")? {
         return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
     }
-    let record = prepared.carry_out(&stop).await?;
+    let record = prepared.carry_out(&stop, None).await?.record;
     let value = report::with_run(report::connection(&record), &prepared.plan, &[], None);
     let (name, namespace) = (&record.name, &record.namespace);
     let text = || {

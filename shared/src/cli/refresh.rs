@@ -56,7 +56,7 @@ pub(super) async fn refresh(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, st
     if !asked.yes && !ui.confirm("Refresh? [y/N]", "--yes")? {
         return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
     }
-    let record = prepared.carry_out(&stop).await?;
+    let record = prepared.carry_out(&stop, None).await?.record;
     if let Some(workload) = record.workload.as_ref().filter(|_| !record.steps.iter().any(|s| matches!(s, StepSpec::Workload(_)))) {
         ui.say(format!(
             "{workload} is not patched by this tool: restart it with kubectl rollout restart {workload} -n {}",
