@@ -119,7 +119,7 @@ pub(super) fn names(grants: &[Grant]) -> Vec<String> {
         .iter()
         .map(|grant| match grant {
             Grant::Role(role) => role.name.clone(),
-            Grant::VaultPolicy { secrets } => format!("access policy: {}", secrets.join(", ")),
+            Grant::VaultPolicy { secrets, .. } => format!("access policy: {}", secrets.join(", ")),
             Grant::CosmosRole { name, .. } => name.clone(),
             Grant::RedisPolicy { policy } => format!("access policy {policy}"),
         })

@@ -7,6 +7,7 @@ mod checks;
 mod complete;
 mod completion;
 mod connect;
+mod csi_args;
 mod delete;
 mod doctor;
 mod explain;

@@ -8,6 +8,7 @@ pub mod findings;
 mod lease;
 pub mod ledger;
 mod locate;
+mod mounts;
 pub mod offers;
 mod preflight;
 pub mod prepare;
@@ -19,6 +20,8 @@ pub mod verify;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use mounts::MOUNT_PATH;
 
 use crate::azure::{Arm, Profile, SignIn};
 use crate::kube::{Cluster, Flags};
