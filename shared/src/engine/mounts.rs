@@ -27,9 +27,13 @@ pub(super) fn check(service: &Service, request: &ConnectRequest, auth: Auth) -> 
         if *csi == Csi::default() {
             return Ok(());
         }
-        return Err(Problem::new(Kind::Usage, "KC1625", format!("--secret, --key, --cert, --mount-path and --csi-identity have no meaning with --auth {auth}"))
-            .why("they tell the CSI driver what to mount")
-            .fix("say --auth csi"));
+        return Err(Problem::new(
+            Kind::Usage,
+            "KC1625",
+            format!("--secret, --key, --cert, --mount-path and --csi-identity have no meaning with --auth {auth}"),
+        )
+        .why("they tell the CSI driver what to mount")
+        .fix("say --auth csi"));
     }
     if csi.objects.is_empty() {
         return Err(Problem::new(Kind::Usage, "KC1620", "no object to mount was named")
@@ -86,9 +90,13 @@ pub(super) fn check_scope(request: &ConnectRequest) -> Result<()> {
     let Some(outside) = request.csi.objects.iter().find(|o| o.kind != ObjectKind::Secret || !o.name.eq_ignore_ascii_case(name)) else {
         return Ok(());
     };
-    Err(Problem::new(Kind::Usage, "KC1608", format!("access narrowed to `{name}` does not reach the {} `{}`", outside.kind.word(), outside.name))
-        .why("the driver mounts all objects or none")
-        .fix("leave --scope away, or mount that one secret only"))
+    Err(Problem::new(
+        Kind::Usage,
+        "KC1608",
+        format!("access narrowed to `{name}` does not reach the {} `{}`", outside.kind.word(), outside.name),
+    )
+    .why("the driver mounts all objects or none")
+    .fix("leave --scope away, or mount that one secret only"))
 }
 
 /// The identity that comes with the add-on. Its name and place are AKS's own, so they are known before it is there.

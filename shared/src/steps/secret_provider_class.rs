@@ -145,8 +145,7 @@ impl SecretProviderClass {
         let (change, intent, rights) = match &live {
             Live::NoKind | Live::Missing => {
                 let change = self.described(Action::Create, client_id.as_deref());
-                let change =
-                    if matches!(live, Live::NoKind) { change.reason("its kind is there once the add-on is on") } else { change };
+                let change = if matches!(live, Live::NoKind) { change.reason("its kind is there once the add-on is on") } else { change };
                 (change, Receipt { uid: None, ..intent }, vec![self.right("create"), self.right("patch")])
             }
             Live::There(class) if !self.is_mine(cx, class) => {
@@ -221,8 +220,7 @@ mod tests {
     use crate::model::vault::ObjectKind;
 
     fn class(identity: CsiIdentity) -> SecretProviderClass {
-        let objects =
-            vec![VaultObject::parse(ObjectKind::Secret, "a:x=A").unwrap(), VaultObject::parse(ObjectKind::Cert, "123").unwrap()];
+        let objects = vec![VaultObject::parse(ObjectKind::Secret, "a:x=A").unwrap(), VaultObject::parse(ObjectKind::Cert, "123").unwrap()];
         let text = |t: &str| t.to_owned();
         let (namespace, name, vault, tenant) = (text("shop"), text("c"), text("v"), text("t"));
         SecretProviderClass { namespace, name, vault, tenant, cloud: None, identity, objects }

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 pub(crate) mod ai;
 pub(crate) mod blob;
+pub(crate) mod mount;
+pub(crate) mod objects;
 pub(crate) mod vault;
 
 /// Which data plane a host belongs to. Only what exists has a name.

@@ -56,6 +56,7 @@ impl State {
         self.collect_garbage();
         if self.controllers == Controllers::All {
             self.kubelet();
+            self.unmount_vaults();
         }
         self.replica_sets();
         self.stateful_sets();
@@ -222,6 +223,9 @@ impl State {
         for mut pod in self.all("", "pods") {
             let job = pod["metadata"]["ownerReferences"][0]["kind"] == "Job";
             if pod["status"]["phase"] != "Pending" || pod["metadata"].get("deletionTimestamp").is_some() {
+                continue;
+            }
+            if !self.mount_vaults(&pod) {
                 continue;
             }
             let now = timestamp();

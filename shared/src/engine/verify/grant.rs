@@ -91,7 +91,11 @@ fn by_policy(e: &Evidence, policy: &VaultPolicy) -> Check {
 
 /// The permissions as az takes them.
 fn flags(policy: &VaultPolicy) -> String {
-    let all = [("--secret-permissions", &policy.secrets), ("--key-permissions", &policy.keys), ("--certificate-permissions", &policy.certificates)];
+    let all = [
+        ("--secret-permissions", &policy.secrets),
+        ("--key-permissions", &policy.keys),
+        ("--certificate-permissions", &policy.certificates),
+    ];
     let given = all.iter().filter(|(_, list)| !list.is_empty()).map(|(flag, list)| format!("{flag} {}", list.join(" ")));
     given.collect::<Vec<_>>().join(" ")
 }
