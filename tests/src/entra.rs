@@ -243,7 +243,7 @@ fn exchange<'a>(azure: &Azure, field: &dyn Fn(&str) -> Option<&'a str>) -> Respo
 }
 
 /// The credential of an identity that fits a token byte for byte, or the code that tells which part does not fit.
-fn vouching(azure: &Azure, store: &mut crate::azure::Store, identity: &Value, claims: &Value) -> Result<String, (u64, String)> {
+pub(crate) fn vouching(azure: &Azure, store: &mut crate::azure::Store, identity: &Value, claims: &Value) -> Result<String, (u64, String)> {
     let parent = identity["id"].as_str().unwrap_or_default().to_ascii_lowercase();
     let (issuer, subject) = (claims["iss"].as_str().unwrap_or_default(), claims["sub"].as_str().unwrap_or_default());
     let audiences: Vec<&str> = match &claims["aud"] {

@@ -50,6 +50,8 @@ pub struct Knobs {
     pub retry_after: Option<u64>,
     /// Cluster updates end as failed with this code.
     pub cluster_update_fails: Option<String>,
+    /// How long after an update that switches the Key Vault add-on on its objects are in the cluster.
+    pub addon_delay: Duration,
     /// The least time that a credential write occupies its identity: a second write in it is refused.
     pub credential_write: Duration,
     /// How long a write to a data plane's own roles or policies runs, and keeps others out.
@@ -84,6 +86,7 @@ impl Default for Knobs {
             cluster_update: Duration::from_secs(1),
             retry_after: None,
             cluster_update_fails: None,
+            addon_delay: Duration::from_millis(300),
             credential_write: Duration::from_millis(10),
             data_role_write: Duration::from_millis(50),
             token_lifetime: 3600,

@@ -70,6 +70,11 @@ impl Sandbox {
         let by_id = world.clusters.iter().map(|one| (one.id.to_ascii_lowercase(), clusters[&one.name].clone())).collect();
         let by_host = world.clusters.iter().map(|one| (one.fqdn.clone(), clusters[&one.name].clone())).collect();
         let azure = Arc::new(Azure::new(world, control.clone(), by_id));
+        for cluster in azure.kube.values() {
+            let azure = Arc::downgrade(&azure);
+            let gone = || Err(kube::csi::Unmounted::Busy);
+            cluster.reach_vaults(Arc::new(move |ask| azure.upgrade().map_or_else(gone, |azure| data::mount::mount(&azure, ask))));
+        }
         let reader = Arc::downgrade(&azure);
         control.set_state_reader(move || reader.upgrade().map_or(serde_json::Value::Null, |azure| azure.state()));
         let cloud = Arc::new(Cloud { azure, clusters: by_host });
@@ -184,8 +189,13 @@ async fn plant_cluster(world: &World, at: usize, one: &world::Cluster) -> anyhow
     let mut options = KubeOptions::new(&one.fqdn, &issuer, RsaKey::pooled(at + 1));
     options.tokens.insert(one.token.clone(), UserInfo::new("clusterUser", &["system:masters"]));
     let webhook = one.is_elsewhere() || properties["securityProfile"]["workloadIdentity"]["enabled"] == true;
+    let secrets_provider = properties["addonProfiles"]["azureKeyvaultSecretsProvider"]["enabled"] == true;
     if let Some(real) = world.real.get(&one.name) {
-        return KubeCluster::in_front_of(options, real, &world::workloads(), webhook).await;
+        let cluster = KubeCluster::in_front_of(options, real, &world::workloads(), webhook).await?;
+        if secrets_provider {
+            cluster.install_secrets_store();
+        }
+        return Ok(cluster);
     }
     let cluster = KubeCluster::new(options);
     for object in world::workloads() {
@@ -193,6 +203,9 @@ async fn plant_cluster(world: &World, at: usize, one: &world::Cluster) -> anyhow
     }
     if webhook {
         cluster.install_webhook(&world.tenant);
+    }
+    if secrets_provider {
+        cluster.install_secrets_store();
     }
     Ok(cluster)
 }

@@ -203,6 +203,18 @@ impl World {
         self
     }
 
+    /// Switches the Key Vault add-on of a cluster on before the start.
+    #[must_use]
+    pub fn with_secrets_provider(mut self, cluster: &str) -> Self {
+        if let Some(body) = self.resource_mut(cluster) {
+            body["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"] =
+                json!({"enabled": true, "config": {"enableSecretRotation": "false", "rotationPollInterval": "2m"}});
+            let identity = addon_identity(body);
+            self.resources.push(identity);
+        }
+        self
+    }
+
     /// Plants a service principal that owns the subscriptions, for clients that sign in as one.
     #[must_use]
     pub fn with_service_principal(mut self) -> Self {
@@ -250,6 +262,23 @@ impl World {
             .collect();
         format!("\u{feff}{}", json!({"installationId": "5c2b7b0e-7a11-11ef-9a3c-000000000001", "subscriptions": subscriptions}))
     }
+}
+
+/// Gives a cluster's Key Vault add-on its identity, and returns the identity itself: it lies in the nodes' group.
+pub(crate) fn addon_identity(cluster: &mut Value) -> Value {
+    let name = format!("azurekeyvaultsecretsprovider-{}", cluster["name"].as_str().unwrap_or_default());
+    let group = cluster["properties"]["nodeResourceGroup"].as_str().unwrap_or_default();
+    let id =
+        format!("/subscriptions/{SUBSCRIPTION}/resourcegroups/{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
+    // The same cluster always gets the same ids: worlds are compared.
+    let made = |what: &str| uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("{id}{what}").as_bytes()).to_string();
+    let (client, object) = (made("client"), made("object"));
+    cluster["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["identity"] =
+        json!({"resourceId": id, "clientId": client, "objectId": object});
+    json!({
+        "id": id, "name": name, "type": "Microsoft.ManagedIdentity/userAssignedIdentities", "location": LOCATION, "tags": {},
+        "properties": {"isolationScope": "None", "tenantId": TENANT, "clientId": client, "principalId": object},
+    })
 }
 
 /// A kubeconfig for clusters; the first is current. JSON would do, but people look into it.

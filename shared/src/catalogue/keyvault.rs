@@ -1,6 +1,8 @@
 //! Key Vault. A vault knows one of two permission models; the wrong kind of grant is accepted by Azure and has no
 //! effect, so the vault's own `enableRbacAuthorization` decides which we make.
 
+use crate::model::vault::{ObjectKind, VaultObject};
+
 use super::{Access, Ask, Auth, Client, Cloud, Grant, PrivateLink, Probe, Row, Scope, Service, Target, no_keys, role, rows, signed};
 
 pub(super) static SERVICE: Service = Service {
@@ -47,7 +49,48 @@ fn grants(vault: &Target, access: Access) -> Vec<Grant> {
         Access::ReadWrite => &["get", "list", "set", "delete"],
         Access::Admin => &["get", "list", "set", "delete", "recover", "backup", "restore", "purge"],
     };
-    vec![Grant::VaultPolicy { secrets: secrets.iter().map(|s| (*s).to_owned()).collect() }]
+    vec![Grant::VaultPolicy { secrets: secrets.iter().map(|s| (*s).to_owned()).collect(), keys: vec![], certificates: vec![] }]
+}
+
+/// What the CSI driver needs to mount objects of these kinds (AKS documentation of the driver's identity access; facts about
+/// its provider): it reads a key's public part and a certificate without its private key. The private key comes with the
+/// secret of the certificate's name, as a secret.
+pub fn mounting(vault: &Target, kinds: &[ObjectKind]) -> Vec<Grant> {
+    let all = [ObjectKind::Secret, ObjectKind::Key, ObjectKind::Cert];
+    let wanted = all.into_iter().filter(|kind| kinds.contains(kind));
+    if uses_roles(vault) {
+        let granted = |kind| match kind {
+            ObjectKind::Secret => role("Key Vault Secrets User", "4633458b-17de-408a-b874-0445c86b69e6"),
+            ObjectKind::Key => role("Key Vault Crypto User", "12338af0-0e69-4776-bea7-57ae8d297424"),
+            ObjectKind::Cert => role("Key Vault Certificate User", "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba"),
+        };
+        return wanted.map(granted).collect();
+    }
+    let get = |kind| if kinds.contains(&kind) { vec!["get".to_owned()] } else { vec![] };
+    vec![Grant::VaultPolicy { secrets: get(ObjectKind::Secret), keys: get(ObjectKind::Key), certificates: get(ObjectKind::Cert) }]
+}
+
+/// A read on the data plane that proves that one object can be mounted: exactly the driver's own. Its answer is not looked
+/// into.
+pub fn reading(vault: &Target, cloud: &Cloud, object: &VaultObject) -> Probe {
+    let version = object.version.as_deref().unwrap_or_default();
+    Probe {
+        scope: scope(cloud),
+        what: "read an object",
+        url: format!("{}{}/{}/{version}?api-version=7.6", endpoint(vault, cloud), object.kind.collection(), object.name),
+        headers: &[],
+        decisive: true,
+        cosmos: false,
+    }
+}
+
+/// The provider's name of a cloud; `None` for the public one, which is its default.
+pub fn provider_cloud(cloud: &Cloud) -> Option<&'static str> {
+    match cloud.name.as_str() {
+        "AzureUSGovernment" => Some("AzureUSGovernmentCloud"),
+        "AzureChinaCloud" => Some("AzureChinaCloud"),
+        _ => None,
+    }
 }
 
 fn endpoint(vault: &Target, cloud: &Cloud) -> String {

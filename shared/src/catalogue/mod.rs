@@ -9,7 +9,7 @@ mod cosmos;
 mod cosmos_rows;
 mod fill;
 mod insights;
-mod keyvault;
+pub mod keyvault;
 mod messaging;
 mod mysql;
 mod outside;
@@ -258,9 +258,9 @@ impl Service {
         self.arm_type.is_empty()
     }
 
-    /// Ways of authentication that can be asked for. `csi` is known by its variables only and is refused so far.
+    /// Ways of authentication that can be asked for.
     pub fn auth_words(&self) -> String {
-        self.auths.iter().filter(|a| **a != Auth::Csi).map(|a| a.word()).collect::<Vec<_>>().join(", ")
+        self.auths.iter().map(|a| a.word()).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -312,7 +312,7 @@ fn connect_to(service: &Service) -> Command {
         ));
     let place = if service.is_outside() { "Host name" } else { "Name or resource id" };
     let command = Connect::augment_args(command).mut_arg("target", |a| a.help(format!("{place} of the {}", service.noun)));
-    super::auth_args::with_parameters(command, service)
+    super::csi_args::with_objects(super::auth_args::with_parameters(command, service), service)
 }
 
 pub(super) fn parse<T: FromArgMatches>(matches: &ArgMatches) -> Result<T> {
@@ -401,6 +401,7 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
         env_prefix: c.auth.env_prefix.clone(),
         principal: c.auth.principal(),
         secrets: c.auth.secrets()?,
+        csi: super::csi_args::csi(service, matches)?,
         patch: match c.patch {
             PatchWhen::Auto => Patch::Auto,
             PatchWhen::Always => Patch::Always,

@@ -15,7 +15,7 @@ use crate::model::{Auth, Kind, Problem, Result};
 // Flags of authentication and delivery.
 #[derive(Args, Debug)]
 pub(super) struct AuthArgs {
-    /// How the workload proves itself: workload-identity, secret, service-principal [default: the service's first]
+    /// How the workload proves itself: workload-identity, secret, service-principal, csi [default: the service's first]
     #[arg(long = "auth", value_name = "WAY", help_heading = "Access")]
     way: Option<String>,
     /// Give access to a part only, like container=images

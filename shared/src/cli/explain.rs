@@ -7,6 +7,7 @@ use crate::catalogue::{self, Ask, Row, Service};
 use crate::model::access::Grant;
 use crate::model::target::Target;
 use crate::model::variable::Client;
+use crate::model::vault::ObjectKind;
 use crate::model::{Auth, Kind, Problem, ResourceId, Result};
 use crate::ui::{Table, Ui};
 
@@ -58,6 +59,10 @@ pub(super) fn explain(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
     let rows = rows(service, kind, auth, client);
     let grants = match auth {
         Auth::Secret => Vec::new(),
+        // One for each kind of object that is mounted.
+        Auth::Csi => {
+            names(&catalogue::keyvault::mounting(&imagined(service, kind), &[ObjectKind::Secret, ObjectKind::Key, ObjectKind::Cert]))
+        }
         _ => names(&(service.grants)(&imagined(service, kind), service.default_access)),
     };
     let steps = steps(auth, !grants.is_empty());
@@ -97,7 +102,11 @@ fn steps(auth: Auth, granted: bool) -> Vec<&'static str> {
     if granted {
         steps.push("grant");
     }
-    steps.extend(["secret", "workload"]);
+    steps.push("secret");
+    if auth == Auth::Csi {
+        steps.push("secret provider class");
+    }
+    steps.push("workload");
     steps
 }
 
@@ -119,7 +128,7 @@ pub(super) fn names(grants: &[Grant]) -> Vec<String> {
         .iter()
         .map(|grant| match grant {
             Grant::Role(role) => role.name.clone(),
-            Grant::VaultPolicy { secrets } => format!("access policy: {}", secrets.join(", ")),
+            Grant::VaultPolicy { secrets, .. } => format!("access policy: {}", secrets.join(", ")),
             Grant::CosmosRole { name, .. } => name.clone(),
             Grant::RedisPolicy { policy } => format!("access policy {policy}"),
         })

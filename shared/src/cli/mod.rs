@@ -8,6 +8,7 @@ mod checks;
 mod complete;
 mod completion;
 mod connect;
+mod csi_args;
 mod delete;
 mod doctor;
 mod explain;

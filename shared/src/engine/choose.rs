@@ -4,27 +4,25 @@
 use std::collections::BTreeMap;
 
 use super::ledger::Stored;
+use super::mounts;
 use super::survey::Survey;
 use crate::catalogue::{self, Ask, Inputs, Missing, Service};
 use crate::model::access::Access;
 use crate::model::request::{ConnectRequest, Principal};
 use crate::model::target::Target;
 use crate::model::variable::{Client, Part, Variable};
+use crate::model::vault::fits_variable;
 use crate::model::{Auth, Cloud, Kind, Problem, Result};
 
 /// The way of authentication: the one asked for, if the service has it.
 pub(super) fn auth(service: &Service, request: &ConnectRequest) -> Result<Auth> {
-    let auth = request.auth.unwrap_or_else(|| service.default_auth());
+    let auth = request.auth.unwrap_or_else(|| if mounts::means_csi(request) { Auth::Csi } else { service.default_auth() });
     if !service.auths.contains(&auth) {
         let problem = Problem::new(Kind::Usage, "KC1601", format!("{} can't be connected to with --auth {auth}", service.title))
             .fix(format!("choose one of: {}", service.auth_words()));
         return Err(if auth == Auth::Csi { problem.why("the CSI driver mounts objects of Key Vault alone") } else { problem });
     }
-    if auth == Auth::Csi {
-        return Err(Problem::new(Kind::Usage, "KC1617", "mounting Key Vault objects through the CSI driver is not part of this version")
-            .why("a half-made mount would keep pods from starting")
-            .fix("let the workload read the vault itself: leave --auth away"));
-    }
+    mounts::check(service, request, auth)?;
     if request.auth == Some(Auth::WorkloadIdentity) || request.auth.is_none() {
         let stray =
             [("--secret-stdin or --secret-file", !request.secrets.is_empty()), ("--client-id", request.principal != Principal::default())];
@@ -186,15 +184,10 @@ fn rename(mut made: Vec<Variable>, request: &ConnectRequest) -> Result<Vec<Varia
     if let Some(prefix) = &request.env_prefix {
         made.iter_mut().filter(|v| !request.map.iter().any(|(_, to)| *to == v.name)).for_each(|v| v.name = format!("{prefix}{}", v.name));
     }
-    let fits = |name: &str| {
-        !name.is_empty()
-            && !name.starts_with(|c: char| c.is_ascii_digit())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-    };
     let mut seen = BTreeMap::new();
     for variable in &made {
         let name = &variable.name;
-        if !fits(name) {
+        if !fits_variable(name) {
             return Err(Problem::new(Kind::Usage, "KC1610", format!("`{name}` can't name a variable"))
                 .why("names hold letters, digits, `_`, `-` and `.`, and begin with no digit")
                 .fix("choose another one with --map or --env-prefix"));

@@ -53,6 +53,7 @@ pub(super) async fn try_workload(
             service_account: account.map(|a| a.name.clone()).filter(|_| facts.on_default_account),
             secret: connection.clone(),
             variables,
+            mount: None,
             foreign: false,
         })
     };

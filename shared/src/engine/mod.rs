@@ -12,6 +12,7 @@ mod lease;
 pub mod ledger;
 pub mod live;
 mod locate;
+mod mounts;
 pub mod offers;
 mod preflight;
 pub mod prepare;
@@ -24,6 +25,8 @@ pub mod verify;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use mounts::MOUNT_PATH;
 
 use crate::azure::{Arm, Profile, SignIn};
 use crate::kube::{Cluster, Flags};

@@ -9,12 +9,13 @@ use serde_json::Value;
 use super::ledger::Stored;
 use super::locate::{self, Found, Located};
 use super::survey::{self, Survey, Webhook};
-use super::{Session, anywhere, choose, early, preflight};
+use super::{Session, anywhere, choose, early, mounts, preflight};
 use crate::catalogue::{self, Service};
 use crate::kube::{Access, Workload, WorkloadKind, resources};
 use crate::model::access::{Access as Level, Grant};
 use crate::model::request::{ConnectRequest, Patch};
 use crate::model::variable::Client;
+use crate::model::vault::CsiIdentity;
 use crate::model::{Auth, Event, Kind, Problem, ResourceId, Result, names};
 use crate::plan::build::{self, WorkloadFacts};
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
@@ -68,6 +69,8 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let auth = choose::auth(service, request)?;
     let scope = choose::scope(service, request)?;
     check_input(service, request, auth)?;
+    let csi = mounts::mode(request, auth);
+    let request = &of_nodes(request, csi.as_ref());
     let (surveyed, found) = join(survey::survey(&session.kube, service, request), locate::search(session, service, request, auth)).await;
     // A stopped cluster does not answer, and that it is stopped is the better message. Then the cluster's word first, so
     // that two faults always give the same message.
@@ -82,35 +85,38 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let connection = request.name.clone().unwrap_or_else(|| service.connection_name(found.target.name()));
     let former = survey.records.iter().find(|s| s.record.name == connection && s.record.namespace == survey.namespace).cloned();
     conflicts(former.as_ref(), &found, service)?;
-    let who = match auth.has_identity() {
-        true => {
-            let account = service_account(session, request, &survey, former.as_ref()).await?;
-            Some((identity(session, request, &found, &survey, &account, former.as_ref()).await?, account))
-        }
+    // Nodes read with an identity of their own: then the pods' account does not matter.
+    let acts = auth.has_identity() && csi.as_ref().is_none_or(|mode| *mode == CsiIdentity::Workload);
+    let account = match acts {
+        true => Some(service_account(session, request, &survey, former.as_ref()).await?),
         false => None,
     };
+    let id = match &account {
+        Some(account) => Some(identity(session, request, &found, &survey, account, former.as_ref()).await?),
+        None => found.identity.clone(),
+    };
     let request = &with_children(request, &found.children);
-    let (id, account) = who.as_ref().map(|(id, account)| (id, account)).unzip();
     let past = former.as_ref().map(|f| &f.record);
-    let trial = early::try_workload(session, service, request, &survey, former.as_ref(), account, &found, (auth, client));
-    let (located, ()) = join(locate::read(session, service, &found, id, past), trial).await;
+    let trial = early::try_workload(session, service, request, &survey, former.as_ref(), account.as_ref(), &found, (auth, client));
+    let (located, ()) = join(locate::read(session, service, &found, id.as_ref(), past), trial).await;
     let located = located?;
     preflight::cluster_runs(&located.cluster_body, located.cluster.name(), located.cluster.resource_group())?;
-    let identity = who.map(|(id, account)| {
-        let identity = spec::Identity {
-            create: id == own_identity(&located.cluster, &account),
+    let identity = match (&csi, id) {
+        (Some(CsiIdentity::Addon), _) => Some(mounts::addon(&located.cluster, &located.cluster_body)),
+        (_, id) => id.map(|id| spec::Identity {
+            create: account.as_ref().is_some_and(|account| id == own_identity(&located.cluster, account)),
             id,
             location: located.cluster_body["location"].as_str().unwrap_or_default().to_owned(),
-            owner: format!("{}/{}/{}", located.cluster.name(), account.namespace, account.name),
-        };
-        (identity, account)
-    });
+            owner: account.as_ref().map_or_else(String::new, |a| format!("{}/{}/{}", located.cluster.name(), a.namespace, a.name)),
+            addon_of: None,
+        }),
+    };
     let grants = match auth {
         Auth::Secret => Vec::new(),
         _ => grants(session, service, request, &located).await?,
     };
     refuse_scope(request, &scope, &grants, &located)?;
-    let (facts, printed) = workload_facts(request, &survey, identity.as_ref().map(|(_, account)| account))?;
+    let (facts, printed) = workload_facts(request, &survey, account.as_ref())?;
     if let Some(refusal) = (service.refusal)(&located.target, auth) {
         return Err(Problem::new(Kind::Failed, refusal.code, refusal.what).why(refusal.why).fix(refusal.fix));
     }
@@ -118,7 +124,16 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let (kind, place) = ((auth, client, access), (located.tenant.as_str(), connection.as_str()));
     let variables = choose::variables(service, request, &survey, former.as_ref(), &located.target, session.cloud(), kind, place)?;
     let given = choose::named(&variables, &request.secrets);
-    if identity.is_some() {
+    let mount = match &csi {
+        None => None,
+        Some(mode) => {
+            mounts::check_scope(request)?;
+            mounts::notes(&session.events, mode, survey.workload.as_ref());
+            let place = (survey.namespace.as_str(), connection.as_str(), located.tenant.as_str());
+            Some(mounts::mount(request, &located.target, session.cloud(), place, &variables)?)
+        }
+    };
+    if account.is_some() {
         // An update that is still running may be the one that brings the webhook.
         let switched_on = located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") == Some(&Value::Bool(true));
         let about_to_be_enabled = !switched_on || crate::steps::cluster_is_busy(&located.cluster_body);
@@ -133,10 +148,12 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         issuer: located.issuer.clone(),
         namespace: survey.namespace.clone(),
         identity,
+        account,
         principal: request.principal.object_id.clone(),
         grants,
         secret: connection.clone(),
         variables,
+        mount: mount.clone(),
         workload: facts.clone(),
     });
     let others =
@@ -157,7 +174,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let examined = examine(&cx, &specs, Goal::Present, &past).await?;
     let retired = retire(&cx, &specs, former.as_ref()).await?;
     let record = record(&cx, (auth, client, access), service, &located, &survey.workload, &specs, &examined, former.as_ref());
-    let printed = printed.map(|(why, facts)| print_patch(why, &facts, &specs, &connection));
+    let printed = printed.map(|(why, facts)| print_patch(why, &facts, &specs, &connection, mount));
     let plan = plan(&cx, &specs, &examined, &retired, former.as_ref(), &record);
     if plan.writes() {
         let ledger = [
@@ -227,6 +244,14 @@ fn with_children(request: &ConnectRequest, children: &[(String, String)]) -> Con
         request.parameters.entry(name.clone()).or_insert_with(|| value.clone());
     }
     request
+}
+
+/// The request with the identity that the nodes were said to have, which is looked up like one that the user names.
+fn of_nodes(request: &ConnectRequest, csi: Option<&CsiIdentity>) -> ConnectRequest {
+    match csi {
+        Some(CsiIdentity::Vm(client_id)) => ConnectRequest { identity: Some(client_id.clone()), ..request.clone() },
+        _ => request.clone(),
+    }
 }
 
 /// Access policies are for a whole vault or cache.
@@ -372,6 +397,9 @@ fn own_identity(cluster: &ResourceId, account: &spec::ServiceAccount) -> Resourc
 
 async fn grants(session: &Session, service: &Service, request: &ConnectRequest, located: &Located) -> Result<Vec<Grant>> {
     let Some(asked) = &request.role else {
+        if !request.csi.objects.is_empty() {
+            return Ok(mounts::grants(request, &located.target));
+        }
         return Ok((service.grants)(&located.target, request.access.unwrap_or(service.default_access)));
     };
     let own = (service.grants)(&located.target, service.default_access);
@@ -424,7 +452,7 @@ pub(super) fn workload_facts(
     })
 }
 
-fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec], connection: &str) -> Printed {
+fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec], connection: &str, mount: Option<spec::Mount>) -> Printed {
     let secret = specs.iter().find_map(|s| match s {
         StepSpec::Secret(secret) => Some(secret),
         _ => None,
@@ -443,6 +471,7 @@ fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec], connectio
         service_account: account.filter(|_| facts.on_default_account),
         secret: secret.map(|s| s.name.clone()).unwrap_or_default(),
         variables: secret.map(|s| s.variables.clone()).unwrap_or_default(),
+        mount,
     };
     let kind = WorkloadKind::parse(&facts.kind).unwrap_or(WorkloadKind::Deployment);
     let mut patch = crate::kube::wrap_template(kind, crate::steps::workload_patch(&workload, connection, None));

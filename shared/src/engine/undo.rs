@@ -46,7 +46,7 @@ impl Keep {
         match self {
             Keep::Azure => change.layer == Layer::Azure,
             Keep::Identity => change.id == "identity",
-            Keep::Workload => matches!(change.id.as_str(), "workload" | "secret" | "service-account"),
+            Keep::Workload => matches!(change.id.as_str(), "workload" | "secret" | "secret-provider-class" | "service-account"),
         }
     }
 }

@@ -57,6 +57,10 @@ pub enum Grant {
     VaultPolicy {
         /// Permissions on secrets, as Key Vault spells them, in lower case.
         secrets: Vec<String>,
+        /// Permissions on keys.
+        keys: Vec<String>,
+        /// Permissions on certificates.
+        certificates: Vec<String>,
     },
     /// A role of Cosmos DB's own data plane, which Azure roles don't reach.
     CosmosRole {

@@ -10,6 +10,7 @@ pub mod problem;
 pub mod request;
 pub mod target;
 pub mod variable;
+pub mod vault;
 
 pub use auth::Auth;
 pub use cloud::Cloud;

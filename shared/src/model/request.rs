@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::access::Access;
 use super::auth::Auth;
 use super::variable::Client;
+use super::vault::{CsiIdentity, VaultObject};
 
 /// Ask for a connection.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct ConnectRequest {
     pub map: Vec<(String, String)>,
     /// Text before the name of every variable that is not called otherwise.
     pub env_prefix: Option<String>,
+    /// Vault objects to mount, and how.
+    pub csi: Csi,
     /// Whether the workload is patched.
     pub patch: Patch,
     /// The AKS cluster, where it is not to be found from the context.
@@ -71,6 +74,17 @@ pub struct Principal {
     pub object_id: Option<String>,
     /// Its tenant; the cluster's if absent.
     pub tenant: Option<String>,
+}
+
+/// Vault objects that the workload is to get as files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Csi {
+    /// The objects.
+    pub objects: Vec<VaultObject>,
+    /// Where the files are to be; the documentation's usual place if absent.
+    pub mount_path: Option<String>,
+    /// As whom the driver reads the vault.
+    pub identity: Option<CsiIdentity>,
 }
 
 /// Whether a workload is patched in place.

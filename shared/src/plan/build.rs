@@ -17,8 +17,10 @@ pub struct Facts {
     pub issuer: Option<String>,
     /// Namespace of the connection.
     pub namespace: String,
-    /// Identity and service account, where the workload acts as a managed identity.
-    pub identity: Option<(spec::Identity, spec::ServiceAccount)>,
+    /// The managed identity that is let in.
+    pub identity: Option<spec::Identity>,
+    /// The service account, where the workload acts as that identity.
+    pub account: Option<spec::ServiceAccount>,
     /// Object id of the service principal that grants are for, where there is no identity.
     pub principal: Option<String>,
     /// What lets it in.
@@ -27,6 +29,8 @@ pub struct Facts {
     pub secret: String,
     /// What the Secret holds.
     pub variables: Vec<Variable>,
+    /// Vault objects to mount.
+    pub mount: Option<spec::Mount>,
     /// The workload to patch, if it is to be patched.
     pub workload: Option<WorkloadFacts>,
 }
@@ -48,21 +52,24 @@ pub struct WorkloadFacts {
 /// identity, and the cluster needs nothing switched on.
 pub fn specs(facts: &Facts) -> Vec<StepSpec> {
     let mut specs = Vec::new();
-    if let Some((identity, _)) = &facts.identity {
-        if facts.issuer.is_none() {
-            specs.push(StepSpec::ClusterFeatures(spec::ClusterFeatures { cluster: facts.cluster.clone() }));
-        }
-        specs.push(StepSpec::Identity(identity.clone()));
+    // A cluster that Azure does not know has nothing that could be switched on.
+    if facts.issuer.is_none() && (facts.account.is_some() || facts.mount.is_some()) {
+        specs.push(StepSpec::ClusterFeatures(spec::ClusterFeatures {
+            cluster: facts.cluster.clone(),
+            federation: facts.account.is_some(),
+            secrets_provider: facts.mount.is_some(),
+        }));
     }
+    specs.extend(facts.identity.iter().cloned().map(StepSpec::Identity));
     let to = match (&facts.identity, &facts.principal) {
-        (Some((identity, _)), _) => Some(Grantee::Identity(identity.id.clone())),
+        (Some(identity), _) => Some(Grantee::Identity(identity.id.clone())),
         (None, Some(principal)) => Some(Grantee::Principal(principal.clone())),
         (None, None) => None,
     };
     if let Some(to) = to {
         specs.extend(facts.grants.iter().map(|grant| grant_step(&facts.target, &facts.scope, grant, to.clone())));
     }
-    if let Some((identity, account)) = &facts.identity {
+    if let (Some(identity), Some(account)) = (&facts.identity, &facts.account) {
         specs.push(StepSpec::FederatedCredential(spec::FederatedCredential {
             identity: identity.id.clone(),
             namespace: account.namespace.clone(),
@@ -74,8 +81,9 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
     let (namespace, variables) = (facts.namespace.clone(), facts.variables.clone());
     let secret = spec::Secret { namespace: namespace.clone(), name: facts.secret.clone(), variables: variables.clone(), foreign: false };
     specs.push(StepSpec::Secret(secret));
+    specs.extend(facts.mount.iter().map(|mount| StepSpec::SecretProviderClass(mount.class.clone())));
     if let Some(workload) = &facts.workload {
-        let account = facts.identity.as_ref().map(|(_, account)| account.name.clone());
+        let account = facts.account.as_ref().map(|account| account.name.clone());
         specs.push(StepSpec::Workload(spec::Workload {
             kind: workload.kind.clone(),
             namespace,
@@ -86,6 +94,7 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
             service_account: account.filter(|_| workload.on_default_account),
             secret: facts.secret.clone(),
             variables,
+            mount: facts.mount.clone(),
         }));
     }
     specs
@@ -99,7 +108,10 @@ pub fn grant_step(target: &ResourceId, scope: &str, grant: &Grant, to: Grantee) 
             let scope = if scope.is_empty() { target } else { target.below(scope) };
             StepSpec::RoleAssignment(spec::RoleAssignment { scope, role: role.clone(), to })
         }
-        Grant::VaultPolicy { secrets } => StepSpec::VaultPolicy(spec::VaultPolicy { vault: target, secrets: secrets.clone(), to }),
+        Grant::VaultPolicy { secrets, keys, certificates } => {
+            let (secrets, keys, certificates) = (secrets.clone(), keys.clone(), certificates.clone());
+            StepSpec::VaultPolicy(spec::VaultPolicy { vault: target, secrets, keys, certificates, to })
+        }
         Grant::CosmosRole { name, id } => {
             let role = Role { name: name.clone(), id: id.clone() };
             StepSpec::CosmosRole(spec::CosmosRole { account: target, path: scope.to_owned(), role, to })

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{Secret, ServiceAccount, StepId, StepSpec};
+use super::spec::{Secret, SecretProviderClass, ServiceAccount, StepId, StepSpec};
 use crate::model::access::Access;
 use crate::model::variable::Client;
 use crate::model::{Auth, PREFIX, ResourceId};
@@ -209,6 +209,14 @@ impl Record {
     pub fn secret(&self) -> Option<&Secret> {
         self.steps.iter().find_map(|s| match s {
             StepSpec::Secret(s) => Some(s),
+            _ => None,
+        })
+    }
+
+    /// The class with the vault objects that are mounted.
+    pub fn class(&self) -> Option<&SecretProviderClass> {
+        self.steps.iter().find_map(|s| match s {
+            StepSpec::SecretProviderClass(s) => Some(s),
             _ => None,
         })
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::ResourceId;
 use crate::model::access::Role;
 use crate::model::variable::Variable;
+use crate::model::vault::{CsiIdentity, VaultObject};
 
 /// Names a step within its connection: `identity`, `role:Key Vault Secrets User`.
 pub type StepId = String;
@@ -34,19 +35,29 @@ pub enum StepSpec {
     ServiceAccount(ServiceAccount),
     /// The Secret with the connection's variables.
     Secret(Secret),
+    /// The class that tells the secrets store CSI driver what to mount, and as whom.
+    SecretProviderClass(SecretProviderClass),
     /// The workload's pods use the service account, carry the webhook's label and see the variables.
     Workload(Workload),
 }
 
 /// See [`StepSpec::ClusterFeatures`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ClusterFeatures {
     /// The managed cluster.
     pub cluster: ResourceId,
+    /// Whether OIDC issuer and workload identity are wanted.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub federation: bool,
+    /// Whether the Key Vault add-on is wanted: the secrets store CSI driver with Azure's provider.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secrets_provider: bool,
 }
 
 /// See [`StepSpec::Identity`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// Its resource id.
     pub id: ResourceId,
@@ -56,6 +67,9 @@ pub struct Identity {
     pub create: bool,
     /// Value of our tag: `<cluster>/<namespace>/<service account>`.
     pub owner: String,
+    /// The cluster whose Key Vault add-on it belongs to: it comes with the add-on and is never ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addon_of: Option<ResourceId>,
 }
 
 /// See [`StepSpec::RoleAssignment`].
@@ -140,7 +154,14 @@ pub struct VaultPolicy {
     /// The vault.
     pub vault: ResourceId,
     /// Permissions on secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
+    /// Permissions on keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// Permissions on certificates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
     /// Who gets it.
     #[serde(flatten)]
     pub to: Grantee,
@@ -218,6 +239,50 @@ pub struct Workload {
     pub secret: String,
     /// The variables; their values make the digest that restarts pods when one changes.
     pub variables: Vec<Variable>,
+    /// The vault objects that the same containers get as files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mount: Option<Mount>,
+}
+
+/// Vault objects as files of a workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Where the files are.
+    pub path: String,
+    /// What is mounted.
+    pub class: SecretProviderClass,
+}
+
+/// See [`StepSpec::SecretProviderClass`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecretProviderClass {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name; the volume has the same.
+    pub name: String,
+    /// Name of the vault.
+    pub vault: String,
+    /// Tenant of the vault.
+    pub tenant: String,
+    /// The provider's name of the cloud; absent: the public one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud: Option<String>,
+    /// As whom the driver reads.
+    pub identity: CsiIdentity,
+    /// What it fetches.
+    pub objects: Vec<VaultObject>,
+}
+
+impl SecretProviderClass {
+    /// The Secret that the driver keeps for variables, where an object has one.
+    pub fn synced(&self) -> Option<String> {
+        self.objects.iter().any(|o| o.variable.is_some()).then(|| format!("{}-vault", self.name))
+    }
+
+    /// Variables that come out of the vault, in the order of the objects.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.objects.iter().filter_map(|o| o.variable.as_deref())
+    }
 }
 
 fn yes() -> bool {
@@ -237,6 +302,7 @@ impl StepSpec {
             StepSpec::FederatedCredential(_) => "federated-credential".into(),
             StepSpec::ServiceAccount(_) => "service-account".into(),
             StepSpec::Secret(_) => "secret".into(),
+            StepSpec::SecretProviderClass(_) => "secret-provider-class".into(),
             StepSpec::Workload(_) => "workload".into(),
         }
     }
@@ -245,7 +311,12 @@ impl StepSpec {
     /// pods that start before the trust is there fail their first token request and may cache the refusal for minutes.
     pub fn needs(&self) -> &'static [&'static str] {
         match self {
-            StepSpec::ClusterFeatures(_) | StepSpec::Identity(_) => &[],
+            StepSpec::ClusterFeatures(_) => &[],
+            // The add-on brings its identity with it.
+            StepSpec::Identity(s) if s.addon_of.is_some() => &["cluster"],
+            StepSpec::Identity(_) => &[],
+            // Its kind comes with the add-on.
+            StepSpec::SecretProviderClass(_) => &["cluster", "identity"],
             StepSpec::RoleAssignment(_) | StepSpec::VaultPolicy(_) | StepSpec::CosmosRole(_) | StepSpec::RedisPolicy(_) => &["identity"],
             StepSpec::FederatedCredential(_) => &["cluster", "identity"],
             StepSpec::ServiceAccount(_) | StepSpec::Secret(_) => &["identity"],
@@ -259,6 +330,7 @@ impl StepSpec {
                 "federated-credential",
                 "service-account",
                 "secret",
+                "secret-provider-class",
             ],
         }
     }
@@ -288,6 +360,7 @@ impl StepSpec {
             StepSpec::FederatedCredential(s) => format!("credential {} {}/{}", lower(&s.identity), s.namespace, s.service_account),
             StepSpec::ServiceAccount(s) => format!("serviceaccount {}/{}", s.namespace, s.name),
             StepSpec::Secret(s) => format!("secret {}/{}", s.namespace, s.name),
+            StepSpec::SecretProviderClass(s) => format!("class {}/{}", s.namespace, s.name),
             StepSpec::Workload(s) => format!("workload {} {}/{}", s.kind, s.namespace, s.name),
         }
     }

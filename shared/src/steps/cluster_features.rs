@@ -1,5 +1,5 @@
-//! OIDC issuer and workload identity on the cluster: the riskiest write, because AKS takes the whole cluster or nothing
-//! (PATCH changes tags only). So: GET, change untyped JSON, drop what is read-only, PUT guarded by the eTag, and refuse
+//! OIDC issuer, workload identity and the Key Vault add-on on the cluster: the riskiest write, because AKS takes the whole
+//! cluster or nothing (PATCH changes tags only). All that is wanted goes in one update. So: GET, change untyped JSON, drop what is read-only, PUT guarded by the eTag, and refuse
 //! when anything but the asked change would be sent. Never undone: the issuer can't be switched off again, and other
 //! workloads may have begun to rely on it.
 
@@ -47,9 +47,26 @@ const READ_ONLY: &[&str] = &[
     "properties/podIdentityProfile/userAssignedIdentities/*/provisioningInfo",
 ];
 
-/// The two switches, as pointers into the cluster.
-const SWITCHES: [(&str, &str); 2] =
-    [("oidcIssuer", "/properties/oidcIssuerProfile/enabled"), ("workloadIdentity", "/properties/securityProfile/workloadIdentity/enabled")];
+/// A switch: its name for people and its place in the cluster.
+struct Switch {
+    name: &'static str,
+    path: &'static [&'static str],
+}
+
+const FEDERATION: [Switch; 2] = [
+    Switch { name: "oidcIssuer", path: &["properties", "oidcIssuerProfile", "enabled"] },
+    Switch { name: "workloadIdentity", path: &["properties", "securityProfile", "workloadIdentity", "enabled"] },
+];
+
+/// The Key Vault add-on: the secrets store CSI driver with Azure's provider.
+const ADDON: Switch =
+    Switch { name: "azureKeyvaultSecretsProvider", path: &["properties", "addonProfiles", "azureKeyvaultSecretsProvider", "enabled"] };
+
+impl Switch {
+    fn is_on(&self, cluster: &Value) -> bool {
+        self.path.iter().fold(cluster, |at, key| &at[*key]) == &json!(true)
+    }
+}
 
 #[async_trait]
 impl Step for ClusterFeatures {
@@ -66,16 +83,21 @@ impl Step for ClusterFeatures {
         }
         let begun = past.is_some_and(|p| !p.done);
         let cluster = if begun && is_busy(&cluster) { self.settled(cx).await? } else { cluster };
-        let issuer = learn(cx, &cluster);
-        let off: Vec<&str> = SWITCHES.iter().filter(|(_, at)| cluster.pointer(at) != Some(&json!(true))).map(|(name, _)| *name).collect();
+        let issuer = learn(cx, &cluster) || !self.federation;
+        let off: Vec<&Switch> = self.switches().filter(|switch| !switch.is_on(&cluster)).collect();
         if off.is_empty() && issuer {
             return Ok(self.kept(goal, past, ""));
         }
         self.can_be_updated(&cluster)?;
-        let mut change = Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update)
-            .reason("restarts the API server, takes about 4 minutes, the issuer can't be switched off again");
-        for name in off {
-            change = change.detail(name, Some("off"), Some("on"));
+        let addon_alone = issuer && off.iter().all(|switch| switch.name == ADDON.name);
+        let mut change =
+            Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update).reason(if addon_alone {
+                "puts the add-on's driver on every node, takes about 4 minutes, stays on"
+            } else {
+                "restarts the API server, takes about 4 minutes, the issuer can't be switched off again"
+            });
+        for switch in off {
+            change = change.detail(switch.name, Some("off"), Some("on"));
         }
         change.needs_consent = true;
         let right = Right::Arm { scope: self.cluster.to_string(), action: "Microsoft.ContainerService/managedClusters/write" };
@@ -86,13 +108,16 @@ impl Step for ClusterFeatures {
     async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
         if examined.change.action == Action::Update {
             let current = cx.arm.get(self.cluster.as_str(), api::MANAGED_CLUSTERS).await?.unwrap_or_default();
-            let body = enabled(&current)?;
+            let body = enabled(&current, &self.switches().collect::<Vec<_>>())?;
             let etag = current["eTag"].as_str();
-            cx.waiting("cluster", "waiting for AKS to switch on the OIDC issuer and workload identity (about 4 minutes)");
-            let written = cx.arm.put(self.cluster.as_str(), api::MANAGED_CLUSTERS, &body, etag).await?;
-            if !learn(cx, &written.body) {
-                let cluster = cx.arm.get(self.cluster.as_str(), api::MANAGED_CLUSTERS).await?.unwrap_or_default();
-                if !learn(cx, &cluster) {
+            let what: Vec<&str> = examined.change.details.iter().map(|d| d.name.as_str()).collect();
+            cx.waiting("cluster", format!("waiting for AKS to switch on {} (about 4 minutes)", what.join(", ")));
+            let mut cluster = cx.arm.put(self.cluster.as_str(), api::MANAGED_CLUSTERS, &body, etag).await?.body;
+            // The answer to the write may be from before the add-on had its identity.
+            let told = |cluster: &Value| learn(cx, cluster) || !self.federation;
+            if !told(&cluster) || (self.secrets_provider && addon_identity(&cluster).is_none()) {
+                cluster = cx.arm.get(self.cluster.as_str(), api::MANAGED_CLUSTERS).await?.unwrap_or_default();
+                if !told(&cluster) {
                     return Err(Problem::new(
                         Kind::Failed,
                         "KC4605",
@@ -101,12 +126,19 @@ impl Step for ClusterFeatures {
                     .fix("run the same command again in a minute"));
                 }
             }
+            if self.secrets_provider && !self.federation {
+                learn_addon(cx, &cluster);
+            }
         }
         Ok(done(&examined.intent))
     }
 }
 
 impl ClusterFeatures {
+    fn switches(&self) -> impl Iterator<Item = &'static Switch> {
+        FEDERATION.iter().filter(|_| self.federation).chain(self.secrets_provider.then_some(&ADDON))
+    }
+
     fn kept(&self, goal: Goal, past: Option<&Receipt>, why: &str) -> Examined {
         let mut change = Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp);
         if !why.is_empty() {
@@ -163,11 +195,24 @@ fn learn(cx: &Cx, cluster: &Value) -> bool {
     found
 }
 
-/// The body of the update: the cluster as it is, without what is read-only, with both switches on.
+/// Client id, object id and resource id of the Key Vault add-on's identity, once it has one.
+pub(crate) fn addon_identity(cluster: &Value) -> Option<(&str, &str, &str)> {
+    let identity = &cluster["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["identity"];
+    Some((identity["clientId"].as_str()?, identity["objectId"].as_str()?, identity["resourceId"].as_str()?))
+}
+
+/// Takes over the add-on's identity where the driver reads as that one; whether there is one.
+pub(crate) fn learn_addon(cx: &Cx, cluster: &Value) -> bool {
+    let Some((client_id, object_id, _)) = addon_identity(cluster) else { return false };
+    cx.outputs.learn(|known| (known.client_id, known.principal_id) = (Some(client_id.to_owned()), Some(object_id.to_owned())));
+    true
+}
+
+/// The body of the update: the cluster as it is, without what is read-only, with these switches on.
 ///
 /// # Errors
 /// When it would differ from the cluster in anything else: then nothing is sent.
-fn enabled(cluster: &Value) -> Result<Value> {
+fn enabled(cluster: &Value, switches: &[&Switch]) -> Result<Value> {
     let mut body = cluster.clone();
     for path in READ_ONLY {
         remove(&mut body, &path.split('/').collect::<Vec<_>>());
@@ -175,16 +220,15 @@ fn enabled(cluster: &Value) -> Result<Value> {
     drop_nulls(&mut body);
     let unchanged = body.clone();
     // A null profile is as usual as an absent one.
-    set(&mut body, &["properties", "oidcIssuerProfile", "enabled"]);
-    set(&mut body, &["properties", "securityProfile", "workloadIdentity", "enabled"]);
+    switches.iter().for_each(|switch| set(&mut body, switch.path));
     let (mut before, mut after) = (unchanged, body.clone());
     for value in [&mut before, &mut after] {
-        set(value, &["properties", "oidcIssuerProfile", "enabled"]);
-        set(value, &["properties", "securityProfile", "workloadIdentity", "enabled"]);
+        switches.iter().for_each(|switch| set(value, switch.path));
     }
     if before != after || !body["location"].is_string() {
         return Err(Problem::new(Kind::Failed, "KC4607", "the update of the cluster would change more than was asked for")
-            .fix("switch the features on with: az aks update --enable-oidc-issuer --enable-workload-identity, then run this again"));
+            .fix("switch the features on with: az aks update --enable-oidc-issuer --enable-workload-identity, then run this again")
+            .fix("and the add-on with: az aks enable-addons --addons azure-keyvault-secrets-provider"));
     }
     Ok(body)
 }
@@ -249,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_update_keeps_everything_but_read_only_fields() {
-        let body = enabled(&cluster()).unwrap();
+        let body = enabled(&cluster(), &FEDERATION.iter().collect::<Vec<_>>()).unwrap();
         let expected = json!({
             "location": "westeurope", "tags": {"a": "b"}, "identity": {"type": "SystemAssigned"}, "newTopLevelField": {"x": 1},
             "properties": {
@@ -262,8 +306,19 @@ mod tests {
     }
 
     #[test]
+    fn the_add_on_goes_beside_those_that_are_there() {
+        let body = enabled(&cluster(), &[&ADDON]).unwrap();
+        let addons = json!({"x": {"enabled": true}, "azureKeyvaultSecretsProvider": {"enabled": true}});
+        assert_eq!((&body["properties"]["addonProfiles"], body["properties"].get("oidcIssuerProfile")), (&addons, None));
+        let mut disabled = cluster();
+        disabled["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"] = json!({"enabled": false, "config": {"a": "b"}});
+        let kept = json!({"enabled": true, "config": {"a": "b"}});
+        assert_eq!(enabled(&disabled, &[&ADDON]).unwrap()["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"], kept);
+    }
+
+    #[test]
     fn an_answer_that_is_no_cluster_is_never_sent_back() {
-        assert!(enabled(&json!({})).is_err());
+        assert!(enabled(&json!({}), &[&ADDON]).is_err());
     }
 
     #[test]

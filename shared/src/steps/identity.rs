@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Cx, Examined, Right, Step, api, done};
-use crate::model::{Kind, PREFIX, Problem, Result};
+use crate::model::{Kind, PREFIX, Problem, ResourceId, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::{Identity, StepSpec, tags};
@@ -12,6 +12,9 @@ use crate::plan::spec::{Identity, StepSpec, tags};
 #[async_trait]
 impl Step for Identity {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        if let Some(cluster) = &self.addon_of {
+            return self.of_addon(cx, cluster, goal, past).await;
+        }
         let found = cx.arm.read(self.id.as_str(), api::MANAGED_IDENTITY, &[]).await?;
         if let Some(identity) = &found {
             learn(cx, identity);
@@ -41,6 +44,15 @@ impl Step for Identity {
 impl Identity {
     fn change(&self, action: Action) -> Change {
         Change::new("identity".into(), Layer::Azure, "managedIdentity", self.id.name(), action)
+    }
+
+    /// What the cluster says about it is enough: the group that it lies in is AKS's own, and not everybody may look there.
+    async fn of_addon(&self, cx: &Cx, cluster: &ResourceId, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        let body = cx.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]).await?.unwrap_or_default();
+        let known = super::cluster_features::learn_addon(cx, &body);
+        let why = if known || goal == Goal::Absent { "the Key Vault add-on's own" } else { "comes with the Key Vault add-on" };
+        let intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.id.as_str()));
+        Ok(Examined { change: self.change(Action::NoOp).reason(why), goal, intent, rights: vec![] })
     }
 
     fn examine_present(&self, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {

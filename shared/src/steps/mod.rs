@@ -8,6 +8,7 @@ mod identity;
 mod redis_policy;
 mod role_assignment;
 mod secret;
+mod secret_provider_class;
 mod service_account;
 mod values;
 mod vault_policy;
@@ -26,7 +27,7 @@ use crate::plan::change::{Change, Goal};
 use crate::plan::record::{Receipt, Record};
 use crate::plan::spec::StepSpec;
 
-pub(crate) use cluster_features::is_busy as cluster_is_busy;
+pub(crate) use cluster_features::{addon_identity, is_busy as cluster_is_busy};
 pub(crate) use role_assignment::assignments_of as role_assignments_of;
 pub use workload::patch as workload_patch;
 
@@ -174,6 +175,7 @@ pub fn behaviour(spec: &StepSpec) -> &dyn Step {
         StepSpec::FederatedCredential(s) => s,
         StepSpec::ServiceAccount(s) => s,
         StepSpec::Secret(s) => s,
+        StepSpec::SecretProviderClass(s) => s,
         StepSpec::Workload(s) => s,
     }
 }

@@ -18,7 +18,7 @@ impl Step for VaultPolicy {
             (Some(vault), Some(principal)) => entry_of(vault, &principal).cloned(),
             _ => None,
         };
-        let held = entry.as_ref().map(secrets_of).unwrap_or_default();
+        let held = entry.as_ref().map(permissions_of).unwrap_or_default();
         Ok(match goal {
             Goal::Present => self.examine_present(entry, &held, past),
             Goal::Absent => self.examine_absent(cx, &held, past),
@@ -32,15 +32,15 @@ impl Step for VaultPolicy {
             .ok_or_else(|| Problem::new(Kind::Failed, "KC4604", format!("identity `{}` has no object id", self.to.name())))?;
         match (examined.goal, examined.change.action) {
             (_, Action::NoOp) => {}
-            (Goal::Present, _) => self.write(cx, "add", &principal, json!({"secrets": self.secrets})).await?,
+            (Goal::Present, _) => self.write(cx, "add", &principal, shaped(&self.wanted())).await?,
             (Goal::Absent, Action::Update) => {
                 let before = examined.intent.before.clone().unwrap_or_default();
                 // `remove` takes whole permissions away; `replace` would replace the policies of everybody.
-                let keep: Vec<String> = secrets_of(&before);
-                let gone: Vec<&String> = self.secrets.iter().filter(|s| !keep.contains(s)).collect();
-                self.write(cx, "remove", &principal, json!({"secrets": gone})).await?;
+                let keep = permissions_of(&before);
+                let gone: Vec<Permission> = self.wanted().into_iter().filter(|p| !keep.contains(p)).collect();
+                self.write(cx, "remove", &principal, shaped(&gone)).await?;
             }
-            (Goal::Absent, _) => self.write(cx, "remove", &principal, json!({"secrets": self.secrets})).await?,
+            (Goal::Absent, _) => self.write(cx, "remove", &principal, shaped(&self.wanted())).await?,
         }
         Ok(done(&examined.intent))
     }
@@ -55,8 +55,15 @@ impl VaultPolicy {
         Right::Arm { scope: self.vault.to_string(), action: "Microsoft.KeyVault/vaults/accessPolicies/write" }
     }
 
-    fn examine_present(&self, entry: Option<Value>, held: &[String], past: Option<&Receipt>) -> Examined {
-        let missing: Vec<&str> = self.secrets.iter().filter(|s| !held.contains(s)).map(String::as_str).collect();
+    /// Everything that is wanted, by collection.
+    fn wanted(&self) -> Vec<Permission> {
+        let of = |collection: &'static str, list: &[String]| list.iter().map(move |p| (collection, p.clone())).collect::<Vec<_>>();
+        [of("secrets", &self.secrets), of("keys", &self.keys), of("certificates", &self.certificates)].concat()
+    }
+
+    fn examine_present(&self, entry: Option<Value>, held: &[Permission], past: Option<&Receipt>) -> Examined {
+        let wanted = self.wanted();
+        let missing: Vec<Permission> = wanted.iter().filter(|p| !held.contains(p)).cloned().collect();
         let mut intent = match past {
             // What was there before our first write is what undoing goes back to, however often we run.
             Some(past) => Receipt { done: false, ..past.clone() },
@@ -66,18 +73,21 @@ impl VaultPolicy {
         if past.is_none() {
             intent.before = entry;
         }
-        let wanted = missing.join(", ");
         let (change, rights) = if missing.is_empty() {
             (self.change(Action::NoOp), vec![])
-        } else if held.is_empty() {
-            (self.change(Action::Create).detail("secrets", None, Some(&wanted)), vec![self.right()])
         } else {
-            (self.change(Action::Update).detail("secrets", Some(&held.join(", ")), Some(&self.secrets.join(", "))), vec![self.right()])
+            let change = self.change(if held.is_empty() { Action::Create } else { Action::Update });
+            let told = COLLECTIONS.iter().fold(change, |change, collection| {
+                let (now, more) = (listed(held, collection), listed(&wanted, collection));
+                let now = Some(now).filter(|now| !now.is_empty());
+                if listed(&missing, collection).is_empty() { change } else { change.detail(collection, now.as_deref(), Some(&more)) }
+            });
+            (told, vec![self.right()])
         };
         Examined { change, goal: Goal::Present, intent, rights }
     }
 
-    fn examine_absent(&self, cx: &Cx, held: &[String], past: Option<&Receipt>) -> Examined {
+    fn examine_absent(&self, cx: &Cx, held: &[Permission], past: Option<&Receipt>) -> Examined {
         let intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.vault.as_str()));
         let mut rights = vec![];
         let change = if !intent.is_ours() {
@@ -109,8 +119,32 @@ fn entry_of<'a>(vault: &'a Value, principal: &str) -> Option<&'a Value> {
     entries.iter().find(|e| e["objectId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(principal)))
 }
 
-/// Permissions on secrets, lower-case: Key Vault answers them in the case in which somebody once wrote them.
-fn secrets_of(entry: &Value) -> Vec<String> {
-    let listed = entry["permissions"]["secrets"].as_array();
-    listed.map(|l| l.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect()).unwrap_or_default()
+/// A collection and what may be done with it.
+type Permission = (&'static str, String);
+
+const COLLECTIONS: [&str; 3] = ["secrets", "keys", "certificates"];
+
+/// Permissions of an entry, lower-case: Key Vault answers them in the case in which somebody once wrote them.
+fn permissions_of(entry: &Value) -> Vec<Permission> {
+    let of = |collection: &'static str| {
+        let listed = entry["permissions"][collection].as_array().into_iter().flatten();
+        listed.filter_map(Value::as_str).map(move |p| (collection, p.to_ascii_lowercase()))
+    };
+    COLLECTIONS.into_iter().flat_map(of).collect()
+}
+
+/// As an entry holds them; collections without any are left out.
+fn shaped(permissions: &[Permission]) -> Value {
+    let mut shape = json!({});
+    for collection in COLLECTIONS {
+        let list: Vec<&str> = permissions.iter().filter(|(c, _)| *c == collection).map(|(_, p)| p.as_str()).collect();
+        if !list.is_empty() {
+            shape[collection] = json!(list);
+        }
+    }
+    shape
+}
+
+fn listed(permissions: &[Permission], collection: &str) -> String {
+    permissions.iter().filter(|(c, _)| *c == collection).map(|(_, p)| p.as_str()).collect::<Vec<_>>().join(", ")
 }

@@ -11,12 +11,14 @@ use crate::kube::{self, Access, Apply, WorkloadKind, wrap_template};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
-use crate::plan::spec::Workload;
+use crate::plan::spec::{Mount, SecretProviderClass, Workload};
 
 /// What the webhook selects pods by (its MutatingWebhookConfiguration).
 const USE: &str = "azure.workload.identity/use";
 /// Stands for the digest in a dry run whose outcome does not depend on it.
 const UNDECIDED: &str = "pending";
+/// The driver that mounts vaults.
+const CSI: &str = "secrets-store.csi.k8s.io";
 
 #[async_trait]
 impl Step for Workload {
@@ -93,12 +95,17 @@ impl Workload {
         if are_secret(&self.variables) {
             hash.update(known.secret_version.as_deref().unwrap_or("pending"));
         }
+        if let Some(mount) = &self.mount {
+            // The driver reads the class when it mounts, and never again.
+            hash.update(mount.class.spec(client_id).to_string());
+        }
         hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
     }
 
     /// Whether everything that the digest is made from is known.
     fn is_settled(&self, known: &Known) -> bool {
-        (!self.identity || known.client_id.is_some()) && (!are_secret(&self.variables) || known.secret_version.is_some())
+        let names_identity = self.identity || self.mount.is_some();
+        (!names_identity || known.client_id.is_some()) && (!are_secret(&self.variables) || known.secret_version.is_some())
     }
 
     /// Whether the live workload can be what it should be: it is compared only then, and else the digest means nothing.
@@ -140,6 +147,7 @@ impl Workload {
             return self.examine_foreign(kind, &workload);
         }
         self.variables_are_free(cx, &workload)?;
+        self.place_is_free(&workload)?;
         let known = cx.outputs.known();
         let would_be = self.try_out(&cx.kube, &cx.reads, &cx.connection, &live, &known).await.map_err(|f| self.refused(f))?;
         let same = self.may_be_same(&known, &live, &cx.manager()) && would_be["spec"] == live["spec"];
@@ -191,7 +199,10 @@ impl Workload {
                 change = change.detail("serviceAccountName", Some(now), Some(account));
             }
         }
-        let names = self.variables.iter().map(|v| v.name.as_str()).collect::<Vec<_>>().join(", ");
+        let names = self.env().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        if let Some(mount) = &self.mount {
+            change = change.detail("volume", None, Some(&format!("{} at {}", mount.class.vault, mount.path)));
+        }
         change = change.detail("env", None, Some(&names)).detail("containers", None, Some(&self.containers.join(", ")));
         if kind == WorkloadKind::CronJob { change.reason("from its next job on") } else { change.reason("1 rollout") }
     }
@@ -200,9 +211,12 @@ impl Workload {
     fn variables_are_free(&self, cx: &Cx, workload: &kube::Workload) -> Result<()> {
         for container in &self.containers {
             for (name, _, from) in workload.env_of(container) {
-                let wanted = self.variables.iter().any(|v| v.name == name);
-                let from_us = from.is_some_and(|from| from["secretKeyRef"]["name"] == self.secret.as_str());
-                if wanted && !from_us {
+                let wanted = self.env().into_iter().find(|(wanted, _)| *wanted == name);
+                let secret = from.and_then(|from| from["secretKeyRef"]["name"].as_str()).unwrap_or_default();
+                // A variable may move between our two Secrets.
+                let synced = self.mount.as_ref().and_then(|m| m.class.synced()).unwrap_or_else(|| format!("{}-vault", self.secret));
+                let from_us = secret == self.secret || secret == synced;
+                if wanted.is_some() && !from_us {
                     return Err(Problem::new(
                         Kind::Failed,
                         "KC1306",
@@ -215,6 +229,41 @@ impl Workload {
                     ))
                     .context(format!("connection {}", cx.connection)));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Variables with the Secret that each comes from.
+    fn env(&self) -> Vec<(&str, String)> {
+        let own = self.variables.iter().map(|v| (v.name.as_str(), self.secret.clone()));
+        let class = self.mount.as_ref().map(|m| &m.class);
+        let synced = class.and_then(SecretProviderClass::synced).unwrap_or_default();
+        own.chain(class.into_iter().flat_map(|c| c.variables().map(|name| (name, synced.clone())))).collect()
+    }
+
+    /// The API server refuses two mounts at one path, and a volume of two kinds.
+    fn place_is_free(&self, workload: &kube::Workload) -> Result<()> {
+        let Some(mount) = &self.mount else { return Ok(()) };
+        let volume = mount.class.name.as_str();
+        let taken = |what: String, why: &str, fix: &str| Err(Problem::new(Kind::Failed, "KC1317", what).why(why.to_owned()).fix(fix));
+        if let Some(found) = workload.volume(volume)
+            && found["csi"]["volumeAttributes"]["secretProviderClass"] != volume
+        {
+            return taken(
+                format!("{workload} has another volume called `{volume}`"),
+                "the vault's volume is called like the connection",
+                "name the connection otherwise: --name NAME",
+            );
+        }
+        for container in &self.containers {
+            let mut mounts = workload.mounts_of(container).into_iter();
+            if let Some((other, _)) = mounts.find(|(name, path)| path.trim_end_matches('/') == mount.path && *name != volume) {
+                return taken(
+                    format!("container `{container}` of {workload} mounts `{other}` at {} already", mount.path),
+                    "a path can show one volume only",
+                    "choose another place: --mount-path PATH",
+                );
             }
         }
         Ok(())
@@ -252,12 +301,22 @@ impl Workload {
 /// for people.
 pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Value {
     let env: Vec<Value> = workload
-        .variables
+        .env()
         .iter()
-        .map(|v| json!({"name": v.name, "valueFrom": {"secretKeyRef": {"name": workload.secret, "key": v.name}}}))
+        .map(|(name, secret)| json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name}}}))
         .collect();
-    let containers: Vec<Value> = workload.containers.iter().map(|name| json!({"name": name, "env": env})).collect();
+    let mut containers: Vec<Value> = workload.containers.iter().map(|name| json!({"name": name, "env": env})).collect();
+    let mut volumes = Vec::new();
+    if let Some(Mount { path, class }) = &workload.mount {
+        let mount = json!([{"name": class.name, "mountPath": path, "readOnly": true}]);
+        containers.iter_mut().for_each(|container| container["volumeMounts"] = mount.clone());
+        let attributes = json!({"secretProviderClass": class.name});
+        volumes.push(json!({"name": class.name, "csi": {"driver": CSI, "readOnly": true, "volumeAttributes": attributes}}));
+    }
     let mut template = json!({"spec": {"containers": containers}});
+    if !volumes.is_empty() {
+        template["spec"]["volumes"] = json!(volumes);
+    }
     if workload.identity {
         template["metadata"]["labels"] = json!({USE: "true"});
     }
@@ -308,6 +367,7 @@ mod tests {
             service_account: service_account.map(Into::into),
             secret: "keyvault-v".into(),
             variables: vec![Variable::client_id("A"), Variable::text("B", "b")],
+            mount: None,
         }
     }
 

@@ -189,14 +189,13 @@ pub(crate) fn finish(azure: &Azure, store: &mut Store, operation: &Operation) {
     if operation.fails.is_some() {
         return;
     }
-    if let Some(addon) = found.body["properties"]["addonProfiles"].get_mut("azureKeyvaultSecretsProvider").and_then(Value::as_object_mut)
-        && addon.get("enabled") == Some(&json!(true))
-        && !addon.contains_key("identity")
-    {
-        addon.insert("identity".into(), json!({
-            "resourceId": format!("{}-secretsprovider", operation.resource), "clientId": uuid::Uuid::new_v4().to_string(), "objectId": uuid::Uuid::new_v4().to_string(),
-        }));
+    let secrets_provider = found.body["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["enabled"] == true;
+    if secrets_provider && found.body["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["identity"].is_null() {
+        let identity = crate::world::addon_identity(&mut found.body);
+        let id = identity["id"].as_str().unwrap_or_default().to_ascii_lowercase();
+        store.resources.insert(id, super::Resource { body: identity, created: azure.control.now() });
     }
+    let Some(found) = store.resources.get(&operation.resource) else { return };
     let properties = &found.body["properties"];
     if let Some(cluster) = azure.kube.get(&operation.resource) {
         if let Some(issuer) = properties["oidcIssuerProfile"]["issuerURL"].as_str() {
@@ -205,6 +204,20 @@ pub(crate) fn finish(azure: &Azure, store: &mut Store, operation: &Operation) {
         if properties["securityProfile"]["workloadIdentity"]["enabled"] == true {
             cluster.install_webhook(&azure.world.tenant);
         }
+        if secrets_provider {
+            appear(cluster.clone(), azure.control.knobs(|knobs| knobs.addon_delay));
+        }
+    }
+}
+
+/// The update has ended before the add-on manager has put everything into the cluster.
+fn appear(cluster: crate::kube::KubeCluster, delay: std::time::Duration) {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) if !delay.is_zero() => drop(runtime.spawn(async move {
+            tokio::time::sleep(delay).await;
+            cluster.install_secrets_store();
+        })),
+        _ => cluster.install_secrets_store(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::control::Control;
+use crate::data::objects::Objects;
 use crate::entra::Caller;
 use crate::http::{Request, Response};
 use crate::keys::RsaKey;
@@ -62,6 +63,8 @@ pub(crate) struct Store {
     pub(crate) writing: HashSet<String>,
     /// Credentials (lower-case id) that were used with success, with the failures still to come.
     pub(crate) relapses: BTreeMap<String, usize>,
+    /// What the vaults hold.
+    pub(crate) objects: Objects,
 }
 
 /// The whole of Azure, behind one lock: requests are short.
@@ -76,7 +79,7 @@ pub(crate) struct Azure {
 
 impl Azure {
     pub(crate) fn new(world: World, control: Control, kube: BTreeMap<String, KubeCluster>) -> Self {
-        let mut store = Store::default();
+        let mut store = Store { objects: Objects::planted(&world), ..Store::default() };
         // Planted things are old: whatever replicates has done so long ago.
         let created = SystemTime::UNIX_EPOCH;
         for body in &world.resources {
@@ -96,6 +99,15 @@ impl Azure {
 
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store, unless somebody has it.
+    pub(crate) fn try_store(&self) -> Option<MutexGuard<'_, Store>> {
+        match self.store.try_lock() {
+            Ok(store) => Some(store),
+            Err(std::sync::TryLockError::Poisoned(store)) => Some(store.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
+        }
     }
 
     pub(crate) fn handle(&self, request: &Request) -> Response {
@@ -174,7 +186,7 @@ impl Azure {
             .collect();
         let mut assignments: Vec<_> = assignments.into_iter().collect();
         assignments.sort_by(|a, b| a.0.cmp(&b.0));
-        json!({"resources": resources, "roleAssignments": assignments.into_iter().collect::<serde_json::Map<_, _>>()})
+        json!({"resources": resources, "roleAssignments": assignments.into_iter().collect::<serde_json::Map<_, _>>(), "vaultObjects": store.objects.state()})
     }
 }
 

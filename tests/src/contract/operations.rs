@@ -119,11 +119,19 @@ impl Operation {
         if !fixed.into_iter().all(|word| lower.contains(&word.to_ascii_lowercase())) {
             return None;
         }
-        let regex = self.regex.get_or_init(|| Regex::new(&with_empty_parent(&self.path_regex)).ok()).as_ref()?;
+        let regex = self.regex.get_or_init(|| Regex::new(&with_latest_version(&with_empty_parent(&self.path_regex))).ok()).as_ref()?;
         let found = regex.captures(path)?;
         let name = |name: &str| found.name(name).map(|value| (name.to_owned(), value.as_str().to_owned()));
         Some(regex.capture_names().flatten().filter_map(name).collect())
     }
+}
+
+/// The version of a vault's object is optional in its URL (REST reference of `GetSecret`, `GetKey` and `GetCertificate`):
+/// left out, it means the latest one. The description marks it as required, as it must for a path parameter.
+fn with_latest_version(pattern: &str) -> String {
+    ["secret", "key", "certificate"].iter().fold(pattern.to_owned(), |pattern, kind| {
+        pattern.replace(&format!("/(?P<{kind}_version>[^/]+)"), &format!("(?:/(?P<{kind}_version>[^/]+))?"))
+    })
 }
 
 /// A resource that is no child has an empty `parentResourcePath`, with one slash for it in the URL that ARM itself

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 pub(crate) mod ai;
 pub(crate) mod blob;
+pub(crate) mod mount;
+pub(crate) mod objects;
 pub(crate) mod services;
 pub(crate) mod vault;
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::azure::Azure;
-use crate::data::{Network, find, network};
+use crate::azure::{Azure, Store};
+use crate::data::{Network, find, network, objects};
 use crate::entra::{self, Caller, Refusal, VAULT};
 use crate::http::{Request, Response, percent_decode};
 
@@ -60,36 +60,39 @@ fn serve(azure: &Azure, request: &Request, vault: &Value) -> Response {
         ["secrets"] | ["secrets", _, "versions"] => ("secrets", "secrets/readMetadata/action", "list"),
         ["secrets", _] | ["secrets", _, _] => ("secrets", "secrets/getSecret/action", "get"),
         ["keys"] => ("keys", "keys/read", "list"),
+        ["keys", _] | ["keys", _, _] => ("keys", "keys/read", "get"),
         ["certificates"] => ("certificates", "certificates/read", "list"),
+        ["certificates", _] | ["certificates", _, _] => ("certificates", "certificates/read", "get"),
         _ => return error(404, "NotFound", "Nothing is served at this path."),
     };
-    if let Some(refusal) = refuse(azure, vault, &caller, kind, right, verb) {
+    let store = azure.store();
+    if let Some(refusal) = refuse(azure, &store, vault, &caller, kind, right, verb) {
         return refusal;
     }
     let name = vault["name"].as_str().unwrap_or_default();
-    let planted = azure.world.secrets.get(name);
     match parts.as_slice() {
-        ["secrets"] => list(request, name, planted.into_iter().flatten().map(|(secret, _)| secret.as_str()).collect()),
-        ["keys" | "certificates"] => list(request, name, Vec::new()),
-        ["secrets", secret, ..] => match planted.and_then(|all| all.iter().find(|(own, _)| own.eq_ignore_ascii_case(secret))) {
-            Some((secret, value)) => Response::json(
-                200,
-                &json!({
-                    "value": value, "contentType": "text/plain", "id": format!("https://{name}.vault.azure.net/secrets/{secret}/4387e9f3d6e14c459867679a90fd0f79"),
-                    "attributes": attributes(), "tags": {},
-                }),
-            ),
-            None => error(404, "SecretNotFound", &format!("A secret with (name/id) {secret} was not found in this key vault.")),
+        [collection] => list(request, name, collection, &store.objects.names(name, collection)),
+        [collection, object, ..] => match store.objects.get(name, collection, object).filter(|item| !item.deleted) {
+            Some(item) => Response::json(200, &objects::bundle(name, collection, &object.to_ascii_lowercase(), item)),
+            None => {
+                let what = match *collection {
+                    "keys" => "Key",
+                    "certificates" => "Certificate",
+                    _ => "Secret",
+                };
+                let said = format!("A {} with (name/id) {object} was not found in this key vault.", what.to_lowercase());
+                error(404, &format!("{what}NotFound"), &said)
+            }
         },
-        _ => Response::empty(404),
+        [] => Response::empty(404),
     }
 }
 
-fn attributes() -> Value {
+pub(super) fn attributes() -> Value {
     json!({"enabled": true, "created": 1_740_000_000, "updated": 1_740_000_000, "recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90})
 }
 
-fn list(request: &Request, vault: &str, names: Vec<&str>) -> Response {
+fn list(request: &Request, vault: &str, collection: &str, names: &[String]) -> Response {
     let most = match request.q("maxresults").map(str::parse::<usize>) {
         None => 25,
         Some(Ok(most)) if (1..=25).contains(&most) => most,
@@ -101,12 +104,16 @@ fn list(request: &Request, vault: &str, names: Vec<&str>) -> Response {
         .iter()
         .skip(start)
         .take(most)
-        .map(|name| json!({"id": format!("{host}/secrets/{name}"), "contentType": "text/plain", "attributes": attributes(), "tags": {}}))
+        .map(|name| match collection {
+            "secrets" => json!({"id": format!("{host}/secrets/{name}"), "contentType": "text/plain", "attributes": attributes(), "tags": {}}),
+            "keys" => json!({"kid": format!("{host}/keys/{name}"), "attributes": attributes(), "tags": {}}),
+            _ => json!({"id": format!("{host}/certificates/{name}"), "x5t": "fLi3U52HunIVNXubkEnf8tP6Wbo", "attributes": attributes(), "tags": {}}),
+        })
         .collect();
     let end = start + value.len();
     let next = if end < names.len() {
         let version = request.q("api-version").unwrap_or_default();
-        Value::from(format!("{host}/secrets?api-version={version}&$skiptoken={end}&maxresults={most}"))
+        Value::from(format!("{host}/{collection}?api-version={version}&$skiptoken={end}&maxresults={most}"))
     } else {
         Value::Null
     };
@@ -114,13 +121,21 @@ fn list(request: &Request, vault: &str, names: Vec<&str>) -> Response {
 }
 
 /// With roles switched on only roles count, without only access policies: the other kind is kept and has no effect.
-fn refuse(azure: &Azure, vault: &Value, caller: &Caller, kind: &str, right: &str, verb: &str) -> Option<Response> {
+pub(super) fn refuse(
+    azure: &Azure,
+    store: &Store,
+    vault: &Value,
+    caller: &Caller,
+    kind: &str,
+    right: &str,
+    verb: &str,
+) -> Option<Response> {
     let who = format!("appid={};oid={};iss=https://sts.windows.net/{}/", caller.app, caller.oid, azure.world.tenant);
     let id = vault["id"].as_str().unwrap_or_default();
     let properties = &vault["properties"];
     if properties["enableRbacAuthorization"] == true {
         let action = format!("Microsoft.KeyVault/vaults/{right}");
-        let allowed = azure.may_data_only(&azure.store(), &caller.oid, &action, id);
+        let allowed = azure.may_data_only(store, &caller.oid, &action, id);
         return (!allowed).then(|| {
             forbidden("ForbiddenByRbac", &format!("Caller is not authorized to perform action on resource.\r\nIf role assignments were changed recently, wait for them to take effect.\r\nCaller: {who}\r\nAction: '{action}'\r\nResource: '{}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null\r\nVault: {};location=westeurope\r\n", id.to_lowercase(), vault["name"].as_str().unwrap_or_default()))
         });

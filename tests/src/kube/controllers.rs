@@ -70,6 +70,7 @@ impl State {
         self.collect_garbage();
         if self.controllers == Controllers::All {
             self.kubelet();
+            self.unmount_vaults();
         }
         self.replica_sets();
         self.stateful_sets();
@@ -243,6 +244,9 @@ impl State {
         for mut pod in pending {
             let job = pod["metadata"]["ownerReferences"][0]["kind"] == "Job";
             if pod["metadata"].get("deletionTimestamp").is_some() {
+                continue;
+            }
+            if !self.mount_vaults(&pod) {
                 continue;
             }
             let now = timestamp();

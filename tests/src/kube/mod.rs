@@ -6,6 +6,7 @@
 
 mod auth;
 mod controllers;
+pub mod csi;
 mod custom;
 mod decode;
 mod delete;
@@ -107,6 +108,8 @@ struct State {
     webhook: Option<String>,
     webhook_down: bool,
     controllers: Controllers,
+    /// What stands behind the secrets store driver.
+    provider: Option<csi::Provider>,
 }
 
 impl State {
@@ -166,6 +169,7 @@ impl KubeCluster {
             webhook: None,
             webhook_down: false,
             controllers: options.controllers,
+            provider: None,
         };
         let inner = Inner {
             real: None,
@@ -394,8 +398,10 @@ impl KubeCluster {
     pub fn snapshot(&self) -> Value {
         let mut out = Vec::new();
         for mut object in self.objects() {
-            let made = matches!(object["kind"].as_str(), Some("Pod" | "ReplicaSet" | "Event" | "ControllerRevision"));
-            if made || object["metadata"]["name"] == "kube-root-ca.crt" {
+            let kind = object["kind"].as_str();
+            let made = matches!(kind, Some("Pod" | "ReplicaSet" | "Event" | "ControllerRevision" | "SecretProviderClassPodStatus"));
+            let synced = object["metadata"]["labels"]["secrets-store.csi.k8s.io/managed"] == "true";
+            if made || synced || object["metadata"]["name"] == "kube-root-ca.crt" {
                 continue;
             }
             if let Some(map) = object.as_object_mut() {

@@ -5,7 +5,7 @@ use super::support::{Case, same};
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
 
 /// The update of a cluster takes long enough to be met half-way, and no longer.
-async fn quick(context: &str) -> Case {
+pub async fn quick(context: &str) -> Case {
     Case::with(context, |world| world.knobs.cluster_update = std::time::Duration::from_millis(200)).await
 }
 
@@ -16,7 +16,7 @@ async fn number_of_writes(context: &str, words: &str) -> usize {
 }
 
 /// Runs `words`, and kills it when its `nth` write was carried out and not answered; whether it came that far.
-async fn killed_after(case: &Case, words: &str, nth: usize) -> bool {
+pub async fn killed_after(case: &Case, words: &str, nth: usize) -> bool {
     let reached = case.control().hold_after_write(nth);
     let mut child = case.command(words).spawn().expect("the command runs");
     let killed = tokio::select! {

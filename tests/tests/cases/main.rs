@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod connect;
+mod csi;
 mod delete;
 mod faults;
 mod front;

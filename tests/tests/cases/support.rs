@@ -117,7 +117,7 @@ impl Case {
         serde_json::json!({"azure": self.control().state(), "clusters": clusters})
     }
 
-    /// Like [`Case::everything`], without the two switches of a cluster, which are never switched back.
+    /// Like [`Case::everything`], without the switches of a cluster, which are never switched back.
     pub fn everything_but_features(&self) -> Value {
         let mut all = self.everything();
         for (_, resource) in all["azure"]["resources"].as_object_mut().unwrap() {
@@ -125,12 +125,17 @@ impl Case {
                 let properties = resource["properties"].as_object_mut().unwrap();
                 properties.remove("oidcIssuerProfile");
                 properties.remove("securityProfile");
+                properties["addonProfiles"].as_object_mut().unwrap().remove("azureKeyvaultSecretsProvider");
             }
         }
+        // AKS installs webhook, driver and the add-on's identity with the features, and they stay with them.
+        let with_feature = |name: &str| {
+            ["azure-wi-webhook", "aks-secrets-store", "secretproviderclass", "secrets-store.csi"].iter().any(|p| name.starts_with(p))
+        };
         for cluster in all["clusters"].as_array_mut().unwrap() {
-            // AKS installs its webhook with the feature, and it stays with it.
-            cluster.as_array_mut().unwrap().retain(|o| !o["metadata"]["name"].as_str().unwrap_or_default().starts_with("azure-wi-webhook"));
+            cluster.as_array_mut().unwrap().retain(|o| !with_feature(o["metadata"]["name"].as_str().unwrap_or_default()));
         }
+        all["azure"]["resources"].as_object_mut().unwrap().retain(|id, _| !id.contains("/azurekeyvaultsecretsprovider-"));
         all
     }
 
@@ -198,6 +203,14 @@ impl Case {
         let token: Value = serde_json::from_slice(&az.stdout).unwrap();
         let url = format!("https://management.azure.com{id}?api-version={api_version}");
         let answer = self.http_client().delete(url).bearer_auth(token["accessToken"].as_str().unwrap()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// Deletes an object in a cluster behind the product's back.
+    pub async fn kube_delete(&self, cluster: &str, path: &str) {
+        let world = World::planted();
+        let planted = world.clusters.iter().find(|c| c.name == cluster).unwrap();
+        let answer = self.http_client().delete(format!("https://{}{path}", planted.fqdn)).bearer_auth(&planted.token).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 

@@ -242,10 +242,14 @@ fn specs(
     let mut specs = Vec::new();
     if let Some(identity) = &candidate.identity {
         if issuer.is_none() {
-            specs.push(StepSpec::ClusterFeatures(spec::ClusterFeatures { cluster: cluster.clone() }));
+            specs.push(StepSpec::ClusterFeatures(spec::ClusterFeatures {
+                cluster: cluster.clone(),
+                federation: true,
+                secrets_provider: false,
+            }));
         }
         let (id, location) = (identity.id.clone(), identity.location.clone());
-        specs.push(StepSpec::Identity(spec::Identity { id, location, create: false, owner: String::new() }));
+        specs.push(StepSpec::Identity(spec::Identity { id, location, create: false, owner: String::new(), addon_of: None }));
     }
     specs.extend(grants);
     if let (Some(identity), Some(account)) = (&candidate.identity, &candidate.account) {
@@ -274,6 +278,7 @@ fn specs(
             namespace: namespace.to_owned(),
             name: workload.name.clone(),
             containers: vec![],
+            mount: None,
             foreign: true,
             identity: candidate.account.is_some(),
             service_account: candidate.account.clone(),

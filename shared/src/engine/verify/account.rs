@@ -10,7 +10,7 @@ const GROUP: &str = "service account";
 const KNOWN: [&str; 3] = ["client-id", "tenant-id", "service-account-token-expiration"];
 
 pub(super) fn judge(e: &Evidence) -> Vec<Check> {
-    if !e.uses_identity() && !e.uses_csi() && e.account.is_some() {
+    if !e.needs_trust() && e.account.is_some() {
         return vec![];
     }
     let facts = e.facts();

@@ -13,7 +13,7 @@ pub(super) fn judge(e: &Evidence) -> Vec<Check> {
         return vec![Check::skipped("KC5101", GROUP, "OIDC issuer and workload identity", "the cluster can't be read in Azure")];
     };
     // Without an identity of its own a workload needs none of this.
-    if !e.uses_identity() && !e.uses_csi() {
+    if !e.needs_trust() {
         return vec![];
     }
     let facts = e.facts().with("cluster", id.name()).with("group", id.resource_group());

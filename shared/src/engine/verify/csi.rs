@@ -4,9 +4,10 @@
 use serde_json::Value;
 
 use super::Check;
-use super::evidence::Evidence;
+use super::evidence::{Evidence, FactSheet};
 use crate::engine::findings::{found, of_aadsts};
 use crate::model::TOKEN_EXCHANGE_AUDIENCE;
+use crate::plan::spec::StepSpec;
 
 const GROUP: &str = "csi";
 
@@ -31,6 +32,7 @@ pub(super) fn judge(e: &Evidence) -> Vec<Check> {
         }
         None => {}
     }
+    checks.extend(addon(e, &facts));
     for (name, class) in &e.classes {
         match class {
             None => checks.push(found("KC5800", format!("none called {name}"), "it exists", &facts.pairs())),
@@ -47,8 +49,38 @@ pub(super) fn judge(e: &Evidence) -> Vec<Check> {
     checks
 }
 
+/// The add-on that a connection of ours relies on, its pods, and the connection's own volume.
+fn addon(e: &Evidence, facts: &FactSheet) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let profile = e.cluster_body.as_ref().map(|c| &c["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["enabled"]);
+    if e.record.as_ref().is_some_and(|r| r.class().is_some()) && profile.is_some_and(|on| on != &Value::Bool(true)) {
+        checks.push(found("KC5808", "azureKeyvaultSecretsProvider is off", "on", &facts.pairs()));
+    }
+    let count = |set: &Value, key: &str| set["status"][key].as_u64().unwrap_or(0);
+    for set in &e.driver_pods {
+        let (ready, wanted) = (count(set, "numberReady"), count(set, "desiredNumberScheduled"));
+        if ready < wanted {
+            let name = set["metadata"]["name"].as_str().unwrap_or_default();
+            checks.push(found("KC5809", format!("{ready} of {wanted} pods of {name} are ready"), "all", &facts.pairs()));
+        }
+    }
+    let step = e.record.iter().flat_map(|r| &r.steps).find_map(|s| match s {
+        StepSpec::Workload(step) => step.mount.as_ref().map(|mount| (step, mount)),
+        _ => None,
+    });
+    if let (Some((step, mount)), Some(workload)) = (step, &e.workload) {
+        let mounts = |c: &&String| workload.mounts_of(c).contains(&(mount.class.name.as_str(), mount.path.as_str()));
+        let without: Vec<&str> = step.containers.iter().filter(|c| !mounts(c)).map(String::as_str).collect();
+        if !without.is_empty() {
+            let seen = format!("container {}", without.join(", "));
+            checks.push(found("KC5810", seen, format!("{} at {}", mount.class.name, mount.path), &facts.pairs()));
+        }
+    }
+    checks
+}
+
 /// The node's identity instead of the workload's.
-fn uses_node(class: &Value) -> bool {
+pub(super) fn uses_node(class: &Value) -> bool {
     let on = |key: &str| class["spec"]["parameters"][key].as_str().is_some_and(|v| v.eq_ignore_ascii_case("true"));
     on("useVMManagedIdentity") || on("usePodIdentity")
 }

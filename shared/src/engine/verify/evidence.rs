@@ -22,6 +22,8 @@ pub(super) const USE: &str = "azure.workload.identity/use";
 pub(super) const CLIENT_ID: &str = "azure.workload.identity/client-id";
 /// The driver that mounts vaults.
 pub(super) const CSI: &str = "secrets-store.csi.k8s.io";
+/// The add-on's DaemonSets on Linux nodes (AKS documentation of the add-on).
+const DRIVER_SETS: [&str; 2] = ["aks-secrets-store-csi-driver", "aks-secrets-store-provider-azure"];
 const HOOK: &str = "mutation.azure-workload-identity.io";
 const HOOK_DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
 const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
@@ -69,6 +71,7 @@ pub(crate) struct Evidence {
     pub(super) issuer_fault: Option<String>,
     pub(super) classes: Vec<(String, Option<Value>)>,
     pub(super) driver: Option<Option<Value>>,
+    pub(super) driver_pods: Vec<Value>,
 }
 
 impl Evidence {
@@ -143,6 +146,11 @@ impl Evidence {
         !self.classes.is_empty()
     }
 
+    /// Whether tokens of the service account must be good for something: the workload's own use of them, or the CSI driver's.
+    pub(super) fn needs_trust(&self) -> bool {
+        self.uses_identity() || self.classes.iter().any(|(_, c)| c.as_ref().is_some_and(|c| !super::csi::uses_node(c)))
+    }
+
     /// Whether anything at all points to workload identity.
     pub(super) fn uses_identity(&self) -> bool {
         let keyed = |object: &Value, at: &str| {
@@ -151,7 +159,7 @@ impl Evidence {
         let workload = self.workload.as_ref();
         let template =
             workload.is_some_and(|w| [w.template(), &w.object].into_iter().any(|o| keyed(o, "labels") || keyed(o, "annotations")));
-        self.record.as_ref().is_some_and(|r| r.auth.has_identity())
+        self.record.as_ref().is_some_and(|r| r.service_account().is_some())
             || template
             || self.account.as_ref().is_some_and(|a| keyed(a, "labels") || keyed(a, "annotations"))
     }
@@ -243,13 +251,22 @@ async fn in_cluster(
             Some(known) => known,
             None => read().await?,
         };
-        let class_names = workload.as_ref().map(mounted_classes).unwrap_or_default();
+        let mut class_names = workload.as_ref().map(mounted_classes).unwrap_or_default();
+        // One that is not mounted where it should be counts as well.
+        class_names.extend(record.and_then(Record::class).map(|c| c.name.clone()).filter(|name| !class_names.contains(name)));
+        let wants_driver = !class_names.is_empty();
         let classes = join_all(class_names.into_iter().map(|name| async move {
             let found = kube.get(&resources::SECRET_PROVIDER_CLASS, Some(namespace), &name).await.ok().flatten();
             (name, found)
         }));
-        let (pods, classes) = tokio::join!(pods(kube, namespace, workload.as_ref()), classes);
-        Ok::<_, Problem>((workload, pods, classes))
+        let driver_pods = async {
+            match wants_driver {
+                true => join_all(DRIVER_SETS.map(|name| kube.get(&resources::DAEMON_SET, Some("kube-system"), name))).await,
+                false => Vec::new(),
+            }
+        };
+        let (pods, classes, driver_pods) = tokio::join!(pods(kube, namespace, workload.as_ref()), classes, driver_pods);
+        Ok::<_, Problem>((workload, pods, classes, driver_pods))
     };
     let hooks = may_fail(kube, &resources::MUTATING_WEBHOOK, None);
     let deployment =
@@ -283,7 +300,7 @@ async fn in_cluster(
         token,
         driver,
     );
-    let (workload, pods, classes) = of_workload?;
+    let (workload, pods, classes, driver_pods) = of_workload?;
     let (token, issuer_fault) = token.unzip();
     let is_hook = |h: &Value| h["webhooks"].as_array().into_iter().flatten().any(|w| w["name"] == HOOK);
     let accounts = accounts.unwrap_or_default();
@@ -316,6 +333,7 @@ async fn in_cluster(
         issuer_fault: issuer_fault.flatten(),
         classes,
         driver,
+        driver_pods: driver_pods.into_iter().filter_map(Result::ok).flatten().collect(),
         ..Evidence::default()
     })
 }

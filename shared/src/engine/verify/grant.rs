@@ -76,8 +76,10 @@ fn by_role(e: &Evidence, role: &RoleAssignment) -> Check {
 }
 
 fn by_policy(e: &Evidence, policy: &VaultPolicy) -> Check {
-    let wanted = policy.secrets.join(" ");
-    let facts = e.facts().with("permissions", &wanted).with("role", "Key Vault Secrets User").with("scope", policy.vault.as_str());
+    let wanted = [("secrets", &policy.secrets), ("keys", &policy.keys), ("certificates", &policy.certificates)];
+    let wanted = wanted.iter().filter(|(_, list)| !list.is_empty()).map(|(what, list)| format!("{what} {}", list.join(" ")));
+    let wanted = wanted.collect::<Vec<_>>().join(", ");
+    let facts = e.facts().with("permissions", flags(policy)).with("role", "Key Vault Secrets User").with("scope", policy.vault.as_str());
     let Some(vault) = &e.target else { return Check::skipped("KC5405", GROUP, "access policy", "the vault can't be read") };
     if !uses_policies(e) {
         return found("KC5404", "an access policy", "a role", &facts.pairs());
@@ -85,14 +87,20 @@ fn by_policy(e: &Evidence, policy: &VaultPolicy) -> Check {
     let principal = e.of_identity("principalId").unwrap_or_default();
     let entry = vault.properties["accessPolicies"].as_array().into_iter().flatten();
     let entry = entry.into_iter().find(|p| p["objectId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(principal)));
-    let held: Vec<String> = entry
-        .and_then(|p| p["permissions"]["secrets"].as_array())
-        .map(|l| l.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect())
-        .unwrap_or_default();
-    if held.iter().any(|h| h == "all") || policy.secrets.iter().all(|w| held.contains(w)) {
-        return Check::ok("KC5405", GROUP, "the vault's access policies let the identity in", held.join(" "));
+    let held = |collection: &str| -> Vec<String> {
+        let listed = entry.and_then(|p| p["permissions"][collection].as_array());
+        listed.map(|l| l.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect()).unwrap_or_default()
+    };
+    let lists = [("secrets", &policy.secrets), ("keys", &policy.keys), ("certificates", &policy.certificates)];
+    let enough = |(collection, wanted): &(&str, &Vec<String>)| {
+        let held = held(collection);
+        held.iter().any(|h| h == "all") || wanted.iter().all(|w| held.contains(w))
+    };
+    let seen: Vec<String> = lists.iter().flat_map(|(collection, _)| held(collection)).collect();
+    if lists.iter().all(enough) {
+        return Check::ok("KC5405", GROUP, "the vault's access policies let the identity in", seen.join(" "));
     }
-    let seen = if held.is_empty() { "no entry for the identity".to_owned() } else { held.join(" ") };
+    let seen = if seen.is_empty() { "no entry for the identity".to_owned() } else { seen.join(" ") };
     found("KC5405", seen, wanted, &facts.pairs())
 }
 
@@ -114,6 +122,17 @@ fn by_own_list(e: &Evidence, name: &str, scope: &str, fits: impl Fn(&Value) -> b
         n => format!("{n} other(s)"),
     };
     found("KC5407", seen, format!("{name} on {place}"), &e.facts().with("role", name).with("scope", scope).pairs())
+}
+
+/// The permissions as az takes them.
+fn flags(policy: &VaultPolicy) -> String {
+    let all = [
+        ("--secret-permissions", &policy.secrets),
+        ("--key-permissions", &policy.keys),
+        ("--certificate-permissions", &policy.certificates),
+    ];
+    let given = all.iter().filter(|(_, list)| !list.is_empty()).map(|(flag, list)| format!("{flag} {}", list.join(" ")));
+    given.collect::<Vec<_>>().join(" ")
 }
 
 /// Seconds since the assignment was made or changed.

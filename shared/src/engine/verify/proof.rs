@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::{Chain, Check, Mint, PROPAGATION, Refusal};
 use crate::azure::{Arm, Exchange, Probe, Token};
+use crate::catalogue::keyvault;
 use crate::engine::prepare;
 use crate::kube::Cluster;
+use crate::model::vault::VaultObject;
 use crate::model::{Event, Events, Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
@@ -29,50 +31,78 @@ pub(super) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
     if !record.auth.has_identity() {
         return delivered(kube, arm, events, chain).await;
     }
+    if record.class().is_some() && account.is_none() {
+        return by_nodes(kube, arm, events, chain).await;
+    }
     let (Some(account), Some(client_id)) = (account, record.client_id.as_deref()) else {
         return Err(Problem::new(Kind::Failed, "KC6009", format!("connection `{}` is not complete", record.name))
             .fix("run the command that made it again"));
     };
-    // A grant on a part of the target lets nobody read the whole of it: then a refusal is no verdict.
-    let probe = (chain.service.probe)(chain.target, arm.cloud())
-        .map(|probe| crate::catalogue::Probe { decisive: probe.decisive && !is_narrowed(record), ..probe });
-    // Without a read of its own the trust is proven with a token for Azure itself.
-    let (scope, what) = match &probe {
-        Ok(probe) => (probe.scope.clone(), format!("with that identity, {} at {}", probe.what, chain.target.name())),
-        Err(why) => (arm.cloud().arm_scope(), format!("the grant is in place ({} is not read: {why})", chain.target.name())),
-    };
+    let (scope, reads) = reads(arm, chain);
     let began = Instant::now();
-    let (token_text, exchange_text, data_text) =
-        (format!("mint a token of service account {}", account.name), format!("exchange it at Entra for identity {client_id}"), what);
+    let token_text = format!("mint a token of service account {}", account.name);
+    let exchange_text = format!("exchange it at Entra for identity {client_id}");
+    let untried = || reads.iter().map(|(text, _)| skipped("KC5003", text.clone()));
     let assertion = match mint.token(kube, &account.namespace, &account.name).await {
         Ok(minted) => minted,
         Err(problem) => {
             let fix = problem.fixes().first().cloned();
-            return Ok(vec![
-                failed("KC5001", token_text, problem.to_string(), fix),
-                skipped("KC5002", exchange_text),
-                skipped("KC5003", data_text),
-            ]);
+            let first = [failed("KC5001", token_text, problem.to_string(), fix), skipped("KC5002", exchange_text)];
+            return Ok(first.into_iter().chain(untried()).collect());
         }
     };
     let first = succeeded("KC5001", token_text, format!("{} for {}", assertion.issuer, assertion.subject));
     let token = match exchange(arm, events, chain, client_id, assertion.token.expose_secret(), &scope, began).await? {
         Ok(token) => token,
-        Err(no) => return Ok(vec![first, refused("KC5002", exchange_text, no), skipped("KC5003", data_text)]),
+        Err(no) => return Ok([first, refused("KC5002", exchange_text, no)].into_iter().chain(untried()).collect()),
     };
     let second = succeeded("KC5002", exchange_text, "Entra accepted it".into());
-    let third = match &probe {
-        Ok(probe) => match read(arm, events, chain, probe, &token, began).await? {
-            Ok(message) if probe.decisive => succeeded("KC5003", data_text, message),
-            Ok(message) => {
-                let checked = grants(kube, arm, events, chain, data_text).await?;
-                Check { message: checked.message.map(|m| format!("{message}; {m}")), ..checked }
-            }
-            Err(no) => refused("KC5003", data_text, no),
-        },
-        Err(_) => grants(kube, arm, events, chain, data_text).await?,
-    };
-    Ok(vec![first, second, third])
+    let mut checks = vec![first, second];
+    for (text, probe) in &reads {
+        checks.push(match probe {
+            Some(probe) => match read(arm, events, chain, probe, &token, began).await? {
+                Ok(message) if probe.decisive => succeeded("KC5003", text.clone(), message),
+                Ok(message) => {
+                    let checked = grants(kube, arm, events, chain, text.clone()).await?;
+                    Check { message: checked.message.map(|m| format!("{message}; {m}")), ..checked }
+                }
+                Err(no) => refused("KC5003", text.clone(), no),
+            },
+            None => grants(kube, arm, events, chain, text.clone()).await?,
+        });
+    }
+    Ok(checks)
+}
+
+/// What is read with the workload's identity, and the scope of the token for it: every object that is mounted, as the
+/// driver reads it, or the service's own probe. `None`: nothing can be read, and the grants are looked at.
+fn reads(arm: &Arm, chain: &Chain<'_>) -> (String, Vec<(String, Option<crate::catalogue::Probe>)>) {
+    let (record, name) = (chain.record, chain.target.name());
+    if let Some(class) = record.class() {
+        let read = |o: &VaultObject| {
+            let text = format!("with that identity, read {} {} of {name}", o.kind.word(), o.name);
+            (text, keyvault::reading(chain.target, arm.cloud(), o))
+        };
+        let all: Vec<_> = class.objects.iter().map(read).collect();
+        let scope = all.first().map(|(_, probe)| probe.scope.clone()).unwrap_or_default();
+        return (scope, all.into_iter().map(|(text, probe)| (text, Some(probe))).collect());
+    }
+    match (chain.service.probe)(chain.target, arm.cloud()) {
+        // A grant on a part of the target lets nobody read the whole of it: then a refusal is no verdict.
+        Ok(probe) => {
+            let text = format!("with that identity, {} at {name}", probe.what);
+            let decisive = probe.decisive && !is_narrowed(record);
+            (probe.scope.clone(), vec![(text, Some(crate::catalogue::Probe { decisive, ..probe }))])
+        }
+        // Without a read of its own the trust is proven with a token for Azure itself.
+        Err(why) => (arm.cloud().arm_scope(), vec![(format!("the grant is in place ({name} is not read: {why})"), None)]),
+    }
+}
+
+/// Tokens of identities of the nodes can be had on the nodes alone: what is left to look at is the grant.
+async fn by_nodes(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
+    let text = format!("the grant is in place ({} is not read: only a node gets a token of that identity)", chain.target.name());
+    Ok(vec![grants(kube, arm, events, chain, text).await?])
 }
 
 /// Whether access was given to a part of the target only.
@@ -223,6 +253,8 @@ async fn read(
                     chain.target.id,
                     chain.record.client_id.clone().unwrap_or_default()
                 )
+            } else if answer.status == 404 && chain.record.class().is_some() {
+                format!("make it in the vault, or look what it is called: {}", chain.target.id)
             } else {
                 format!("see {}", chain.service.docs)
             };
