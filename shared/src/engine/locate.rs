@@ -25,6 +25,8 @@ pub(super) struct Found {
     pub identity: Option<ResourceId>,
     /// What Resource Graph last saw of the cluster; null where it was not asked.
     pub cluster_seen: Value,
+    /// What Resource Graph last saw of the target; null where it was not asked.
+    pub target_seen: Value,
     /// Names of children that the target's id led to, by the service's flag for them.
     pub children: Vec<(String, String)>,
 }
@@ -39,8 +41,6 @@ pub(super) struct Located {
     pub tenant: String,
     /// The target.
     pub target: Target,
-    /// Names of children that the target's id led to, by the service's flag for them.
-    pub children: Vec<(String, String)>,
 }
 
 /// Finds everything that the request names in Azure.
@@ -61,9 +61,12 @@ pub(super) async fn search(session: &Session, service: &Service, request: &Conne
         (None, Some(asked)) => Some(identity_of(&rows, asked)?),
         (None, None) => None,
     };
-    let same = |row: &&Value| row["id"].as_str().and_then(|id| id.parse().ok()).is_some_and(|id: ResourceId| id == cluster);
-    let cluster_seen = rows.iter().find(same).cloned().unwrap_or_default();
-    Ok(Found { cluster, target, identity, cluster_seen, children: named.children })
+    let seen = |id: &ResourceId| {
+        let same = |row: &&Value| row["id"].as_str().and_then(|id| id.parse().ok()).is_some_and(|other: ResourceId| other == *id);
+        rows.iter().find(same).cloned().unwrap_or_default()
+    };
+    let (cluster_seen, target_seen) = (seen(&cluster), seen(&target));
+    Ok(Found { cluster, target, identity, cluster_seen, target_seen, children: named.children })
 }
 
 /// Reads what was found fresh. Everything else that planning will ask Azure for is asked in the same round; the answers
@@ -71,11 +74,11 @@ pub(super) async fn search(session: &Session, service: &Service, request: &Conne
 pub(super) async fn read(
     session: &Session,
     service: &Service,
-    found: Found,
+    found: &Found,
     identity: Option<&ResourceId>,
     former: Option<&Record>,
 ) -> Result<Located> {
-    let Found { cluster, target, children, .. } = found;
+    let (cluster, target) = (found.cluster.clone(), found.target.clone());
     let group = cluster.group_id();
     let early = join(
         join_all([target.as_str(), group.as_str()].map(|scope| async move { super::preflight::permissions(session, scope).await.is_ok() })),
@@ -91,7 +94,7 @@ pub(super) async fn read(
     })?;
     let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
     let tenant = tenant.map(str::to_owned).or_else(|| tenant_of(&cluster_body)).unwrap_or_default();
-    Ok(Located { tenant, target, cluster, cluster_body, children })
+    Ok(Located { tenant, target, cluster, cluster_body })
 }
 
 /// What lives outside Azure Resource Manager gets an id of our own below the cluster's group, so that records can name it.

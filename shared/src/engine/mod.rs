@@ -4,6 +4,7 @@ pub mod carry_out;
 mod choose;
 pub mod credentials;
 pub mod doctor;
+mod early;
 pub mod findings;
 mod lease;
 pub mod ledger;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::ledger::Stored;
 use super::locate::{self, Found, Located};
 use super::survey::{self, Survey, Webhook};
-use super::{Session, choose, preflight};
+use super::{Session, choose, early, preflight};
 use crate::catalogue::{self, Service};
 use crate::kube::{Access, Workload, WorkloadKind, resources};
 use crate::model::access::{Access as Level, Grant};
@@ -89,8 +89,12 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         }
         false => None,
     };
-    let located = locate::read(session, service, found, who.as_ref().map(|(id, _)| id), former.as_ref().map(|f| &f.record)).await?;
-    let request = &with_children(request, &located);
+    let request = &with_children(request, &found.children);
+    let (id, account) = who.as_ref().map(|(id, account)| (id, account)).unzip();
+    let past = former.as_ref().map(|f| &f.record);
+    let trial = early::try_workload(session, service, request, &survey, former.as_ref(), account, &found, (auth, client));
+    let (located, ()) = join(locate::read(session, service, &found, id, past), trial).await;
+    let located = located?;
     preflight::cluster_runs(&located.cluster_body, located.cluster.name(), located.cluster.resource_group())?;
     let identity = who.map(|(id, account)| {
         let identity = spec::Identity {
@@ -216,9 +220,9 @@ fn check_input(service: &Service, request: &ConnectRequest, auth: Auth) -> Resul
 }
 
 /// The request, with what the target's id told of its children.
-fn with_children(request: &ConnectRequest, located: &Located) -> ConnectRequest {
+fn with_children(request: &ConnectRequest, children: &[(String, String)]) -> ConnectRequest {
     let mut request = request.clone();
-    for (name, value) in &located.children {
+    for (name, value) in children {
         request.parameters.entry(name.clone()).or_insert_with(|| value.clone());
     }
     request
@@ -385,7 +389,7 @@ async fn grants(session: &Session, service: &Service, request: &ConnectRequest, 
 
 /// Whether the workload is patched, and if not, why.
 #[expect(clippy::type_complexity, reason = "two halves of one decision, taken apart by the only caller")]
-fn workload_facts(
+pub(super) fn workload_facts(
     request: &ConnectRequest,
     survey: &Survey,
     account: Option<&spec::ServiceAccount>,

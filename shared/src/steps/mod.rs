@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::azure::Arm;
-use crate::kube::{Access, Cluster, Failure, Only, Resource};
+use crate::kube::{Access, Apply, Cluster, Failure, Only, Resource};
 use crate::model::{Event, Events, PREFIX, Result};
 use crate::plan::change::{Change, Goal};
 use crate::plan::record::{Receipt, Record};
@@ -179,12 +179,14 @@ pub fn behaviour(spec: &StepSpec) -> &dyn Step {
 }
 
 type Read = Arc<tokio::sync::OnceCell<Option<Value>>>;
+type Trial = Arc<tokio::sync::OnceCell<Value>>;
 type Allow = Arc<tokio::sync::OnceCell<crate::kube::Allowed>>;
 
 /// Answers of the API server in this run, so that no object is asked for twice while planning.
 #[derive(Default)]
 pub struct KubeReads {
     objects: Mutex<HashMap<String, Read>>,
+    trials: Mutex<HashMap<String, Trial>>,
     access: Mutex<HashMap<Access, Allow>>,
 }
 
@@ -269,6 +271,24 @@ impl KubeReads {
         let key = format!("{}/{}/{}", kind.plural, namespace.unwrap_or_default(), name);
         let cell = self.objects.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(key).or_default().clone();
         cell.get_or_try_init(|| kube.get(kind, namespace, name)).await.cloned()
+    }
+
+    /// What the API server would make of an apply, tried once for the same patch.
+    ///
+    /// # Errors
+    /// What the API server says; then the next one tries again.
+    pub async fn try_out(
+        &self,
+        kube: &Cluster,
+        kind: &Resource,
+        (namespace, name): (&str, &str),
+        manager: &str,
+        body: &Value,
+    ) -> Result<Value, Failure> {
+        let key = format!("{}/{namespace}/{name} {manager} {body}", kind.plural);
+        let cell = self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(key).or_default().clone();
+        let how = Apply { dry_run: true, ..Apply::default() };
+        cell.get_or_try_init(|| kube.apply(kind, Some(namespace), name, manager, body, how)).await.cloned()
     }
 
     /// See [`Cx::may`].

@@ -109,10 +109,14 @@ impl Secret {
     /// Tells the workload which version it reads. A digest of the values themselves would stand in the pod template for
     /// everybody to try passwords against.
     fn learn(&self, cx: &Cx, secret: &Value) {
-        if are_secret(&self.variables) {
-            let version = format!("{}.{}", uid(secret).unwrap_or_default(), revision_of(secret));
+        if let Some(version) = self.version(secret) {
             cx.outputs.learn(|known| known.secret_version = Some(version));
         }
+    }
+
+    /// The live Secret's version, where it holds secret values.
+    pub(crate) fn version(&self, live: &Value) -> Option<String> {
+        are_secret(&self.variables).then(|| format!("{}.{}", uid(live).unwrap_or_default(), revision_of(live)))
     }
 
     fn change(&self, action: Action) -> Change {

@@ -10,11 +10,13 @@ use super::{Cx, Examined, Known, Right, Step, done, uid};
 use crate::kube::{self, Access, Apply, WorkloadKind, wrap_template};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
-use crate::plan::record::{Ownership, Receipt};
+use crate::plan::record::{Ownership, Receipt, Record};
 use crate::plan::spec::Workload;
 
 /// What the webhook selects pods by (its MutatingWebhookConfiguration).
 const USE: &str = "azure.workload.identity/use";
+/// Stands for the digest in a dry run whose outcome does not depend on it.
+const UNDECIDED: &str = "pending";
 
 #[async_trait]
 impl Step for Workload {
@@ -34,7 +36,7 @@ impl Step for Workload {
         }
         let kind = self.kind()?;
         let body = match examined.goal {
-            Goal::Present => self.body(cx, kind, receipt.uid.as_deref(), &cx.outputs.known()),
+            Goal::Present => self.body(&cx.connection, kind, receipt.uid.as_deref(), &self.digest(&cx.outputs.known())),
             Goal::Absent => self.empty(kind, receipt.uid.as_deref()),
         };
         let applied = cx
@@ -71,9 +73,9 @@ impl Workload {
     }
 
     /// The apply patch. Containers go in their live order: another order would re-order them for good.
-    fn body(&self, cx: &Cx, kind: WorkloadKind, uid: Option<&str>, known: &Known) -> Value {
+    fn body(&self, connection: &str, kind: WorkloadKind, uid: Option<&str>, digest: &str) -> Value {
         let mut body = self.empty(kind, uid);
-        let template = patch(self, &cx.connection, Some(&self.digest(known)));
+        let template = patch(self, connection, Some(digest));
         if let (Some(body), Value::Object(wrapped)) = (body.as_object_mut(), wrap_template(kind, template)) {
             body.extend(wrapped);
         }
@@ -99,6 +101,31 @@ impl Workload {
         (!self.identity || known.client_id.is_some()) && (!are_secret(&self.variables) || known.secret_version.is_some())
     }
 
+    /// Whether the live workload can be what it should be: it is compared only then, and else the digest means nothing.
+    fn may_be_same(&self, known: &Known, live: &Value, manager: &str) -> bool {
+        self.is_settled(known) && holds_template(live, manager)
+    }
+
+    /// What the API server would make of the patch. A dry run reaches conflicts, admission and validation before anything
+    /// is written. The same patch is tried once a run: whoever can guess it may do so while Azure is still being asked.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub(crate) async fn try_out(
+        &self,
+        kube: &kube::Cluster,
+        reads: &super::KubeReads,
+        connection: &str,
+        live: &Value,
+        known: &Known,
+    ) -> Result<Value, kube::Failure> {
+        let Ok(kind) = self.kind() else { return Ok(Value::Null) };
+        let manager = Record::field_manager(connection);
+        let digest = if self.may_be_same(known, live, &manager) { self.digest(known) } else { UNDECIDED.to_owned() };
+        let body = self.body(connection, kind, uid(live).as_deref(), &digest);
+        reads.try_out(kube, kind.resource(), (&self.namespace, &self.name), &manager, &body).await
+    }
+
     async fn examine_present(&self, cx: &Cx, kind: WorkloadKind, live: Option<Value>, past: Option<&Receipt>) -> Result<Examined> {
         let Some(live) = live else {
             return Err(Problem::new(
@@ -111,12 +138,8 @@ impl Workload {
         let workload = kube::Workload::new(kind, live.clone());
         self.variables_are_free(cx, &workload)?;
         let known = cx.outputs.known();
-        let body = self.body(cx, kind, uid(&live).as_deref(), &known);
-        // A dry run reaches conflicts, admission and validation before anything is written.
-        let how = Apply { dry_run: true, ..Apply::default() };
-        let outcome = cx.kube.apply(kind.resource(), Some(&self.namespace), &self.name, &cx.manager(), &body, how).await;
-        let would_be = outcome.map_err(|f| self.refused(f))?;
-        let same = self.is_settled(&known) && would_be["spec"] == live["spec"] && holds_template(&live, &cx.manager());
+        let would_be = self.try_out(&cx.kube, &cx.reads, &cx.connection, &live, &known).await.map_err(|f| self.refused(f))?;
+        let same = self.may_be_same(&known, &live, &cx.manager()) && would_be["spec"] == live["spec"];
         let intent = Receipt {
             uid: uid(&live),
             ..past.map_or_else(

@@ -1,0 +1,63 @@
+//! Questions that are asked before their turn, so that nobody waits for their answers later. What is asked for here is
+//! only guessed: the answers wait in memory, and whoever needs something else asks for it when its turn comes. Failures
+//! are told there, too.
+
+use super::ledger::Stored;
+use super::locate::Found;
+use super::survey::Survey;
+use super::{Session, choose, prepare};
+use crate::catalogue::Service;
+use crate::kube::resources;
+use crate::model::Auth;
+use crate::model::request::ConnectRequest;
+use crate::model::target::Target;
+use crate::model::variable::Client;
+use crate::plan::spec::{self, StepSpec};
+use crate::steps::Known;
+
+/// Has the API server try the patch of the workload while Azure is still being read: it holds names, hardly ever values.
+#[expect(clippy::too_many_arguments, reason = "a guess from everything that is known so far")]
+pub(super) async fn try_workload(
+    session: &Session,
+    service: &Service,
+    request: &ConnectRequest,
+    survey: &Survey,
+    former: Option<&Stored>,
+    account: Option<&spec::ServiceAccount>,
+    found: &Found,
+    (auth, client): (Auth, Client),
+) {
+    let Some(live) = survey.workload.as_ref().map(|w| &w.object) else { return };
+    let connection = request.name.clone().unwrap_or_else(|| service.connection_name(found.target.name()));
+    let recorded =
+        former.and_then(|f| f.record.steps.iter().find_map(|s| if let StepSpec::Workload(s) = s { Some(s.clone()) } else { None }));
+    let guessed = || {
+        let (facts, _) = prepare::workload_facts(request, survey, account).ok()?;
+        let facts = facts?;
+        let target = Target::from_arm(found.target.clone(), &found.target_seen);
+        let access = request.access.unwrap_or(service.default_access);
+        let kind = (auth, client, access);
+        let variables = choose::variables(service, request, survey, former, &target, session.cloud(), kind, ("", &connection)).ok()?;
+        Some(spec::Workload {
+            kind: facts.kind,
+            namespace: survey.namespace.clone(),
+            name: facts.name,
+            containers: facts.containers,
+            identity: account.is_some(),
+            service_account: account.map(|a| a.name.clone()).filter(|_| facts.on_default_account),
+            secret: connection.clone(),
+            variables,
+        })
+    };
+    let Some(workload) = recorded.or_else(guessed) else { return };
+    let secret = former.and_then(|f| f.record.secret());
+    let secret_version = match secret {
+        Some(secret) => {
+            let live = survey.reads.get(&session.kube, &resources::SECRET, Some(&secret.namespace), &secret.name).await;
+            live.ok().flatten().and_then(|live| secret.version(&live))
+        }
+        None => None,
+    };
+    let known = Known { client_id: former.and_then(|f| f.record.client_id.clone()), secret_version, ..Known::default() };
+    let _ = workload.try_out(&session.kube, &survey.reads, &connection, live, &known).await;
+}
