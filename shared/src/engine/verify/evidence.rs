@@ -4,12 +4,12 @@ use futures::future::join_all;
 use serde_json::Value;
 
 use super::super::{Session, locate};
-use super::PROPAGATION;
+use super::{Mint, PROPAGATION};
 use crate::azure::Failure;
 use crate::catalogue::{self, Service};
 use crate::kube::{Cluster, Resource, Workload, WorkloadRef, resources};
 use crate::model::target::Target;
-use crate::model::{ResourceId, Result, TOKEN_EXCHANGE_AUDIENCE};
+use crate::model::{Problem, ResourceId, Result};
 use crate::plan::record::Record;
 use crate::plan::spec::StepSpec;
 use crate::steps::{Cx, KubeReads, api, role_assignments_of, service_account_client_id};
@@ -72,10 +72,13 @@ impl Evidence {
     ///
     /// # Errors
     /// The cluster can't be reached.
-    pub(super) async fn of_record(session: &Session, record: &Record) -> Result<Evidence> {
+    pub(super) async fn of_record(session: &Session, record: &Record, mint: &Mint) -> Result<Evidence> {
         let account = record.service_account().map(|s| s.name.clone());
         let named = record.workload.as_deref().and_then(|w| w.parse::<WorkloadRef>().ok());
-        let mut evidence = in_cluster(session, &record.namespace, named.as_ref(), account, Some(record)).await?;
+        let in_cluster = in_cluster(session, &record.namespace, named.as_ref(), account, Some(record), mint);
+        // The record holds every id: Azure is asked meanwhile, and its answers wait in memory.
+        let (evidence, ()) = tokio::join!(in_cluster, ask_early(session, record));
+        let mut evidence = evidence?;
         evidence.cluster = Some(record.cluster.clone());
         evidence.record = Some(record.clone());
         evidence.service = catalogue::find(&record.service);
@@ -89,7 +92,7 @@ impl Evidence {
     /// The cluster can't be reached, or there is no such workload.
     pub(crate) async fn of_workload(session: &Session, named: &WorkloadRef, cluster: Option<ResourceId>) -> Result<Evidence> {
         let namespace = session.kube.namespace().to_owned();
-        let mut evidence = in_cluster(session, &namespace, Some(named), None, None).await?;
+        let mut evidence = in_cluster(session, &namespace, Some(named), None, None, &Mint::default()).await?;
         evidence.cluster = cluster;
         in_azure(session, &mut evidence).await;
         Ok(evidence)
@@ -213,14 +216,37 @@ async fn in_cluster(
     named: Option<&WorkloadRef>,
     account: Option<String>,
     record: Option<&Record>,
+    mint: &Mint,
 ) -> Result<Evidence> {
     let kube = &session.kube;
-    let workload = match named {
-        Some(named) => kube.get(named.kind.resource(), Some(namespace), &named.name).await?.map(|o| Workload::new(named.kind, o)),
-        None => None,
+    let read = async || match named {
+        Some(named) => {
+            let found = kube.get(named.kind.resource(), Some(namespace), &named.name).await?;
+            Ok::<_, Problem>(found.map(|o| Workload::new(named.kind, o)))
+        }
+        None => Ok(None),
     };
-    let runs_as = workload.as_ref().and_then(Workload::service_account).unwrap_or("default").to_owned();
-    let account_name = account.unwrap_or(runs_as);
+    // Only where nobody says which account counts, the workload has to be known first.
+    let (account_name, workload) = match account {
+        Some(account) => (account, None),
+        None => {
+            let workload = read().await?;
+            (workload.as_ref().and_then(Workload::service_account).unwrap_or("default").to_owned(), Some(workload))
+        }
+    };
+    let of_workload = async {
+        let workload = match workload {
+            Some(known) => known,
+            None => read().await?,
+        };
+        let class_names = workload.as_ref().map(mounted_classes).unwrap_or_default();
+        let classes = join_all(class_names.into_iter().map(|name| async move {
+            let found = kube.get(&resources::SECRET_PROVIDER_CLASS, Some(namespace), &name).await.ok().flatten();
+            (name, found)
+        }));
+        let (pods, classes) = tokio::join!(pods(kube, namespace, workload.as_ref()), classes);
+        Ok::<_, Problem>((workload, pods, classes))
+    };
     let hooks = may_fail(kube, &resources::MUTATING_WEBHOOK, None);
     let deployment =
         |place: &'static str| async move { kube.get(&resources::DEPLOYMENT, Some(place), HOOK_DEPLOYMENT).await.ok().flatten() };
@@ -229,31 +255,32 @@ async fn in_cluster(
         kube.get(&resources::SECRET, Some(namespace), &secret).await.ok()
     };
     let accounts = async {
-        may_fail(kube, &resources::SERVICE_ACCOUNT, None).await.or(may_fail(kube, &resources::SERVICE_ACCOUNT, Some(namespace)).await)
+        match may_fail(kube, &resources::SERVICE_ACCOUNT, None).await {
+            None => may_fail(kube, &resources::SERVICE_ACCOUNT, Some(namespace)).await,
+            all => all,
+        }
     };
     let token = async {
-        let minted = kube.mint_token(namespace, &account_name, TOKEN_EXCHANGE_AUDIENCE, 600).await.ok()?;
-        Some(TokenSays { issuer: minted.issuer, subject: minted.subject, audience: minted.audience.join(",") })
+        let minted = mint.token(kube, namespace, &account_name).await.as_ref().ok()?;
+        let fault = session.arm.issuer_fault(&minted.issuer).await;
+        let (issuer, subject) = (minted.issuer.clone(), minted.subject.clone());
+        Some((TokenSays { issuer, subject, audience: minted.audience.join(",") }, fault))
     };
-    let class_names = workload.as_ref().map(mounted_classes).unwrap_or_default();
-    let classes = join_all(class_names.into_iter().map(|name| async move {
-        let found = kube.get(&resources::SECRET_PROVIDER_CLASS, Some(namespace), &name).await.ok().flatten();
-        (name, found)
-    }));
     let driver = async { kube.get(&resources::CSI_DRIVER, None, CSI).await.ok() };
-    let (hooks, managed, own, pods, events, services, secret, accounts, token, classes, driver) = tokio::join!(
+    let (hooks, managed, own, of_workload, events, services, secret, accounts, token, driver) = tokio::join!(
         hooks,
         deployment("kube-system"),
         deployment("azure-workload-identity-system"),
-        pods(kube, namespace, workload.as_ref()),
+        of_workload,
         may_fail(kube, &resources::EVENT, Some(namespace)),
         may_fail(kube, &resources::SERVICE, Some(namespace)),
         secret,
         accounts,
         token,
-        classes,
         driver,
     );
+    let (workload, pods, classes) = of_workload?;
+    let (token, issuer_fault) = token.unzip();
     let is_hook = |h: &Value| h["webhooks"].as_array().into_iter().flatten().any(|w| w["name"] == HOOK);
     let accounts = accounts.unwrap_or_default();
     let at = |a: &&Value| a["metadata"]["namespace"] == namespace;
@@ -281,6 +308,7 @@ async fn in_cluster(
         services: services.unwrap_or_default(),
         secret,
         token,
+        issuer_fault: issuer_fault.flatten(),
         classes,
         driver,
         ..Evidence::default()
@@ -307,6 +335,31 @@ fn mounted_classes(workload: &Workload) -> Vec<String> {
     ours.filter_map(|v| v["csi"]["volumeAttributes"]["secretProviderClass"].as_str().map(str::to_owned)).collect()
 }
 
+/// Asks Azure for everything that the record names. Failures are told when it is looked at.
+async fn ask_early(session: &Session, record: &Record) {
+    let arm = session.arm.with_tenant(&record.tenant);
+    let target = async {
+        if let Some(service) = catalogue::find(&record.service) {
+            let _ = locate::read_target(session, service, &record.target).await;
+        }
+    };
+    let identity = async {
+        let Some(id) = record.identity() else { return };
+        let credentials = format!("{id}/federatedIdentityCredentials");
+        let roles = async {
+            let Some(principal) = &record.principal_id else { return };
+            let (path, filter) = role_assignments_of(&record.target, principal);
+            let _ = arm.list(&path, api::AUTHORIZATION, &[("$filter", &filter)]).await;
+        };
+        let _ = tokio::join!(
+            session.arm.read(id.as_str(), api::MANAGED_IDENTITY, &[]),
+            arm.list(&credentials, api::MANAGED_IDENTITY, &[]),
+            roles
+        );
+    };
+    let _ = tokio::join!(arm.read(record.cluster.as_str(), api::MANAGED_CLUSTERS, &[]), target, identity);
+}
+
 async fn in_azure(session: &Session, evidence: &mut Evidence) {
     let arm = match &evidence.record {
         Some(record) => session.arm.with_tenant(&record.tenant),
@@ -324,14 +377,8 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
             _ => None,
         }
     };
-    let issuer = async {
-        let token = evidence.token.as_ref()?;
-        // Where the cluster signs for nobody else, there is nothing to fetch.
-        arm.issuer_fault(&token.issuer).await
-    };
-    let (cluster, target, identity, issuer) = tokio::join!(cluster, target, identity(session, evidence), issuer);
+    let (cluster, target, identity) = tokio::join!(cluster, target, identity(session, evidence));
     evidence.cluster_body = cluster;
-    evidence.issuer_fault = issuer;
     (evidence.target, evidence.target_gone) = match target {
         Some(Ok(Some(target))) => (Some(target), false),
         Some(Ok(None)) => (None, true),

@@ -20,9 +20,10 @@ use serde::Serialize;
 
 use super::findings;
 use super::{Session, verify::evidence::Evidence};
-use crate::catalogue::Service;
-use crate::model::Result;
+use crate::catalogue::{self, Service};
+use crate::kube::{Cluster, Minted};
 use crate::model::target::Target;
+use crate::model::{Result, TOKEN_EXCHANGE_AUDIENCE};
 use crate::plan::record::Record;
 
 pub use proof::verify;
@@ -147,24 +148,51 @@ pub async fn target_of(session: &Session, service: &Service, record: &Record) ->
 /// # Errors
 /// The cluster or Azure can't be reached at all.
 pub async fn everything(session: &Session, record: &Record, patience: Duration) -> Result<Vec<Check>> {
-    let evidence = Evidence::of_record(session, record).await?;
+    let mint = Mint::default();
+    // Links and proof need nothing of each other. What is wrong with the links is told first.
+    let proof = async { Ok(prove(session, record, patience, &mint).await) };
+    let (evidence, proof) = tokio::try_join!(Evidence::of_record(session, record, &mint), proof)?;
     let mut checks = judge(&evidence);
-    if let (Some(service), Some(target)) = (evidence.service, &evidence.target) {
-        let chain = Chain { record, service, target, patience };
-        let arm = session.arm.with_tenant(&record.tenant);
-        match verify(&session.kube, &arm, &session.events, &chain).await {
-            Ok(proof) => {
-                let proof: Vec<Check> = proof.into_iter().map(|check| explain(check, &evidence, &checks)).collect();
-                checks.extend(proof);
-            }
-            // An unfinished connection has nothing to prove yet; what it lacks stands above.
-            Err(problem) if problem.code() == "KC6009" => {
-                checks.push(Check::skipped("KC5001", "proof", "prove that it works", problem.what()))
-            }
-            Err(problem) => return Err(problem),
+    match proof {
+        None => {}
+        Some(Ok(proof)) => {
+            let proof: Vec<Check> = proof.into_iter().map(|check| explain(check, &evidence, &checks)).collect();
+            checks.extend(proof);
         }
+        // An unfinished connection has nothing to prove yet; what it lacks stands above.
+        Some(Err(problem)) if problem.code() == "KC6009" => {
+            checks.push(Check::skipped("KC5001", "proof", "prove that it works", problem.what()))
+        }
+        Some(Err(problem)) => return Err(problem),
     }
     Ok(checks)
+}
+
+/// The proof, where there is a target to prove it at. Its token is asked for meanwhile.
+async fn prove(session: &Session, record: &Record, patience: Duration, mint: &Mint) -> Option<Result<Vec<Check>>> {
+    let service = catalogue::find(&record.service)?;
+    let token = async {
+        if let Some(account) = record.service_account() {
+            let _ = mint.token(&session.kube, &account.namespace, &account.name).await;
+        }
+    };
+    let (target, ()) = tokio::join!(target_of(session, service, record), token);
+    let target = target.ok().flatten()?;
+    let chain = Chain { record, service, target: &target, patience };
+    let arm = session.arm.with_tenant(&record.tenant);
+    Some(proof::verify_with(&session.kube, &arm, &session.events, &chain, mint).await)
+}
+
+/// A token of the service account, asked for once for all who look at it.
+#[derive(Default)]
+pub(super) struct Mint(tokio::sync::OnceCell<Result<Minted>>);
+
+impl Mint {
+    /// The token.
+    pub(super) async fn token(&self, kube: &Cluster, namespace: &str, account: &str) -> &Result<Minted> {
+        let ask = || async { Ok(kube.mint_token(namespace, account, TOKEN_EXCHANGE_AUDIENCE, 600).await?) };
+        self.0.get_or_init(ask).await
+    }
 }
 
 /// Judges everything but the proof.

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Chain, Check, PROPAGATION, Refusal};
+use super::{Chain, Check, Mint, PROPAGATION, Refusal};
 use crate::azure::{Arm, Exchange, Probe, Token};
 use crate::engine::prepare;
 use crate::kube::Cluster;
-use crate::model::{Event, Events, Kind, Problem, Result, TOKEN_EXCHANGE_AUDIENCE};
+use crate::model::{Event, Events, Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
 use crate::plan::spec::StepSpec;
@@ -19,6 +19,11 @@ use secrecy::ExposeSecret;
 /// # Errors
 /// The cluster or Azure can't be reached, or the record is incomplete.
 pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
+    verify_with(kube, arm, events, chain, &Mint::default()).await
+}
+
+/// [`verify`], with the token that others look at, too.
+pub(super) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, mint: &Mint) -> Result<Vec<Check>> {
     let record = chain.record;
     let account = record.service_account();
     if !record.auth.has_identity() {
@@ -39,10 +44,9 @@ pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_
     let began = Instant::now();
     let (token_text, exchange_text, data_text) =
         (format!("mint a token of service account {}", account.name), format!("exchange it at Entra for identity {client_id}"), what);
-    let assertion = match kube.mint_token(&account.namespace, &account.name, TOKEN_EXCHANGE_AUDIENCE, 600).await {
+    let assertion = match mint.token(kube, &account.namespace, &account.name).await {
         Ok(minted) => minted,
-        Err(failure) => {
-            let problem = Problem::from(failure);
+        Err(problem) => {
             let fix = problem.fixes().first().cloned();
             return Ok(vec![
                 failed("KC5001", token_text, problem.to_string(), fix),
