@@ -1,5 +1,7 @@
 //! `kubectl connect SERVICE NAME`: plan, ask, do, prove.
 
+use std::time::Duration;
+
 use clap::ArgMatches;
 
 use super::args::{self, DryRun};
@@ -7,8 +9,8 @@ use crate::catalogue;
 use crate::engine::carry_out::rehearse;
 use crate::engine::prepare::{Prepared, prepare};
 use crate::engine::undo::undo;
-use crate::engine::verify::{Chain, Check, PROPAGATION, verify};
-use crate::engine::{Session, Stop, ledger, report};
+use crate::engine::verify::{Check, PROPAGATION};
+use crate::engine::{Session, Stop, report};
 use crate::kube::Flags;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::record::{Phase, Record};
@@ -39,8 +41,8 @@ pub(super) async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: 
     if prepared.plan.writes() && !run.yes && !ui.confirm("Apply? [y/N]", "--yes")? {
         return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
     }
-    let fresh = prepared.former.as_ref().is_none_or(|f| f.record.phase == Phase::Applying);
-    if run.atomic && !fresh {
+    let unfinished = prepared.former.as_ref().is_none_or(|f| f.record.phase == Phase::Applying);
+    if run.atomic && !unfinished {
         return Err(Problem::new(
             Kind::Usage,
             "KC1010",
@@ -48,11 +50,18 @@ pub(super) async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: 
         )
         .fix("leave --atomic away"));
     }
-    let mut record = match prepared.carry_out(&stop).await {
+    // What was made a while ago has had its time; what is fresh may need minutes.
+    let fresh = prepared.plan.writes() || super::verify::is_young(&prepared.record);
+    let patience = run.verify.then(|| if fresh { PROPAGATION.min(request.timeout) } else { Duration::ZERO });
+    let made = match prepared.carry_out(&stop, patience).await {
         Err(problem) if run.atomic && problem.kind() != Kind::Interrupted => return Err(roll_back(ui, &flags, &prepared, problem).await),
         other => other?,
     };
-    let checks = if run.verify { prove(ui, &session, &prepared, &mut record, request.timeout).await? } else { Vec::new() };
+    progress.clear();
+    let (record, checks) = (made.record, made.proof?);
+    if run.verify {
+        super::verify::print(ui, &checks);
+    }
     if run.atomic && !report::is_success(&checks) {
         let problem =
             Problem::new(Kind::Failed, "KC6012", format!("connection `{}` does not work", record.name)).why("a check failed, see above");
@@ -106,21 +115,6 @@ fn show_plan(ui: &Ui, prepared: &Prepared, detailed: bool) -> u8 {
     ui.result(&value, || ui.plan_text(&prepared.plan), &names);
     print_patch(ui, prepared);
     if detailed && prepared.plan.writes() { 2 } else { 0 }
-}
-
-/// Goes through the chain and remembers how it ended, when that is news.
-async fn prove(ui: &Ui, session: &Session, prepared: &Prepared, record: &mut Record, timeout: std::time::Duration) -> Result<Vec<Check>> {
-    let progress = ui.progress();
-    // What was made a while ago has had its time; what is fresh may need minutes.
-    let fresh = prepared.plan.writes() || super::verify::is_young(record);
-    let patience = if fresh { PROPAGATION.min(timeout) } else { std::time::Duration::ZERO };
-    let chain = Chain { record, service: prepared.service, target: &prepared.target, patience };
-    let checks = verify(&session.kube, &session.arm, &progress.events(), &chain).await;
-    progress.clear();
-    let checks = checks?;
-    super::verify::print(ui, &checks);
-    ledger::remember(&session.kube, record, report::is_success(&checks)).await?;
-    Ok(checks)
 }
 
 fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {

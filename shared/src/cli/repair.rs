@@ -55,7 +55,7 @@ pub(super) async fn repair(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, sto
         return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
     }
     let changed = prepared.plan.writes();
-    let record = prepared.carry_out(&stop).await?;
+    let record = prepared.carry_out(&stop, None).await?.record;
     let value = report::with_run(report::connection(&record), &prepared.plan, &[], None);
     let name = &record.name;
     let text = || if changed { format!("Repaired connection {name}.") } else { format!("Connection {name} needs no repair.") };

@@ -2,18 +2,24 @@
 //! only guessed: the answers wait in memory, and whoever needs something else asks for it when its turn comes. Failures
 //! are told there, too.
 
+use std::collections::BTreeMap;
+
+use futures::future::{join, join_all};
+
 use super::ledger::Stored;
 use super::locate::Found;
 use super::survey::Survey;
-use super::{Session, choose, prepare};
+use super::{Session, choose, preflight, prepare};
 use crate::catalogue::Service;
-use crate::kube::resources;
+use crate::kube::{Access, WorkloadKind, resources};
 use crate::model::Auth;
 use crate::model::request::ConnectRequest;
 use crate::model::target::Target;
 use crate::model::variable::Client;
-use crate::plan::spec::{self, StepSpec};
-use crate::steps::Known;
+use crate::plan::change::Goal;
+use crate::plan::record::{Receipt, Record};
+use crate::plan::spec::{self, StepId, StepSpec};
+use crate::steps::{Cx, Known, behaviour};
 
 /// Has the API server try the patch of the workload while Azure is still being read: it holds names, hardly ever values.
 #[expect(clippy::too_many_arguments, reason = "a guess from everything that is known so far")]
@@ -60,4 +66,44 @@ pub(super) async fn try_workload(
     };
     let known = Known { client_id: former.and_then(|f| f.record.client_id.clone()), secret_version, ..Known::default() };
     let _ = workload.try_out(&session.kube, &survey.reads, &connection, live, &known).await;
+}
+
+/// Looks at every recorded step in one round, with the ids that the record has, and at the rights that undoing them takes.
+/// What the steps really look like is asked in the order of their needs afterwards, and answered from memory.
+pub(super) async fn look_to_undo(session: &Session, cx: &Cx, record: &Record, specs: &[StepSpec], receipts: &BTreeMap<StepId, Receipt>) {
+    cx.outputs.learn(|known| {
+        known.client_id.clone_from(&record.client_id);
+        known.principal_id.clone_from(&record.principal_id);
+    });
+    let looks = join_all(specs.iter().map(|spec| behaviour(spec).examine(cx, Goal::Absent, receipts.get(&spec.id()))));
+    let goes = |spec: &&StepSpec| {
+        let ours = receipts.get(&spec.id()).is_some_and(Receipt::is_ours) || matches!(spec, StepSpec::Workload(_));
+        ours && cx.also_used_by(spec).is_none()
+    };
+    let rights = join_all(specs.iter().filter(goes).map(|spec| async move {
+        let namespace = Some(cx.namespace.as_str());
+        let access = match spec {
+            StepSpec::ServiceAccount(_) => Some(Access::to("delete", &resources::SERVICE_ACCOUNT, namespace)),
+            StepSpec::Secret(_) => Some(Access::to("delete", &resources::SECRET, namespace)),
+            StepSpec::Workload(s) => WorkloadKind::parse(&s.kind).map(|kind| Access::to("patch", kind.resource(), namespace)),
+            _ => None,
+        };
+        let scope = match spec {
+            StepSpec::Identity(s) => Some(&s.id),
+            StepSpec::FederatedCredential(s) => Some(&s.identity),
+            StepSpec::RoleAssignment(s) => Some(&s.scope),
+            StepSpec::VaultPolicy(s) => Some(&s.vault),
+            StepSpec::CosmosRole(s) => Some(&s.account),
+            StepSpec::RedisPolicy(s) => Some(&s.cache),
+            _ => None,
+        };
+        if let Some(access) = access {
+            let _ = cx.may(&access).await;
+        }
+        if let Some(scope) = scope {
+            let _ = preflight::permissions(session, scope.as_str()).await;
+        }
+    }));
+    join(looks, rights).await;
+    cx.outputs.learn(|known| *known = Known::default());
 }

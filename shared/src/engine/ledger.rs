@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, Notify};
 use super::lease::Lease;
 use crate::kube::{Cluster, Only, resources};
 use crate::model::{Kind, PREFIX, Problem, Result};
-use crate::plan::record::{RECORD_VERSION, Receipt, Record, Verified};
+use crate::plan::record::{Phase, RECORD_VERSION, Receipt, Record, Verified};
 use crate::steps::labels;
 
 /// A record as it lies in the cluster.
@@ -60,7 +60,7 @@ pub async fn remember(kube: &Cluster, record: &mut Record, success: bool) -> Res
     if record.verified.as_ref().is_some_and(|v| v.success == success) {
         return Ok(());
     }
-    record.verified = Some(Verified { at: jiff::Timestamp::now().to_string(), success });
+    record.verified = Some(Verified::now(success));
     let Some(stored) = load(kube, &record.namespace, &record.name).await? else { return Ok(()) };
     let current = Record { verified: record.verified.clone(), ..stored.record };
     let body = object(&current, Some(&stored.resource_version))?;
@@ -146,13 +146,15 @@ impl Ledger {
         };
         let namespace = page.record.namespace.clone();
         let take = Lease::take(kube, &namespace, &name);
-        let (lease, written) = match former {
-            // Creating the record is a lock of its own, so both go at once; who gets only one of them lets go of it.
-            None => join(take, write(kube, &mut page)).await,
-            Some(_) => {
-                let lease = take.await?;
-                (Ok(lease), write(kube, &mut page).await)
-            }
+        // Creating the record is a lock of its own, and so is changing one that is finished: whoever else begins has the
+        // same version in hand. So both go at once, and who gets only one of them lets go of it. A record of somebody who
+        // may still be writing receipts is touched only under the lease.
+        let finished = former.is_none_or(|f| f.record.phase == Phase::Ready);
+        let (lease, written) = if finished {
+            join(take, write(kube, &mut page)).await
+        } else {
+            let lease = take.await?;
+            (Ok(lease), write(kube, &mut page).await)
         };
         let lease = match (lease, written) {
             (Ok(lease), Ok(())) => lease,
@@ -161,9 +163,16 @@ impl Ledger {
                 return Err(problem);
             }
             (Err(problem), written) => {
-                if written.is_ok() {
-                    let only = Only { uid: None, resource_version: page.resource_version.clone() };
-                    kube.delete(&resources::CONFIG_MAP, Some(&namespace), &name, only).await?;
+                match former {
+                    _ if written.is_err() => {}
+                    None => {
+                        let only = Only { uid: None, resource_version: page.resource_version.clone() };
+                        kube.delete(&resources::CONFIG_MAP, Some(&namespace), &name, only).await?;
+                    }
+                    Some(former) => {
+                        page.record = former.record.clone();
+                        write(kube, &mut page).await?;
+                    }
                 }
                 return Err(problem);
             }

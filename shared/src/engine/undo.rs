@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::{join, join_all};
+
 use super::lease::Lease;
 use super::ledger::{self, Stored};
 use super::prepare::examine;
-use super::{Session, preflight};
+use super::{Session, early, preflight};
 use crate::kube::{Access, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
@@ -97,18 +99,20 @@ pub async fn undo(session: &Session, connection: &str, timeout: std::time::Durat
             specs.push(step.clone());
         }
     }
-    let examined = examine(&cx, &specs, Goal::Absent, &receipts).await?;
-    let mut changes: Vec<Change> = specs.iter().filter_map(|s| examined.get(&s.id())).map(|e| e.change.clone()).collect();
-    let name = format!("{namespace}/{}", Record::object_name(connection));
-    changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, Action::Delete).reason("the record of this connection"));
-    changes.sort_by_key(|c| c.layer);
-    let plan = Plan { goal: Goal::Absent, connection: connection.to_owned(), namespace: namespace.clone(), changes };
     let ledger = [
         Access::to("update", &resources::CONFIG_MAP, Some(&namespace)),
         Access::to("delete", &resources::CONFIG_MAP, Some(&namespace)),
         Access::to("create", &resources::LEASE, Some(&namespace)),
         Access::to("delete", &resources::LEASE, Some(&namespace)),
     ];
+    let ask_ledger = join_all(ledger.iter().map(|access| cx.may(access)));
+    join(early::look_to_undo(session, &cx, &stored.record, &specs, &receipts), ask_ledger).await;
+    let examined = examine(&cx, &specs, Goal::Absent, &receipts).await?;
+    let mut changes: Vec<Change> = specs.iter().filter_map(|s| examined.get(&s.id())).map(|e| e.change.clone()).collect();
+    let name = format!("{namespace}/{}", Record::object_name(connection));
+    changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, Action::Delete).reason("the record of this connection"));
+    changes.sort_by_key(|c| c.layer);
+    let plan = Plan { goal: Goal::Absent, connection: connection.to_owned(), namespace: namespace.clone(), changes };
     preflight::rights(session, &cx, &examined.values().collect::<Vec<_>>(), &ledger).await?;
     Ok(Undoing { cx, plan, specs, examined, stored: Some(stored) })
 }

@@ -127,6 +127,13 @@ pub struct Verified {
     pub success: bool,
 }
 
+impl Verified {
+    /// One that ended just now.
+    pub fn now(success: bool) -> Self {
+        Verified { at: jiff::Timestamp::now().to_string(), success }
+    }
+}
+
 impl Record {
     /// Name of the ConfigMap and the Lease of a connection.
     pub fn object_name(connection: &str) -> String {
