@@ -123,6 +123,24 @@ impl Sandbox {
         std::os::unix::fs::symlink(program, self.bin().join(name)).with_context(|| format!("link {name}"))
     }
 
+    /// Makes room for another Azure CLI: nobody is signed in yet, as its own record of tokens is empty.
+    ///
+    /// # Errors
+    /// When the sign-in of the stand-in can't be taken away, or the program can't be put in its place.
+    pub fn sign_out_and_use(&self, az: &Path) -> anyhow::Result<()> {
+        std::fs::remove_file(self.dir.path().join("azure/azureProfile.json")).context("sign-in of the stand-in")?;
+        // It looks for its own parts beside where it lies: a link would do for most, this does for all.
+        let script = self.bin().join("az");
+        let quoted = az.display().to_string().replace('\'', "'\\''");
+        std::fs::write(&script, format!("#!/bin/sh\nexec '{quoted}' \"$@\"\n")).context("start of az")?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).context("start of az")?;
+        }
+        Ok(())
+    }
+
     /// What a client's environment must say. Set these over the inherited environment: proxy exceptions and the
     /// settings of other sign-ins are overwritten here, too.
     #[must_use]

@@ -195,27 +195,14 @@ fn link_programs(sandbox: &Sandbox, az: Option<&str>) -> anyhow::Result<()> {
     }
     match az {
         None => sandbox.link("az", &own)?,
-        Some(program) => real_az(sandbox, program)?,
+        Some(program) => {
+            let name = if program == "real" { "az" } else { program };
+            let found = which::which(name).with_context(|| format!("--az: no program {name}"))?;
+            sandbox.sign_out_and_use(&found)?;
+        }
     }
     if which::which("kubectl").is_err() {
         sandbox.link("kubectl", &own)?;
-    }
-    Ok(())
-}
-
-/// Makes room for another Azure CLI: nobody is signed in yet, as its own record of tokens is empty.
-fn real_az(sandbox: &Sandbox, program: &str) -> anyhow::Result<()> {
-    let name = if program == "real" { "az" } else { program };
-    let found = which::which(name).with_context(|| format!("--az: no program {name}"))?;
-    std::fs::remove_file(sandbox.dir().join("azure/azureProfile.json")).context("sign-in of the stand-in")?;
-    // It looks for its own parts beside where it lies: a link would do for most, this does for all.
-    let script = sandbox.bin().join("az");
-    let quoted = found.display().to_string().replace('\'', "'\\''");
-    std::fs::write(&script, format!("#!/bin/sh\nexec '{quoted}' \"$@\"\n")).context("start of az")?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).context("start of az")?;
     }
     Ok(())
 }

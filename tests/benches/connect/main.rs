@@ -76,7 +76,7 @@ fn start_up() -> anyhow::Result<()> {
         let mut walls = Vec::new();
         let mut peak = 0;
         for _ in 0..STARTS {
-            let (wall, seen) = timed(Command::new(&program).arg(word))?;
+            let (wall, seen, _) = timed(Command::new(&program).arg(word))?;
             walls.push(wall);
             peak = peak.max(seen);
         }

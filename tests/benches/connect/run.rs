@@ -12,7 +12,7 @@ use sandbox::{Entry, Kind, Sandbox};
 /// The sandbox's own binary: under other names it is `az` and the product.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_sandbox");
 /// The cluster that has an issuer.
-const CONTEXT: &str = "aks-ready";
+pub const CONTEXT: &str = "aks-ready";
 
 /// One run of the product.
 pub struct Run {
@@ -32,13 +32,18 @@ impl Run {
 
 /// A fresh world in which every request takes `latency`.
 pub async fn world(latency: Duration) -> anyhow::Result<Sandbox> {
-    let mut world = World { current_context: CONTEXT.into(), ..World::planted() };
-    world.knobs.latency = latency;
-    let sandbox = Sandbox::start(world).await?;
+    let sandbox = Sandbox::start(planted(latency)).await?;
     for name in ["az", "kubectl-connect"] {
         sandbox.link(name, Path::new(BINARY))?;
     }
     Ok(sandbox)
+}
+
+/// What every world begins with.
+pub fn planted(latency: Duration) -> World {
+    let mut world = World { current_context: CONTEXT.into(), ..World::planted() };
+    world.knobs.latency = latency;
+    world
 }
 
 /// Runs a command line of the product.
@@ -48,12 +53,12 @@ pub async fn product(sandbox: &Sandbox, line: &str) -> anyhow::Result<Run> {
     command.args(line.split(' ')).envs(sandbox.env());
     let text = line.to_owned();
     // Off the runtime: the sandbox needs its threads.
-    let (wall, peak) = tokio::task::spawn_blocking(move || timed(&mut command).with_context(|| text)).await??;
+    let (wall, peak, _) = tokio::task::spawn_blocking(move || timed(&mut command).with_context(|| text)).await??;
     Ok(Run { wall, peak, log: sandbox.control().log() })
 }
 
-/// Runs a command to its end; its time and the largest resident set that was seen.
-pub fn timed(command: &mut Command) -> anyhow::Result<(Duration, u64)> {
+/// Runs a command to its end; its time, the largest resident set that was seen, and what it said on stderr.
+pub fn timed(command: &mut Command) -> anyhow::Result<(Duration, u64, String)> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let began = Instant::now();
     let child = command.spawn().context("cannot be started")?;
@@ -66,8 +71,9 @@ pub fn timed(command: &mut Command) -> anyhow::Result<(Duration, u64)> {
         (output, wall, watcher.join().unwrap_or_default())
     });
     let output = output?;
-    anyhow::ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
-    Ok((wall, peak))
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    anyhow::ensure!(output.status.success(), "{}: {said}", output.status);
+    Ok((wall, peak, said))
 }
 
 /// The kernel keeps the high-water mark, but only as long as the process is there: it is read again and again, and what was

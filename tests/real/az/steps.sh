@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the scripts of this folder share. They run inside a sandbox, with the real az and kubectl on PATH.
 
-GROUP=rg-shop CLUSTER=aks-shop NAMESPACE=shop WORKLOAD=web
+GROUP=rg-shop CLUSTER=${CONNECT_CLUSTER:-aks-shop} NAMESPACE=shop WORKLOAD=web
 # shellcheck disable=SC2034 # for the scripts
 DATA_GROUP=rg-data
 AUDIENCE=api://AzureADTokenExchange
@@ -34,7 +34,10 @@ sign_in_with_device_code() { step az login --use-device-code --output none; }
 # federated credential, pod template.
 manual() {
     local role=$1 scope=$2 issuer client principal
-    step az aks update --resource-group "$GROUP" --name "$CLUSTER" --enable-oidc-issuer --enable-workload-identity --output none
+    # The other cluster has both already; the benchmark runs there.
+    if [[ $CLUSTER == aks-shop ]]; then
+        step az aks update --resource-group "$GROUP" --name "$CLUSTER" --enable-oidc-issuer --enable-workload-identity --output none
+    fi
     issuer=$(step az aks show --resource-group "$GROUP" --name "$CLUSTER" --query oidcIssuerProfile.issuerUrl --output tsv)
 
     step az identity create --resource-group "$GROUP" --name shop-web-by-hand --output none
