@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
 
+mod at_once;
 mod bad_input;
 mod connect;
 mod delete;
