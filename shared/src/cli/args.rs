@@ -202,13 +202,6 @@ pub(super) struct Run {
     pub atomic: bool,
 }
 
-// Name of one connection.
-#[derive(Args, Debug)]
-struct One {
-    /// Name of the connection
-    connection: String,
-}
-
 // Flags of deleting.
 #[derive(Args, Debug)]
 struct Delete {
@@ -249,14 +242,6 @@ enum KeepWhat {
     Workload,
 }
 
-// Flags of listing.
-#[derive(Args, Debug)]
-struct List {
-    /// Connections of all namespaces
-    #[arg(short = 'A', long)]
-    all_namespaces: bool,
-}
-
 const EXAMPLES: &str = "Examples:
   # Connect a deployment to a vault: identity, role, trust, variables, rollout, proof
   kubectl connect keyvault my-vault --workload deployment/web
@@ -293,12 +278,13 @@ pub(super) fn command(frontend: Frontend) -> Command {
     let root = super::auth_args::with_retired(root);
     root.subcommand(nested("plan", "Show what connecting would do"))
         .subcommand(nested("create", "Connect (the long form of naming the service)"))
-        .subcommand(List::augment_args(Command::new("list").visible_aliases(["ls", "get"]).about("List connections")))
-        .subcommand(One::augment_args(Command::new("show").visible_alias("describe").about("Show one connection")))
+        .subcommand(super::list::command())
+        .subcommand(super::show::command())
         .subcommand(super::verify::command())
         .subcommand(super::doctor::command())
         .subcommand(super::repair::diff_command())
         .subcommand(super::repair::command())
+        .subcommand(super::refresh::command())
         .subcommands(super::look::commands())
         .subcommand(Delete::augment_args(
             Command::new("delete").visible_alias("rm").about("Undo a connection, exactly what was made for it"),
@@ -421,11 +407,6 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
     Ok((request, Run { yes: c.yes, dry_run: c.dry_run, verify: c.verify, detailed_exitcode: c.detailed_exitcode, atomic: c.atomic }))
 }
 
-/// Name of the one connection.
-pub(super) fn one(matches: &ArgMatches) -> Result<String> {
-    Ok(parse::<One>(matches)?.connection)
-}
-
 /// What `delete` is to do.
 pub(super) struct Deleting {
     pub connection: String,
@@ -452,11 +433,6 @@ pub(super) fn delete(matches: &ArgMatches) -> Result<Deleting> {
 /// Whether the table of services is for the documentation.
 pub(super) fn markdown(matches: &ArgMatches) -> bool {
     parse::<Services>(matches).is_ok_and(|s| s.markdown)
-}
-
-/// Whether all namespaces are listed.
-pub(super) fn all_namespaces(matches: &ArgMatches) -> Result<bool> {
-    Ok(parse::<List>(matches)?.all_namespaces)
 }
 
 /// `90s`, `15m`, `1h30m`, or bare seconds, as kubectl takes times.

@@ -14,6 +14,7 @@ mod list;
 mod look;
 mod offline;
 mod output;
+mod refresh;
 mod repair;
 mod schema;
 mod show;
@@ -102,6 +103,7 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         "doctor" => doctor::doctor(ui, matches, rest),
         "verify" => in_runtime(|_| verify::verify(ui, matches, rest)),
         "repair" => in_runtime(|stop| repair::repair(ui, matches, rest, stop)),
+        "refresh" => in_runtime(|stop| refresh::refresh(ui, matches, rest, stop)),
         "diff" => in_runtime(|_| repair::diff(ui, matches, rest)),
         "tree" => in_runtime(|_| look::tree(ui, matches, rest)),
         "wait" => in_runtime(|_| look::wait(ui, matches, rest)),

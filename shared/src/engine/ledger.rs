@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use futures::future::join;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, Notify};
 
 use super::lease::Lease;
-use crate::kube::{Cluster, Only, resources};
+use crate::kube::{Cluster, Failure, Only, Watched, resources};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::record::{RECORD_VERSION, Receipt, Record, Verified};
 use crate::steps::labels;
@@ -20,6 +20,8 @@ pub struct Stored {
     pub record: Record,
     /// Guards the next write.
     pub resource_version: String,
+    /// Its labels: what people put there stays.
+    pub labels: Map<String, Value>,
 }
 
 /// All records that can be seen, of all namespaces where that is allowed, else of this one.
@@ -43,12 +45,33 @@ pub async fn list_in(kube: &Cluster, namespace: &str) -> Result<Vec<Stored>> {
     kube.list(&resources::CONFIG_MAP, Some(namespace), Some(&Record::selector())).await?.iter().map(parse).collect()
 }
 
-/// The records of all namespaces.
+/// The records of a namespace, or of all with `None`, whose labels match; with the version that a watch may begin at.
 ///
 /// # Errors
 /// What the API server says, that the user may not list all namespaces included.
-pub async fn list_all(kube: &Cluster) -> Result<Vec<Stored>> {
-    kube.list(&resources::CONFIG_MAP, None, Some(&Record::selector())).await?.iter().map(parse).collect()
+pub async fn select(kube: &Cluster, namespace: Option<&str>, labels: Option<&str>) -> Result<(Vec<Stored>, String)> {
+    let (listed, version) = kube.list_at(&resources::CONFIG_MAP, namespace, Some(&selector(labels))).await?;
+    Ok((listed.iter().map(parse).collect::<Result<_>>()?, version))
+}
+
+/// Events about the records of a namespace, or of all with `None`, whose labels match, from a version on.
+///
+/// # Errors
+/// What the API server says; that the version is too old comes as an item of the stream, too.
+pub async fn watch(kube: &Cluster, namespace: Option<&str>, labels: Option<&str>, from: &str) -> Result<Watched, Failure> {
+    kube.watch_all(&resources::CONFIG_MAP, namespace, &selector(labels), from, WATCH).await
+}
+
+fn selector(labels: Option<&str>) -> String {
+    labels.map_or_else(Record::selector, |more| format!("{},{more}", Record::selector()))
+}
+
+/// The record that an object holds.
+///
+/// # Errors
+/// It can't be read.
+pub fn record_in(object: &Value) -> Result<Record> {
+    Ok(parse(object)?.record)
 }
 
 /// Remembers how a verification ended, when that differs from what is remembered. Who may not write sees it all the
@@ -63,7 +86,7 @@ pub async fn remember(kube: &Cluster, record: &mut Record, success: bool) -> Res
     record.verified = Some(Verified { at: jiff::Timestamp::now().to_string(), success });
     let Some(stored) = load(kube, &record.namespace, &record.name).await? else { return Ok(()) };
     let current = Record { verified: record.verified.clone(), ..stored.record };
-    let body = object(&current, Some(&stored.resource_version))?;
+    let body = object(&current, &stored.labels, Some(&stored.resource_version))?;
     let name = Record::object_name(&record.name);
     // Somebody else's write at this moment is more important than ours.
     let _ = kube.replace(&resources::CONFIG_MAP, Some(&record.namespace), &name, &body).await;
@@ -93,12 +116,20 @@ fn parse(object: &Value) -> Result<Stored> {
         return Err(broken(format!("a newer version of this tool wrote it (format {version})")).fix("kubectl krew upgrade connect"));
     }
     let record = serde_json::from_str(text).map_err(|e| broken(e.to_string()))?;
-    Ok(Stored { record, resource_version: object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned() })
+    let resource_version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+    Ok(Stored { record, resource_version, labels: object["metadata"]["labels"].as_object().cloned().unwrap_or_default() })
 }
 
-fn object(record: &Record, resource_version: Option<&str>) -> Result<Value> {
+fn object(record: &Record, kept: &Map<String, Value>, resource_version: Option<&str>) -> Result<Value> {
     let mut labels = labels(Some(&record.name));
     labels[format!("{PREFIX}/record")] = json!("connection");
+    labels[format!("{PREFIX}/service")] = json!(record.service);
+    // Ours say what the record says; all others are people's.
+    for (name, value) in kept.iter().filter(|(name, _)| !name.starts_with(PREFIX)) {
+        if labels[name.as_str()].is_null() {
+            labels[name.as_str()] = value.clone();
+        }
+    }
     let text =
         serde_json::to_string_pretty(record).map_err(|e| Problem::new(Kind::Failed, "KC6003", "the record can't be written").source(e))?;
     let mut body = json!({
@@ -121,11 +152,14 @@ pub struct Ledger {
     writer: tokio::task::JoinHandle<()>,
 }
 
+/// Seconds that one watch lasts; the next one begins where it ended.
+const WATCH: u32 = 300;
 /// How long receipts are gathered before they are written.
 const GATHER: std::time::Duration = std::time::Duration::from_millis(30);
 
 struct Page {
     record: Record,
+    labels: Map<String, Value>,
     resource_version: Option<String>,
     written: Option<Record>,
     fault: Option<Problem>,
@@ -139,6 +173,7 @@ impl Ledger {
     pub async fn open(kube: &Cluster, record: Record, former: Option<&Stored>) -> Result<Ledger> {
         let name = Record::object_name(&record.name);
         let mut page = Page {
+            labels: former.map(|f| f.labels.clone()).unwrap_or_default(),
             resource_version: former.map(|f| f.resource_version.clone()),
             written: former.map(|f| f.record.clone()),
             fault: None,
@@ -238,7 +273,7 @@ async fn write(kube: &Cluster, page: &mut Page) -> Result<()> {
         return Ok(());
     }
     let namespace = Some(page.record.namespace.as_str());
-    let body = object(&page.record, page.resource_version.as_deref())?;
+    let body = object(&page.record, &page.labels, page.resource_version.as_deref())?;
     let answer = match &page.resource_version {
         None => kube.create(&resources::CONFIG_MAP, namespace, &body).await,
         Some(_) => kube.replace(&resources::CONFIG_MAP, namespace, &Record::object_name(&page.record.name), &body).await,

@@ -1,17 +1,20 @@
 //! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
 
+pub mod adopt;
 pub mod carry_out;
 mod choose;
 pub mod credentials;
 pub mod doctor;
 pub mod findings;
 mod lease;
+pub mod live;
 pub mod ledger;
 mod locate;
 pub mod offers;
 mod preflight;
 pub mod prepare;
 pub mod repair;
+pub mod refresh;
 pub mod report;
 mod survey;
 pub mod undo;

@@ -19,7 +19,7 @@ use crate::model::{Auth, Event, Kind, Problem, ResourceId, Result, names};
 use crate::plan::build::{self, WorkloadFacts};
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
 use crate::plan::graph::{Direction, walk};
-use crate::plan::record::{Phase, RECORD_VERSION, Record};
+use crate::plan::record::{Origin, Phase, RECORD_VERSION, Record};
 use crate::plan::spec::{self, StepId, StepSpec};
 use crate::steps::service_account_client_id;
 use crate::steps::{Cx, Examined, behaviour};
@@ -505,6 +505,8 @@ fn record(
         client_id: cx.outputs.known().client_id,
         principal_id: cx.outputs.known().principal_id,
         phase: past.map_or(Phase::Applying, |p| p.phase),
+        // Connecting anew what was taken over makes it ours.
+        origin: Origin::Made,
         created: past.map_or_else(|| jiff::Timestamp::now().to_string(), |p| p.created.clone()),
         steps: specs.to_vec(),
         receipts: receipts.collect(),

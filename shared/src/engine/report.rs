@@ -26,6 +26,7 @@ pub fn connection(record: &Record) -> Value {
         },
         "status": {
             "phase": record.status(),
+            "madeBy": record.origin,
             "cluster": record.cluster,
             "identity": record.identity(),
             "clientId": record.client_id,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::connect::Cluster;
 use super::error::{Doing, Failure, Status, Why, from_answer, from_kube, from_status, not_kubernetes};
-use super::resources::{EVENT, Resource, encode};
+use super::resources::{EVENT, ISSUER_DOCUMENT, NAMESPACE, Resource, encode};
 use crate::model::Event;
 
 /// Field manager of writes that belong to no connection.
@@ -25,6 +25,8 @@ const TRIES: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Objects per page of a list.
 const PAGE: u32 = 250;
+/// Asks for names, labels and managers alone: what a Secret holds never leaves the server then.
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /// How to apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +55,7 @@ pub(crate) struct Call {
     pub path: String,
     pub body: Option<Value>,
     pub content_type: &'static str,
+    pub accept: &'static str,
     pub doing: Doing,
     /// Whether it may be sent again.
     pub again: bool,
@@ -61,7 +64,8 @@ pub(crate) struct Call {
 impl Call {
     fn read(verb: &'static str, kind: &Resource, namespace: Option<&str>, name: Option<&str>) -> Call {
         let doing = Doing { verb, kind: *kind, namespace: namespace.map(Into::into), name: name.map(Into::into) };
-        Call { method: Method::GET, path: kind.path(namespace, name), body: None, content_type: "application/json", doing, again: true }
+        let path = kind.path(namespace, name);
+        Call { method: Method::GET, path, body: None, content_type: "application/json", accept: "application/json", doing, again: true }
     }
 
     fn write(verb: &'static str, method: Method, kind: &Resource, namespace: Option<&str>, name: Option<&str>, body: Value) -> Call {
@@ -101,7 +105,23 @@ impl Cluster {
     /// # Errors
     /// Any [`Failure`].
     pub async fn list(&self, kind: &Resource, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>, Failure> {
-        self.list_by(kind, namespace, labels.map(|labels| ("labelSelector", labels))).await
+        Ok(self.list_at(kind, namespace, labels).await?.0)
+    }
+
+    /// Like [`Cluster::list`], with the resourceVersion that a watch may begin at.
+    ///
+    /// # Errors
+    /// Any [`Failure`].
+    pub async fn list_at(&self, kind: &Resource, namespace: Option<&str>, labels: Option<&str>) -> Result<(Vec<Value>, String), Failure> {
+        self.list_by(kind, namespace, labels.map(|labels| ("labelSelector", labels)), "application/json").await
+    }
+
+    /// Lists the metadata of objects, and nothing of what they hold.
+    ///
+    /// # Errors
+    /// Any [`Failure`].
+    pub async fn list_metadata(&self, kind: &Resource, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>, Failure> {
+        Ok(self.list_by(kind, namespace, labels.map(|labels| ("labelSelector", labels)), METADATA).await?.0)
     }
 
     /// Lists the events that hang on the object `name`, oldest first as far as the server keeps that order.
@@ -110,10 +130,16 @@ impl Cluster {
     /// Any [`Failure`].
     pub async fn events_of(&self, kind: &Resource, namespace: &str, name: &str) -> Result<Vec<Value>, Failure> {
         let about = format!("involvedObject.kind={},involvedObject.name={name}", kind.kind);
-        self.list_by(&EVENT, Some(namespace), Some(("fieldSelector", &about))).await
+        Ok(self.list_by(&EVENT, Some(namespace), Some(("fieldSelector", &about)), "application/json").await?.0)
     }
 
-    async fn list_by(&self, kind: &Resource, namespace: Option<&str>, selector: Option<(&str, &str)>) -> Result<Vec<Value>, Failure> {
+    async fn list_by(
+        &self,
+        kind: &Resource,
+        namespace: Option<&str>,
+        selector: Option<(&str, &str)>,
+        accept: &'static str,
+    ) -> Result<(Vec<Value>, String), Failure> {
         let limit = PAGE.to_string();
         let mut items = Vec::new();
         let mut next = String::new();
@@ -125,15 +151,30 @@ impl Cluster {
             if !next.is_empty() {
                 call = call.query(&[("continue", &next)]);
             }
+            call.accept = accept;
             let mut page = self.send(&call).await?;
             if let Value::Array(found) = page["items"].take() {
                 items.extend(found);
             }
             match page["metadata"]["continue"].as_str() {
                 Some(token) if !token.is_empty() => next = token.into(),
-                _ => return Ok(items),
+                _ => {
+                    let version = page["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+                    return Ok((items, version));
+                }
             }
         }
+    }
+
+    /// The document in which the API server names the issuer of its tokens and where their keys are.
+    ///
+    /// # Errors
+    /// Any [`Failure`]; a 404 from a server that signs for nobody else.
+    pub async fn issuer_document(&self) -> Result<Value, Failure> {
+        let mut call = Call::read("reading", &NAMESPACE, None, None);
+        call.path = "/.well-known/openid-configuration".into();
+        call.doing = Doing { verb: "reading", kind: ISSUER_DOCUMENT, namespace: None, name: None };
+        self.send(&call).await
     }
 
     /// Creates an object; one that is there already is a 409 ([`Failure::is_already_exists`]).
@@ -228,6 +269,33 @@ impl Cluster {
             ("allowWatchBookmarks", "true"),
         ]);
         call.doing.name = Some(name.into());
+        self.open_watch(call).await
+    }
+
+    /// Watches the objects of a namespace, or of all with `None`, that carry these labels.
+    ///
+    /// # Errors
+    /// See [`Cluster::watch`].
+    pub async fn watch_all(
+        &self,
+        kind: &Resource,
+        namespace: Option<&str>,
+        labels: &str,
+        from: &str,
+        seconds: u32,
+    ) -> Result<Watched, Failure> {
+        let seconds = seconds.to_string();
+        let call = Call::read("watching", kind, namespace, None).query(&[
+            ("watch", "true"),
+            ("labelSelector", labels),
+            ("resourceVersion", from),
+            ("timeoutSeconds", &seconds),
+            ("allowWatchBookmarks", "true"),
+        ]);
+        self.open_watch(call).await
+    }
+
+    async fn open_watch(&self, call: Call) -> Result<Watched, Failure> {
         let mut request = self.request(&call).await?.map(|_| Vec::new());
         // kube decodes the first member only of a stream that is compressed event by event.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -314,7 +382,7 @@ impl Cluster {
 
     async fn request(&self, call: &Call) -> Result<Request<Body>, Failure> {
         let body = call.body.as_ref().map(|body| body.to_string().into_bytes());
-        let mut request = Request::builder().method(call.method.clone()).uri(call.path.as_str()).header(ACCEPT, "application/json");
+        let mut request = Request::builder().method(call.method.clone()).uri(call.path.as_str()).header(ACCEPT, call.accept);
         if body.is_some() {
             request = request.header(CONTENT_TYPE, call.content_type);
         }

@@ -25,6 +25,8 @@ const fn cluster_wide(group: &'static str, version: &'static str, kind: &'static
 
 /// Namespaces.
 pub const NAMESPACE: Resource = cluster_wide("", "v1", "Namespace", "namespaces");
+/// What the API server publishes about the tokens that it signs: a document, no object; the name is for people and roles.
+pub const ISSUER_DOCUMENT: Resource = cluster_wide("", "v1", "OpenIDConfiguration", "openid-configuration");
 /// Service accounts.
 pub const SERVICE_ACCOUNT: Resource = namespaced("", "v1", "ServiceAccount", "serviceaccounts");
 /// Secrets.

@@ -58,6 +58,37 @@ impl Receipt {
     }
 }
 
+/// Who set a connection up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// This tool.
+    #[default]
+    #[serde(rename = "kubectl-connect")]
+    Made,
+    /// Service Connector; taken over.
+    ServiceConnector,
+    /// Somebody by hand; taken over.
+    #[serde(rename = "hand")]
+    ByHand,
+}
+
+impl Origin {
+    /// Who set it up, for people.
+    pub fn made_by(self) -> &'static str {
+        match self {
+            Origin::Made => "kubectl-connect",
+            Origin::ServiceConnector => "Service Connector",
+            Origin::ByHand => "hand",
+        }
+    }
+
+    /// Whether this tool set it up.
+    pub fn is_ours(&self) -> bool {
+        *self == Origin::Made
+    }
+}
+
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
@@ -104,6 +135,9 @@ pub struct Record {
     pub principal_id: Option<String>,
     /// How far it is.
     pub phase: Phase,
+    /// Who set it up.
+    #[serde(default, skip_serializing_if = "Origin::is_ours")]
+    pub origin: Origin,
     /// When it was first written, RFC 3339.
     pub created: String,
     /// The steps.

@@ -1,0 +1,74 @@
+//! `kubectl connect refresh NAME` fetches rotated keys again.
+
+use std::time::Duration;
+
+use clap::{ArgMatches, Args, Command};
+
+use super::args;
+use crate::engine::refresh::{Refresh, refresh as look};
+use crate::engine::{Session, Stop, report};
+use crate::model::{Kind, Problem, Result};
+use crate::plan::Plan;
+use crate::plan::change::Goal;
+use crate::plan::record::Record;
+use crate::plan::spec::StepSpec;
+use crate::ui::Ui;
+
+// Flags of refreshing.
+#[derive(Args, Debug)]
+struct RefreshKeys {
+    /// Name of the connection
+    connection: String,
+    /// Do it without asking
+    #[arg(short, long)]
+    yes: bool,
+    /// Only show what would be done
+    #[arg(long, value_enum, value_name = "WHERE", default_value = "none")]
+    dry_run: args::DryRun,
+    /// Limit for everything that is waited for
+    #[arg(long, value_name = "TIME", value_parser = args::duration, default_value = "15m")]
+    timeout: Duration,
+}
+
+/// The command.
+pub(super) fn command() -> Command {
+    RefreshKeys::augment_args(Command::new("refresh").about("Fetch keys again that were rotated, and restart what reads them"))
+}
+
+/// Fetches the keys and puts them in place where they are others.
+pub(super) async fn refresh(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
+    let asked: RefreshKeys = args::parse(matches)?;
+    let flags = args::flags(ui, root)?;
+    let progress = ui.progress();
+    let session = Session::open(&flags, &progress.events()).await?;
+    let found = look(&session, &asked.connection, asked.timeout).await;
+    progress.clear();
+    let prepared = match found? {
+        Refresh::NoKeys(record) => return Ok(unchanged(ui, &record, "holds no keys: nothing to refresh")),
+        Refresh::Same(record) => return Ok(unchanged(ui, &record, "holds the keys of now: nothing to refresh")),
+        Refresh::Rotated(prepared) => prepared,
+    };
+    if asked.dry_run != args::DryRun::None {
+        ui.result(&prepared.plan.to_json(), || ui.plan_text(&prepared.plan), &[]);
+        return Ok(0);
+    }
+    ui.plan(&prepared.plan);
+    if !asked.yes && !ui.confirm("Refresh? [y/N]", "--yes")? {
+        return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
+    }
+    let record = prepared.carry_out(&stop).await?;
+    if let Some(workload) = record.workload.as_ref().filter(|_| !record.steps.iter().any(|s| matches!(s, StepSpec::Workload(_)))) {
+        ui.say(format!("{workload} is not patched by this tool: restart it with kubectl rollout restart {workload} -n {}", record.namespace));
+    }
+    let value = report::with_run(report::connection(&record), &prepared.plan, &[], None);
+    ui.result(&value, || format!("Refreshed connection {}.", record.name), &[format!("connection/{}", record.name)]);
+    Ok(0)
+}
+
+fn unchanged(ui: &Ui, record: &Record, why: &str) -> u8 {
+    let (connection, namespace) = (record.name.clone(), record.namespace.clone());
+    let plan = Plan { goal: Goal::Present, connection, namespace, changes: Vec::new() };
+    let value = report::with_run(report::connection(record), &plan, &[], None);
+    ui.result(&value, || format!("Connection {} {why}.", record.name), &[format!("connection/{}", record.name)]);
+    0
+}
