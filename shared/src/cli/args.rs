@@ -123,6 +123,9 @@ struct Connect {
     /// Subscription of the target, where its name is not enough
     #[arg(long, value_name = "NAME|ID", help_heading = "Target")]
     subscription: Option<String>,
+    /// Region for the identity, where the cluster is no AKS cluster: --resource-group is the identity's then
+    #[arg(long, value_name = "REGION", requires = "resource_group", help_heading = "Access")]
+    location: Option<String>,
     /// How much the workload may do [default: the least that the usual client libraries need]
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Access")]
     access: Option<Level>,
@@ -285,6 +288,7 @@ pub(super) fn command(frontend: Frontend) -> Command {
         .subcommand(super::repair::diff_command())
         .subcommand(super::repair::command())
         .subcommand(super::refresh::command())
+        .subcommand(super::adopt::command())
         .subcommands(super::look::commands())
         .subcommand(Delete::augment_args(
             Command::new("delete").visible_alias("rm").about("Undo a connection, exactly what was made for it"),
@@ -375,6 +379,7 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
         service: service.to_owned(),
         target: c.target,
         resource_group: c.resource_group,
+        location: c.location,
         subscription: c.subscription,
         name: c.name,
         workload: c.workload,

@@ -1,5 +1,6 @@
 //! From argv to a request, and from an outcome to an exit code.
 
+mod adopt;
 mod args;
 mod auth_args;
 mod az;
@@ -103,6 +104,7 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         "doctor" => doctor::doctor(ui, matches, rest),
         "verify" => in_runtime(|_| verify::verify(ui, matches, rest)),
         "repair" => in_runtime(|stop| repair::repair(ui, matches, rest, stop)),
+        "adopt" => in_runtime(|stop| adopt::adopt(ui, matches, rest, stop)),
         "refresh" => in_runtime(|stop| refresh::refresh(ui, matches, rest, stop)),
         "diff" => in_runtime(|_| repair::diff(ui, matches, rest)),
         "tree" => in_runtime(|_| look::tree(ui, matches, rest)),

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use super::findings::{self, found};
 use super::verify::evidence::Evidence;
 use super::verify::{Check, everything, judge};
-use super::{Session, ledger, locate, preflight};
+use super::{Session, anywhere, ledger, locate, preflight};
 use crate::azure::{Arm, Exchange};
 use crate::kube::{Access, Cluster, Flags, WorkloadRef, machine, resources};
 use crate::model::{Events, Kind, Problem, ResourceId, Result, TOKEN_EXCHANGE_AUDIENCE};
@@ -35,6 +35,7 @@ pub async fn doctor(flags: &Flags, events: &Events, workload: Option<&str>, word
             ));
             Some(id)
         }
+        Err(_) if !anywhere::is_aks(session.kube.host()) => elsewhere(&session, &mut checks).await,
         Err(problem) => {
             let fix = problem.fixes().first().cloned().unwrap_or_default();
             checks.push(found("KC5908", problem.to_string(), "an AKS cluster of this tenant", &[("fix", &fix)]));
@@ -46,6 +47,22 @@ pub async fn doctor(flags: &Flags, events: &Events, workload: Option<&str>, word
         checks.extend(of_workload(&session, &named, cluster).await?);
     }
     Ok(checks)
+}
+
+/// A cluster that Azure does not know does as well, where Entra can read its issuer.
+async fn elsewhere(session: &Session, checks: &mut Vec<Check>) -> Option<ResourceId> {
+    match anywhere::public_issuer(session).await {
+        Ok(issuer) => {
+            let id = anywhere::id(session.profile.active().map_or("none", |s| s.id.as_str()), "GROUP", &issuer);
+            checks.push(Check::ok("KC5908", MACHINE, format!("context {}, no AKS cluster", session.kube.context()), issuer));
+            Some(id)
+        }
+        Err(problem) => {
+            let fix = problem.fixes().first().cloned().unwrap_or_default();
+            checks.push(found("KC5908", problem.to_string(), "an AKS cluster of this tenant, or an issuer that anybody may read", &[("fix", &fix)]));
+            None
+        }
+    }
 }
 
 /// az, kubelogin, kubectl and plugins.
@@ -150,7 +167,8 @@ async fn rights(session: &Session, cluster: Option<&ResourceId>) -> Vec<Check> {
         .filter(|(_, answer)| answer.as_ref().is_ok_and(|a| !a.yes))
         .map(|(access, _)| found("KC5909", format!("you may not {access}"), "allowed", &[("access", &access.to_string())]))
         .collect();
-    if let Some(cluster) = cluster {
+    // Where the identities of a cluster elsewhere go is said when connecting.
+    if let Some(cluster) = cluster.filter(|c| !anywhere::is_one(c)) {
         let scope = cluster.group_id();
         let action = "Microsoft.ManagedIdentity/userAssignedIdentities/write";
         if let Ok(listed) = preflight::permissions(session, scope.as_str()).await

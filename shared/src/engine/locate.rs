@@ -4,16 +4,17 @@
 use futures::future::{join, join_all, try_join_all};
 use serde_json::Value;
 
+use super::anywhere::{self, Anywhere};
 use super::Session;
 use crate::catalogue::{self, Service};
 use crate::model::request::ConnectRequest;
 use crate::model::target::Target;
-use crate::model::{Kind, Problem, ResourceId, Result};
+use crate::model::{Auth, Kind, Problem, ResourceId, Result};
 use crate::plan::record::Record;
 use crate::steps::api;
 
 pub(super) const CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
-const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
+pub(super) const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 
 /// What the names in the request lead to.
 pub(super) struct Found {
@@ -27,6 +28,8 @@ pub(super) struct Found {
     pub cluster_seen: Value,
     /// Names of children that the target's id led to, by the service's flag for them.
     pub children: Vec<(String, String)>,
+    /// The cluster, where Azure does not know it.
+    pub anywhere: Option<Anywhere>,
 }
 
 /// What was found in Azure, read fresh.
@@ -35,6 +38,8 @@ pub(super) struct Located {
     pub cluster: ResourceId,
     /// The cluster.
     pub cluster_body: Value,
+    /// Issuer of a cluster that Azure does not know.
+    pub issuer: Option<String>,
     /// Tenant of the cluster's subscription.
     pub tenant: String,
     /// The target.
@@ -44,12 +49,21 @@ pub(super) struct Located {
 }
 
 /// Finds everything that the request names in Azure.
-pub(super) async fn search(session: &Session, service: &Service, request: &ConnectRequest) -> Result<Found> {
+pub(super) async fn search(session: &Session, service: &Service, asked: &ConnectRequest, auth: Auth) -> Result<Found> {
+    // With a location the group is the identity's and says nothing about the target.
+    let request = &ConnectRequest { resource_group: asked.resource_group.clone().filter(|_| asked.location.is_none()), ..asked.clone() };
     let named = Named::from(session, service, request)?;
     let rows = if named.is_complete(service) { Vec::new() } else { graph(session, service, request, &named).await? };
-    let cluster = match named.cluster {
-        Some(id) => id,
-        None => cluster_of(session, &rows).await?,
+    let behind = named.cluster.clone().or_else(|| ids_of(&rows, CLUSTERS).into_iter().next());
+    let anywhere = match &behind {
+        Some(_) => anywhere::refuse_location(session, asked).map(|()| None)?,
+        None if anywhere::is_aks(session.kube.host()) => None,
+        None => Some(anywhere::find(session, asked, auth).await?),
+    };
+    let cluster = match (behind, &anywhere) {
+        (Some(id), _) => id,
+        (None, Some(anywhere)) => anywhere.id.clone(),
+        (None, None) => cluster_of(session, &rows).await?,
     };
     let target = match named.target {
         Some(id) => id,
@@ -63,7 +77,7 @@ pub(super) async fn search(session: &Session, service: &Service, request: &Conne
     };
     let same = |row: &&Value| row["id"].as_str().and_then(|id| id.parse().ok()).is_some_and(|id: ResourceId| id == cluster);
     let cluster_seen = rows.iter().find(same).cloned().unwrap_or_default();
-    Ok(Found { cluster, target, identity, cluster_seen, children: named.children })
+    Ok(Found { cluster, target, identity, cluster_seen, children: named.children, anywhere })
 }
 
 /// Reads what was found fresh. Everything else that planning will ask Azure for is asked in the same round; the answers
@@ -75,13 +89,21 @@ pub(super) async fn read(
     identity: Option<&ResourceId>,
     former: Option<&Record>,
 ) -> Result<Located> {
-    let Found { cluster, target, children, .. } = found;
+    let Found { cluster, target, children, anywhere, .. } = found;
     let group = cluster.group_id();
+    // Without an identity nothing goes into the group, which then may not even exist.
+    let scopes = [Some(target.as_str()), Some(group.as_str()).filter(|_| anywhere.is_none() || identity.is_some())];
     let early = join(
-        join_all([target.as_str(), group.as_str()].map(|scope| async move { super::preflight::permissions(session, scope).await.is_ok() })),
+        join_all(scopes.into_iter().flatten().map(|scope| async move { super::preflight::permissions(session, scope).await.is_ok() })),
         ask_early(session, &target, identity, former),
     );
-    let reads = join(session.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]), read_target(session, service, &target));
+    let read_cluster = async {
+        match &anywhere {
+            Some(anywhere) => Ok(Some(anywhere.body())),
+            None => session.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]).await,
+        }
+    };
+    let reads = join(read_cluster, read_target(session, service, &target));
     let ((cluster_body, target_body), _) = join(reads, early).await;
     let cluster_body = cluster_body?
         .ok_or_else(|| Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {cluster}")).fix("az aks list -o table"))?;
@@ -91,7 +113,7 @@ pub(super) async fn read(
     })?;
     let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
     let tenant = tenant.map(str::to_owned).or_else(|| tenant_of(&cluster_body)).unwrap_or_default();
-    Ok(Located { tenant, target, cluster, cluster_body, children })
+    Ok(Located { tenant, target, cluster, cluster_body, children, issuer: anywhere.map(|a| a.issuer) })
 }
 
 /// What lives outside Azure Resource Manager gets an id of our own below the cluster's group, so that records can name it.
@@ -175,6 +197,11 @@ impl Named {
     }
 }
 
+/// Names of children that an id tells, by the service's flag for them.
+pub(super) fn children(service: &Service, id: &ResourceId) -> Vec<(String, String)> {
+    of_service(service, id.clone()).map(|(_, children)| children).unwrap_or_default()
+}
+
 /// The resource that an id means: az's ids of targets often name a child (`…/databases/shop`), which says what the flag for
 /// it would.
 fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(String, String)>)> {
@@ -208,7 +235,7 @@ fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(Str
     Ok((parent, children))
 }
 
-fn subscription(session: &Session, request: &ConnectRequest) -> Result<Option<String>> {
+pub(super) fn subscription(session: &Session, request: &ConnectRequest) -> Result<Option<String>> {
     let Some(asked) = &request.subscription else { return Ok(None) };
     let found = session.profile.find_subscription(asked).map(|s| s.id.clone());
     found.map(Some).ok_or_else(|| {
@@ -280,6 +307,18 @@ async fn cluster_of(session: &Session, rows: &[Value]) -> Result<ResourceId> {
         return Ok(id);
     }
     let host = session.kube.host();
+    let unseen = || {
+        let seen = session.profile.active().map_or_else(String::new, |s| format!(" in the tenant of subscription `{}`", s.name));
+        Problem::new(Kind::NotFound, "KC1101", format!("context `{}` is no AKS cluster that you can see", session.kube.context()))
+            .why(format!("no managed cluster has the API server {host}{seen}"))
+            .fix("choose the right context: kubectl config get-contexts, then --context NAME")
+            .fix("choose the right subscription: az account set --subscription NAME")
+            .fix("or name the cluster: --aks-id /subscriptions/…/managedClusters/NAME")
+    };
+    // No managed cluster has an API server of another name: nothing to look for in the lists.
+    if !anywhere::is_aks(host) {
+        return Err(unseen());
+    }
     let listed = list_everywhere(session, CLUSTERS, api::MANAGED_CLUSTERS).await?;
     let behind = |cluster: &&Value| {
         ["fqdn", "privateFQDN", "azurePortalFQDN"]
@@ -287,14 +326,7 @@ async fn cluster_of(session: &Session, rows: &[Value]) -> Result<ResourceId> {
             .any(|f| cluster["properties"][*f].as_str().is_some_and(|h| h.eq_ignore_ascii_case(host)))
     };
     let found = listed.iter().find(behind).and_then(|c| c["id"].as_str()?.parse().ok());
-    found.ok_or_else(|| {
-        let seen = session.profile.active().map_or_else(String::new, |s| format!(" in the tenant of subscription `{}`", s.name));
-        Problem::new(Kind::NotFound, "KC1101", format!("context `{}` is no AKS cluster that you can see", session.kube.context()))
-            .why(format!("no managed cluster has the API server {host}{seen}"))
-            .fix("choose the right context: kubectl config get-contexts, then --context NAME")
-            .fix("choose the right subscription: az account set --subscription NAME")
-            .fix("or name the cluster: --aks-id /subscriptions/…/managedClusters/NAME")
-    })
+    found.ok_or_else(unseen)
 }
 
 /// Lists a type in every subscription of the profile's active tenant; those that can't be read are passed over.

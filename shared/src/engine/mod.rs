@@ -1,6 +1,7 @@
 //! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
 
 pub mod adopt;
+mod anywhere;
 pub mod carry_out;
 mod choose;
 pub mod credentials;

@@ -103,8 +103,13 @@ pub(super) fn cluster_runs(cluster: &Value, name: &str, group: &str) -> Result<(
 }
 
 /// Pods with our label can't start while the webhook is down, and get nothing while it is absent.
-pub(super) fn webhook(session: &Session, webhook: Webhook, about_to_be_enabled: bool) -> Result<()> {
+pub(super) fn webhook(session: &Session, webhook: Webhook, about_to_be_enabled: bool, elsewhere: bool) -> Result<()> {
     match webhook {
+        Webhook::Absent if elsewhere => {
+            Err(Problem::new(Kind::Failed, "KC1105", "the workload identity webhook is not registered in this cluster")
+                .why("without it pods get neither their token nor the variables that client libraries read")
+                .fix(super::anywhere::install_webhook(session)))
+        }
         _ if about_to_be_enabled => Ok(()),
         Webhook::Ready => Ok(()),
         Webhook::Unknown => {
@@ -118,7 +123,7 @@ pub(super) fn webhook(session: &Session, webhook: Webhook, about_to_be_enabled: 
             .fix("reconcile the cluster: az aks update --name NAME --resource-group GROUP --enable-workload-identity")),
         Webhook::NotReady => Err(Problem::new(Kind::Failed, "KC1106", "the workload identity webhook is down")
             .why("none of its pods is ready: pods of connected workloads could not start")
-            .fix("kubectl get pods -n kube-system -l azure-workload-identity.io/system=true")),
+            .fix("kubectl get pods -A -l azure-workload-identity.io/system=true")),
     }
 }
 

@@ -68,7 +68,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let auth = choose::auth(service, request)?;
     let scope = choose::scope(service, request)?;
     check_input(service, request, auth)?;
-    let (surveyed, found) = join(survey::survey(&session.kube, service, request), locate::search(session, service, request)).await;
+    let (surveyed, found) = join(survey::survey(&session.kube, service, request), locate::search(session, service, request, auth)).await;
     // A stopped cluster does not answer, and that it is stopped is the better message. Then the cluster's word first, so
     // that two faults always give the same message.
     if let (Err(_), Ok(found)) = (&surveyed, &found) {
@@ -119,13 +119,14 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         let switched_on = located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") == Some(&Value::Bool(true));
         let about_to_be_enabled = !switched_on || crate::steps::cluster_is_busy(&located.cluster_body);
         let webhook = if about_to_be_enabled { survey.webhook } else { settled_webhook(session, survey.webhook, former.as_ref()).await };
-        preflight::webhook(session, webhook, about_to_be_enabled)?;
+        preflight::webhook(session, webhook, about_to_be_enabled, located.issuer.is_some())?;
     }
     notes(session, service, request, auth, &grants, &connection);
     let specs = build::specs(&build::Facts {
         target: located.target.id.clone(),
         scope,
         cluster: located.cluster.clone(),
+        issuer: located.issuer.clone(),
         namespace: survey.namespace.clone(),
         identity,
         principal: request.principal.object_id.clone(),
@@ -292,7 +293,8 @@ async fn service_account(
     if let Some(recorded) =
         recorded.filter(|r| own.is_none_or(|o| o == r.name) && request.service_account.as_ref().is_none_or(|a| *a == r.name))
     {
-        return Ok(recorded);
+        // What was taken over is connected anew: from now on the account is this connection's to set.
+        return Ok(spec::ServiceAccount { foreign: false, ..recorded });
     }
     let namespace = survey.namespace.clone();
     if let Some(own) = own {
@@ -305,7 +307,8 @@ async fn service_account(
         if let Some(made) = made.find(|s| s.create && s.name == own && s.namespace == namespace) {
             return Ok(made.clone());
         }
-        return Ok(spec::ServiceAccount { namespace, name: own.to_owned(), create: false, image_pull_secrets: vec![] });
+        let name = own.to_owned();
+        return Ok(spec::ServiceAccount { namespace, name, create: false, foreign: false, image_pull_secrets: vec![] });
     }
     let name = request.service_account.clone().or_else(|| survey.workload.as_ref().map(|w| w.name.clone())).unwrap_or_default();
     let read = |name: String| {
@@ -323,7 +326,7 @@ async fn service_account(
     }
     let pull = default?.map(|d| d["imagePullSecrets"].clone()).unwrap_or_default();
     let image_pull_secrets = pull.as_array().into_iter().flatten().filter_map(|s| s["name"].as_str()).map(str::to_owned).collect();
-    Ok(spec::ServiceAccount { namespace, name, create: true, image_pull_secrets })
+    Ok(spec::ServiceAccount { namespace, name, create: true, foreign: false, image_pull_secrets })
 }
 
 /// The identity: the one asked for, the one recorded, the one the service account already acts as, or one of its own.
@@ -429,6 +432,7 @@ fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec], connectio
         namespace: secret.map(|s| s.namespace.clone()).unwrap_or_default(),
         name: facts.name.clone(),
         containers: facts.containers.clone(),
+        foreign: false,
         identity: account.is_some(),
         service_account: account.filter(|_| facts.on_default_account),
         secret: secret.map(|s| s.name.clone()).unwrap_or_default(),

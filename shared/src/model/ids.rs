@@ -64,6 +64,11 @@ impl ResourceId {
         ResourceId::group(self.subscription(), self.resource_group())
     }
 
+    /// The id of the top-level resource that this one is, or is below.
+    pub fn top(&self) -> ResourceId {
+        ResourceId(self.0.split('/').take(9).collect::<Vec<_>>().join("/"))
+    }
+
     /// The ARM type, like `Microsoft.KeyVault/vaults`; empty for groups and subscriptions.
     pub fn arm_type(&self) -> String {
         let segments: Vec<&str> = self.segments().collect();
@@ -183,6 +188,7 @@ mod tests {
         assert_eq!(id.arm_type(), "Microsoft.KeyVault/vaults");
         assert_eq!(id.group_id().as_str(), "/subscriptions/s1/resourceGroups/rg-data");
         assert_eq!(id.child("secrets", "a").arm_type(), "Microsoft.KeyVault/vaults/secrets");
+        assert_eq!((id.child("secrets", "a").top(), id.group_id().top()), (id.clone(), id.group_id()));
     }
 
     #[test]

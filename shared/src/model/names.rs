@@ -30,6 +30,12 @@ pub fn identity(cluster: &str, namespace: &str, service_account: &str) -> String
     clipped(&format!("id-{cluster}-{namespace}-{service_account}"), 119, &short_hash(&[cluster, namespace, service_account]))
 }
 
+/// Name of a cluster that Azure does not know, by its issuer: readable, plus a hash of all of it.
+pub fn cluster(issuer: &str) -> String {
+    let readable = issuer.split_once("://").map_or(issuer, |(_, rest)| rest).trim_matches('/');
+    clipped(readable, 40, &short_hash(&[issuer]))
+}
+
 /// Default name of a connection: `<service>-<target>`, a DNS label of at most 63 characters.
 pub fn connection(service: &str, target: &str) -> String {
     let name = dns_label(&format!("{service}-{target}"));

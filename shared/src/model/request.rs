@@ -16,8 +16,10 @@ pub struct ConnectRequest {
     pub service: String,
     /// The target: a name or a resource id.
     pub target: String,
-    /// Narrows the search for the target.
+    /// Narrows the search for the target; with a location, where the identity goes instead.
     pub resource_group: Option<String>,
+    /// Region of the identity, for a cluster that Azure does not know.
+    pub location: Option<String>,
     /// Narrows the search for the target: id or name of a subscription.
     pub subscription: Option<String>,
     /// Name of the connection; `<service>-<target>` if absent.

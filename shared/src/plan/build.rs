@@ -13,6 +13,8 @@ pub struct Facts {
     pub scope: String,
     /// The managed cluster.
     pub cluster: ResourceId,
+    /// Issuer of a cluster that Azure does not know: then there is nothing to switch on.
+    pub issuer: Option<String>,
     /// Namespace of the connection.
     pub namespace: String,
     /// Identity and service account, where the workload acts as a managed identity.
@@ -47,7 +49,9 @@ pub struct WorkloadFacts {
 pub fn specs(facts: &Facts) -> Vec<StepSpec> {
     let mut specs = Vec::new();
     if let Some((identity, _)) = &facts.identity {
-        specs.push(StepSpec::ClusterFeatures(spec::ClusterFeatures { cluster: facts.cluster.clone() }));
+        if facts.issuer.is_none() {
+            specs.push(StepSpec::ClusterFeatures(spec::ClusterFeatures { cluster: facts.cluster.clone() }));
+        }
         specs.push(StepSpec::Identity(identity.clone()));
     }
     let to = match (&facts.identity, &facts.principal) {
@@ -56,18 +60,20 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
         (None, None) => None,
     };
     if let Some(to) = to {
-        specs.extend(facts.grants.iter().map(|grant| granted(facts, grant, to.clone())));
+        specs.extend(facts.grants.iter().map(|grant| grant_step(&facts.target, &facts.scope, grant, to.clone())));
     }
     if let Some((identity, account)) = &facts.identity {
         specs.push(StepSpec::FederatedCredential(spec::FederatedCredential {
             identity: identity.id.clone(),
             namespace: account.namespace.clone(),
             service_account: account.name.clone(),
+            issuer: facts.issuer.clone(),
         }));
         specs.push(StepSpec::ServiceAccount(account.clone()));
     }
     let (namespace, variables) = (facts.namespace.clone(), facts.variables.clone());
-    specs.push(StepSpec::Secret(spec::Secret { namespace: namespace.clone(), name: facts.secret.clone(), variables: variables.clone() }));
+    let secret = spec::Secret { namespace: namespace.clone(), name: facts.secret.clone(), variables: variables.clone(), foreign: false };
+    specs.push(StepSpec::Secret(secret));
     if let Some(workload) = &facts.workload {
         let account = facts.identity.as_ref().map(|(_, account)| account.name.clone());
         specs.push(StepSpec::Workload(spec::Workload {
@@ -75,6 +81,7 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
             namespace,
             name: workload.name.clone(),
             containers: workload.containers.clone(),
+            foreign: false,
             identity: account.is_some(),
             service_account: account.filter(|_| workload.on_default_account),
             secret: facts.secret.clone(),
@@ -84,17 +91,18 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
     specs
 }
 
-fn granted(facts: &Facts, grant: &Grant, to: Grantee) -> StepSpec {
-    let target = facts.target.clone();
+/// The step that gives `grant` on a target, or on the part of it at the path `scope`, to somebody.
+pub fn grant_step(target: &ResourceId, scope: &str, grant: &Grant, to: Grantee) -> StepSpec {
+    let target = target.clone();
     match grant {
         Grant::Role(role) => {
-            let scope = if facts.scope.is_empty() { target } else { target.below(&facts.scope) };
+            let scope = if scope.is_empty() { target } else { target.below(scope) };
             StepSpec::RoleAssignment(spec::RoleAssignment { scope, role: role.clone(), to })
         }
         Grant::VaultPolicy { secrets } => StepSpec::VaultPolicy(spec::VaultPolicy { vault: target, secrets: secrets.clone(), to }),
         Grant::CosmosRole { name, id } => {
             let role = Role { name: name.clone(), id: id.clone() };
-            StepSpec::CosmosRole(spec::CosmosRole { account: target, path: facts.scope.clone(), role, to })
+            StepSpec::CosmosRole(spec::CosmosRole { account: target, path: scope.to_owned(), role, to })
         }
         Grant::RedisPolicy { policy } => StepSpec::RedisPolicy(spec::RedisPolicy { cache: target, policy: policy.clone(), to }),
     }

@@ -101,11 +101,12 @@ mod tests {
     fn specs() -> Vec<StepSpec> {
         let identity = ResourceId::resource("s", "g", "Microsoft.ManagedIdentity/userAssignedIdentities", "id");
         vec![
-            StepSpec::Secret(spec::Secret { namespace: "n".into(), name: "s".into(), variables: vec![] }),
+            StepSpec::Secret(spec::Secret { namespace: "n".into(), name: "s".into(), variables: vec![], foreign: false }),
             StepSpec::FederatedCredential(spec::FederatedCredential {
                 identity: identity.clone(),
                 namespace: "n".into(),
                 service_account: "a".into(),
+                issuer: None,
             }),
             StepSpec::Identity(spec::Identity { id: identity, location: "l".into(), create: true, owner: "o".into() }),
             StepSpec::ClusterFeatures(spec::ClusterFeatures {

@@ -156,6 +156,9 @@ pub struct FederatedCredential {
     pub namespace: String,
     /// The service account.
     pub service_account: String,
+    /// Issuer of a cluster that Azure does not know; `None`: the managed cluster tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
 }
 
 /// See [`StepSpec::ServiceAccount`].
@@ -168,6 +171,9 @@ pub struct ServiceAccount {
     pub name: String,
     /// Whether we create it where it is missing.
     pub create: bool,
+    /// Somebody else's, taken over as it is: looked at and never written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
     /// Pull secrets that the workload had through the account that it leaves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub image_pull_secrets: Vec<String>,
@@ -182,6 +188,9 @@ pub struct Secret {
     pub name: String,
     /// What it holds.
     pub variables: Vec<Variable>,
+    /// Somebody else's, taken over as it is: looked at and never written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
 }
 
 /// See [`StepSpec::Workload`].
@@ -196,6 +205,9 @@ pub struct Workload {
     pub name: String,
     /// Containers that get the variables, in their live order.
     pub containers: Vec<String>,
+    /// Set up by somebody else, taken over as it is: looked at and never written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
     /// Whether its pods act as a managed identity: then they carry the webhook's label.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub identity: bool,

@@ -23,7 +23,7 @@ impl Step for FederatedCredential {
             Vec::new()
         };
         match goal {
-            Goal::Present => self.examine_present(known.issuer.as_deref(), &listed, past),
+            Goal::Present => self.examine_present(self.issuer.as_deref().or(known.issuer.as_deref()), &listed, past),
             Goal::Absent => Ok(self.examine_absent(cx, &listed, past)),
         }
     }
@@ -32,8 +32,8 @@ impl Step for FederatedCredential {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
             Action::Create | Action::Update => {
-                let issuer =
-                    cx.outputs.known().issuer.ok_or_else(|| Problem::new(Kind::Failed, "KC4601", "the cluster has no OIDC issuer"))?;
+                let issuer = self.issuer.clone().or_else(|| cx.outputs.known().issuer);
+                let issuer = issuer.ok_or_else(|| Problem::new(Kind::Failed, "KC4601", "the cluster has no OIDC issuer"))?;
                 let id = self.identity.child("federatedIdentityCredentials", &self.own_name(&issuer));
                 let body = json!({"properties": {"issuer": issuer, "subject": self.subject(), "audiences": [TOKEN_EXCHANGE_AUDIENCE]}});
                 cx.arm.put(id.as_str(), api::MANAGED_IDENTITY, &body, None).await?;

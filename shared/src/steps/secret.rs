@@ -131,6 +131,9 @@ impl Secret {
         let names = self.variables.iter().map(|v| v.name.as_str()).collect::<Vec<_>>().join(", ");
         let id = format!("{}/{}", self.namespace, self.name);
         let intent = Receipt { uid: past.and_then(|p| p.uid.clone()), ..Receipt::intent(Ownership::Created, id) };
+        if self.foreign {
+            return self.examine_foreign(cx, found);
+        }
         let (change, intent, rights) = match found {
             None => {
                 let change = self.change(Action::Create).detail("keys", None, Some(&names));
@@ -162,15 +165,34 @@ impl Secret {
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 
+    /// What somebody else made is as it was taken over, or its owner has to put it back.
+    fn examine_foreign(&self, cx: &Cx, found: Option<&Value>) -> Result<Examined> {
+        let lacks = |secret: &Value| self.variables.iter().find(|v| secret["data"].get(&v.name).is_none()).map(|v| v.name.clone());
+        let fault = match found {
+            None => Some(format!("secret `{}` is gone", self.name)),
+            Some(secret) => lacks(secret).map(|name| format!("secret `{}` lacks {name}", self.name)),
+        };
+        if let Some(fault) = fault {
+            return Err(Problem::new(Kind::NotFound, "KC6016", fault)
+                .why("it was taken over: this tool did not make it and does not write it")
+                .fix("have it written again by what made it, such as: az aks connection update")
+                .fix(format!("or delete the connection and connect anew: kubectl connect delete {} -n {}", cx.connection, self.namespace)));
+        }
+        let id = format!("{}/{}", self.namespace, self.name);
+        let intent = Receipt { uid: found.and_then(uid), ..Receipt::intent(Ownership::Adopted, id) };
+        Ok(Examined { change: self.change(Action::NoOp), goal: Goal::Present, intent, rights: vec![] })
+    }
+
     fn examine_absent(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Examined {
         let id = format!("{}/{}", self.namespace, self.name);
         let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Created, id));
         let (change, rights) = match found {
             None => (self.change(Action::NoOp).reason("is already gone"), vec![]),
-            Some(secret) if self.is_mine(cx, secret) => {
+            Some(secret) if intent.is_ours() && self.is_mine(cx, secret) => {
                 intent.uid = uid(secret);
                 (self.change(Action::Delete), vec![self.right("delete")])
             }
+            Some(_) if !intent.is_ours() => (self.change(Action::NoOp).reason("was there before: stays"), vec![]),
             Some(_) => (self.change(Action::NoOp).reason("is not ours any more: stays"), vec![]),
         };
         Examined { change, goal: Goal::Absent, intent, rights }

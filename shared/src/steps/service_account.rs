@@ -103,6 +103,9 @@ impl ServiceAccount {
             _ => Ownership::Joined,
         };
         let current = account["metadata"]["annotations"][CLIENT_ID].as_str();
+        if self.foreign {
+            return self.examine_foreign(account, current, client_id.as_deref());
+        }
         let held = holds_field(account, &cx.manager(), CLIENT_ID);
         let (change, rights) = match (current, &client_id) {
             (Some(current), Some(client_id)) if current == client_id && held => (self.change(Action::NoOp), vec![]),
@@ -115,6 +118,28 @@ impl ServiceAccount {
         };
         let intent = Receipt { uid: uid(account), ..Receipt::intent(ownership, id) };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
+    }
+
+    /// What somebody else set up is as it was taken over, or its owner has to put it back.
+    fn examine_foreign(&self, account: &Value, current: Option<&str>, client_id: Option<&str>) -> Result<Examined> {
+        match (current, client_id) {
+            (Some(current), Some(client_id)) if current.eq_ignore_ascii_case(client_id) => {
+                let id = format!("{}/{}", self.namespace, self.name);
+                let intent = Receipt { uid: uid(account), ..Receipt::intent(Ownership::Adopted, id) };
+                Ok(Examined { change: self.change(Action::NoOp), goal: Goal::Present, intent, rights: vec![] })
+            }
+            (Some(current), _) => Err(self.taken(current)),
+            (None, client_id) => {
+                Err(Problem::new(Kind::Failed, "KC6017", format!("service account `{}` names no identity any more", self.name))
+                    .why("it was taken over: this tool did not set it up and does not write it")
+                    .fix(format!(
+                        "kubectl annotate serviceaccount {} -n {} {CLIENT_ID}={}",
+                        self.name,
+                        self.namespace,
+                        client_id.unwrap_or("CLIENT-ID")
+                    )))
+            }
+        }
     }
 
     fn taken(&self, current: &str) -> Problem {

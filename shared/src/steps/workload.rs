@@ -109,6 +109,9 @@ impl Workload {
             .fix(format!("kubectl get {} -n {}", kind.resource().plural, self.namespace)));
         };
         let workload = kube::Workload::new(kind, live.clone());
+        if self.foreign {
+            return self.examine_foreign(kind, &workload);
+        }
         self.variables_are_free(cx, &workload)?;
         let known = cx.outputs.known();
         let body = self.body(cx, kind, uid(&live).as_deref(), &known);
@@ -127,6 +130,29 @@ impl Workload {
         let change = if same { self.change(kind, Action::NoOp) } else { self.describe(kind, &workload) };
         let rights = if same { vec![] } else { vec![Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace)))] };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
+    }
+
+    /// What somebody else set up is as it was taken over, or its owner has to put it back.
+    fn examine_foreign(&self, kind: WorkloadKind, workload: &kube::Workload) -> Result<Examined> {
+        let account = workload.service_account().unwrap_or("default");
+        let runs_as = self.service_account.as_deref().is_none_or(|a| a == account);
+        if !(runs_as && (!self.identity || workload.pod_label(USE) == Some("true"))) {
+            let mut patch = json!({"metadata": {"labels": {USE: "true"}}});
+            if let Some(account) = &self.service_account {
+                patch["spec"]["serviceAccountName"] = json!(account);
+            }
+            return Err(Problem::new(Kind::Failed, "KC6018", format!("{workload} is not set up any more as it was taken over"))
+                .why("its label or its service account was changed, and this tool does not change what it did not set up")
+                .fix(format!(
+                    "kubectl patch {} {} -n {} --patch '{}'",
+                    kind.as_str(),
+                    self.name,
+                    self.namespace,
+                    wrap_template(kind, patch)
+                )));
+        }
+        let intent = Receipt { uid: uid(&workload.object), ..Receipt::intent(Ownership::Adopted, format!("{}/{}", self.namespace, self.name)) };
+        Ok(Examined { change: self.change(kind, Action::NoOp), goal: Goal::Present, intent, rights: vec![] })
     }
 
     fn describe(&self, kind: WorkloadKind, workload: &kube::Workload) -> Change {
@@ -253,6 +279,7 @@ mod tests {
             namespace: "shop".into(),
             name: "web".into(),
             containers: vec!["app".into(), "sidecar".into()],
+            foreign: false,
             identity: true,
             service_account: service_account.map(Into::into),
             secret: "keyvault-v".into(),

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::Value;
 
-use super::super::{Session, locate};
+use super::super::{Session, anywhere, locate};
 use super::PROPAGATION;
 use crate::azure::Failure;
 use crate::catalogue::{self, Service};
@@ -44,6 +44,8 @@ pub(crate) struct Evidence {
     pub(super) cluster_body: Option<Value>,
     pub(super) hooks: Option<Vec<Value>>,
     pub(super) hook_deployments: Vec<Value>,
+    /// How the webhook comes into a cluster that Azure does not know.
+    pub(super) webhook_fix: String,
     pub(super) workload: Option<Workload>,
     pub(super) pods: Option<Vec<Value>>,
     pub(super) events: Vec<Value>,
@@ -269,6 +271,7 @@ async fn in_cluster(
     Ok(Evidence {
         namespace: namespace.to_owned(),
         authority: session.cloud().authority.clone(),
+        webhook_fix: anywhere::install_webhook(session),
         hooks: hooks.map(|all| all.into_iter().filter(is_hook).collect()),
         hook_deployments: [managed, own].into_iter().flatten().collect(),
         accounts: accounts.iter().filter(at).cloned().collect(),
@@ -314,6 +317,7 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
     };
     let cluster = async {
         match &evidence.cluster {
+            Some(id) if anywhere::is_one(id) => anywhere::issuer(session).await.ok().map(|issuer| anywhere::body(&issuer, "")),
             Some(id) => arm.read(id.as_str(), api::MANAGED_CLUSTERS, &[]).await.ok().flatten(),
             None => None,
         }

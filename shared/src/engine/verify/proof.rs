@@ -133,7 +133,10 @@ async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>
     if seen.fetched > 0 {
         let text = format!("its keys are those that {} has now", chain.target.name());
         checks.push(match seen.stale {
-            Some(name) => failed("KC5005", text, format!("{name} holds another key: it was rotated"), again()),
+            Some(name) => {
+                let fix = format!("kubectl connect refresh {} -n {}", chain.record.name, chain.record.namespace);
+                failed("KC5005", text, format!("{name} holds another key: it was rotated"), Some(fix))
+            }
             None if seen.missing.is_some() => skipped("KC5005", text),
             None => succeeded("KC5005", text, "compared with a fresh answer".into()),
         });

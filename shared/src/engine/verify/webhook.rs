@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Check;
 use super::evidence::Evidence;
-use crate::engine::findings::found;
+use crate::engine::{anywhere, findings::found};
 
 const GROUP: &str = "webhook";
 
@@ -20,7 +20,11 @@ pub(super) fn judge(e: &Evidence) -> Vec<Check> {
         return vec![Check::skipped("KC5103", GROUP, "the workload identity webhook", "you may not list webhook configurations")];
     };
     let Some(hook) = hooks.first() else {
-        return vec![found("KC5120", "no MutatingWebhookConfiguration calls it", "one that the add-on makes", &facts.pairs())];
+        let mut missing = found("KC5120", "no MutatingWebhookConfiguration calls it", "one that the add-on makes", &facts.pairs());
+        if e.cluster.as_ref().is_some_and(anywhere::is_one) {
+            missing.fix = Some(e.webhook_fix.clone());
+        }
+        return vec![missing];
     };
     let mut checks = Vec::new();
     let place = |d: &Value| d["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();

@@ -1,0 +1,114 @@
+//! `kubectl connect adopt` shows what can be taken over; `kubectl connect adopt NAME` writes a record of it.
+
+use std::time::Duration;
+
+use clap::{ArgMatches, Args, Command};
+use serde_json::json;
+
+use super::args;
+use crate::engine::adopt::candidates::{self, Found};
+use crate::engine::adopt::take::{Wish, take};
+use crate::engine::{Session, Stop, report};
+use crate::model::{Kind, PREFIX, Problem, Result};
+use crate::ui::{Format, Table, Ui};
+
+// Flags of taking over.
+#[derive(Args, Debug)]
+struct Adopt {
+    /// What to take over [default: show what there is]
+    candidate: Option<String>,
+    /// Name of the connection [default: the one shown]
+    #[arg(long, value_name = "NAME", requires = "candidate")]
+    name: Option<String>,
+    /// The workload, where several use it
+    #[arg(short, long, value_name = "KIND/NAME", requires = "candidate")]
+    workload: Option<String>,
+    /// Do it without asking
+    #[arg(short, long)]
+    yes: bool,
+    /// Only show what would be done
+    #[arg(long, value_enum, value_name = "WHERE", default_value = "none")]
+    dry_run: args::DryRun,
+    /// Limit for everything that is waited for
+    #[arg(long, value_name = "TIME", value_parser = args::duration, default_value = "15m")]
+    timeout: Duration,
+}
+
+const ABOUT: &str = "Take over what Service Connector or somebody by hand set up, without changing it";
+
+/// The command.
+pub(super) fn command() -> Command {
+    Adopt::augment_args(Command::new("adopt").about(ABOUT)).after_help(
+        "Only a record is written. Everything that was there stays its maker's: deleting the connection leaves it as it is.\n\
+         Connecting again under the same name (kubectl connect SERVICE TARGET --name NAME) makes it a connection of this tool.",
+    )
+}
+
+/// Shows candidates, or takes one over.
+pub(super) async fn adopt(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
+    let asked: Adopt = args::parse(matches)?;
+    let flags = args::flags(ui, root)?;
+    let progress = ui.progress();
+    let session = Session::open(&flags, &progress.events()).await?;
+    let Some(candidate) = asked.candidate else {
+        let found = candidates::find(&session).await;
+        progress.clear();
+        show(ui, session.kube.namespace(), &found?);
+        return Ok(0);
+    };
+    let wish = Wish { candidate, name: asked.name, workload: asked.workload, timeout: asked.timeout };
+    let prepared = take(&session, &wish).await;
+    progress.clear();
+    let prepared = prepared?;
+    if asked.dry_run != args::DryRun::None {
+        ui.result(&prepared.plan.to_json(), || ui.plan_text(&prepared.plan), &[]);
+        return Ok(0);
+    }
+    ui.plan(&prepared.plan);
+    if !asked.yes && !ui.confirm("Take it over? [y/N]", "--yes")? {
+        return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
+    }
+    let record = prepared.carry_out(&stop).await?;
+    let value = report::with_run(report::connection(&record), &prepared.plan, &[], None);
+    let (name, namespace) = (&record.name, &record.namespace);
+    let text =
+        || format!("Took over connection {name}, made by {}. Does it work? kubectl connect verify {name} -n {namespace}", record.origin.made_by());
+    ui.result(&value, text, &[format!("connection/{name}")]);
+    Ok(0)
+}
+
+fn show(ui: &Ui, namespace: &str, found: &Found) {
+    let candidates = &found.candidates;
+    if matches!(ui.format, Format::Table | Format::Wide) {
+        for why in &found.passed_over {
+            ui.say(format!("Not to be taken over: {why}."));
+        }
+        if candidates.is_empty() {
+            ui.say(format!("Nothing to take over in namespace {namespace}."));
+            return;
+        }
+    }
+    let items: Vec<_> = candidates.iter().map(candidates::Candidate::to_json).collect();
+    let value = json!({"apiVersion": format!("{PREFIX}/v1alpha1"), "kind": "CandidateList", "items": items, "passedOver": found.passed_over});
+    let names: Vec<String> = candidates.iter().map(|c| format!("candidate/{}", c.name)).collect();
+    let text = || {
+        let wide = ui.format == Format::Wide;
+        let mut heads = vec!["NAME", "MADE-BY", "SERVICE", "TARGET", "WORKLOAD"];
+        if wide {
+            heads.extend(["AUTH", "IDENTITY", "SERVICE-ACCOUNT"]);
+        }
+        let none = || "<none>".to_owned();
+        let mut table = Table::new(&heads);
+        for c in candidates {
+            let workloads = if c.workloads.is_empty() { none() } else { c.workloads.join(",") };
+            let mut row = vec![c.name.clone(), c.origin.made_by().into(), c.service.name.into(), c.target.name().into(), workloads];
+            if wide {
+                let identity = c.identity.as_ref().map_or_else(none, |i| i.id.name().to_owned());
+                row.extend([c.auth.to_string(), identity, c.account.clone().unwrap_or_else(none)]);
+            }
+            table.row(row);
+        }
+        table.render(ui.no_headers)
+    };
+    ui.result(&value, text, &names);
+}

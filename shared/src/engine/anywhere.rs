@@ -1,0 +1,151 @@
+//! Clusters that Azure does not know: any that publishes the issuer of its tokens where Entra can read it, and runs the
+//! workload identity webhook. Nothing is switched on there; where the identity goes must be said.
+
+use serde_json::{Value, json};
+
+use super::{Session, locate};
+use crate::model::request::ConnectRequest;
+use crate::model::{Auth, Kind, PREFIX, Problem, ResourceId, Result, names};
+
+/// Ends of the API servers' names of AKS, in every cloud (product documentation of AKS and its national clouds).
+const AKS: [&str; 4] = [".azmk8s.io", ".azk8s.cn", ".azk8s.us", ".cx.aks.containerservice.azure.us"];
+
+/// A cluster that Azure does not know.
+#[derive(Clone, Debug)]
+pub(super) struct Anywhere {
+    /// An id of our own, in the group where its identities go, so that records can name it.
+    pub id: ResourceId,
+    /// Its issuer, byte for byte; empty where nothing needs it.
+    pub issuer: String,
+    /// Region for its identities.
+    pub location: String,
+}
+
+impl Anywhere {
+    /// What Azure would say of it, had it both features on: the part that planning and judging read.
+    pub fn body(&self) -> Value {
+        body(&self.issuer, &self.location)
+    }
+}
+
+pub(super) fn body(issuer: &str, location: &str) -> Value {
+    json!({
+        "location": location,
+        "properties": {
+            "oidcIssuerProfile": {"enabled": true, "issuerURL": issuer},
+            "securityProfile": {"workloadIdentity": {"enabled": true}},
+        },
+    })
+}
+
+/// Whether an API server of this name is one of AKS.
+pub(super) fn is_aks(host: &str) -> bool {
+    AKS.iter().any(|end| host.ends_with(end))
+}
+
+/// Whether an id is one of ours for a cluster that Azure does not know.
+pub(super) fn is_one(cluster: &ResourceId) -> bool {
+    cluster.is_a(&arm_type())
+}
+
+fn arm_type() -> String {
+    format!("{PREFIX}/clusters")
+}
+
+/// The id of a cluster by its issuer; `group` is where its identities go.
+pub(super) fn id(subscription: &str, group: &str, issuer: &str) -> ResourceId {
+    ResourceId::resource(subscription, group, &arm_type(), &names::cluster(issuer))
+}
+
+/// The cluster of the context, with where its identities go as the request says.
+pub(super) async fn find(session: &Session, request: &ConnectRequest, auth: Auth) -> Result<Anywhere> {
+    let subscription = locate::subscription(session, request)?.or_else(|| session.profile.active().map(|s| s.id.clone()));
+    let subscription = subscription.ok_or_else(|| {
+        Problem::new(Kind::NotSignedIn, "KC2008", "no subscription is active").fix("az login").fix("az account set --subscription NAME")
+    })?;
+    if !auth.has_identity() {
+        // Keys and passwords need neither trust nor a place for an identity.
+        let group = request.resource_group.as_deref().unwrap_or("none");
+        let id = id(&subscription, group, session.kube.host());
+        return Ok(Anywhere { id, issuer: String::new(), location: String::new() });
+    }
+    let (Some(group), Some(location)) = (&request.resource_group, &request.location) else {
+        return Err(Problem::new(Kind::Usage, "KC1107", format!("context `{}` is no AKS cluster", session.kube.context()))
+            .why(format!("its API server is {}; for a cluster elsewhere, where the identity goes must be said", session.kube.host()))
+            .fix("say it: --resource-group GROUP --location REGION")
+            .fix("or, where it is an AKS cluster behind another name: --aks-id /subscriptions/…/managedClusters/NAME"));
+    };
+    let issuer = public_issuer(session).await?;
+    Ok(Anywhere { id: id(&subscription, group, &issuer), issuer, location: location.clone() })
+}
+
+/// A location has a meaning only where Azure does not know the cluster.
+pub(super) fn refuse_location(session: &Session, request: &ConnectRequest) -> Result<()> {
+    if request.location.is_none() {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::Usage, "KC1109", format!("context `{}` is an AKS cluster", session.kube.context()))
+        .why("its identities go into its own group and region")
+        .fix("leave --location away"))
+}
+
+/// The issuer that the API server names, once it is known that Entra can read it.
+pub(super) async fn public_issuer(session: &Session) -> Result<String> {
+    let issuer = issuer(session).await?;
+    let closed = |why: String| {
+        Problem::new(Kind::Failed, "KC1108", format!("Entra can't check the tokens of context `{}`", session.kube.context()))
+            .why(why)
+            .fix("publish the issuer's two documents over https and start the API server with --service-account-issuer set to that address: https://azure.github.io/azure-workload-identity/docs/installation/self-managed-clusters/oidc-issuer.html")
+    };
+    if !issuer.starts_with("https://") {
+        return Err(closed(format!("its issuer {issuer} is no https address")));
+    }
+    match session.arm.issuer_fault(&issuer).await {
+        None => Ok(issuer),
+        Some(fault) => Err(closed(format!("its issuer {issuer} can't be read from outside: {fault}"))),
+    }
+}
+
+/// The issuer that the API server names.
+pub(super) async fn issuer(session: &Session) -> Result<String> {
+    let document = match session.kube.issuer_document().await {
+        Ok(document) => document,
+        Err(failure) if matches!(failure.status(), Some(403 | 404)) => {
+            return Err(Problem::new(Kind::Failed, "KC1110", format!("context `{}` does not tell its issuer", session.kube.context()))
+                .why(format!("its API server answers HTTP {} to /.well-known/openid-configuration", failure.status().unwrap_or_default()))
+                .fix("ask for the cluster role system:service-account-issuer-discovery: kubectl get --raw /.well-known/openid-configuration"));
+        }
+        Err(failure) => return Err(failure.into()),
+    };
+    Ok(document["issuer"].as_str().unwrap_or_default().to_owned())
+}
+
+/// How the webhook comes into a cluster that AKS does not run (its installation guide).
+pub(super) fn install_webhook(session: &Session) -> String {
+    let tenant = session.profile.active().map_or("TENANT", |s| s.tenant.as_str());
+    format!(
+        "helm install workload-identity-webhook workload-identity-webhook --repo https://azure.github.io/azure-workload-identity/charts \
+         --namespace azure-workload-identity-system --create-namespace --set azureTenantID={tenant}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_known_again_after_the_record_was_read() {
+        let made = id("s", "rg-edge", "https://oidc.example/edge/");
+        let read: ResourceId = serde_json::from_value(json!(made)).unwrap();
+        assert!(is_one(&read) && !is_one(&ResourceId::resource("s", "g", locate::CLUSTERS, "c")));
+        assert_eq!((read.resource_group(), read.subscription()), ("rg-edge", "s"));
+        assert!(read.name().starts_with("oidc-example-edge-"), "{read}");
+    }
+
+    #[test]
+    fn hosts_of_aks_are_known_in_every_cloud() {
+        assert!(is_aks("shop-dns-1a2b.hcp.westeurope.azmk8s.io") && is_aks("x.privatelink.westeurope.azmk8s.io"));
+        assert!(is_aks("x.hcp.chinanorth3.cx.prod.service.azk8s.cn") && is_aks("x.hcp.usgovvirginia.cx.aks.containerservice.azure.us"));
+        assert!(!is_aks("kube.contoso.example") && !is_aks("127.0.0.1"));
+    }
+}
