@@ -324,6 +324,8 @@ impl Azure {
         let cluster = self.world.clusters.iter().find(|one| one.issuer == issuer)?;
         let key = cluster.id.to_ascii_lowercase();
         let on = store.resources.get(&key).is_some_and(|one| one.body["properties"]["oidcIssuerProfile"]["enabled"] == true);
-        self.kube.get(&key).filter(|_| on)
+        // Elsewhere it is no switch in Azure that publishes it, but a place that Entra can reach.
+        let reachable = cluster.is_elsewhere() && !cluster.issuer.contains(".svc.cluster.local");
+        self.kube.get(&key).filter(|_| on || reachable)
     }
 }

@@ -64,6 +64,8 @@ pub struct Knobs {
     pub locks: Vec<(String, String)>,
     /// Refuse api-versions other than the ones the product is meant to send. Off for other clients.
     pub strict_api_versions: bool,
+    /// Accounts whose keys were regenerated, by name, once for each time.
+    pub rotated: Vec<String>,
     /// Locations whose identities take no federated credentials.
     pub regions_without_federation: Vec<String>,
 }
@@ -87,6 +89,7 @@ impl Default for Knobs {
             denied: Vec::new(),
             locks: Vec::new(),
             strict_api_versions: true,
+            rotated: Vec::new(),
             regions_without_federation: vec!["malaysiasouth".into(), "newzealandnorth".into()],
         }
     }

@@ -160,12 +160,12 @@ impl Sandbox {
 async fn plant_cluster(world: &World, at: usize, one: &world::Cluster) -> anyhow::Result<KubeCluster> {
     let body = world.resources.iter().find(|body| body["id"] == one.id.as_str());
     let properties = body.map(|body| body["properties"].clone()).unwrap_or_default();
-    let published = properties["oidcIssuerProfile"]["enabled"] == true;
+    let published = one.is_elsewhere() || properties["oidcIssuerProfile"]["enabled"] == true;
     // Before the issuer is switched on, tokens name the API server itself.
     let issuer = if published { one.issuer.clone() } else { format!("https://{}", one.fqdn) };
     let mut options = KubeOptions::new(&one.fqdn, &issuer, RsaKey::pooled(at + 1));
     options.tokens.insert(one.token.clone(), UserInfo::new("clusterUser", &["system:masters"]));
-    let webhook = properties["securityProfile"]["workloadIdentity"]["enabled"] == true;
+    let webhook = one.is_elsewhere() || properties["securityProfile"]["workloadIdentity"]["enabled"] == true;
     if let Some(real) = world.real.get(&one.name) {
         return KubeCluster::in_front_of(options, real, &world::workloads(), webhook).await;
     }

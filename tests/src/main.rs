@@ -131,8 +131,11 @@ fn parse(arguments: &[String]) -> anyhow::Result<Option<Options>> {
             }
         }
     }
+    if world.current_context == sandbox::world::ELSEWHERE {
+        world = world.with_cluster_elsewhere();
+    }
     if !world.clusters.iter().any(|one| one.name == world.current_context) {
-        bail!("there is no context {}; there are aks-shop and aks-ready", world.current_context);
+        bail!("there is no context {}; there are aks-shop, aks-ready and edge", world.current_context);
     }
     if let Some(on) = issuer {
         let cluster = world.current_context.clone();
@@ -236,7 +239,7 @@ fn welcome() {
     eprintln!(
         "This shell talks to a sandbox: no Azure, no cluster, nothing that costs. It is gone when you leave.
 
-  clusters   aks-shop (no OIDC issuer, no workload identity), aks-ready (both)
+  clusters   aks-shop (no OIDC issuer, no workload identity), aks-ready (both); with --context edge one that is no AKS cluster
   workloads  in namespace shop: deployment/web, deployment/api, statefulset/db, daemonset/agent, job/migrate, cronjob/report
   targets    Key Vaults my-vault (roles) and policy-vault (access policies), storage account shopdata,
              AI accounts shop-openai, shop-ai, shop-vision, and old-openai, which takes no tokens

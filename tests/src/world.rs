@@ -79,6 +79,17 @@ pub struct Cluster {
     pub token: String,
 }
 
+impl Cluster {
+    /// Whether Azure knows nothing of it.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        !self.id.starts_with("/subscriptions/")
+    }
+}
+
+/// The cluster that runs elsewhere, see [`World::with_cluster_elsewhere`].
+pub const ELSEWHERE: &str = "edge";
+
 /// Everything planted.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -173,6 +184,20 @@ impl World {
                 if on { json!({"enabled": true, "issuerURL": issuer}) } else { json!({"enabled": false}) };
             body["properties"]["securityProfile"] = if on { json!({"workloadIdentity": {"enabled": true}}) } else { json!({}) };
         }
+        self
+    }
+
+    /// Plants a cluster that runs in somebody's own machine room: it publishes its issuer, and somebody has installed the
+    /// workload identity webhook with helm.
+    #[must_use]
+    pub fn with_cluster_elsewhere(mut self) -> Self {
+        self.clusters.push(Cluster {
+            name: ELSEWHERE.into(),
+            id: format!("elsewhere/{ELSEWHERE}"),
+            fqdn: "kube.edge.contoso.example".into(),
+            issuer: "https://oidc.contoso.example/edge/".into(),
+            token: format!("planted-cluster-token-{ELSEWHERE}"),
+        });
         self
     }
 

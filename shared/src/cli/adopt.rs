@@ -71,8 +71,12 @@ pub(super) async fn adopt(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop
     let record = prepared.carry_out(&stop).await?;
     let value = report::with_run(report::connection(&record), &prepared.plan, &[], None);
     let (name, namespace) = (&record.name, &record.namespace);
-    let text =
-        || format!("Took over connection {name}, made by {}. Does it work? kubectl connect verify {name} -n {namespace}", record.origin.made_by());
+    let text = || {
+        format!(
+            "Took over connection {name}, made by {}. Does it work? kubectl connect verify {name} -n {namespace}",
+            record.origin.made_by()
+        )
+    };
     ui.result(&value, text, &[format!("connection/{name}")]);
     Ok(0)
 }
@@ -89,7 +93,8 @@ fn show(ui: &Ui, namespace: &str, found: &Found) {
         }
     }
     let items: Vec<_> = candidates.iter().map(candidates::Candidate::to_json).collect();
-    let value = json!({"apiVersion": format!("{PREFIX}/v1alpha1"), "kind": "CandidateList", "items": items, "passedOver": found.passed_over});
+    let value =
+        json!({"apiVersion": format!("{PREFIX}/v1alpha1"), "kind": "CandidateList", "items": items, "passedOver": found.passed_over});
     let names: Vec<String> = candidates.iter().map(|c| format!("candidate/{}", c.name)).collect();
     let text = || {
         let wide = ui.format == Format::Wide;

@@ -58,7 +58,10 @@ pub(super) async fn refresh(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, st
     }
     let record = prepared.carry_out(&stop).await?;
     if let Some(workload) = record.workload.as_ref().filter(|_| !record.steps.iter().any(|s| matches!(s, StepSpec::Workload(_)))) {
-        ui.say(format!("{workload} is not patched by this tool: restart it with kubectl rollout restart {workload} -n {}", record.namespace));
+        ui.say(format!(
+            "{workload} is not patched by this tool: restart it with kubectl rollout restart {workload} -n {}",
+            record.namespace
+        ));
     }
     let value = report::with_run(report::connection(&record), &prepared.plan, &[], None);
     ui.result(&value, || format!("Refreshed connection {}.", record.name), &[format!("connection/{}", record.name)]);

@@ -113,7 +113,9 @@ pub(super) async fn issuer(session: &Session) -> Result<String> {
         Err(failure) if matches!(failure.status(), Some(403 | 404)) => {
             return Err(Problem::new(Kind::Failed, "KC1110", format!("context `{}` does not tell its issuer", session.kube.context()))
                 .why(format!("its API server answers HTTP {} to /.well-known/openid-configuration", failure.status().unwrap_or_default()))
-                .fix("ask for the cluster role system:service-account-issuer-discovery: kubectl get --raw /.well-known/openid-configuration"));
+                .fix(
+                    "ask for the cluster role system:service-account-issuer-discovery: kubectl get --raw /.well-known/openid-configuration",
+                ));
         }
         Err(failure) => return Err(failure.into()),
     };

@@ -59,7 +59,12 @@ async fn elsewhere(session: &Session, checks: &mut Vec<Check>) -> Option<Resourc
         }
         Err(problem) => {
             let fix = problem.fixes().first().cloned().unwrap_or_default();
-            checks.push(found("KC5908", problem.to_string(), "an AKS cluster of this tenant, or an issuer that anybody may read", &[("fix", &fix)]));
+            checks.push(found(
+                "KC5908",
+                problem.to_string(),
+                "an AKS cluster of this tenant, or an issuer that anybody may read",
+                &[("fix", &fix)],
+            ));
             None
         }
     }

@@ -4,8 +4,8 @@
 use futures::future::{join, join_all, try_join_all};
 use serde_json::Value;
 
-use super::anywhere::{self, Anywhere};
 use super::Session;
+use super::anywhere::{self, Anywhere};
 use crate::catalogue::{self, Service};
 use crate::model::request::ConnectRequest;
 use crate::model::target::Target;

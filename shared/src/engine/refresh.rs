@@ -41,9 +41,13 @@ pub async fn refresh(session: &Session, connection: &str, timeout: std::time::Du
     let service = catalogue::find(&past.service)
         .ok_or_else(|| Problem::new(Kind::Failed, "KC6010", format!("the record names the unknown service `{}`", past.service)))?;
     if let Some(variable) = secret.variables.iter().find(|v| v.parts().iter().any(|p| matches!(p, Part::Given { .. }))) {
-        return Err(Problem::new(Kind::Usage, "KC6013", format!("{} of connection `{connection}` was given and not fetched", variable.name))
-            .why("only you know the new value")
-            .fix("run the command that made the connection again, with --secret-stdin or --secret-file"));
+        return Err(Problem::new(
+            Kind::Usage,
+            "KC6013",
+            format!("{} of connection `{connection}` was given and not fetched", variable.name),
+        )
+        .why("only you know the new value")
+        .fix("run the command that made the connection again, with --secret-stdin or --secret-file"));
     }
     let specs: Vec<StepSpec> = past.steps.iter().filter(|s| is_delivery(s)).cloned().collect();
     let cx = context(session, past, timeout);

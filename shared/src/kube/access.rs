@@ -123,7 +123,15 @@ impl Cluster {
         let doing = Doing { verb: "asking for", kind: TOKEN, namespace: Some(namespace.into()), name: Some(service_account.into()) };
         let path = format!("{}/token", SERVICE_ACCOUNT.path(Some(namespace), Some(service_account)));
         // Repeating it does no harm: a token is written down nowhere.
-        let call = Call { method: Method::POST, path, body: Some(body), content_type: "application/json", accept: "application/json", doing, again: true };
+        let call = Call {
+            method: Method::POST,
+            path,
+            body: Some(body),
+            content_type: "application/json",
+            accept: "application/json",
+            doing,
+            again: true,
+        };
         let answer = self.send(&call).await?;
         let token = answer["status"]["token"].as_str().unwrap_or_default();
         read_claims(token).ok_or_else(|| {

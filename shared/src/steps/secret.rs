@@ -176,7 +176,10 @@ impl Secret {
             return Err(Problem::new(Kind::NotFound, "KC6016", fault)
                 .why("it was taken over: this tool did not make it and does not write it")
                 .fix("have it written again by what made it, such as: az aks connection update")
-                .fix(format!("or delete the connection and connect anew: kubectl connect delete {} -n {}", cx.connection, self.namespace)));
+                .fix(format!(
+                    "or delete the connection and connect anew: kubectl connect delete {} -n {}",
+                    cx.connection, self.namespace
+                )));
         }
         let id = format!("{}/{}", self.namespace, self.name);
         let intent = Receipt { uid: found.and_then(uid), ..Receipt::intent(Ownership::Adopted, id) };

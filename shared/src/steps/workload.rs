@@ -151,7 +151,8 @@ impl Workload {
                     wrap_template(kind, patch)
                 )));
         }
-        let intent = Receipt { uid: uid(&workload.object), ..Receipt::intent(Ownership::Adopted, format!("{}/{}", self.namespace, self.name)) };
+        let intent =
+            Receipt { uid: uid(&workload.object), ..Receipt::intent(Ownership::Adopted, format!("{}/{}", self.namespace, self.name)) };
         Ok(Examined { change: self.change(kind, Action::NoOp), goal: Goal::Present, intent, rights: vec![] })
     }
 

@@ -23,7 +23,7 @@ pub(crate) fn handle(azure: &Azure, path: &Path, request: &Request) -> Response 
     match (request.method.as_str(), path.action.as_deref()) {
         ("GET", None) => Response::json(200, &body),
         ("PATCH", None) => patch(azure, path, request),
-        ("POST", Some("listkeys")) => keys(path, &body),
+        ("POST", Some("listkeys")) => keys(azure, path, &body),
         _ => not_allowed(&request.method),
     }
 }
@@ -57,9 +57,13 @@ fn merge(old: &mut Value, new: &Value) {
 }
 
 /// Planted values that tests can look for where no secret may show.
-fn keys(path: &Path, body: &Value) -> Response {
+fn keys(azure: &Azure, path: &Path, body: &Value) -> Response {
     let properties = &body["properties"];
-    let name = path.name();
+    let rotated = azure.control.knobs(|knobs| knobs.rotated.iter().filter(|one| *one == path.name()).count());
+    let name = match rotated {
+        0 => path.name().to_owned(),
+        times => format!("{}-rotated-{times}", path.name()),
+    };
     if path.kind.starts_with("microsoft.storage/") {
         if properties["allowSharedKeyAccess"] == false {
             return error(409, "KeyBasedAuthenticationNotPermitted", "Shared keys are switched off on this account.");

@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
 
+mod adopt;
 mod doctor;
+mod elsewhere;
 mod faults;
+mod kill;
+mod looking;
 mod planted;
+mod refresh;
 mod repair;
 #[path = "../cases/support.rs"]
 #[allow(dead_code, reason = "the other cases use what these do not")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sandbox::fault::Fault;
 
+use super::kill::killed_after;
 use super::planted::take_roles_away;
 use super::support::{Case, same};
 
@@ -102,20 +103,6 @@ async fn looking_needs_the_cluster_alone() {
     case.run("events keyvault-my-vault -n shop").await.ended(0);
     case.run("tree nothing -n shop").await.ended(3).says(&["KC1201"]);
     assert!(case.azure_requests().is_empty(), "looking asked Azure");
-}
-
-/// Runs `words` and kills it after its `nth` write; whether it came that far.
-async fn killed_after(case: &Case, words: &str, nth: usize) -> bool {
-    let reached = case.control().hold_after_write(nth);
-    let mut child = case.command(words).spawn().expect("the command runs");
-    let killed = tokio::select! {
-        held = reached => held.is_ok(),
-        _ = child.wait() => false,
-    };
-    let _ = child.kill().await;
-    let _ = child.wait().await;
-    case.control().release();
-    killed
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -154,7 +154,8 @@ async fn cluster(session: &Session) -> Result<(ResourceId, Option<String>)> {
 
 /// Workloads of all kinds that may be listed.
 async fn workloads(kube: &Cluster, namespace: &str) -> Vec<Workload> {
-    let lists = join_all(WorkloadKind::ALL.map(|kind| async move { (kind, kube.list(kind.resource(), Some(namespace), None).await) })).await;
+    let lists =
+        join_all(WorkloadKind::ALL.map(|kind| async move { (kind, kube.list(kind.resource(), Some(namespace), None).await) })).await;
     lists.into_iter().flat_map(|(kind, list)| list.unwrap_or_default().into_iter().map(move |o| Workload::new(kind, o))).collect()
 }
 
@@ -283,7 +284,8 @@ async fn by_hand(session: &Session, shown: &Shown, identities: &[Identity], foun
         // What Service Connector keeps is a candidate of its own; an account that no pod acts as connects nothing.
         let connectors = found.candidates.iter().any(|c| c.account.as_deref() == Some(name));
         let ours = found.records.iter().any(|s| {
-            s.record.origin.is_ours() && s.record.service_account().is_some_and(|a| a.name == name && a.namespace == session.kube.namespace())
+            s.record.origin.is_ours()
+                && s.record.service_account().is_some_and(|a| a.name == name && a.namespace == session.kube.namespace())
         });
         if connectors || ours || workloads.is_empty() {
             continue;
@@ -400,7 +402,8 @@ pub fn choose<'a>(found: &'a Found, name: &str, namespace: &str) -> Result<&'a C
     if let Some(candidate) = found.candidates.iter().find(called) {
         return Ok(candidate);
     }
-    let problem = Problem::new(Kind::NotFound, "KC1206", format!("there is nothing called `{name}` to take over in namespace `{namespace}`"));
+    let problem =
+        Problem::new(Kind::NotFound, "KC1206", format!("there is nothing called `{name}` to take over in namespace `{namespace}`"));
     let mut names: Vec<&str> = found.candidates.iter().map(|c| c.name.as_str()).collect();
     names.sort_by_key(|n| strsim::damerau_levenshtein(n, name));
     let problem = match found.passed_over.iter().find(|p| p.starts_with(&format!("{name}:"))) {

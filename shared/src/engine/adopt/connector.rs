@@ -87,7 +87,8 @@ pub async fn seen(kube: &Cluster, namespace: Option<&str>, labels: Option<&str>)
     let accounts = accounts?;
     let text = |object: &Value, key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
     let account_in = |namespace: &str| {
-        let mut own = accounts.iter().filter(|a| text(a, "namespace") == namespace).map(|a| text(a, "name")).filter(|n| n.starts_with(ACCOUNT));
+        let mut own =
+            accounts.iter().filter(|a| text(a, "namespace") == namespace).map(|a| text(a, "name")).filter(|n| n.starts_with(ACCOUNT));
         own.next().filter(|_| own.next().is_none())
     };
     let of = |secret: Value| {

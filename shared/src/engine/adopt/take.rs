@@ -109,10 +109,12 @@ fn workload(candidate: &Candidate, named: Option<&WorkloadRef>) -> Result<Option
     let all = candidate.workloads.join(", ");
     match (named, candidate.workloads.as_slice()) {
         (Some(named), users) if users.contains(&named.to_string()) => Ok(Some(named.clone())),
-        (Some(named), _) => Err(Problem::new(Kind::Usage, "KC1207", format!("{named} does not use `{}`", candidate.name)).fix(match all.is_empty() {
-            true => "leave --workload away: no workload uses it".to_owned(),
-            false => format!("what uses it: {all}"),
-        })),
+        (Some(named), _) => {
+            Err(Problem::new(Kind::Usage, "KC1207", format!("{named} does not use `{}`", candidate.name)).fix(match all.is_empty() {
+                true => "leave --workload away: no workload uses it".to_owned(),
+                false => format!("what uses it: {all}"),
+            }))
+        }
         (None, []) => Ok(None),
         (None, [only]) => only.parse().map(Some),
         (None, _) => Err(Problem::new(Kind::Usage, "KC1207", format!("several workloads use `{}`", candidate.name))
@@ -237,7 +239,13 @@ fn specs(
             issuer: issuer.cloned(),
         }));
         let (namespace, name) = (namespace.to_owned(), account.clone());
-        specs.push(StepSpec::ServiceAccount(spec::ServiceAccount { namespace, name, create: false, foreign: true, image_pull_secrets: vec![] }));
+        specs.push(StepSpec::ServiceAccount(spec::ServiceAccount {
+            namespace,
+            name,
+            create: false,
+            foreign: true,
+            image_pull_secrets: vec![],
+        }));
     }
     if let Some(secret) = &candidate.secret {
         let (namespace, name) = (namespace.to_owned(), secret.clone());
@@ -261,7 +269,8 @@ fn specs(
 
 /// Taking over changes nothing, so nothing may be missing.
 fn is_whole(candidate: &Candidate, examined: &BTreeMap<StepId, Examined>) -> Result<()> {
-    let missing: Vec<String> = examined.values().filter(|e| e.change.writes()).map(|e| format!("{} {}", e.change.kind, e.change.name)).collect();
+    let missing: Vec<String> =
+        examined.values().filter(|e| e.change.writes()).map(|e| format!("{} {}", e.change.kind, e.change.name)).collect();
     let ungranted = candidate.identity.is_some()
         && !examined.keys().any(|id| id.contains("role:") || id.ends_with("-policy"))
         && !(candidate.service.grants)(&candidate.target, candidate.service.default_access).is_empty();
@@ -270,8 +279,9 @@ fn is_whole(candidate: &Candidate, examined: &BTreeMap<StepId, Examined>) -> Res
         (true, true) => format!("access to {}", candidate.target.name()),
         (false, _) => missing.join(", "),
     };
-    let problem = Problem::new(Kind::Failed, "KC6015", format!("`{}` is not whole: {missing} is missing or not as it should be", candidate.name))
-        .why("taking over changes nothing, so what is taken over must work");
+    let problem =
+        Problem::new(Kind::Failed, "KC6015", format!("`{}` is not whole: {missing} is missing or not as it should be", candidate.name))
+            .why("taking over changes nothing, so what is taken over must work");
     Err(match candidate.workloads.first() {
         Some(workload) => problem.fix(format!("find out what is wrong: kubectl connect doctor {workload}")),
         None => problem.fix("put it back with what made it, such as: az aks connection update"),

@@ -1,0 +1,87 @@
+//! Clusters that Azure does not know.
+
+use sandbox::world::{ELSEWHERE, World};
+use serde_json::Value;
+
+use super::planted::settled;
+use super::support::{Case, same};
+
+const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --resource-group rg-shop --location westeurope";
+
+async fn edge(change: impl FnOnce(&mut World)) -> Case {
+    Case::with(ELSEWHERE, |w| {
+        *w = std::mem::take(w).with_cluster_elsewhere();
+        w.current_context = ELSEWHERE.into();
+        change(w);
+    })
+    .await
+}
+
+/// Everything that there is, the cluster elsewhere included.
+fn all(case: &Case) -> Value {
+    serde_json::json!({"known": case.everything(), "edge": case.cluster(ELSEWHERE).snapshot()})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_elsewhere_connects_verifies_and_is_left_as_it_was() {
+    let case = edge(|_| {}).await;
+    let before = all(&case);
+    let plan = case.run(&format!("plan {CONNECT} -o json")).await.ended(0).json();
+    let kinds: Vec<&str> = plan["changes"].as_array().unwrap().iter().map(|c| c["kind"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"managedIdentity") && !kinds.contains(&"managedCluster"), "{kinds:?}");
+    assert!(case.writes().is_empty());
+    case.run(&format!("{CONNECT} --yes")).await.ended(0);
+    settled(&case, ELSEWHERE, "web").await;
+    case.run("verify keyvault-my-vault -n shop").await.ended(0);
+    case.run("doctor deployment/web -n shop").await.ended(0);
+    case.run("doctor").await.ended(0);
+    case.run("diff keyvault-my-vault -n shop").await.ended(0);
+    case.run("show keyvault-my-vault -n shop --live").await.ended(0);
+    case.run("tree keyvault-my-vault -n shop").await.ended(0);
+    case.run("wait keyvault-my-vault -n shop").await.ended(0);
+    case.run("events keyvault-my-vault -n shop").await.ended(0);
+    case.run(&format!("{CONNECT} --yes")).await.ended(0).says(&["Nothing to change"]);
+    // The credential is gone: repair makes it again, with the issuer that the record holds.
+    let credentials = case.control().state()["resources"].as_object().unwrap().clone();
+    let made = credentials.keys().find(|k| k.contains("/federatedidentitycredentials/shop-web")).unwrap();
+    case.arm_delete(made, "2024-11-30").await;
+    case.run("verify keyvault-my-vault -n shop").await.ended(1);
+    case.run("repair keyvault-my-vault -n shop --yes").await.ended(0);
+    case.run("verify keyvault-my-vault -n shop").await.ended(0);
+    case.run("delete keyvault-my-vault -n shop --yes").await.ended(0);
+    same(&before, &all(&case), "something was left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_need_no_place_for_an_identity() {
+    let case = edge(|_| {}).await;
+    let before = all(&case);
+    case.run("blob shopdata --auth secret -w deployment/web -n shop --yes").await.ended(0);
+    case.run("verify storage-blob-shopdata -n shop").await.ended(0);
+    case.run("delete storage-blob-shopdata -n shop --yes").await.ended(0);
+    same(&before, &all(&case), "something was left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_cluster_elsewhere_lacks_is_told_before_anything_is_written() {
+    let case = edge(|_| {}).await;
+    let bare = "keyvault my-vault -w deployment/web -n shop --yes";
+    case.run(bare).await.ended(2).says(&["KC1107", "--resource-group GROUP --location REGION", "--aks-id"]);
+    case.run(&format!("{bare} --resource-group rg-shop")).await.ended(2).says(&["KC1107"]);
+    case.run(&format!("{bare} --location westeurope")).await.ended(2);
+    case.cluster(ELSEWHERE).remove_object("MutatingWebhookConfiguration", "", "azure-wi-webhook-mutating-webhook-configuration");
+    case.run(&format!("{CONNECT} --yes")).await.ended(1).says(&["KC1105", "helm install workload-identity-webhook"]);
+    assert!(case.writes().is_empty(), "{:?}", case.writes());
+
+    let private = |w: &mut World| w.clusters.last_mut().unwrap().issuer = "https://kubernetes.default.svc.cluster.local".into();
+    let case = edge(private).await;
+    case.run(&format!("{CONNECT} --yes")).await.ended(1).says(&["KC1108", "can't be read from outside", "--service-account-issuer"]);
+    case.run("doctor").await.ended(1);
+    let case = edge(|w| w.clusters.last_mut().unwrap().issuer = "http://kube.edge.contoso.example/".into()).await;
+    case.run(&format!("{CONNECT} --yes")).await.ended(1).says(&["KC1108", "is no https address"]);
+    assert!(case.writes().is_empty());
+
+    let case = Case::on("aks-ready").await;
+    case.run(&format!("{CONNECT} --yes")).await.ended(2).says(&["KC1109", "--location"]);
+    assert!(case.writes().is_empty());
+}
