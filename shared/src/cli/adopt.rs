@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args;
 use crate::engine::adopt::candidates::{self, Found};
-use crate::engine::adopt::take::{Wish, take};
+use crate::engine::adopt::take::{Taking, Wish, take};
 use crate::engine::{Session, Stop, report};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::ui::{Format, Table, Ui};
@@ -59,7 +59,14 @@ pub(super) async fn adopt(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop
     let wish = Wish { candidate, name: asked.name, workload: asked.workload, timeout: asked.timeout };
     let prepared = take(&session, &wish).await;
     progress.clear();
-    let prepared = prepared?;
+    let prepared = match prepared? {
+        Taking::Ready(prepared) => prepared,
+        Taking::Already(record) => {
+            let name = format!("connection/{}", record.name);
+            ui.result(&report::connection(&record), || format!("Connection {} is taken over already.", record.name), &[name]);
+            return Ok(0);
+        }
+    };
     if asked.dry_run != args::DryRun::None {
         ui.result(&prepared.plan.to_json(), || ui.plan_text(&prepared.plan), &[]);
         return Ok(0);

@@ -148,7 +148,7 @@ fn values(arg: &Arg, place: &Place, before: &[String]) -> (Vec<Offer>, Then) {
             let clients = service.map(|s| s.clients.iter().map(|c| (c.word().to_owned(), String::new())).collect());
             (clients.unwrap_or_default(), Then::NoFiles)
         }
-        word @ ("namespace" | "workload" | "connection" | "target") => (live(word, service, before), Then::NoFiles),
+        word @ ("namespace" | "workload" | "connection" | "candidate" | "target") => (live(word, service, before), Then::NoFiles),
         _ => (Vec::new(), Then::NoFiles),
     }
 }
@@ -179,6 +179,7 @@ fn live(what: &str, service: Option<&'static catalogue::Service>, before: &[Stri
         match what {
             "namespace" => offers::namespaces(&kube).await,
             "workload" => offers::workloads(&kube).await,
+            "candidate" => offers::candidates(&kube).await,
             _ => offers::connections(&kube).await,
         }
     };

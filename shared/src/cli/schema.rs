@@ -106,7 +106,7 @@ fn leaf(command: &Command, words: &[String], name: &str, globals: &[Value]) -> V
 
 fn table(words: &[String]) -> (&'static str, Option<&'static [(&'static str, &'static str)]>) {
     match words.first().map(String::as_str) {
-        Some("list" | "show" | "create") => ("", Some(CONNECTION)),
+        Some("list" | "show" | "create" | "refresh") => ("", Some(CONNECTION)),
         Some("plan" | "diff") => ("/changes", Some(CHANGES)),
         Some("verify" | "doctor") => ("/categories/*/checks", Some(CHECKS)),
         Some("services") => ("", Some(SERVICES)),

@@ -50,7 +50,15 @@ pub async fn list_in(kube: &Cluster, namespace: &str) -> Result<Vec<Stored>> {
 /// # Errors
 /// What the API server says, that the user may not list all namespaces included.
 pub async fn select(kube: &Cluster, namespace: Option<&str>, labels: Option<&str>) -> Result<(Vec<Stored>, String)> {
-    let (listed, version) = kube.list_at(&resources::CONFIG_MAP, namespace, Some(&selector(labels))).await?;
+    let listed = kube.list_at(&resources::CONFIG_MAP, namespace, Some(&selector(labels))).await;
+    let (listed, version) = match (listed, labels) {
+        (Err(failure), Some(labels)) if failure.status() == Some(400) => {
+            return Err(Problem::new(Kind::Usage, "KC1209", format!("`{labels}` selects nothing that can be selected by"))
+                .why(failure.to_string())
+                .fix("write it as kubectl takes it: -l team=shop,stage!=test"));
+        }
+        (listed, _) => listed?,
+    };
     Ok((listed.iter().map(parse).collect::<Result<_>>()?, version))
 }
 

@@ -56,9 +56,8 @@ pub(super) async fn search(session: &Session, service: &Service, asked: &Connect
     let rows = if named.is_complete(service) { Vec::new() } else { graph(session, service, request, &named).await? };
     let behind = named.cluster.clone().or_else(|| ids_of(&rows, CLUSTERS).into_iter().next());
     let anywhere = match &behind {
-        Some(_) => anywhere::refuse_location(session, asked).map(|()| None)?,
-        None if anywhere::is_aks(session.kube.host()) => None,
-        None => Some(anywhere::find(session, asked, auth).await?),
+        None if !anywhere::is_aks(session.kube.host()) => Some(anywhere::find(session, asked, auth).await?),
+        _ => anywhere::refuse_location(session, asked).map(|()| None)?,
     };
     let cluster = match (behind, &anywhere) {
         (Some(id), _) => id,

@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use serde_json::Value;
 
+use super::adopt::connector;
 use super::{Session, ledger};
 use crate::azure::names::resource_names;
 use crate::catalogue::Service;
@@ -49,6 +50,15 @@ pub async fn workloads(kube: &Cluster) -> Result<Vec<Offer>> {
 pub async fn connections(kube: &Cluster) -> Result<Vec<Offer>> {
     let stored = ledger::list_in(kube, kube.namespace()).await?;
     Ok(stored.into_iter().map(|s| (s.record.name.clone(), format!("{} {}", s.record.service, s.record.target.name()))).collect())
+}
+
+/// What Service Connector made in the cluster's namespace. What was made by hand only Azure can tell, which takes too long.
+///
+/// # Errors
+/// What the API server says.
+pub async fn candidates(kube: &Cluster) -> Result<Vec<Offer>> {
+    let seen = connector::seen(kube, Some(kube.namespace()), None).await?;
+    Ok(seen.into_iter().map(|s| (s.name, s.service.unwrap_or_default().to_owned())).collect())
 }
 
 /// Namespaces of the cluster.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::ledger::Stored;
 use super::locate::{self, Found, Located};
 use super::survey::{self, Survey, Webhook};
-use super::{Session, choose, preflight};
+use super::{Session, anywhere, choose, preflight};
 use crate::catalogue::{self, Service};
 use crate::kube::{Access, Workload, WorkloadKind, resources};
 use crate::model::access::{Access as Level, Grant};
@@ -260,7 +260,9 @@ fn conflicts(former: Option<&Stored>, found: &Found, service: &Service) -> Resul
         return Err(Problem::new(Kind::Failed, "KC6006", format!("connection `{}` is being deleted", former.name))
             .fix(format!("finish it first: kubectl connect delete {} -n {}", former.name, former.namespace)));
     }
-    if former.target == found.target && former.service == service.name && former.cluster == found.cluster {
+    // A record lies in the cluster that it is about, so one that Azure does not know is the same whatever its place is called.
+    let same_cluster = former.cluster == found.cluster || (anywhere::is_one(&former.cluster) && anywhere::is_one(&found.cluster));
+    if former.target == found.target && former.service == service.name && same_cluster {
         return Ok(());
     }
     Err(Problem::new(

@@ -61,6 +61,16 @@ pub async fn refresh(session: &Session, connection: &str, timeout: std::time::Du
     if seen.stale.is_none() && past.phase == Phase::Ready {
         return Ok(Refresh::Same(former.record));
     }
+    if secret.foreign && seen.stale.is_some() {
+        return Err(Problem::new(Kind::Failed, "KC6019", format!("secret `{}` is not this tool's to write", secret.name))
+            .why("it was taken over, and it holds a key that was rotated")
+            .fix("have it written again by what made it, such as: az aks connection update")
+            .fix(format!(
+                "or make the connection this tool's: kubectl connect {} {} --auth secret --name {connection} -n {namespace}",
+                past.service,
+                past.target.name()
+            )));
+    }
     let target = locate::read_target(session, service, &past.target).await?.ok_or_else(|| {
         Problem::new(Kind::NotFound, "KC1301", format!("the {} {} is gone", service.noun, past.target))
             .fix(format!("delete the connection: kubectl connect delete {connection} -n {namespace}"))

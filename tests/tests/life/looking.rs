@@ -28,7 +28,7 @@ async fn lists_are_narrowed_by_labels_and_labels_stay() {
     assert_eq!(names("team=shop").await, "connection/keyvault-my-vault\n");
     case.run(&format!("{CONNECT} --access admin")).await.ended(0);
     assert_eq!(names("team=shop").await, "connection/keyvault-my-vault\n", "the label was lost");
-    case.run("list -n shop -l a=b=c").await.ended(1).says(&["labelSelector"]);
+    case.run("list -n shop -l a=b=c").await.ended(2).says(&["KC1209"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -152,11 +152,12 @@ async fn cluster(session: &Session) -> Result<(ResourceId, Option<String>)> {
     Ok((anywhere::id(&subscription, "none", &issuer), Some(issuer)))
 }
 
-/// Workloads of all kinds that may be listed.
+/// Workloads of all kinds that may be listed, without those that others make: a CronJob's Jobs are its own.
 async fn workloads(kube: &Cluster, namespace: &str) -> Vec<Workload> {
     let lists =
         join_all(WorkloadKind::ALL.map(|kind| async move { (kind, kube.list(kind.resource(), Some(namespace), None).await) })).await;
-    lists.into_iter().flat_map(|(kind, list)| list.unwrap_or_default().into_iter().map(move |o| Workload::new(kind, o))).collect()
+    let all = lists.into_iter().flat_map(|(kind, list)| list.unwrap_or_default().into_iter().map(move |o| Workload::new(kind, o)));
+    all.filter(|w| w.object["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty)).collect()
 }
 
 /// Connections that Service Connector keeps for the namespace.
@@ -338,6 +339,10 @@ async fn reached(session: &Session, principal: &str) -> Result<Vec<(&'static Ser
     for list in join_all(lists).await {
         for assignment in list? {
             let Some(scope) = assignment["properties"]["scope"].as_str().and_then(|s| s.parse::<ResourceId>().ok()) else { continue };
+            // What is held at a group or a subscription leads to nothing in particular.
+            if scope.arm_type().is_empty() {
+                continue;
+            }
             let (top, role) = (scope.top(), role_guid(assignment["properties"]["roleDefinitionId"].as_str().unwrap_or_default()));
             match at.iter_mut().find(|(id, _)| *id == top) {
                 Some((_, roles)) => roles.push(role),

@@ -32,15 +32,31 @@ pub struct Wish {
     pub timeout: std::time::Duration,
 }
 
+/// What a look at a candidate came to.
+pub enum Taking {
+    /// It was taken over before.
+    Already(Record),
+    /// Its record can be written.
+    Ready(Box<Prepared>),
+}
+
 /// Looks and plans. Nothing is written, and carrying it out writes the record alone.
 ///
 /// # Errors
 /// There is no such candidate, it is not whole, or its name is taken.
-pub async fn take(session: &Session, wish: &Wish) -> Result<Prepared> {
+pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     let namespace = session.kube.namespace().to_owned();
     let named = wish.workload.as_deref().map(str::parse::<WorkloadRef>).transpose()?;
     let found = candidates::find(session).await?;
-    let candidate = candidates::choose(&found, &wish.candidate, &namespace)?;
+    let candidate = match candidates::choose(&found, &wish.candidate, &namespace) {
+        Ok(candidate) => candidate,
+        Err(problem) => {
+            // The same command again is no error.
+            let name = wish.name.as_ref().unwrap_or(&wish.candidate);
+            let is_it = |r: &&Record| r.name == *name && r.namespace == namespace && !r.origin.is_ours();
+            return found.records.iter().map(|s| &s.record).find(is_it).cloned().map(Taking::Already).ok_or(problem);
+        }
+    };
     let workload = workload(candidate, named.as_ref())?;
     let name = wish.name.clone().unwrap_or_else(|| candidate.name.clone());
     if let Some(fault) = names::connection_name_fault(&name) {
@@ -101,7 +117,8 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Prepared> {
     ];
     preflight::rights(session, &cx, &[], &ledger).await?;
     let (service, target) = (candidate.service, candidate.target.clone());
-    Ok(Prepared { cx, plan, specs, examined, retired: Vec::new(), record, former, printed: None, service, target })
+    let prepared = Prepared { cx, plan, specs, examined, retired: Vec::new(), record, former, printed: None, service, target };
+    Ok(Taking::Ready(Box::new(prepared)))
 }
 
 /// The one workload: the one that was named, or the only one that uses it.
