@@ -47,6 +47,8 @@ fn configurations(azure: &Azure, path: &Path) -> Response {
     let all: Vec<Value> = effects::configurations(azure, &store, &body)
         .into_iter()
         .map(|(name, value)| {
+            // Credentials lie in the cluster alone: here they come empty, as recorded.
+            let value = if body["properties"]["authInfo"]["authType"] == "secret" { String::new() } else { value };
             json!({"name": name, "value": value, "configType": "Default", "keyVaultReferenceIdentity": null, "description": ""})
         })
         .collect();

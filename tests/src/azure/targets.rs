@@ -56,14 +56,19 @@ fn merge(old: &mut Value, new: &Value) {
     }
 }
 
+/// The first key of an account, as it is after all its rotations.
+pub(crate) fn first_key(azure: &Azure, account: &str) -> String {
+    match azure.control.knobs(|knobs| knobs.rotated.iter().filter(|one| *one == account).count()) {
+        0 => format!("planted-key-value-{account}-1"),
+        times => format!("planted-key-value-{account}-rotated-{times}-1"),
+    }
+}
+
 /// Planted values that tests can look for where no secret may show.
 fn keys(azure: &Azure, path: &Path, body: &Value) -> Response {
     let properties = &body["properties"];
-    let rotated = azure.control.knobs(|knobs| knobs.rotated.iter().filter(|one| *one == path.name()).count());
-    let name = match rotated {
-        0 => path.name().to_owned(),
-        times => format!("{}-rotated-{times}", path.name()),
-    };
+    let first = first_key(azure, path.name());
+    let name = first.trim_start_matches("planted-key-value-").trim_end_matches("-1");
     if path.kind.starts_with("microsoft.storage/") {
         if properties["allowSharedKeyAccess"] == false {
             return error(409, "KeyBasedAuthenticationNotPermitted", "Shared keys are switched off on this account.");

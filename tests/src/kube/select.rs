@@ -87,7 +87,8 @@ fn parse_labels(text: &str) -> Outcome<Vec<(String, Test)>> {
             let values: Vec<String> = inner.unwrap_or_default().split(',').map(|v| v.trim().to_string()).collect();
             let test = if *op == "in" { Test::In(values) } else { Test::NotIn(values) };
             out.push(((*key).to_string(), test));
-        } else if let Some(rest) = part.split_once('=').map(|(_, value)| value.trim_start_matches('=')).filter(|value| value.contains('=')) {
+        } else if let Some(rest) = part.split_once('=').map(|(_, value)| value.trim_start_matches('=')).filter(|value| value.contains('='))
+        {
             let after = rest.split_once('=').map_or("", |(_, after)| after);
             let found = if after.starts_with('=') { "==" } else { "=" };
             return Err(Failure::bad_request(format!("found '{found}', expected: ',' or 'end of string'")));

@@ -165,6 +165,9 @@ async fn a_connection_with_keys_keeps_them_in_its_secret_alone() {
     assert!(case.run("refresh blobs -n shop --yes").await.ended(0).stdout.contains("nothing to refresh"));
     let record = case.run("show blobs -n shop -o json").await.ended(0).stdout;
     assert!(!record.contains("planted-key-value") && !format!("{made:?}").contains("planted-key-value"), "{record}");
+    case.control().knobs(|k| k.rotated.push("shopdata".into()));
+    case.run("refresh blobs -n shop --yes").await.ended(1).says(&["KC6019", "az aks connection update", "--name blobs"]);
+    case.control().knobs(|k| k.rotated.clear());
     case.run("delete blobs -n shop --yes").await.ended(0);
     same(&before, &case.everything(), "taking over and deleting changed something");
 }

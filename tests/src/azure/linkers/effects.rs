@@ -51,6 +51,12 @@ pub(super) fn configurations(azure: &Azure, store: &Store, linker: &Value) -> Ve
         ];
         return named("AZURE_KEYVAULT", all);
     }
+    if of_kind(target, "Microsoft.Storage/storageAccounts") && properties["authInfo"]["authType"] == "secret" {
+        let name = text("/name");
+        let key = crate::azure::targets::first_key(azure, &name);
+        let all = format!("DefaultEndpointsProtocol=https;AccountName={name};AccountKey={key};EndpointSuffix=core.windows.net");
+        return named("AZURE_STORAGEBLOB", vec![("CONNECTIONSTRING", all)]);
+    }
     if of_kind(target, "Microsoft.Storage/storageAccounts") {
         return named("AZURE_STORAGEBLOB", vec![("RESOURCEENDPOINT", text("/properties/primaryEndpoints/blob")), ("CLIENTID", client)]);
     }
