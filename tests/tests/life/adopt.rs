@@ -286,3 +286,34 @@ async fn what_can_not_be_taken_over_says_why() {
     let case = Case::with("aks-ready", |w| w.knobs.deny("Microsoft.ServiceLinker/linkers/read", &cluster())).await;
     case.run("adopt -n shop").await.ended(0).says(&["you may not list the connections that Service Connector keeps"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn set_ups_of_the_same_target_are_told_apart() {
+    const BLOB_READER: &str = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1";
+    let case = hand_made_vault(|w| {
+        w.assignments.push((target("Microsoft.Storage/storageAccounts", "shopdata"), PRINCIPAL.into(), "ServicePrincipal", BLOB_READER));
+    })
+    .await;
+    let second = deployment(|d| {
+        d["metadata"]["name"] = json!("worker");
+        d["metadata"]["labels"] = json!({"app": "worker"});
+        d["spec"]["selector"]["matchLabels"] = json!({"app": "worker"});
+        d["spec"]["template"]["metadata"]["labels"] = json!({"app": "worker", "azure.workload.identity/use": "true"});
+    });
+    case.cluster("aks-ready").apply_object("", second);
+    settled(&case, "aks-ready", "worker").await;
+    let names = case.run("adopt -n shop -o name").await.ended(0).stdout;
+    let expected = ["keyvault-my-vault-api", "keyvault-my-vault-worker", "storage-blob-shopdata-api", "storage-blob-shopdata-worker"];
+    assert_eq!(names.lines().map(|l| l.trim_start_matches("candidate/")).collect::<Vec<_>>(), expected);
+    let before = case.everything();
+    for name in expected {
+        case.run(&format!("adopt {name} -n shop --yes")).await.ended(0);
+        case.run(&format!("verify {name} -n shop")).await.ended(0);
+    }
+    // What four connections share stays whichever goes first.
+    for name in expected {
+        case.run(&format!("delete {name} -n shop --yes")).await.ended(0);
+    }
+    assert!(foreign_writes(&case).is_empty(), "{:?}", foreign_writes(&case));
+    same(&before, &case.everything(), "taking over and deleting changed something");
+}

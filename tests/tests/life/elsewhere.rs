@@ -1,9 +1,10 @@
 //! Clusters that Azure does not know.
 
-use sandbox::world::{ELSEWHERE, World};
+use sandbox::world::{ELSEWHERE, SUBSCRIPTION, World};
 use serde_json::Value;
 
-use super::planted::settled;
+use super::kill::killed_after;
+use super::planted::{PRINCIPAL, SUBJECT, by_hand, credential, plant_identity, settled};
 use super::support::{Case, same};
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --resource-group rg-shop --location westeurope";
@@ -84,4 +85,45 @@ async fn what_a_cluster_elsewhere_lacks_is_told_before_anything_is_written() {
     let case = Case::on("aks-ready").await;
     case.run(&format!("{CONNECT} --yes")).await.ended(2).says(&["KC1109", "--location"]);
     assert!(case.writes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hand_made_set_up_elsewhere_is_taken_over_and_left_as_it_was() {
+    let case = edge(|w| {
+        let issuer = w.clusters.last().unwrap().issuer.clone();
+        plant_identity(w, Some(credential(&issuer, SUBJECT, "api://AzureADTokenExchange")));
+        let vault = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-data/providers/Microsoft.KeyVault/vaults/my-vault");
+        w.assignments.push((vault, PRINCIPAL.into(), "ServicePrincipal", "4633458b-17de-408a-b874-0445c86b69e6"));
+    })
+    .await;
+    by_hand(case.cluster(ELSEWHERE));
+    settled(&case, ELSEWHERE, "api").await;
+    let before = all(&case);
+    case.run("adopt keyvault-my-vault -n shop --yes").await.ended(0);
+    case.run("verify keyvault-my-vault -n shop").await.ended(0);
+    case.run("diff keyvault-my-vault -n shop").await.ended(0);
+    case.run("delete keyvault-my-vault -n shop --yes").await.ended(0);
+    same(&before, &all(&case), "taking over and deleting changed something");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_connection_elsewhere_is_continued_or_deleted() {
+    for (next, then) in [(format!("{CONNECT} --yes --verify=false"), true), ("list -n shop".to_owned(), false)] {
+        for nth in 1..30 {
+            let case = edge(|_| {}).await;
+            let before = all(&case);
+            let reached = killed_after(&case, &format!("{CONNECT} --yes --verify=false"), nth).await;
+            case.run(&next).await.ended(0);
+            if then {
+                let shown = case.run("show keyvault-my-vault -n shop -o json").await.ended(0).json();
+                assert_eq!(shown["status"]["phase"], "Ready", "killed after write {nth}");
+            }
+            case.run("delete keyvault-my-vault -n shop --yes --ignore-not-found").await.ended(0);
+            same(&before, &all(&case), &format!("killed after write {nth}: something was left"));
+            if !reached {
+                assert!(nth > 8, "only {nth} writes were seen");
+                break;
+            }
+        }
+    }
 }
