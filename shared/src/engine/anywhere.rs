@@ -10,6 +10,11 @@ use crate::model::{Auth, Kind, PREFIX, Problem, ResourceId, Result, names};
 /// Ends of the API servers' names of AKS, in every cloud (product documentation of AKS and its national clouds).
 const AKS: [&str; 4] = [".azmk8s.io", ".azk8s.cn", ".azk8s.us", ".cx.aks.containerservice.azure.us"];
 
+/// Stands in ids for the group where nothing goes.
+pub(super) const NOWHERE: &str = "none";
+/// api-version of `Microsoft.Resources/resourceGroups`.
+const GROUPS: &str = "2025-04-01";
+
 /// A cluster that Azure does not know.
 #[derive(Clone, Debug)]
 pub(super) struct Anywhere {
@@ -17,7 +22,7 @@ pub(super) struct Anywhere {
     pub id: ResourceId,
     /// Its issuer, byte for byte; empty where nothing needs it.
     pub issuer: String,
-    /// Region for its identities.
+    /// Region for its identities; empty where none is made.
     pub location: String,
 }
 
@@ -65,18 +70,46 @@ pub(super) async fn find(session: &Session, request: &ConnectRequest, auth: Auth
     })?;
     if !auth.has_identity() {
         // Keys and passwords need neither trust nor a place for an identity.
-        let group = request.resource_group.as_deref().unwrap_or("none");
+        let group = request.resource_group.as_deref().unwrap_or(NOWHERE);
         let id = id(&subscription, group, session.kube.host());
         return Ok(Anywhere { id, issuer: String::new(), location: String::new() });
     }
-    let (Some(group), Some(location)) = (&request.resource_group, &request.location) else {
-        return Err(Problem::new(Kind::Usage, "KC1107", format!("context `{}` is no AKS cluster", session.kube.context()))
-            .why(format!("its API server is {}; for a cluster elsewhere, where the identity goes must be said", session.kube.host()))
-            .fix("say it: --resource-group GROUP --location REGION")
-            .fix("or, where it is an AKS cluster behind another name: --aks-id /subscriptions/…/managedClusters/NAME"));
+    let (group, location) = match (&request.resource_group, &request.location) {
+        (Some(group), Some(location)) => (group.as_str(), location.clone()),
+        // An identity that was named is used where it is.
+        _ if request.identity.is_some() => (NOWHERE, String::new()),
+        _ => return Err(unplaced(session)),
     };
-    let issuer = public_issuer(session).await?;
-    Ok(Anywhere { id: id(&subscription, group, &issuer), issuer, location: location.clone() })
+    let (issuer, there) = futures::future::join(public_issuer(session), exists(session, &subscription, group)).await;
+    let issuer = issuer?;
+    there?;
+    Ok(Anywhere { id: id(&subscription, group, &issuer), issuer, location })
+}
+
+fn unplaced(session: &Session) -> Problem {
+    Problem::new(Kind::Usage, "KC1107", format!("context `{}` is no AKS cluster", session.kube.context()))
+        .why(format!("its API server is {}; for a cluster elsewhere, where the identity goes must be said", session.kube.host()))
+        .fix("say it: --resource-group GROUP --location REGION")
+        .fix("or use one that there is: --identity NAME")
+        .fix("or, where it is an AKS cluster behind another name: --aks-id /subscriptions/…/managedClusters/NAME")
+}
+
+/// A group that is not there would stop the run after the record was written.
+async fn exists(session: &Session, subscription: &str, group: &str) -> Result<()> {
+    if group == NOWHERE {
+        return Ok(());
+    }
+    match session.arm.read(&format!("/subscriptions/{subscription}/resourcegroups/{group}"), GROUPS, &[]).await {
+        // Who may not read the group may still be let make an identity in it.
+        Ok(Some(_)) => Ok(()),
+        Err(failure) if failure.status() == Some(403) => Ok(()),
+        Ok(None) => {
+            Err(Problem::new(Kind::NotFound, "KC1111", format!("there is no resource group `{group}` in subscription {subscription}"))
+                .fix(format!("az group create --name {group} --location REGION"))
+                .fix("or choose another: az group list -o table, and --subscription NAME where it is in another subscription"))
+        }
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 /// A location has a meaning only where Azure does not know the cluster.

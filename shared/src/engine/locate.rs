@@ -90,8 +90,8 @@ pub(super) async fn read(
 ) -> Result<Located> {
     let Found { cluster, target, children, anywhere, .. } = found;
     let group = cluster.group_id();
-    // Without an identity nothing goes into the group, which then may not even exist.
-    let scopes = [Some(target.as_str()), Some(group.as_str()).filter(|_| anywhere.is_none() || identity.is_some())];
+    // Where nothing goes into the group, it may not even exist.
+    let scopes = [Some(target.as_str()), Some(group.as_str()).filter(|g| !g.ends_with(&format!("/{}", anywhere::NOWHERE)))];
     let early = join(
         join_all(scopes.into_iter().flatten().map(|scope| async move { super::preflight::permissions(session, scope).await.is_ok() })),
         ask_early(session, &target, identity, former),

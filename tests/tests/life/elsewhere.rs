@@ -64,12 +64,23 @@ async fn keys_need_no_place_for_an_identity() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_identity_that_is_named_needs_no_place() {
+    let case = edge(|_| {}).await;
+    let before = all(&case);
+    case.run("keyvault my-vault -w deployment/web -n shop --identity id-shared --yes").await.ended(0);
+    case.run("delete keyvault-my-vault -n shop --yes").await.ended(0);
+    same(&before, &all(&case), "something was left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_cluster_elsewhere_lacks_is_told_before_anything_is_written() {
     let case = edge(|_| {}).await;
     let bare = "keyvault my-vault -w deployment/web -n shop --yes";
     case.run(bare).await.ended(2).says(&["KC1107", "--resource-group GROUP --location REGION", "--aks-id"]);
     case.run(&format!("{bare} --resource-group rg-shop")).await.ended(2).says(&["KC1107"]);
     case.run(&format!("{bare} --location westeurope")).await.ended(2);
+    let nowhere = CONNECT.replace("rg-shop", "rg-nowhere");
+    case.run(&format!("{nowhere} --yes")).await.ended(3).says(&["KC1111", "az group create --name rg-nowhere"]);
     case.cluster(ELSEWHERE).remove_object("MutatingWebhookConfiguration", "", "azure-wi-webhook-mutating-webhook-configuration");
     case.run(&format!("{CONNECT} --yes")).await.ended(1).says(&["KC1105", "helm install workload-identity-webhook"]);
     assert!(case.writes().is_empty(), "{:?}", case.writes());

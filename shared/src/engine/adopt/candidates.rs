@@ -149,7 +149,7 @@ async fn cluster(session: &Session) -> Result<(ResourceId, Option<String>)> {
     let issuer = anywhere::public_issuer(session).await?;
     // Taking over makes no identity: the group is filled in with the one that the identity found lies in.
     let subscription = session.profile.active().map(|s| s.id.clone()).unwrap_or_default();
-    Ok((anywhere::id(&subscription, "none", &issuer), Some(issuer)))
+    Ok((anywhere::id(&subscription, anywhere::NOWHERE, &issuer), Some(issuer)))
 }
 
 /// Workloads of all kinds that may be listed, without those that others make: a CronJob's Jobs are its own.
