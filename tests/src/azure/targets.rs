@@ -68,7 +68,7 @@ pub(crate) fn first_key(azure: &Azure, account: &str) -> String {
 fn keys(azure: &Azure, path: &Path, body: &Value) -> Response {
     let properties = &body["properties"];
     let first = first_key(azure, path.name());
-    let name = first.trim_start_matches("planted-key-value-").trim_end_matches("-1");
+    let name = first.strip_prefix("planted-key-value-").and_then(|rest| rest.strip_suffix("-1")).unwrap_or_default();
     if path.kind.starts_with("microsoft.storage/") {
         if properties["allowSharedKeyAccess"] == false {
             return error(409, "KeyBasedAuthenticationNotPermitted", "Shared keys are switched off on this account.");
