@@ -74,3 +74,32 @@ async fn parts_are_shown_as_they_are_now_only_when_asked() {
     assert_eq!(case.writes().len(), writes, "looking wrote");
     case.run("show nothing -n shop --live").await.ended(3).says(&["KC1201"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_list_records_alone_sees_them() {
+    let case = super::adopt::connected_vault().await;
+    case.run("blob shopdata -w deployment/web -n shop --yes --verify=false").await.ended(0);
+    let cluster = case.cluster("aks-ready");
+    cluster.add_token("viewer-token", sandbox::kube::UserInfo::new("viewer", &[]));
+    let rbac = "rbac.authorization.k8s.io";
+    cluster.apply_object(
+        "",
+        json!({
+            "apiVersion": format!("{rbac}/v1"), "kind": "Role", "metadata": {"name": "viewer", "namespace": "shop"},
+            "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}],
+        }),
+    );
+    cluster.apply_object(
+        "",
+        json!({
+            "apiVersion": format!("{rbac}/v1"), "kind": "RoleBinding", "metadata": {"name": "viewer", "namespace": "shop"},
+            "subjects": [{"kind": "User", "apiGroup": rbac, "name": "viewer"}],
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "viewer"},
+        }),
+    );
+    let names = case.run("list -n shop -o name --token viewer-token").await.ended(0).stdout;
+    assert_eq!(names, "connection/storage-blob-shopdata\n", "what may not be seen is left out");
+    case.run("list -A --token viewer-token").await.ended(5);
+    case.run("show storage-blob-shopdata -n shop --token viewer-token").await.ended(0);
+    case.run("adopt -n shop --token viewer-token").await.ended(5);
+}
