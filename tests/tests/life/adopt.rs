@@ -241,7 +241,7 @@ async fn what_can_not_be_taken_over_says_why() {
     let case = connected_vault().await;
     case.run("adopt nothing -n shop").await.ended(3).says(&["KC1206", "`sc-keyvaultab12`"]);
     case.run("adopt sc-keyvaultab12 -n shop --name My_Name").await.ended(2).says(&["KC1002"]);
-    case.run("adopt sc-keyvaultab12 -n shop -w deployment/web").await.ended(2).says(&["KC1207", "deployment/api"]);
+    case.run("adopt sc-keyvaultab12 -n shop -w deployment/web").await.ended(2).says(&["KC1210", "deployment/api"]);
     case.run("adopt sc-keyvaultab12 -n shop -w web").await.ended(2).says(&["KC3401"]);
     case.run("adopt --name x -n shop").await.ended(2);
     case.run("adopt sc-keyvaultab12 -n shop --yes").await.ended(0);

@@ -136,8 +136,9 @@ pub async fn find(session: &Session) -> Result<Found> {
     }
     by_hand(session, &shown, &identities, &mut found).await?;
     let Found { candidates, records, .. } = &mut found;
-    candidates.retain(|c| !is_taken(c, records, &namespace));
+    // Told apart first: a name must not change because another one was taken over.
     tell_apart(candidates);
+    candidates.retain(|c| !is_taken(c, records, &namespace));
     candidates.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }

@@ -35,7 +35,7 @@ pub struct Wish {
 /// What a look at a candidate came to.
 pub enum Taking {
     /// It was taken over before.
-    Already(Record),
+    Already(Box<Record>),
     /// Its record can be written.
     Ready(Box<Prepared>),
 }
@@ -54,13 +54,13 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
             // The same command again is no error.
             let name = wish.name.as_ref().unwrap_or(&wish.candidate);
             let is_it = |r: &&Record| r.name == *name && r.namespace == namespace && !r.origin.is_ours();
-            return found.records.iter().map(|s| &s.record).find(is_it).cloned().map(Taking::Already).ok_or(problem);
+            return found.records.iter().map(|s| &s.record).find(is_it).cloned().map(|r| Taking::Already(Box::new(r))).ok_or(problem);
         }
     };
     let workload = workload(candidate, named.as_ref())?;
     let name = wish.name.clone().unwrap_or_else(|| candidate.name.clone());
     if let Some(fault) = names::connection_name_fault(&name) {
-        return Err(Problem::new(Kind::Usage, "KC1002", format!("--name `{name}` can't be used: it {fault}")));
+        return Err(Problem::new(Kind::Usage, "KC1002", format!("{} `{name}` can't be used: it {fault}", "--name")));
     }
     let mine = |s: &&ledger::Stored| s.record.name == name && s.record.namespace == namespace;
     let former = found.records.iter().find(mine).cloned();
@@ -127,7 +127,7 @@ fn workload(candidate: &Candidate, named: Option<&WorkloadRef>) -> Result<Option
     match (named, candidate.workloads.as_slice()) {
         (Some(named), users) if users.contains(&named.to_string()) => Ok(Some(named.clone())),
         (Some(named), _) => {
-            Err(Problem::new(Kind::Usage, "KC1207", format!("{named} does not use `{}`", candidate.name)).fix(match all.is_empty() {
+            Err(Problem::new(Kind::Usage, "KC1210", format!("{named} does not use `{}`", candidate.name)).fix(match all.is_empty() {
                 true => "leave --workload away: no workload uses it".to_owned(),
                 false => format!("what uses it: {all}"),
             }))
