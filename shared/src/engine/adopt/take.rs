@@ -60,7 +60,8 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     let workload = workload(candidate, named.as_ref())?;
     let name = wish.name.clone().unwrap_or_else(|| candidate.name.clone());
     if let Some(fault) = names::connection_name_fault(&name) {
-        return Err(Problem::new(Kind::Usage, "KC1002", format!("{} `{name}` can't be used: it {fault}", "--name")));
+        let flag = "--name";
+        return Err(Problem::new(Kind::Usage, "KC1002", format!("{flag} `{name}` can't be used: it {fault}")));
     }
     let mine = |s: &&ledger::Stored| s.record.name == name && s.record.namespace == namespace;
     let former = found.records.iter().find(mine).cloned();
