@@ -23,7 +23,6 @@ const MARK: &str = "planted";
 /// One way for a secret to come in.
 struct Flow {
     what: String,
-    entry: Entry,
     /// Everything up to the workload, with `FILE` where a file is named.
     words: String,
     stdin: String,
@@ -38,8 +37,8 @@ fn flows() -> Vec<Flow> {
         let given = entry.stdin(auth);
         let what = format!("{} {auth}{}", entry.service.name, if from_file { " from a file" } else { "" });
         flows.push(match from_file {
-            false => Flow { what, entry, words, stdin: given, file: String::new() },
-            true => Flow { what, entry, words: words.replace("--secret-stdin", "--secret-file FILE"), stdin: String::new(), file: given },
+            false => Flow { what, words, stdin: given, file: String::new() },
+            true => Flow { what, words: words.replace("--secret-stdin", "--secret-file FILE"), stdin: String::new(), file: given },
         });
     };
     // Keys of the service's own, and passwords that the user gives: each service has its way with them.

@@ -155,7 +155,7 @@ fn fits(template: &str, value: &str, client_id: &str) -> bool {
 /// Entries of Service Connector's own variables.
 fn reference() -> Option<Vec<Value>> {
     let Ok(at) = std::env::var("CONNECT_REFERENCE_DATA") else {
-        eprintln!("SKIPPED: CONNECT_REFERENCE_DATA does not say where facts/variables.json is; no name was compared with it");
+        sandbox::contract::skipped();
         return None;
     };
     let text = std::fs::read_to_string(std::path::Path::new(&at).join("facts/variables.json")).expect("the reference can be read");
