@@ -14,6 +14,7 @@ mod preflight;
 pub mod prepare;
 pub mod repair;
 pub mod report;
+mod store;
 mod survey;
 pub mod undo;
 pub mod verify;

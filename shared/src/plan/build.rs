@@ -27,6 +27,8 @@ pub struct Facts {
     pub secret: String,
     /// What the Secret holds.
     pub variables: Vec<Variable>,
+    /// Secrets that are kept in a vault, which is then the target of the grants.
+    pub stored: Vec<spec::VaultSecret>,
     /// Vault objects to mount.
     pub mount: Option<spec::Mount>,
     /// The workload to patch, if it is to be patched.
@@ -64,7 +66,7 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
         (None, None) => None,
     };
     if let Some(to) = to {
-        specs.extend(facts.grants.iter().map(|grant| granted(facts, grant, to.clone())));
+        specs.extend(facts.grants.iter().flat_map(|grant| granted(facts, grant, &to)));
     }
     if let (Some(identity), Some(account)) = (&facts.identity, &facts.account) {
         specs.push(StepSpec::FederatedCredential(spec::FederatedCredential {
@@ -75,7 +77,14 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
         specs.push(StepSpec::ServiceAccount(account.clone()));
     }
     let (namespace, variables) = (facts.namespace.clone(), facts.variables.clone());
-    specs.push(StepSpec::Secret(spec::Secret { namespace: namespace.clone(), name: facts.secret.clone(), variables: variables.clone() }));
+    specs.extend(facts.stored.iter().cloned().map(StepSpec::VaultSecret));
+    if facts.stored.is_empty() || !variables.is_empty() {
+        specs.push(StepSpec::Secret(spec::Secret {
+            namespace: namespace.clone(),
+            name: facts.secret.clone(),
+            variables: variables.clone(),
+        }));
+    }
     specs.extend(facts.mount.iter().map(|mount| StepSpec::SecretProviderClass(mount.class.clone())));
     if let Some(workload) = &facts.workload {
         let account = facts.account.as_ref().map(|account| account.name.clone());
@@ -94,12 +103,22 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
     specs
 }
 
-fn granted(facts: &Facts, grant: &Grant, to: Grantee) -> StepSpec {
-    let target = facts.target.clone();
-    match grant {
+fn granted(facts: &Facts, grant: &Grant, to: &Grantee) -> Vec<StepSpec> {
+    let (target, to) = (facts.target.clone(), to.clone());
+    vec![match grant {
+        Grant::Role(role) if !facts.stored.is_empty() => {
+            // Our own secrets, and nothing else that the vault holds.
+            let at = |s: &spec::VaultSecret| spec::RoleAssignment {
+                scope: target.below(&format!("secrets/{}", s.name)),
+                role: role.clone(),
+                part: Some(s.variable.name.clone()),
+                to: to.clone(),
+            };
+            return facts.stored.iter().map(|s| StepSpec::RoleAssignment(at(s))).collect();
+        }
         Grant::Role(role) => {
             let scope = if facts.scope.is_empty() { target } else { target.below(&facts.scope) };
-            StepSpec::RoleAssignment(spec::RoleAssignment { scope, role: role.clone(), to })
+            StepSpec::RoleAssignment(spec::RoleAssignment { scope, role: role.clone(), part: None, to })
         }
         Grant::VaultPolicy { secrets, keys, certificates } => {
             let (secrets, keys, certificates) = (secrets.clone(), keys.clone(), certificates.clone());
@@ -110,5 +129,5 @@ fn granted(facts: &Facts, grant: &Grant, to: Grantee) -> StepSpec {
             StepSpec::CosmosRole(spec::CosmosRole { account: target, path: facts.scope.clone(), role, to })
         }
         Grant::RedisPolicy { policy } => StepSpec::RedisPolicy(spec::RedisPolicy { cache: target, policy: policy.clone(), to }),
-    }
+    }]
 }

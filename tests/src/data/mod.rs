@@ -8,6 +8,7 @@ pub(crate) mod ai;
 pub(crate) mod blob;
 pub(crate) mod mount;
 pub(crate) mod objects;
+mod secrets;
 pub(crate) mod vault;
 
 /// Which data plane a host belongs to. Only what exists has a name.
