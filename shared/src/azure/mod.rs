@@ -23,6 +23,7 @@ mod service_error;
 pub mod sign_in;
 #[cfg(test)]
 mod testing;
+mod vault_data;
 
 pub use arm::{Arm, Written};
 pub use data_plane::{Answer, Probe};

@@ -70,14 +70,19 @@ pub fn mounting(vault: &Target, kinds: &[ObjectKind]) -> Vec<Grant> {
     vec![Grant::VaultPolicy { secrets: get(ObjectKind::Secret), keys: get(ObjectKind::Key), certificates: get(ObjectKind::Cert) }]
 }
 
+/// A vault's address as the driver makes it up, without a slash at its end.
+pub fn address(vault: &str, cloud: &Cloud) -> String {
+    format!("https://{}.{}", vault.to_ascii_lowercase(), cloud.keyvault_suffix)
+}
+
 /// A read on the data plane that proves that one object can be mounted: exactly the driver's own. Its answer is not looked
 /// into.
-pub fn reading(vault: &Target, cloud: &Cloud, object: &VaultObject) -> Probe {
+pub fn reading(vault: &str, cloud: &Cloud, object: &VaultObject) -> Probe {
     let version = object.version.as_deref().unwrap_or_default();
     Probe {
         scope: scope(cloud),
         what: "read an object",
-        url: format!("{}{}/{}/{version}?api-version=7.6", endpoint(vault, cloud), object.kind.collection(), object.name),
+        url: format!("{}/{}/{}/{version}?api-version=7.6", address(vault, cloud), object.kind.collection(), object.name),
         headers: &[],
         decisive: true,
         cosmos: false,

@@ -401,6 +401,7 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
         env_prefix: c.auth.env_prefix.clone(),
         principal: c.auth.principal(),
         secrets: c.auth.secrets()?,
+        secret_store: c.auth.secret_store()?,
         csi: super::csi_args::csi(service, matches)?,
         patch: match c.patch {
             PatchWhen::Auto => Patch::Auto,

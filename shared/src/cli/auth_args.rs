@@ -39,6 +39,9 @@ pub(super) struct AuthArgs {
     /// Tenant of the service principal [default: the cluster's]
     #[arg(long, value_name = "ID", help_heading = "Access", hide_short_help = true)]
     tenant: Option<String>,
+    /// Keep keys and connection strings in this vault (keyvault:NAME), and mount them from there
+    #[arg(long, value_name = "STORE", help_heading = "Delivery", hide_short_help = true)]
+    secret_store: Option<String>,
     /// Call a variable otherwise, may be repeated
     #[arg(long = "map", value_name = "KEY=NEWKEY", help_heading = "Delivery")]
     map: Vec<String>,
@@ -56,6 +59,20 @@ impl AuthArgs {
             Problem::new(Kind::Usage, "KC1601", format!("there is no way of authentication `{word}`"))
                 .fix(format!("choose one of: {known}"))
         })
+    }
+
+    /// The vault that keeps the secrets.
+    pub(super) fn secret_store(&self) -> Result<Option<String>> {
+        let Some(text) = &self.secret_store else { return Ok(None) };
+        let fits = |name: &str| (3..=24).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        match text.split_once(':') {
+            Some((word, vault)) if word.eq_ignore_ascii_case("keyvault") && (vault.contains('/') || fits(vault)) => {
+                Ok(Some(vault.to_owned()))
+            }
+            _ => Err(Problem::new(Kind::Usage, "KC1627", format!("--secret-store `{text}` can't be used"))
+                .why("a store is a vault, by its name (3 to 24 letters, digits and hyphens) or its resource id")
+                .fix("write --secret-store keyvault:NAME")),
+        }
     }
 
     /// New names of variables.

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::ledger::Stored;
-use super::mounts;
 use super::survey::Survey;
+use super::{mounts, store};
 use crate::catalogue::{self, Ask, Inputs, Missing, Service};
 use crate::model::access::Access;
 use crate::model::request::{ConnectRequest, Principal};
@@ -23,6 +23,7 @@ pub(super) fn auth(service: &Service, request: &ConnectRequest) -> Result<Auth> 
         return Err(if auth == Auth::Csi { problem.why("the CSI driver mounts objects of Key Vault alone") } else { problem });
     }
     mounts::check(service, request, auth)?;
+    store::check(service, request, auth)?;
     if request.auth == Some(Auth::WorkloadIdentity) || request.auth.is_none() {
         let stray =
             [("--secret-stdin or --secret-file", !request.secrets.is_empty()), ("--client-id", request.principal != Principal::default())];
@@ -31,7 +32,7 @@ pub(super) fn auth(service: &Service, request: &ConnectRequest) -> Result<Auth> 
                 .fix("say --auth secret or --auth service-principal"));
         }
     }
-    if !auth.has_identity() && (request.identity.is_some() || request.service_account.is_some()) {
+    if !auth.has_identity() && request.secret_store.is_none() && (request.identity.is_some() || request.service_account.is_some()) {
         return Err(Problem::new(Kind::Usage, "KC1615", format!("--identity and --service-account have no meaning with --auth {auth}"))
             .why("without a managed identity the workload keeps the service account that it has")
             .fix("leave them away"));

@@ -19,6 +19,7 @@ pub mod prepare;
 pub mod refresh;
 pub mod repair;
 pub mod report;
+mod store;
 mod survey;
 pub mod undo;
 pub mod verify;

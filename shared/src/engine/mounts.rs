@@ -112,7 +112,7 @@ pub(super) fn addon(cluster: &ResourceId, body: &serde_json::Value) -> spec::Ide
 
 /// The mount, checked against the variables and the vault.
 pub(super) fn mount(
-    request: &ConnectRequest,
+    csi: &Csi,
     vault: &Target,
     cloud: &Cloud,
     (namespace, connection, tenant): (&str, &str, &str),
@@ -130,8 +130,8 @@ pub(super) fn mount(
         vault: vault.name().to_owned(),
         tenant: tenant.to_owned(),
         cloud: keyvault::provider_cloud(cloud).map(str::to_owned),
-        identity: request.csi.identity.clone().unwrap_or_default(),
-        objects: request.csi.objects.clone(),
+        identity: csi.identity.clone().unwrap_or_default(),
+        objects: csi.objects.clone(),
     };
     let mut seen: Vec<&str> = variables.iter().map(|v| v.name.as_str()).collect();
     for name in class.variables() {
@@ -141,7 +141,7 @@ pub(super) fn mount(
         }
         seen.push(name);
     }
-    let path = request.csi.mount_path.clone().unwrap_or_else(|| MOUNT_PATH.into());
+    let path = csi.mount_path.clone().unwrap_or_else(|| MOUNT_PATH.into());
     Ok(spec::Mount { path, class })
 }
 

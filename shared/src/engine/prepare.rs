@@ -9,13 +9,13 @@ use serde_json::Value;
 use super::ledger::Stored;
 use super::locate::{self, Found, Located};
 use super::survey::{self, Survey, Webhook};
-use super::{Session, anywhere, choose, early, mounts, preflight};
+use super::{Session, anywhere, choose, early, mounts, preflight, store};
 use crate::catalogue::{self, Service};
 use crate::kube::{Access, Workload, WorkloadKind, resources};
 use crate::model::access::{Access as Level, Grant};
 use crate::model::request::{ConnectRequest, Patch};
 use crate::model::variable::Client;
-use crate::model::vault::CsiIdentity;
+use crate::model::vault::{CsiIdentity, ObjectKind};
 use crate::model::{Auth, Event, Kind, Problem, ResourceId, Result, names};
 use crate::plan::build::{self, WorkloadFacts};
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
@@ -86,7 +86,8 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let former = survey.records.iter().find(|s| s.record.name == connection && s.record.namespace == survey.namespace).cloned();
     conflicts(former.as_ref(), &found, service)?;
     // Nodes read with an identity of their own: then the pods' account does not matter.
-    let acts = auth.has_identity() && csi.as_ref().is_none_or(|mode| *mode == CsiIdentity::Workload);
+    let acts = request.secret_store.is_some() || auth.has_identity() && csi.as_ref().is_none_or(|mode| *mode == CsiIdentity::Workload);
+    let store = store::vault(session, request).await?;
     let account = match acts {
         true => Some(service_account(session, request, &survey, former.as_ref()).await?),
         false => None,
@@ -111,27 +112,34 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
             addon_of: None,
         }),
     };
-    let grants = match auth {
-        Auth::Secret => Vec::new(),
+    let grants = match (auth, &store) {
+        (Auth::Secret, None) => Vec::new(),
+        (Auth::Secret, Some(vault)) => catalogue::keyvault::mounting(vault, &[ObjectKind::Secret]),
         _ => grants(session, service, request, &located).await?,
     };
-    refuse_scope(request, &scope, &grants, &located)?;
+    refuse_scope(request, &scope, if store.is_some() { &[] } else { &grants }, &located)?;
     let (facts, printed) = workload_facts(request, &survey, account.as_ref())?;
     if let Some(refusal) = (service.refusal)(&located.target, auth) {
         return Err(Problem::new(Kind::Failed, refusal.code, refusal.what).why(refusal.why).fix(refusal.fix));
     }
     let access = request.access.unwrap_or(service.default_access);
     let (kind, place) = ((auth, client, access), (located.tenant.as_str(), connection.as_str()));
-    let variables = choose::variables(service, request, &survey, former.as_ref(), &located.target, session.cloud(), kind, place)?;
+    let mut variables = choose::variables(service, request, &survey, former.as_ref(), &located.target, session.cloud(), kind, place)?;
     let given = choose::named(&variables, &request.secrets);
-    let mount = match &csi {
-        None => None,
-        Some(mode) => {
+    let place = (survey.namespace.as_str(), connection.as_str(), located.tenant.as_str());
+    let mut stored = Vec::new();
+    let mount = match (&csi, &store) {
+        (Some(mode), _) => {
             mounts::check_scope(request)?;
             mounts::notes(&session.events, mode, survey.workload.as_ref());
-            let place = (survey.namespace.as_str(), connection.as_str(), located.tenant.as_str());
-            Some(mounts::mount(request, &located.target, session.cloud(), place, &variables)?)
+            Some(mounts::mount(&request.csi, &located.target, session.cloud(), place, &variables)?)
         }
+        (None, Some(vault)) => {
+            let csi;
+            (stored, csi) = store::put(session, vault, (&located.cluster, place.0, place.1), &mut variables);
+            Some(mounts::mount(&csi, vault, session.cloud(), place, &variables)?)
+        }
+        (None, None) => None,
     };
     if account.is_some() {
         // An update that is still running may be the one that brings the webhook.
@@ -142,7 +150,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     }
     notes(session, service, request, auth, &grants, &connection);
     let specs = build::specs(&build::Facts {
-        target: located.target.id.clone(),
+        target: store.as_ref().unwrap_or(&located.target).id.clone(),
         scope,
         cluster: located.cluster.clone(),
         issuer: located.issuer.clone(),
@@ -153,6 +161,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         grants,
         secret: connection.clone(),
         variables,
+        stored,
         mount: mount.clone(),
         workload: facts.clone(),
     });
@@ -228,7 +237,7 @@ fn check_input(service: &Service, request: &ConnectRequest, auth: Auth) -> Resul
             .why("nothing else tells what it is and what the workload may do with it")
             .fix("kubectl connect resource /subscriptions/… --role NAME --workload deployment/NAME"));
     }
-    if auth.has_identity() && request.workload.is_none() && request.service_account.is_none() {
+    if (auth.has_identity() || request.secret_store.is_some()) && request.workload.is_none() && request.service_account.is_none() {
         return Err(Problem::new(Kind::Usage, "KC1006", "no workload was named")
             .why("a connection belongs to a workload's service account")
             .fix(format!("kubectl connect {} {target} --workload deployment/NAME", service.name))
@@ -463,7 +472,7 @@ fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec], connectio
     });
     let workload = spec::Workload {
         kind: facts.kind.clone(),
-        namespace: secret.map(|s| s.namespace.clone()).unwrap_or_default(),
+        namespace: secret.map(|s| &s.namespace).or(mount.as_ref().map(|m| &m.class.namespace)).cloned().unwrap_or_default(),
         name: facts.name.clone(),
         containers: facts.containers.clone(),
         foreign: false,

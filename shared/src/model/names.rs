@@ -36,6 +36,12 @@ pub fn cluster(issuer: &str) -> String {
     clipped(readable, 40, &short_hash(&[issuer]))
 }
 
+/// Name of the vault secret that holds a variable of a connection. Fits `^[0-9a-zA-Z-]+$` and 127 characters.
+pub fn vault_secret(cluster: &str, namespace: &str, connection: &str, variable: &str) -> String {
+    let hash = short_hash(&[&cluster.to_ascii_lowercase(), namespace, connection, variable]);
+    clipped(&format!("{namespace}-{connection}-{variable}").replace(['_', '.'], "-"), 110, &hash)
+}
+
 /// Default name of a connection: `<service>-<target>`, a DNS label of at most 63 characters.
 pub fn connection(service: &str, target: &str) -> String {
     let name = dns_label(&format!("{service}-{target}"));

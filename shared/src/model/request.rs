@@ -55,6 +55,8 @@ pub struct ConnectRequest {
     pub map: Vec<(String, String)>,
     /// Text before the name of every variable that is not called otherwise.
     pub env_prefix: Option<String>,
+    /// Vault that keeps the keys and connection strings: a name or a resource id.
+    pub secret_store: Option<String>,
     /// Vault objects to mount, and how.
     pub csi: Csi,
     /// Whether the workload is patched.

@@ -29,6 +29,8 @@ pub struct Facts {
     pub secret: String,
     /// What the Secret holds.
     pub variables: Vec<Variable>,
+    /// Secrets that are kept in a vault, which is then the target of the grants.
+    pub stored: Vec<spec::VaultSecret>,
     /// Vault objects to mount.
     pub mount: Option<spec::Mount>,
     /// The workload to patch, if it is to be patched.
@@ -67,7 +69,7 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
         (None, None) => None,
     };
     if let Some(to) = to {
-        specs.extend(facts.grants.iter().map(|grant| grant_step(&facts.target, &facts.scope, grant, to.clone())));
+        specs.extend(facts.grants.iter().flat_map(|grant| granted(facts, grant, &to)));
     }
     if let (Some(identity), Some(account)) = (&facts.identity, &facts.account) {
         specs.push(StepSpec::FederatedCredential(spec::FederatedCredential {
@@ -79,8 +81,11 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
         specs.push(StepSpec::ServiceAccount(account.clone()));
     }
     let (namespace, variables) = (facts.namespace.clone(), facts.variables.clone());
-    let secret = spec::Secret { namespace: namespace.clone(), name: facts.secret.clone(), variables: variables.clone(), foreign: false };
-    specs.push(StepSpec::Secret(secret));
+    specs.extend(facts.stored.iter().cloned().map(StepSpec::VaultSecret));
+    if facts.stored.is_empty() || !variables.is_empty() {
+        let (namespace, name) = (namespace.clone(), facts.secret.clone());
+        specs.push(StepSpec::Secret(spec::Secret { namespace, name, variables: variables.clone(), foreign: false }));
+    }
     specs.extend(facts.mount.iter().map(|mount| StepSpec::SecretProviderClass(mount.class.clone())));
     if let Some(workload) = &facts.workload {
         let account = facts.account.as_ref().map(|account| account.name.clone());
@@ -100,13 +105,29 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
     specs
 }
 
+/// The steps of one grant of a plan: of a vault that keeps our own secrets, those and nothing else that it holds.
+fn granted(facts: &Facts, grant: &Grant, to: &Grantee) -> Vec<StepSpec> {
+    match grant {
+        Grant::Role(role) if !facts.stored.is_empty() => {
+            let at = |s: &spec::VaultSecret| spec::RoleAssignment {
+                scope: facts.target.below(&format!("secrets/{}", s.name)),
+                role: role.clone(),
+                part: Some(s.variable.name.clone()),
+                to: to.clone(),
+            };
+            facts.stored.iter().map(|s| StepSpec::RoleAssignment(at(s))).collect()
+        }
+        _ => vec![grant_step(&facts.target, &facts.scope, grant, to.clone())],
+    }
+}
+
 /// The step that gives `grant` on a target, or on the part of it at the path `scope`, to somebody.
 pub fn grant_step(target: &ResourceId, scope: &str, grant: &Grant, to: Grantee) -> StepSpec {
     let target = target.clone();
     match grant {
         Grant::Role(role) => {
             let scope = if scope.is_empty() { target } else { target.below(scope) };
-            StepSpec::RoleAssignment(spec::RoleAssignment { scope, role: role.clone(), to })
+            StepSpec::RoleAssignment(spec::RoleAssignment { scope, role: role.clone(), part: None, to })
         }
         Grant::VaultPolicy { secrets, keys, certificates } => {
             let (secrets, keys, certificates) = (secrets.clone(), keys.clone(), certificates.clone());

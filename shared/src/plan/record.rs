@@ -221,6 +221,14 @@ impl Record {
         })
     }
 
+    /// The vault that keeps the service's keys.
+    pub fn store(&self) -> Option<&ResourceId> {
+        self.steps.iter().find_map(|s| match s {
+            StepSpec::VaultSecret(s) => Some(&s.vault),
+            _ => None,
+        })
+    }
+
     /// Whether this connection, as recorded, uses the same thing as `step`.
     pub fn uses(&self, step: &StepSpec) -> bool {
         let thing = step.thing();

@@ -35,6 +35,8 @@ pub enum StepSpec {
     ServiceAccount(ServiceAccount),
     /// The Secret with the connection's variables.
     Secret(Secret),
+    /// A key or connection string of the service, as a secret of a vault.
+    VaultSecret(VaultSecret),
     /// The class that tells the secrets store CSI driver what to mount, and as whom.
     SecretProviderClass(SecretProviderClass),
     /// The workload's pods use the service account, carry the webhook's label and see the variables.
@@ -79,6 +81,9 @@ pub struct RoleAssignment {
     pub scope: ResourceId,
     /// The role.
     pub role: Role,
+    /// Tells assignments of one role at several parts of a resource apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
     /// Who gets it.
     #[serde(flatten)]
     pub to: Grantee,
@@ -253,6 +258,21 @@ pub struct Mount {
     pub class: SecretProviderClass,
 }
 
+/// See [`StepSpec::VaultSecret`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VaultSecret {
+    /// The vault.
+    pub vault: ResourceId,
+    /// Its address on the data plane, without a slash at its end.
+    pub uri: String,
+    /// Name of the secret.
+    pub name: String,
+    /// Value of our tag: `<cluster>/<namespace>/<connection>`.
+    pub owner: String,
+    /// The variable that it holds.
+    pub variable: Variable,
+}
+
 /// See [`StepSpec::SecretProviderClass`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SecretProviderClass {
@@ -295,6 +315,7 @@ impl StepSpec {
         match self {
             StepSpec::ClusterFeatures(_) => "cluster".into(),
             StepSpec::Identity(_) => "identity".into(),
+            StepSpec::RoleAssignment(RoleAssignment { role, part: Some(part), .. }) => format!("role:{}:{part}", role.id),
             StepSpec::RoleAssignment(s) => format!("role:{}", s.role.id),
             StepSpec::VaultPolicy(_) => "vault-policy".into(),
             StepSpec::CosmosRole(s) => format!("cosmos-role:{}", s.role.id),
@@ -303,6 +324,7 @@ impl StepSpec {
             StepSpec::ServiceAccount(_) => "service-account".into(),
             StepSpec::Secret(_) => "secret".into(),
             StepSpec::SecretProviderClass(_) => "secret-provider-class".into(),
+            StepSpec::VaultSecret(s) => format!("vault-secret:{}", s.variable.name),
             StepSpec::Workload(_) => "workload".into(),
         }
     }
@@ -311,7 +333,7 @@ impl StepSpec {
     /// pods that start before the trust is there fail their first token request and may cache the refusal for minutes.
     pub fn needs(&self) -> &'static [&'static str] {
         match self {
-            StepSpec::ClusterFeatures(_) => &[],
+            StepSpec::ClusterFeatures(_) | StepSpec::VaultSecret(_) => &[],
             // The add-on brings its identity with it.
             StepSpec::Identity(s) if s.addon_of.is_some() => &["cluster"],
             StepSpec::Identity(_) => &[],
@@ -330,6 +352,7 @@ impl StepSpec {
                 "federated-credential",
                 "service-account",
                 "secret",
+                "vault-secret:",
                 "secret-provider-class",
             ],
         }
@@ -360,6 +383,7 @@ impl StepSpec {
             StepSpec::FederatedCredential(s) => format!("credential {} {}/{}", lower(&s.identity), s.namespace, s.service_account),
             StepSpec::ServiceAccount(s) => format!("serviceaccount {}/{}", s.namespace, s.name),
             StepSpec::Secret(s) => format!("secret {}/{}", s.namespace, s.name),
+            StepSpec::VaultSecret(s) => format!("vault secret {}/{}", s.uri, s.name),
             StepSpec::SecretProviderClass(s) => format!("class {}/{}", s.namespace, s.name),
             StepSpec::Workload(s) => format!("workload {} {}/{}", s.kind, s.namespace, s.name),
         }

@@ -12,6 +12,7 @@ mod secret_provider_class;
 mod service_account;
 mod values;
 mod vault_policy;
+mod vault_secret;
 mod workload;
 
 use std::collections::HashMap;
@@ -89,6 +90,8 @@ pub struct Known {
     pub principal_id: Option<String>,
     /// Version of the connection's Secret, where it holds secret values.
     pub secret_version: Option<String>,
+    /// Versions of the vault secrets that we keep, by name.
+    pub vault_versions: std::collections::BTreeMap<String, String>,
 }
 
 impl Outputs {
@@ -176,6 +179,7 @@ pub fn behaviour(spec: &StepSpec) -> &dyn Step {
         StepSpec::ServiceAccount(s) => s,
         StepSpec::Secret(s) => s,
         StepSpec::SecretProviderClass(s) => s,
+        StepSpec::VaultSecret(s) => s,
         StepSpec::Workload(s) => s,
     }
 }

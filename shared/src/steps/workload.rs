@@ -98,6 +98,7 @@ impl Workload {
         if let Some(mount) = &self.mount {
             // The driver reads the class when it mounts, and never again.
             hash.update(mount.class.spec(client_id).to_string());
+            known.vault_versions.values().for_each(|version| hash.update(version));
         }
         hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
     }

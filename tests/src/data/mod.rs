@@ -8,6 +8,7 @@ pub(crate) mod ai;
 pub(crate) mod blob;
 pub(crate) mod mount;
 pub(crate) mod objects;
+mod secrets;
 pub(crate) mod services;
 pub(crate) mod vault;
 

@@ -74,7 +74,7 @@ pub(crate) fn mount(azure: &Azure, ask: &Mounting) -> Result<Vec<(String, String
             other => return Err(refused(format!("invalid objectType: {other}. Should be set to one of: secret, key, or cert"))),
         };
         let get = |why: String| refused(format!("failed to get objectType:{}, objectName:{object_name}: {why}", field("objectType")));
-        if let Some(answer) = vault::refuse(azure, &store, &found, &caller, collection, right, "get") {
+        if let Some(answer) = vault::refuse(azure, &store, &found, &caller, (collection, &object_name), (right, "get")) {
             let crate::http::Body::Bytes(said) = &answer.body else { return Err(get("RESPONSE 403".into())) };
             let said: Value = serde_json::from_slice(said).unwrap_or_default();
             let (code, inner) = (&said["error"]["code"], &said["error"]["innererror"]["code"]);

@@ -13,6 +13,8 @@ pub(crate) struct Item {
     pub(crate) value: String,
     pub(crate) content_type: Option<String>,
     pub(crate) tags: Value,
+    /// Empty: the one that is planted.
+    pub(crate) version: String,
     /// Deleted, and not yet purged.
     pub(crate) deleted: bool,
 }
@@ -74,7 +76,8 @@ fn key(vault: &str, collection: &str, name: &str) -> (String, String, String) {
 /// An object as a GET answers it.
 pub(crate) fn bundle(vault: &str, collection: &str, name: &str, item: &Item) -> Value {
     let host = format!("https://{vault}.vault.azure.net");
-    let id = |collection: &str| format!("{host}/{collection}/{name}/{VERSION}");
+    let version = if item.version.is_empty() { VERSION } else { item.version.as_str() };
+    let id = |collection: &str| format!("{host}/{collection}/{name}/{version}");
     let attributes = super::vault::attributes();
     let tags = if item.tags.is_null() { json!({}) } else { item.tags.clone() };
     match collection {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::azure::{Azure, Store};
-use crate::data::{Network, find, network, objects};
+use crate::data::{Network, find, network, objects, secrets};
 use crate::entra::{self, Caller, Refusal, VAULT};
 use crate::http::{Request, Response, percent_decode};
 
@@ -51,11 +51,11 @@ fn serve(azure: &Azure, request: &Request, vault: &Value) -> Response {
         Some(version) => return error(400, "BadParameter", &format!("The specified version ({version}) is not recognized.")),
         None => return error(400, "BadParameter", "api-version must be specified."),
     }
-    if request.method != "GET" {
-        return error(405, "MethodNotAllowed", "The sandbox only reads on this plane.");
-    }
     let path = percent_decode(request.path.trim_matches('/'));
     let parts: Vec<&str> = path.split('/').collect();
+    if request.method != "GET" {
+        return secrets::write(azure, request, vault, &caller, &parts);
+    }
     let (kind, right, verb) = match parts.as_slice() {
         ["secrets"] | ["secrets", _, "versions"] => ("secrets", "secrets/readMetadata/action", "list"),
         ["secrets", _] | ["secrets", _, _] => ("secrets", "secrets/getSecret/action", "get"),
@@ -66,7 +66,7 @@ fn serve(azure: &Azure, request: &Request, vault: &Value) -> Response {
         _ => return error(404, "NotFound", "Nothing is served at this path."),
     };
     let store = azure.store();
-    if let Some(refusal) = refuse(azure, &store, vault, &caller, kind, right, verb) {
+    if let Some(refusal) = refuse(azure, &store, vault, &caller, (kind, parts.get(1).copied().unwrap_or_default()), (right, verb)) {
         return refusal;
     }
     let name = vault["name"].as_str().unwrap_or_default();
@@ -126,16 +126,17 @@ pub(super) fn refuse(
     store: &Store,
     vault: &Value,
     caller: &Caller,
-    kind: &str,
-    right: &str,
-    verb: &str,
+    (kind, object): (&str, &str),
+    (right, verb): (&str, &str),
 ) -> Option<Response> {
     let who = format!("appid={};oid={};iss=https://sts.windows.net/{}/", caller.app, caller.oid, azure.world.tenant);
     let id = vault["id"].as_str().unwrap_or_default();
     let properties = &vault["properties"];
     if properties["enableRbacAuthorization"] == true {
         let action = format!("Microsoft.KeyVault/vaults/{right}");
-        let allowed = azure.may_data_only(store, &caller.oid, &action, id);
+        // A role can be held at one object: its scope is below the vault's.
+        let scope = if object.is_empty() { id.to_owned() } else { format!("{id}/{kind}/{object}") };
+        let allowed = azure.may_data_only(store, &caller.oid, &action, &scope);
         return (!allowed).then(|| {
             forbidden("ForbiddenByRbac", &format!("Caller is not authorized to perform action on resource.\r\nIf role assignments were changed recently, wait for them to take effect.\r\nCaller: {who}\r\nAction: '{action}'\r\nResource: '{}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null\r\nVault: {};location=westeurope\r\n", id.to_lowercase(), vault["name"].as_str().unwrap_or_default()))
         });
@@ -176,6 +177,6 @@ fn forbidden(inner: &str, message: &str) -> Response {
     Response::json(403, &json!({"error": {"code": "Forbidden", "message": message, "innererror": {"code": inner}}}))
 }
 
-fn error(status: u16, code: &str, message: &str) -> Response {
+pub(super) fn error(status: u16, code: &str, message: &str) -> Response {
     Response::json(status, &json!({"error": {"code": code, "message": message}}))
 }

@@ -271,3 +271,81 @@ async fn killed_anywhere_while_it_is_undone_nothing_is_left() {
     }
     assert!(nth > 6, "only {nth} writes were seen");
 }
+
+const STORED: &str = "storage-blob-shopdata";
+const VAULT: &str =
+    "/subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-data/providers/Microsoft.KeyVault/vaults/my-vault";
+const OFFICER: &str = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7";
+
+/// A sandbox with the add-on, whose user may write secrets.
+async fn with_store() -> Case {
+    Case::with("aks-ready", |world| {
+        *world = world.clone().with_secrets_provider("aks-ready");
+        world.assignments.push((VAULT.into(), sandbox::world::USER.into(), "User", OFFICER));
+    })
+    .await
+}
+
+fn vault_secrets(case: &Case) -> Vec<String> {
+    let state = case.control().state();
+    let all = state["azure"]["vaultObjects"].as_object().or(state["vaultObjects"].as_object()).unwrap().clone();
+    all.into_iter().filter(|(_, o)| !o["tags"]["kubectl-connect.dev"].is_null()).map(|(name, _)| name).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_string_lives_in_the_vault_and_nowhere_else() {
+    const SECRET: &str = "planted-key-value-shopdata-1";
+    let case = with_store().await;
+    let before = case.everything();
+    let connect = "blob shopdata --auth secret --secret-store keyvault:my-vault -w deployment/web -n shop";
+    let mut said = String::new();
+    let mut keep = |ran: super::support::Ran| said.push_str(&format!("{}{}", ran.stdout, ran.stderr));
+    keep(case.run(&format!("plan {connect} -v 9 -o json")).await.ended(0));
+    same(&before, &case.everything(), "planning changed something");
+    keep(case.run(&format!("{connect} --yes -v 9")).await.ended(0).says(&["read secret"]));
+    assert_eq!(vault_secrets(&case).len(), 1);
+    let pod = object(&case, "aks-ready", "Deployment", "web").unwrap()["spec"]["template"]["spec"].clone();
+    let env = pod["containers"][0]["env"].as_array().unwrap().clone();
+    let one = env.iter().find(|e| e["name"] == "AZURE_STORAGEBLOB_CONNECTIONSTRING").unwrap();
+    assert_eq!(one["valueFrom"]["secretKeyRef"]["name"], format!("{STORED}-vault"));
+    // The Secret that the driver keeps is the one place in the cluster.
+    for held in case.cluster("aks-ready").objects() {
+        let name = held["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let data = held["data"].as_object().cloned().unwrap_or_default();
+        let decoded = data.values().filter_map(|v| base64::engine::general_purpose::STANDARD.decode(v.as_str()?).ok());
+        let holds = decoded.into_iter().any(|bytes| String::from_utf8_lossy(&bytes).contains(SECRET)) || held.to_string().contains(SECRET);
+        assert_eq!(holds, name == format!("{STORED}-vault"), "{} {name}", held["kind"]);
+    }
+    let scopes: Vec<String> = roles(&case);
+    assert!(scopes.iter().any(|s| s.starts_with("Key Vault Secrets User at shop-storage-blob-shopdata-")), "{scopes:?}");
+    case.holds(STORED).await;
+    keep(case.run(&format!("{connect} --yes -v 9")).await.ended(0).says(&["Nothing to change"]));
+    for words in ["show NAME -n shop -o yaml", "list -n shop -o json", "verify NAME -n shop -v 9", "delete NAME -n shop --yes -v 9"] {
+        keep(case.run(&words.replace("NAME", STORED)).await.ended(0));
+    }
+    assert!(!said.contains(SECRET), "the output holds the secret");
+    same(&before, &case.everything(), "something was left");
+    // The name is taken by the deleted one: it is recovered.
+    case.run(&format!("{connect} --yes --verify=false")).await.ended(0);
+    assert_eq!(vault_secrets(&case).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_write_secrets_is_told_before_anything_is_written() {
+    let case = with_addon("aks-ready").await;
+    let before = case.everything();
+    let connect = "blob shopdata --auth secret --secret-store keyvault:my-vault -w deployment/web -n shop --yes";
+    case.run(connect).await.ended(5).says(&["Key Vault Secrets Officer"]);
+    same(&before, &case.everything(), "a refused command changed something");
+    for (words, code) in [
+        ("blob shopdata --secret-store keyvault:my-vault", "KC1626"),
+        ("blob shopdata --auth secret --secret-store my-vault", "KC1627"),
+        ("blob shopdata --auth secret --secret-store keyvault:x", "KC1627"),
+    ] {
+        case.run(&format!("{words} -w deployment/web -n shop --yes")).await.ended(2).says(&[code]);
+    }
+    case.run("blob shopdata --auth secret --secret-store keyvault:no-vault -w deployment/web -n shop --yes")
+        .await
+        .ended(3)
+        .says(&["KC1301"]);
+}

@@ -65,6 +65,7 @@ pub(crate) struct Evidence {
     pub(super) service: Option<&'static Service>,
     pub(super) target: Option<Target>,
     pub(super) target_gone: bool,
+    pub(super) store: Option<Target>,
     pub(super) secret: Option<Option<Value>>,
     pub(super) secret_differs: Vec<String>,
     pub(super) token: Option<TokenSays>,
@@ -408,12 +409,16 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
         Some(Ok(None)) => (None, true),
         _ => (None, false),
     };
+    evidence.store = match evidence.record.as_ref().and_then(Record::store).zip(catalogue::find("keyvault")) {
+        Some((vault, service)) => locate::read_target(session, service, vault).await.ok().flatten(),
+        None => None,
+    };
     evidence.identity_hidden = identity.is_err();
     evidence.identity = identity.unwrap_or_default();
     evidence.secret_differs = secret_differs(session, evidence).await;
     let Some(id) = evidence.identity_id() else { return };
     let principal = evidence.of_identity("principalId").unwrap_or_default().to_owned();
-    let scope = evidence.target.as_ref().map(|t| t.id.clone());
+    let scope = evidence.store.as_ref().or(evidence.target.as_ref()).map(|t| t.id.clone());
     let credentials_at = format!("{id}/federatedIdentityCredentials");
     let roles = async {
         let (path, filter) = role_assignments_of(&scope?, &principal);

@@ -45,7 +45,7 @@ pub(super) fn judge(e: &Evidence) -> Vec<Check> {
 }
 
 fn uses_policies(e: &Evidence) -> bool {
-    let vault = e.target.as_ref().filter(|t| t.id.is_a("Microsoft.KeyVault/vaults"));
+    let vault = e.store.as_ref().or(e.target.as_ref()).filter(|t| t.id.is_a("Microsoft.KeyVault/vaults"));
     vault.is_some_and(|v| v.flag("/enableRbacAuthorization") != Some(true))
 }
 
@@ -80,7 +80,9 @@ fn by_policy(e: &Evidence, policy: &VaultPolicy) -> Check {
     let wanted = wanted.iter().filter(|(_, list)| !list.is_empty()).map(|(what, list)| format!("{what} {}", list.join(" ")));
     let wanted = wanted.collect::<Vec<_>>().join(", ");
     let facts = e.facts().with("permissions", flags(policy)).with("role", "Key Vault Secrets User").with("scope", policy.vault.as_str());
-    let Some(vault) = &e.target else { return Check::skipped("KC5405", GROUP, "access policy", "the vault can't be read") };
+    let Some(vault) = e.store.as_ref().or(e.target.as_ref()) else {
+        return Check::skipped("KC5405", GROUP, "access policy", "the vault can't be read");
+    };
     if !uses_policies(e) {
         return found("KC5404", "an access policy", "a role", &facts.pairs());
     }

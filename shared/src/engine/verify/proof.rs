@@ -8,11 +8,12 @@ use crate::azure::{Arm, Exchange, Probe, Token};
 use crate::catalogue::keyvault;
 use crate::engine::prepare;
 use crate::kube::Cluster;
+use crate::model::variable::Part;
 use crate::model::vault::VaultObject;
 use crate::model::{Event, Events, Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::{StepSpec, VaultSecret};
 use crate::steps::{Cx, KubeReads};
 use secrecy::ExposeSecret;
 
@@ -28,7 +29,7 @@ pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_
 pub(super) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, mint: &Mint) -> Result<Vec<Check>> {
     let record = chain.record;
     let account = record.service_account();
-    if !record.auth.has_identity() {
+    if !record.auth.has_identity() && record.class().is_none() {
         return delivered(kube, arm, events, chain).await;
     }
     if record.class().is_some() && account.is_none() {
@@ -71,6 +72,7 @@ pub(super) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
             None => grants(kube, arm, events, chain, text.clone()).await?,
         });
     }
+    checks.extend(kept(kube, arm, events, chain).await?);
     Ok(checks)
 }
 
@@ -80,8 +82,8 @@ fn reads(arm: &Arm, chain: &Chain<'_>) -> (String, Vec<(String, Option<crate::ca
     let (record, name) = (chain.record, chain.target.name());
     if let Some(class) = record.class() {
         let read = |o: &VaultObject| {
-            let text = format!("with that identity, read {} {} of {name}", o.kind.word(), o.name);
-            (text, keyvault::reading(chain.target, arm.cloud(), o))
+            let text = format!("with that identity, read {} {} of {}", o.kind.word(), o.name, class.vault);
+            (text, keyvault::reading(&class.vault, arm.cloud(), o))
         };
         let all: Vec<_> = class.objects.iter().map(read).collect();
         let scope = all.first().map(|(_, probe)| probe.scope.clone()).unwrap_or_default();
@@ -97,6 +99,27 @@ fn reads(arm: &Arm, chain: &Chain<'_>) -> (String, Vec<(String, Option<crate::ca
         // Without a read of its own the trust is proven with a token for Azure itself.
         Err(why) => (arm.cloud().arm_scope(), vec![(format!("the grant is in place ({name} is not read: {why})"), None)]),
     }
+}
+
+/// Where a vault keeps the service's keys: that they are those which the service has now. What the user gave is not known.
+async fn kept(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Option<Check>> {
+    let cx = context(kube, arm, events, chain.record);
+    let given = |s: &VaultSecret| s.variable.parts().iter().any(|p| matches!(p, Part::Given { .. }));
+    let mut seen = 0;
+    let text = format!("its keys are those that {} has now", chain.target.name());
+    for step in &chain.record.steps {
+        let StepSpec::VaultSecret(step) = step else { continue };
+        if given(step) {
+            continue;
+        }
+        seen += 1;
+        if !step.is_current(&cx).await? {
+            let (what, fix) =
+                (format!("secret {} holds another: it was rotated", step.name), "run the command that made the connection again");
+            return Ok(Some(failed("KC5005", text, what, Some(fix.into()))));
+        }
+    }
+    Ok((seen > 0).then(|| succeeded("KC5005", text, "compared with a fresh answer".into())))
 }
 
 /// Tokens of identities of the nodes can be had on the nodes alone: what is left to look at is the grant.
