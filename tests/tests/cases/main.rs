@@ -8,5 +8,6 @@ mod delete;
 mod faults;
 mod front;
 mod killed;
+mod rights;
 mod secrets;
 mod support;
