@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 
-use super::{Frontend, args, complete, in_runtime};
+use super::{Frontend, args, complete, config, in_runtime};
 use crate::azure;
 use crate::catalogue::{self, Service};
 use crate::engine::offers;
@@ -43,8 +43,14 @@ struct Choice {
 
 /// Reads the command line, and asks for what it lacks.
 pub(super) fn matches(frontend: Frontend, argv: Vec<OsString>) -> Result<ArgMatches, Unclear> {
-    let parse = |argv: &[OsString]| args::command(frontend).try_get_matches_from(argv);
+    let (command, unusable) = config::command(frontend);
+    let parse = |argv: &[OsString]| command.clone().try_get_matches_from(argv);
     let mut parsed = parse(&argv);
+    if let (Some(problem), Ok(matches)) = (unusable, &parsed)
+        && !matches.subcommand_name().is_some_and(config::does_without)
+    {
+        return Err(Unclear::Asking(problem));
+    }
     // az asks for its arguments itself, and knows them by other names.
     if frontend == Frontend::Az || azure::is_handed_over() {
         return parsed.map_err(Unclear::Usage);

@@ -6,6 +6,7 @@ mod az;
 mod checks;
 mod complete;
 mod completion;
+mod config;
 mod connect;
 mod delete;
 mod doctor;
@@ -103,6 +104,7 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         "explain" => explain::explain(ui, rest),
         "version" => Ok(offline::version(ui, frontend)),
         "completion" => completion::run(ui, rest),
+        "config" => config::run(ui, rest),
         "list" => in_runtime(|_| list::list(ui, matches, rest)),
         "show" => in_runtime(|_| show::show(ui, matches, rest)),
         "doctor" => doctor::doctor(ui, matches, rest),

@@ -107,7 +107,13 @@ mod tests {
                 namespace: "n".into(),
                 service_account: "a".into(),
             }),
-            StepSpec::Identity(spec::Identity { id: identity, location: "l".into(), create: true, owner: "o".into() }),
+            StepSpec::Identity(spec::Identity {
+                id: identity,
+                location: "l".into(),
+                create: true,
+                owner: "o".into(),
+                tags: Default::default(),
+            }),
             StepSpec::ClusterFeatures(spec::ClusterFeatures {
                 cluster: ResourceId::resource("s", "g", "Microsoft.ContainerService/managedClusters", "c"),
             }),

@@ -56,6 +56,9 @@ pub struct Identity {
     pub create: bool,
     /// Value of our tag: `<cluster>/<namespace>/<service account>`.
     pub owner: String,
+    /// Tags that it gets besides, when it is made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// See [`StepSpec::RoleAssignment`].

@@ -67,6 +67,7 @@ impl Ui {
             0 | 1 => return,
             2..=5 => "connect=info",
             6..=7 => "connect=debug",
+            8 => "connect=trace,connect::body=off",
             _ => "connect=trace",
         };
         let own = level.replace("connect", "connect_core");
@@ -76,8 +77,16 @@ impl Ui {
 
     /// A line of talk.
     pub fn say(&self, line: impl AsRef<str>) {
-        if !self.quiet {
-            let _ = writeln!(anstream::stderr(), "{}", line.as_ref());
+        if self.quiet {
+            return;
+        }
+        let line = line.as_ref();
+        if self.progress == ProgressForm::Json {
+            // Whoever reads progress as JSON reads every line so.
+            let event = serde_json::json!({"event": "note", "message": line.trim()});
+            let _ = writeln!(anstream::stderr(), "{event}");
+        } else {
+            let _ = writeln!(anstream::stderr(), "{line}");
         }
     }
 
@@ -103,7 +112,11 @@ impl Ui {
 
     /// Shows an error: what, why, what to do, code and request ids.
     pub fn problem(&self, problem: &Problem) {
-        if !self.errors_for_programs_only {
+        if self.progress == ProgressForm::Json && !self.errors_for_programs_only {
+            let mut event = problem::to_json(problem);
+            event["event"] = "failed".into();
+            let _ = writeln!(anstream::stderr(), "{event}");
+        } else if !self.errors_for_programs_only {
             let _ = write!(anstream::stderr(), "{}", problem::render(problem, self.verbosity >= 4));
         }
         if self.errors_for_programs_only || matches!(self.format, Format::Json) {

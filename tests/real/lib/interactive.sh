@@ -84,7 +84,8 @@ check_interactive_connection() {
     shows 'Which connection?'
     on_screen 'keyvault-my-vault  keyvault my-vault, Ready, in shop'
     press Enter
-    shows 'No problem found.'
+    # It verifies, and only where that ends well something is deleted.
+    poll 60 off_screen ', in shop'
     shows 'Which connection?'
     press Enter
     shows '→ kubectl connect delete -n shop keyvault-my-vault'
