@@ -42,7 +42,11 @@ pub(crate) fn client(events: &Events) -> Result<reqwest::Client> {
             Err(why) => events.say(Event::Warning(format!("REQUESTS_CA_BUNDLE={path} can't be used: {why}"))),
         }
     }
-    builder.build().map_err(|e| Problem::new(Kind::Failed, "KC4030", "can't set up HTTPS on this machine").why(chain(&e)))
+    builder.build().map_err(|e| {
+        Problem::new(Kind::Failed, "KC4030", "can't set up HTTPS on this machine")
+            .why(chain(&e))
+            .fix("install the system's CA certificates, or point SSL_CERT_FILE at a file with those to trust; check HTTPS_PROXY")
+    })
 }
 
 /// What is sent.

@@ -45,7 +45,7 @@ async fn the_cluster_s_own_proxy_comes_before_the_environment() {
     let path = own(proxy);
     with(&case, &format!("{LIST} --kubeconfig {path}"), &none).await.ended(0);
     let path = own("http://127.0.0.1:1".into());
-    case.run(&format!("{LIST} --kubeconfig {path}")).await.ended(1).says(&["127.0.0.1:1"]);
+    case.run(&format!("{LIST} --kubeconfig {path}")).await.ended(1).says(&["KC3205", "the proxy stood in the way"]);
     let path = own("ftp://someone:password@proxy".into());
     let ran = case.run(&format!("{LIST} --kubeconfig {path}")).await.ended(2);
     assert!(ran.stderr.contains("KC3010") && !ran.stderr.contains("password"), "{}", ran.stderr);
@@ -59,13 +59,22 @@ async fn the_certificates_that_az_trusts_are_trusted_for_azure() {
     let path = kubeconfig(&case, |text| {
         text.replace("  cluster:\n    server:", &format!("  cluster:\n    certificate-authority: {authority}\n    server:"))
     });
-    let nothing = [("SSL_CERT_FILE", ""), ("SSL_CERT_DIR", "/nowhere"), ("CURL_CA_BUNDLE", "")];
-    let plan = format!("{PLAN} --kubeconfig {path}");
-    with(&case, &plan, &[&nothing[..], &[("REQUESTS_CA_BUNDLE", "")]].concat())
-        .await
-        .ended(1)
-        .says(&["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"]);
-    with(&case, &plan, &[&nothing[..], &[("REQUESTS_CA_BUNDLE", authority.as_str())]].concat()).await.ended(0);
+    // A machine that trusts somebody, but not this authority.
+    let other = case.sandbox.dir().join("other-certs");
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::write(other.join("0a1b2c3d.0"), sandbox::ca::Authority::new().unwrap().pem()).unwrap();
+    let plan = async |bundle: Option<&str>, trusted: &std::path::Path| {
+        let mut command = case.command(&format!("{PLAN} --kubeconfig {path}"));
+        for name in ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"] {
+            command.env_remove(name);
+        }
+        command.env("SSL_CERT_DIR", trusted).envs(bundle.map(|bundle| ("REQUESTS_CA_BUNDLE", bundle)));
+        case.finish(command).await
+    };
+    plan(None, &other).await.ended(1).says(&["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"]);
+    plan(Some(&authority), &other).await.ended(0);
+    // Where nothing is trusted at all, the remedy is the same.
+    plan(None, std::path::Path::new("/nowhere")).await.ended(1).says(&["KC4030", "SSL_CERT_FILE"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

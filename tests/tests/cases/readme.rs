@@ -40,6 +40,10 @@ async fn run_all(file: &str, heading: &str, least: usize) {
     if which::which("kubectl").is_err() {
         case.sandbox.link("kubectl", &PathBuf::from(env!("CARGO_BIN_EXE_sandbox"))).unwrap();
     }
+    // The reader's context stands in the namespace of his workload.
+    let kubeconfig = case.sandbox.dir().join("kubeconfig");
+    let text = std::fs::read_to_string(&kubeconfig).unwrap().replace("namespace: default", "namespace: shop");
+    std::fs::write(&kubeconfig, text).unwrap();
     let before = case.everything_but_features();
     let lines = commands(file, heading);
     assert!(lines.len() >= least, "{file}: {lines:?}");
@@ -49,7 +53,7 @@ async fn run_all(file: &str, heading: &str, least: usize) {
         }
         // A question is asked at a terminal; here nobody can answer it, and the text says what to add then.
         let asks = line.starts_with("kubectl connect keyvault") || line.contains(" repair ") || line.contains(" delete ");
-        let line = if asks && !line.contains("--yes") { line.replacen(" -n shop", " -n shop --yes", 1) } else { line.clone() };
+        let line = if asks && !line.contains("--yes") { format!("{line} --yes") } else { line.clone() };
         let mut command = tokio::process::Command::new("sh");
         command.args(["-c", &line]).envs(case.sandbox.env()).current_dir(case.sandbox.dir()).kill_on_drop(true);
         command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
