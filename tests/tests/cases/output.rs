@@ -42,7 +42,7 @@ async fn log_levels_are_kubectl_s_and_show_no_secret() {
             "{level}: {said}"
         );
         assert_eq!(said.contains("\"principalId\""), bodies, "{level}: {said}");
-        assert_eq!(said.contains("TokenRequest"), false, "{level}: a token's request is not shown");
+        assert!(!said.contains("TokenRequest"), "{level}: a token's request is not shown");
         for secret in ["eyJ", "planted-cluster-token", "planted-secret-value"] {
             assert!(!said.contains(secret), "{level} shows {secret}: {said}");
         }
