@@ -33,7 +33,7 @@ async fn log_levels_are_kubectl_s_and_show_no_secret() {
         ("-v 9", true, true, true),
     ] {
         let made = case.run(&format!("{CREATE} -q {level}")).await.ended(0);
-        let said = format!("{}{}", made.stderr, case.run(&format!("verify keyvault-my-vault -n shop -q {level}")).await.ended(0).stderr);
+        let said = format!("{}{}", made.stderr, case.run(&format!("list -n shop -q {level}")).await.ended(0).stderr);
         case.run("delete keyvault-my-vault -n shop --yes -q").await.ended(0);
         assert_eq!(has(&said, kube) && has(&said, azure), requests, "{level}: {said}");
         assert_eq!(

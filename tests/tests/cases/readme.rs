@@ -58,7 +58,9 @@ async fn run_all(file: &str, heading: &str, least: usize) {
         command.args(["-c", &line]).envs(case.sandbox.env()).current_dir(case.sandbox.dir()).kill_on_drop(true);
         command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         let ran = case.finish(command).await;
-        assert_eq!(ran.code, 0, "{file}: {line}\n{}{}", ran.stdout, ran.stderr);
+        // On real API servers nothing runs behind the webhook's registration, which these two find, see `Case::holds`.
+        let found = std::env::var("CONNECT_REAL_KUBE").is_ok() && (line.contains(" verify ") || line.contains(" doctor "));
+        assert_eq!(ran.code, i32::from(found), "{file}: {line}\n{}{}", ran.stdout, ran.stderr);
     }
     case.run("delete keyvault-my-vault -n shop --yes --ignore-not-found").await.ended(0);
     same(&before, &case.everything_but_features(), "what the commands made is gone again");
