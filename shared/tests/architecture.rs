@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Which rooms a room may name after `crate::`.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("cli", &["engine", "ui", "steps", "plan", "catalogue", "azure", "kube", "model"]),
+    ("cli", &["engine", "ui", "steps", "plan", "catalogue", "azure", "kube", "model", "sys"]),
     ("engine", &["steps", "plan", "catalogue", "azure", "kube", "model"]),
     ("steps", &["plan", "azure", "kube", "model"]),
     ("plan", &["catalogue", "model"]),

@@ -108,8 +108,10 @@ pub struct World {
     pub applications: Vec<Application>,
     /// ARM objects.
     pub resources: Vec<Value>,
-    /// Role assignments: scope, principal, its type, role GUID.
-    pub assignments: Vec<(String, String, &'static str, &'static str)>,
+    /// Role assignments: scope, principal, its type, role GUID or name of a custom role.
+    pub assignments: Vec<(String, String, &'static str, String)>,
+    /// Custom roles, in the form in which `az role definition create` takes them.
+    pub roles: Vec<Value>,
     /// Secrets by vault.
     pub secrets: BTreeMap<String, BTreeMap<String, String>>,
     /// Blob containers by account.
@@ -164,7 +166,11 @@ impl World {
             real: std::collections::BTreeMap::new(),
             tenant: TENANT.into(),
             domain: DOMAIN.into(),
-            assignments: subscriptions.iter().map(|one| (format!("/subscriptions/{}", one.id), USER.to_owned(), "User", OWNER)).collect(),
+            assignments: subscriptions
+                .iter()
+                .map(|one| (format!("/subscriptions/{}", one.id), USER.to_owned(), "User", OWNER.into()))
+                .collect(),
+            roles: Vec::new(),
             applications: Vec::new(),
             subscriptions: subscriptions.into(),
             user: User { name: "dev@contoso.example".into(), object_id: USER.into() },
@@ -225,7 +231,19 @@ impl World {
             secret: APPLICATION_SECRET.into(),
         });
         let scopes = self.subscriptions.iter().map(|one| format!("/subscriptions/{}", one.id));
-        self.assignments.extend(scopes.map(|scope| (scope, APPLICATION_OBJECT.to_owned(), "ServicePrincipal", OWNER)));
+        self.assignments.extend(scopes.map(|scope| (scope, APPLICATION_OBJECT.to_owned(), "ServicePrincipal", OWNER.to_owned())));
+        self
+    }
+
+    /// Takes every role from the signed-in user and gives custom ones instead, on the subscription in use.
+    #[must_use]
+    pub fn with_only_roles(mut self, definitions: &[Value]) -> Self {
+        self.assignments.retain(|(_, principal, ..)| *principal != self.user.object_id);
+        for definition in definitions {
+            let name = definition["Name"].as_str().unwrap_or_default().to_owned();
+            self.assignments.push((format!("/subscriptions/{SUBSCRIPTION}"), self.user.object_id.clone(), "User", name));
+        }
+        self.roles.extend_from_slice(definitions);
         self
     }
 

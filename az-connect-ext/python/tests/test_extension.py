@@ -241,6 +241,16 @@ class Rules(unittest.TestCase):
         with open(os.path.join(PACKAGE, 'azext_metadata.json'), encoding='utf-8') as file:
             self.assertIn('azext.minCliCoreVersion', json.load(file))
 
+    def test_an_az_that_is_too_old_refuses_the_extension(self):
+        from azure.cli.core.extension import ext_compat_with_cli
+        with open(os.path.join(PACKAGE, 'azext_metadata.json'), encoding='utf-8') as file:
+            metadata = json.load(file)
+        oldest = [int(part) for part in metadata['azext.minCliCoreVersion'].split('.')]
+        before = '{}.{}.0'.format(oldest[0], oldest[1] - 1)
+        for version, fits in [(before, False), (metadata['azext.minCliCoreVersion'], True), ('9.0.0', True)]:
+            with mock.patch('azure.cli.core.__version__', version):
+                self.assertEqual(ext_compat_with_cli(metadata)[0], fits, version)
+
     def test_help_of_every_group_and_command(self):
         program()
         code, out, _ = az('connect', '--help')

@@ -7,7 +7,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::http::{Call, Payload};
-use super::{Arm, Failure, Token, mask};
+use super::{Arm, Failure, Token};
+use crate::model::mask;
 use crate::model::{Kind, Problem};
 use crate::sys;
 

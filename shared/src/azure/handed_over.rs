@@ -12,9 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::mask;
 use super::sign_in::{Refusal, Token};
 use crate::model::Kind;
+use crate::model::mask;
 use crate::sys;
 
 /// How long one answer may take. A new token may need a round trip to Entra, and az repeats it.

@@ -9,7 +9,8 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 
 use super::retry::{self, Outcome};
-use super::{Failure, ServiceError, Token, mask};
+use super::{Failure, ServiceError, Token};
+use crate::model::mask;
 use crate::model::{Event, Events, Kind, Problem, Result};
 use crate::sys;
 
@@ -41,7 +42,11 @@ pub(crate) fn client(events: &Events) -> Result<reqwest::Client> {
             Err(why) => events.say(Event::Warning(format!("REQUESTS_CA_BUNDLE={path} can't be used: {why}"))),
         }
     }
-    builder.build().map_err(|e| Problem::new(Kind::Failed, "KC4030", "can't set up HTTPS on this machine").why(chain(&e)))
+    builder.build().map_err(|e| {
+        Problem::new(Kind::Failed, "KC4030", "can't set up HTTPS on this machine")
+            .why(chain(&e))
+            .fix("install the system's CA certificates, or point SSL_CERT_FILE at a file with those to trust; check HTTPS_PROXY")
+    })
 }
 
 /// What is sent.
@@ -178,7 +183,7 @@ impl Http {
             Payload::Json(body) => request.json(body),
             Payload::Form(fields) => request.form(fields),
         };
-        let (began, shown) = (Instant::now(), mask::url(&call.url));
+        let (began, shown) = (Instant::now(), shown_url(&call.url));
         self.trace_request(call, &shown);
         let answer = async {
             let response = request.send().await?;
@@ -222,24 +227,20 @@ impl Http {
     }
 
     fn trace_request(&self, call: &Call<'_>, shown: &str) {
-        if !tracing::enabled!(target: "connect::http", tracing::Level::TRACE) {
-            return;
+        if tracing::enabled!(target: "connect::http", tracing::Level::TRACE) {
+            let headers: Vec<String> = call.headers.iter().map(|(name, value)| mask::header(name, value)).collect();
+            tracing::trace!(target: "connect::http", "> {} {shown} [{}]", call.method, headers.join(", "));
         }
-        let headers: Vec<String> = call.headers.iter().map(|(name, value)| header_line(name, value)).collect();
-        let body = match &call.payload {
-            Payload::Nothing => String::new(),
-            Payload::Json(_) if holds_secrets(call) => "(hidden)".into(),
-            Payload::Json(body) => mask::json(body).to_string(),
-            Payload::Form(fields) => fields.iter().map(|(name, value)| header_line(name, value)).collect::<Vec<_>>().join("&"),
-        };
-        tracing::trace!(target: "connect::http", "> {} {shown} [{}] {body}", call.method, headers.join(", "));
+        if tracing::enabled!(target: "connect::body", tracing::Level::TRACE) {
+            let body = match &call.payload {
+                Payload::Nothing => return,
+                Payload::Json(_) if holds_secrets(call) => "(hidden)".into(),
+                Payload::Json(body) => mask::json(body).to_string(),
+                Payload::Form(fields) => fields.iter().map(|(name, value)| mask::header(name, value)).collect::<Vec<_>>().join("&"),
+            };
+            tracing::trace!(target: "connect::body", "> {body}");
+        }
     }
-}
-
-fn header_line(name: &str, value: &str) -> String {
-    // `client_assertion_type` is a constant of the protocol.
-    let secret = mask::is_secret_name(name) && name != "client_assertion_type";
-    format!("{name}: {}", if secret { "***".to_owned() } else { mask::tokens(value) })
 }
 
 /// Whether bodies hold secrets under names that nobody can foresee: those of listKeys and its likes, and of vault secrets.
@@ -250,16 +251,38 @@ fn holds_secrets(call: &Call<'_>) -> bool {
 }
 
 fn trace_reply(call: &Call<'_>, reply: &Reply) {
-    if !tracing::enabled!(target: "connect::http", tracing::Level::TRACE) {
-        return;
+    if tracing::enabled!(target: "connect::http", tracing::Level::TRACE) {
+        let headers: Vec<String> =
+            reply.headers.iter().map(|(name, value)| mask::header(name.as_str(), value.to_str().unwrap_or("?"))).collect();
+        tracing::trace!(target: "connect::http", "< {} [{}]", reply.status, headers.join(", "));
     }
-    let headers: Vec<String> =
-        reply.headers.iter().map(|(name, value)| header_line(name.as_str(), value.to_str().unwrap_or("?"))).collect();
-    let body = match serde_json::from_slice::<Value>(&reply.body) {
-        Ok(value) if !holds_secrets(call) => mask::json(&value).to_string(),
-        _ => format!("({} bytes)", reply.body.len()),
-    };
-    tracing::trace!(target: "connect::http", "< {} [{}] {body}", reply.status, headers.join(", "));
+    if tracing::enabled!(target: "connect::body", tracing::Level::TRACE) && !reply.body.is_empty() {
+        let body = match serde_json::from_slice::<Value>(&reply.body) {
+            Ok(value) if !holds_secrets(call) => mask::json(&value).to_string(),
+            _ => format!("({} bytes)", reply.body.len()),
+        };
+        tracing::trace!(target: "connect::body", "< {body}");
+    }
+}
+
+/// A URL fit for the log: of the query only `api-version` is kept, because operation URLs are signed in their query.
+fn shown_url(url: &reqwest::Url) -> String {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    let mut shown = shown.to_string();
+    let mut more = false;
+    for (name, value) in url.query_pairs() {
+        if name.eq_ignore_ascii_case("api-version") {
+            shown.push_str(&format!("?api-version={value}"));
+        } else {
+            more = true;
+        }
+    }
+    if more {
+        shown.push('…');
+    }
+    shown
 }
 
 /// A request that brought no answer, and whether it may be repeated.
@@ -370,15 +393,21 @@ mod tests {
 
     #[test]
     fn the_log_shows_no_secret() {
-        assert_eq!(header_line("Authorization", "Bearer x"), "Authorization: ***");
-        assert_eq!(header_line("client_assertion", "x"), "client_assertion: ***");
-        assert_eq!(header_line("scope", "https://x/.default"), "scope: https://x/.default");
+        assert_eq!(mask::header("Authorization", "Bearer x"), "Authorization: ***");
+        assert_eq!(mask::header("client_assertion", "x"), "client_assertion: ***");
+        assert_eq!(mask::header("scope", "https://x/.default"), "scope: https://x/.default");
         let call = Call {
             token: Some(&Token::new("geheim".into(), jiff::Timestamp::UNIX_EPOCH)),
             ..Call::new(Method::GET, Url::parse("https://h/").unwrap())
         };
         let headers = Http::over(reqwest_client(), Events::silent()).headers(&call).ok().unwrap();
         assert!(!format!("{headers:?}").contains("geheim"));
+    }
+
+    #[test]
+    fn keeps_only_the_version_of_a_query() {
+        let signed = Url::parse("https://h/a/b?api-version=2017-08-31&t=638&s=SIG").unwrap();
+        assert_eq!(shown_url(&signed), "https://h/a/b?api-version=2017-08-31…");
     }
 
     #[test]

@@ -12,7 +12,6 @@ mod explain;
 mod handed_over;
 mod http;
 mod issuer;
-mod mask;
 mod memo;
 pub mod names;
 mod operation;

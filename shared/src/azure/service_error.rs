@@ -10,7 +10,8 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::{mask, retry};
+use super::retry;
+use crate::model::mask;
 
 /// Longest message kept, in characters. Some services send whole templates back.
 const LONGEST_MESSAGE: usize = 4000;

@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::handed_over::Endpoint;
-use super::mask;
+use crate::model::mask;
 use crate::model::{Kind, Problem, Result};
 use crate::sys;
 

@@ -72,7 +72,7 @@ pub(super) async fn adopt(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop
         return Ok(0);
     }
     ui.plan(&prepared.plan);
-    if !asked.yes && !ui.confirm("Take it over? [y/N]", "--yes")? {
+    if !asked.yes && !ui.confirm("Take it over? [y/N]", "--yes").await? {
         return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
     }
     let record = prepared.carry_out(&stop, None).await?.record;

@@ -135,6 +135,12 @@ struct Connect {
     /// Managed identity to use: name, client id or resource id [default: one is made for the service account]
     #[arg(long, value_name = "IDENTITY", help_heading = "Access")]
     identity: Option<String>,
+    /// Resource group of the identity that is made [default: the cluster's]
+    #[arg(long, value_name = "NAME", conflicts_with = "identity", help_heading = "Access", hide_short_help = true)]
+    identity_group: Option<String>,
+    /// Tag of the identity that is made, may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag, help_heading = "Access", hide_short_help = true)]
+    tags: Vec<(String, String)>,
     /// Service account to use [default: the workload's own, or a new one of its name]
     #[arg(long, value_name = "NAME", help_heading = "Access")]
     service_account: Option<String>,
@@ -299,6 +305,7 @@ pub(super) fn command(frontend: Frontend) -> Command {
         ))
         .subcommand(Command::new("version").about("Show the version"))
         .subcommand(super::completion::command())
+        .subcommand(super::config::subcommand())
 }
 
 fn connect_to(service: &Service) -> Command {
@@ -386,6 +393,8 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
         containers: c.containers,
         service_account: c.service_account,
         identity: c.identity,
+        identity_group: c.identity_group,
+        tags: c.tags.into_iter().collect(),
         access: c.access.map(|l| match l {
             Level::Read => Access::Read,
             Level::Readwrite => Access::ReadWrite,
@@ -465,6 +474,19 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         number.clear();
     }
     if number.is_empty() && !text.is_empty() { Ok(Duration::from_secs(total)) } else { Err(bad()) }
+}
+
+/// `KEY=VALUE` as Azure takes tags.
+fn tag(text: &str) -> Result<(String, String), String> {
+    let Some((key, value)) = text.split_once('=') else { return Err(format!("`{text}` is no tag: write KEY=VALUE")) };
+    let fits = !key.is_empty() && key.len() <= 512 && value.len() <= 256 && !key.contains(['<', '>', '%', '&', '\\', '?', '/']);
+    if !fits {
+        return Err(format!("`{text}` is no tag: a key holds none of <>%&\\?/, and 512 characters at most, a value 256"));
+    }
+    if key.eq_ignore_ascii_case(crate::model::PREFIX) {
+        return Err(format!("the tag {key} is how this tool knows what it made"));
+    }
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]

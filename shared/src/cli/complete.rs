@@ -51,16 +51,17 @@ pub(super) fn answer(words: &[OsString]) -> ExitCode {
 }
 
 /// Where in the command line the cursor stands.
-struct Place {
-    command: Command,
-    service: Option<String>,
+pub(super) struct Place {
+    pub command: Command,
+    pub service: Option<String>,
     /// The option whose value is being typed.
     option: Option<Arg>,
     /// How many words without a flag stand before, commands aside.
-    positionals: usize,
+    pub positionals: usize,
 }
 
-fn place(before: &[String]) -> Place {
+/// Reads the words before it.
+pub(super) fn place(before: &[String]) -> Place {
     let mut command = args::command(Frontend::Kubectl);
     command.build();
     let mut place = Place { command, service: None, option: None, positionals: 0 };
@@ -121,7 +122,8 @@ fn offer(before: &[String], prefix: &str) -> (Vec<Offer>, Then) {
     }
 }
 
-fn commands(command: &Command) -> Vec<Offer> {
+/// Subcommands that are shown.
+pub(super) fn commands(command: &Command) -> Vec<Offer> {
     let shown = command.get_subcommands().filter(|c| !c.is_hide_set());
     shown.map(|c| (c.get_name().to_owned(), c.get_about().map(ToString::to_string).unwrap_or_default())).collect()
 }

@@ -38,7 +38,7 @@ pub(super) async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: 
         return Ok(show_plan(ui, &prepared, plan_only && run.detailed_exitcode));
     }
     ui.plan(&prepared.plan);
-    if prepared.plan.writes() && !run.yes && !ui.confirm("Apply? [y/N]", "--yes")? {
+    if prepared.plan.writes() && !run.yes && !ui.confirm("Apply? [y/N]", "--yes").await? {
         return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
     }
     let unfinished = prepared.former.as_ref().is_none_or(|f| f.record.phase == Phase::Applying);

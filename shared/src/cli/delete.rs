@@ -31,9 +31,9 @@ pub(super) async fn delete(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, sto
         // What goes in Azure can't be brought back with its ids: the name is typed, not a letter.
         let azure = undoing.plan.changes.iter().any(|c| c.layer == Layer::Azure && c.action == Action::Delete);
         let agreed = if azure {
-            ui.ask(&format!("Type {} to delete:", asked.connection), "--yes")? == asked.connection
+            ui.confirm_by_typing(&asked.connection, &format!("Type {} to delete:", asked.connection), "--yes").await?
         } else {
-            ui.confirm("Delete? [y/N]", "--yes")?
+            ui.confirm("Delete? [y/N]", "--yes").await?
         };
         if !agreed {
             return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));

@@ -7,11 +7,13 @@ mod az;
 mod checks;
 mod complete;
 mod completion;
+mod config;
 mod connect;
 mod csi_args;
 mod delete;
 mod doctor;
 mod explain;
+mod guided;
 mod list;
 mod look;
 mod offline;
@@ -27,10 +29,11 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
+use self::guided::Unclear;
 use crate::azure;
 use crate::engine::Stop;
 use crate::model::{Kind, Problem, Result};
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
 /// Which program the user called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +75,15 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     }
     // The thin extension starts whichever of the two programs it finds.
     let frontend = if azure::is_handed_over() { Frontend::Az } else { frontend };
-    let matches = match args::command(frontend).try_get_matches_from(argv) {
+    let matches = match guided::matches(frontend, argv) {
         Ok(matches) => matches,
-        Err(error) => {
+        Err(Unclear::Usage(error)) => {
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+        Err(Unclear::Asking(problem)) => {
+            Ui::default().problem(&problem);
+            return ExitCode::from(problem.kind().exit_code());
         }
     };
     let mut ui = args::ui(&matches);
@@ -100,6 +107,7 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         "explain" => explain::explain(ui, rest),
         "version" => Ok(offline::version(ui, frontend)),
         "completion" => completion::run(ui, rest),
+        "config" => config::run(ui, rest),
         "list" => in_runtime(|_| list::list(ui, matches, rest)),
         "show" => in_runtime(|_| show::show(ui, matches, rest)),
         "doctor" => doctor::doctor(ui, matches, rest),
@@ -124,7 +132,7 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
 
 /// Runs an asynchronous command. While steps are at work the first Ctrl-C lets them finish and begins no new one; a
 /// second one, or one while nothing is being written, ends everything.
-fn in_runtime<F: Future<Output = Result<u8>>>(command: impl FnOnce(Stop) -> F) -> Result<u8> {
+fn in_runtime<T, F: Future<Output = Result<T>>>(command: impl FnOnce(Stop) -> F) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -135,13 +143,21 @@ fn in_runtime<F: Future<Output = Result<u8>>>(command: impl FnOnce(Stop) -> F) -
         let command = command(stop.clone());
         tokio::select! {
             result = command => result,
-            () = interrupted(stop) => Err(Problem::new(Kind::Interrupted, "KC6008", "interrupted")
-                .fix("run the same command again to continue")),
+            () = interrupted(stop) => Err(left()),
         }
     });
     // A plugin or `az` that is still running must not hold the process.
     runtime.shutdown_background();
     result
+}
+
+/// What Ctrl-C leaves behind.
+fn left() -> Problem {
+    if ui::is_asking() {
+        ui::restore_terminal();
+        return Problem::new(Kind::Interrupted, "KC6008", "interrupted: nothing was changed");
+    }
+    Problem::new(Kind::Interrupted, "KC6008", "interrupted").fix("run the same command again to continue")
 }
 
 async fn interrupted(stop: Stop) {

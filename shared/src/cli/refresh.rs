@@ -53,7 +53,7 @@ pub(super) async fn refresh(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, st
         return Ok(0);
     }
     ui.plan(&prepared.plan);
-    if !asked.yes && !ui.confirm("Refresh? [y/N]", "--yes")? {
+    if !asked.yes && !ui.confirm("Refresh? [y/N]", "--yes").await? {
         return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
     }
     let record = prepared.carry_out(&stop, None).await?.record;

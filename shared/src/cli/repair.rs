@@ -51,7 +51,7 @@ pub(super) async fn repair(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, sto
     progress.clear();
     let prepared = prepared?;
     ui.plan(&prepared.plan);
-    if prepared.plan.writes() && !asked.yes && !ui.confirm("Repair? [y/N]", "--yes")? {
+    if prepared.plan.writes() && !asked.yes && !ui.confirm("Repair? [y/N]", "--yes").await? {
         return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
     }
     let changed = prepared.plan.writes();

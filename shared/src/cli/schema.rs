@@ -87,7 +87,7 @@ fn leaf(command: &Command, words: &[String], name: &str, globals: &[Value]) -> V
     let own =
         command.get_arguments().filter(|a| !a.is_hide_set() && !a.is_global_set() && !OWN_BUT_NOT_IN_AZ.contains(&a.get_id().as_str()));
     let own: Vec<Value> = own.map(|arg| argument(arg, &options(arg, positional))).collect();
-    let offline = matches!(words.first().map(String::as_str), Some("services" | "version"));
+    let offline = matches!(words.first().map(String::as_str), Some("services" | "version" | "config"));
     let args: Vec<Value> = own.iter().chain(globals.iter().filter(|_| !offline)).cloned().collect();
     let example = example(name, &own, offline);
     let (rows, columns) = table(words);

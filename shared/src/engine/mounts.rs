@@ -107,7 +107,14 @@ pub(super) fn addon(cluster: &ResourceId, body: &serde_json::Value) -> spec::Ide
         let name = format!("azurekeyvaultsecretsprovider-{}", cluster.name());
         ResourceId::resource(cluster.subscription(), group, "Microsoft.ManagedIdentity/userAssignedIdentities", &name)
     });
-    spec::Identity { id, location: String::new(), create: false, owner: String::new(), addon_of: Some(cluster.clone()) }
+    spec::Identity {
+        id,
+        location: String::new(),
+        create: false,
+        owner: String::new(),
+        tags: Default::default(),
+        addon_of: Some(cluster.clone()),
+    }
 }
 
 /// The mount, checked against the variables and the vault.

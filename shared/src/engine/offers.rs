@@ -61,6 +61,21 @@ pub async fn candidates(kube: &Cluster) -> Result<Vec<Offer>> {
     Ok(seen.into_iter().map(|s| (s.name, s.service.unwrap_or_default().to_owned())).collect())
 }
 
+/// Connections that can be seen, each with its namespace: those of the cluster's namespace first, the newest before the
+/// others.
+///
+/// # Errors
+/// What the API server says.
+pub async fn connections_anywhere(kube: &Cluster) -> Result<Vec<(String, Offer)>> {
+    let mut records: Vec<_> = ledger::list(kube, kube.namespace()).await?.into_iter().map(|s| s.record).collect();
+    records.sort_by(|a, b| {
+        let elsewhere = |namespace: &str| namespace != kube.namespace();
+        (elsewhere(&a.namespace), &b.created, &a.name).cmp(&(elsewhere(&b.namespace), &a.created, &b.name))
+    });
+    let about = |r: &crate::plan::record::Record| format!("{} {}, {}", r.service, r.target.name(), r.status());
+    Ok(records.iter().map(|r| (r.namespace.clone(), (r.name.clone(), about(r)))).collect())
+}
+
 /// Namespaces of the cluster.
 ///
 /// # Errors

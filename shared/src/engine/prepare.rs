@@ -105,7 +105,8 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let identity = match (&csi, id) {
         (Some(CsiIdentity::Addon), _) => Some(mounts::addon(&located.cluster, &located.cluster_body)),
         (_, id) => id.map(|id| spec::Identity {
-            create: account.as_ref().is_some_and(|account| id == own_identity(&located.cluster, account)),
+            create: account.as_ref().is_some_and(|a| id == own_identity(request, &located.cluster, a) || is_made_by_us(&survey, &id)),
+            tags: request.tags.clone(),
             id,
             location: located.cluster_body["location"].as_str().unwrap_or_default().to_owned(),
             owner: account.as_ref().map_or_else(String::new, |a| format!("{}/{}/{}", located.cluster.name(), a.namespace, a.name)),
@@ -390,15 +391,21 @@ async fn identity(
     let object = survey.reads.get(&session.kube, &resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
     match object.as_ref().and_then(service_account_client_id).filter(|_| request.identity.is_none()) {
         Some(client_id) => locate::identity_with_client_id(session, client_id, &account.name).await,
-        None => Ok(own_identity(&found.cluster, account)),
+        None => Ok(own_identity(request, &found.cluster, account)),
     }
 }
 
-/// The identity that we make for a service account: beside its cluster.
-fn own_identity(cluster: &ResourceId, account: &spec::ServiceAccount) -> ResourceId {
+/// Whether a connection has this identity for one that is made: it may lie where today's request would not put it.
+fn is_made_by_us(survey: &Survey, id: &ResourceId) -> bool {
+    let mut steps = survey.records.iter().flat_map(|s| &s.record.steps);
+    steps.any(|s| matches!(s, StepSpec::Identity(s) if s.create && s.id == *id))
+}
+
+/// The identity that we make for a service account: beside its cluster, or where it is asked for.
+fn own_identity(request: &ConnectRequest, cluster: &ResourceId, account: &spec::ServiceAccount) -> ResourceId {
     ResourceId::resource(
         cluster.subscription(),
-        cluster.resource_group(),
+        request.identity_group.as_deref().unwrap_or(cluster.resource_group()),
         "Microsoft.ManagedIdentity/userAssignedIdentities",
         &names::identity(cluster.name(), &account.namespace, &account.name),
     )

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::connect::Cluster;
 use super::error::{Doing, Failure, Status, Why, from_answer, from_kube, from_status, not_kubernetes};
 use super::resources::{EVENT, ISSUER_DOCUMENT, NAMESPACE, Resource, encode};
+use super::trace;
 use crate::model::Event;
 
 /// Field manager of writes that belong to no connection.
@@ -302,7 +303,7 @@ impl Cluster {
         let started = Instant::now();
         let opened = self.within(self.0.client.request_stream(request)).await?;
         let stream = opened.map_err(|error| self.signed(from_kube(&call.doing, &self.0.host, &error)))?;
-        trace(&call, 200, started);
+        trace::answer(&self.0.host, &call, 200, started, "-");
         let (doing, host) = (call.doing, self.0.host.clone());
         Ok(stream
             .lines()
@@ -339,6 +340,10 @@ impl Cluster {
 
     async fn send_once(&self, call: &Call) -> Result<Value, Failure> {
         let request = self.request(call).await?;
+        trace::headers(">", request.headers().iter());
+        if let Some(body) = &call.body {
+            trace::body(call, ">", body.to_string().as_bytes());
+        }
         let started = Instant::now();
         let host = &self.0.host;
         let answered = self
@@ -351,17 +356,20 @@ impl Cluster {
         let answered = match answered {
             Ok(answered) => answered,
             Err(Failure::Unreachable { host, why, .. }) => {
-                trace(call, 0, started);
+                trace::answer(&host, call, 0, started, "-");
                 return Err(Failure::Unreachable { host, why, may_have_happened: call.doing.writes() });
             }
             Err(failure) => return Err(failure),
         };
         let (head, body) = answered.map_err(|error| {
-            trace(call, 0, started);
+            trace::answer(host, call, 0, started, "-");
             from_kube(&call.doing, host, &error)
         })?;
         let code = head.status.as_u16();
-        trace(call, code, started);
+        let id = head.headers.get("audit-id").and_then(|v| v.to_str().ok()).unwrap_or("-");
+        trace::answer(host, call, code, started, id);
+        trace::headers("<", head.headers.iter());
+        trace::body(call, "<", &body);
         if head.status.is_success() {
             return serde_json::from_slice::<Value>(&body)
                 .ok()
@@ -453,11 +461,6 @@ fn wait_before_next(failure: &Failure, tried: u32) -> Option<Duration> {
 /// a `Status` comes without a reason.
 fn is_judgement(status: &Status) -> bool {
     status.reason.is_empty() && ["not declared in schema", "strconv", "typed patch"].iter().any(|text| status.message.contains(text))
-}
-
-fn trace(call: &Call, code: u16, started: Instant) {
-    let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::debug!(target: "connect::http", "{} {} {} {took} ms", call.method, call.path, code);
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod resources;
 pub mod rollout;
 mod signin;
 mod source;
+mod trace;
 pub mod workload;
 
 pub use access::{Access, Allowed, Minted};

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod cloud;
 pub mod event;
 pub mod ids;
+pub(crate) mod mask;
 pub mod names;
 pub mod problem;
 pub mod request;

@@ -33,6 +33,10 @@ pub struct ConnectRequest {
     pub service_account: Option<String>,
     /// Identity to use: name, client id, object id or resource id; absent: one is made.
     pub identity: Option<String>,
+    /// Resource group of the identity that is made; the cluster's if absent.
+    pub identity_group: Option<String>,
+    /// Tags of the identity that is made.
+    pub tags: BTreeMap<String, String>,
     /// Level of access; the service's default if absent.
     pub access: Option<Access>,
     /// Role to grant instead: a name or the id of a definition.

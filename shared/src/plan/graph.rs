@@ -108,7 +108,14 @@ mod tests {
                 service_account: "a".into(),
                 issuer: None,
             }),
-            StepSpec::Identity(spec::Identity { id: identity, location: "l".into(), create: true, owner: "o".into(), addon_of: None }),
+            StepSpec::Identity(spec::Identity {
+                id: identity,
+                location: "l".into(),
+                create: true,
+                owner: "o".into(),
+                tags: Default::default(),
+                addon_of: None,
+            }),
             StepSpec::ClusterFeatures(spec::ClusterFeatures {
                 cluster: ResourceId::resource("s", "g", "Microsoft.ContainerService/managedClusters", "c"),
                 federation: true,

@@ -72,6 +72,9 @@ pub struct Identity {
     /// The cluster whose Key Vault add-on it belongs to: it comes with the add-on and is never ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addon_of: Option<ResourceId>,
+    /// Tags that it gets besides, when it is made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// See [`StepSpec::RoleAssignment`].

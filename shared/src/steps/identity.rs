@@ -28,7 +28,9 @@ impl Step for Identity {
     async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
         match examined.change.action {
             Action::Create => {
-                let body = json!({"location": self.location, "tags": tags(&self.owner)});
+                let mut tags = tags(&self.owner);
+                tags.extend(self.tags.clone());
+                let body = json!({"location": self.location, "tags": tags});
                 let written = cx.arm.put(self.id.as_str(), api::MANAGED_IDENTITY, &body, None).await?;
                 learn(cx, &written.body);
             }
@@ -64,10 +66,15 @@ impl Identity {
             }
             Some(_) => (self.change(Action::NoOp).reason("exists, is used as it is"), Ownership::Adopted, vec![]),
             None if self.create => {
+                let change = self.change(Action::Create).detail("resourceGroup", None, Some(self.id.resource_group())).detail(
+                    "location",
+                    None,
+                    Some(&self.location),
+                );
                 let change = self
-                    .change(Action::Create)
-                    .detail("resourceGroup", None, Some(self.id.resource_group()))
-                    .detail("location", None, Some(&self.location))
+                    .tags
+                    .iter()
+                    .fold(change, |change, (key, value)| change.detail("tag", None, Some(&format!("{key}={value}"))))
                     .detail("clientId", None, Some(KNOWN_AFTER_APPLY));
                 (change, Ownership::Created, vec![right])
             }

@@ -1,5 +1,6 @@
 //! The only room that prints. Results go to stdout, everything else to stderr; one place decides colour, quiet and form.
 
+mod ask;
 mod output;
 mod plan;
 mod problem;
@@ -7,14 +8,15 @@ mod progress;
 mod table;
 mod template;
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 
+pub use ask::{is_asking, restore_terminal};
 pub use output::Format;
 pub use progress::ProgressForm;
 pub use table::{Table, age};
 pub use template::{Columns, Template};
 
-use crate::model::{Problem, Result};
+use crate::model::Problem;
 use crate::plan::Plan;
 
 /// When to colour.
@@ -65,6 +67,7 @@ impl Ui {
             0 | 1 => return,
             2..=5 => "connect=info",
             6..=7 => "connect=debug",
+            8 => "connect=trace,connect::body=off",
             _ => "connect=trace",
         };
         let own = level.replace("connect", "connect_core");
@@ -72,15 +75,18 @@ impl Ui {
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(anstream::stderr).with_target(false).try_init();
     }
 
-    /// Whether a person sits at both ends.
-    pub fn is_interactive(&self) -> bool {
-        !self.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-    }
-
     /// A line of talk.
     pub fn say(&self, line: impl AsRef<str>) {
-        if !self.quiet {
-            let _ = writeln!(anstream::stderr(), "{}", line.as_ref());
+        if self.quiet {
+            return;
+        }
+        let line = line.as_ref();
+        if self.progress == ProgressForm::Json {
+            // Whoever reads progress as JSON reads every line so.
+            let event = serde_json::json!({"event": "note", "message": line.trim()});
+            let _ = writeln!(anstream::stderr(), "{event}");
+        } else {
+            let _ = writeln!(anstream::stderr(), "{line}");
         }
     }
 
@@ -106,38 +112,16 @@ impl Ui {
 
     /// Shows an error: what, why, what to do, code and request ids.
     pub fn problem(&self, problem: &Problem) {
-        if !self.errors_for_programs_only {
+        if self.progress == ProgressForm::Json && !self.errors_for_programs_only {
+            let mut event = problem::to_json(problem);
+            event["event"] = "failed".into();
+            let _ = writeln!(anstream::stderr(), "{event}");
+        } else if !self.errors_for_programs_only {
             let _ = write!(anstream::stderr(), "{}", problem::render(problem, self.verbosity >= 4));
         }
         if self.errors_for_programs_only || matches!(self.format, Format::Json) {
             // Scripts that asked for JSON get the error in the same form.
             output::print_json(&problem::to_json(problem));
         }
-    }
-
-    /// Asks; only `y` and `yes` are a yes.
-    ///
-    /// # Errors
-    /// Nobody is there to answer: names the flag that answers.
-    pub fn confirm(&self, question: &str, flag: &str) -> Result<bool> {
-        Ok(matches!(self.ask(question, flag)?.to_ascii_lowercase().as_str(), "y" | "yes"))
-    }
-
-    /// Asks for a line.
-    ///
-    /// # Errors
-    /// Nobody is there to answer: names the flag that answers.
-    pub fn ask(&self, question: &str, flag: &str) -> Result<String> {
-        if !self.is_interactive() {
-            return Err(Problem::new(crate::model::Kind::Usage, "KC1007", format!("{flag} is needed where nobody can be asked"))
-                .why("this is not a terminal, so the plan above can't be confirmed")
-                .fix(format!("run the same command with {flag}")));
-        }
-        let mut stderr = anstream::stderr();
-        let _ = write!(stderr, "{question} ");
-        let _ = stderr.flush();
-        let mut line = String::new();
-        let _ = std::io::stdin().lock().read_line(&mut line);
-        Ok(line.trim().to_owned())
     }
 }

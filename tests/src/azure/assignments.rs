@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::azure::errors::{error, not_allowed};
-use crate::azure::roles::{find, quoted_equals, role_id, subscription_of};
+use crate::azure::roles::{quoted_equals, role_id, subscription_of};
 use crate::azure::router::{Path, exists};
 use crate::azure::{Assignment, Azure, covers, timestamp};
 use crate::entra::Caller;
@@ -28,7 +28,7 @@ pub(crate) fn permissions(azure: &Azure, caller: &Caller, path: &Path, request: 
     let value: Vec<Value> = azure
         .assignments_on(&store, &caller.oid, &path.scope)
         .iter()
-        .filter_map(|one| find(&one.role))
+        .filter_map(|one| azure.role(&one.role))
         .map(|role| {
             let not_actions: Vec<&str> = role.not_actions.iter().copied().chain(denied.iter().map(String::as_str)).collect();
             json!({"actions": role.actions, "notActions": not_actions, "dataActions": role.data_actions, "notDataActions": role.not_data_actions})
@@ -89,7 +89,7 @@ fn put(azure: &Azure, caller: &Caller, path: &Path, name: &str, request: &Reques
         return error(400, "InvalidCreateRoleAssignmentRequest", &format!("The property '{unknown}' is not taken in a role assignment."));
     }
     let lower = definition.to_ascii_lowercase();
-    let role = lower.rsplit_once("/providers/microsoft.authorization/roledefinitions/").and_then(|(_, id)| find(id));
+    let role = lower.rsplit_once("/providers/microsoft.authorization/roledefinitions/").and_then(|(_, id)| azure.role(id));
     let Some(role) = role else {
         return error(400, "RoleDefinitionDoesNotExist", &format!("The role definition '{definition}' does not exist."));
     };

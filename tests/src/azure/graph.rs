@@ -36,7 +36,7 @@ pub(crate) fn handle(azure: &Azure, caller: &Caller, request: &Request) -> Respo
             .resources
             .iter()
             .filter(|(_, one)| azure.is_older(one.created, knobs.lag))
-            .filter(|(id, _)| azure.may(&store, caller, "Microsoft.Resources/subscriptions/resources/read", id));
+            .filter(|(id, one)| azure.may(&store, caller, &format!("{}/read", one.body["type"].as_str().unwrap_or_default()), id));
         match query.table.as_str() {
             "resources" => visible.filter(|(id, _)| id.matches("/providers/").count() == 1 && is_top(id)).map(|(_, one)| row(azure, one)).collect(),
             "resourcecontainers" => visible

@@ -74,6 +74,8 @@ pub(crate) struct Azure {
     pub(crate) world: World,
     /// By lower-case resource id.
     pub(crate) kube: BTreeMap<String, KubeCluster>,
+    /// Roles that are not built in.
+    pub(crate) roles: Vec<roles::Role>,
     store: Mutex<Store>,
 }
 
@@ -86,15 +88,18 @@ impl Azure {
             let id = body["id"].as_str().unwrap_or_default().to_ascii_lowercase();
             store.resources.insert(id, Resource { body: body.clone(), created });
         }
+        let roles: Vec<roles::Role> = world.roles.iter().map(roles::Role::custom).collect();
+        // Planted custom roles are named by their name: what ARM calls them follows from it.
+        let guid = |role: &str| roles.iter().find(|one| one.name == role).map_or(role, |one| one.id).to_owned();
         for (scope, principal, kind, role) in &world.assignments {
             let name = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("{scope}{principal}{role}").as_bytes()).to_string();
             let properties = json!({"principalType": kind});
             store.assignments.insert(
                 name.clone(),
-                Assignment { name, scope: scope.clone(), principal: principal.clone(), role: (*role).to_owned(), properties, created },
+                Assignment { name, scope: scope.clone(), principal: principal.clone(), role: guid(role), properties, created },
             );
         }
-        Self { control, key: RsaKey::pooled(0), world, kube, store: Mutex::new(store) }
+        Self { control, key: RsaKey::pooled(0), world, kube, roles, store: Mutex::new(store) }
     }
 
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
@@ -143,10 +148,7 @@ impl Azure {
         let denied = caller.oid == self.world.user.object_id
             && self.control.knobs(|knobs| knobs.denied.iter().any(|(pattern, at)| roles::matches(pattern, action) && covers(at, scope)));
         !denied
-            && self
-                .assignments_on(store, &caller.oid, scope)
-                .iter()
-                .any(|one| roles::find(&one.role).is_some_and(|role| role.allows(action)))
+            && self.assignments_on(store, &caller.oid, scope).iter().any(|one| self.role(&one.role).is_some_and(|role| role.allows(action)))
     }
 
     /// Whether an action of storage's data plane is allowed, by roles that have taken effect. Listing containers is a
@@ -156,7 +158,7 @@ impl Azure {
         self.assignments_on(store, oid, scope)
             .iter()
             .filter(|one| self.is_older(one.created, delay))
-            .any(|one| roles::find(&one.role).is_some_and(|role| role.allows_data(action) || role.allows(action)))
+            .any(|one| self.role(&one.role).is_some_and(|role| role.allows_data(action) || role.allows(action)))
     }
 
     /// Whether a data action is allowed, by data actions alone.
@@ -165,7 +167,7 @@ impl Azure {
         self.assignments_on(store, oid, scope)
             .iter()
             .filter(|one| self.is_older(one.created, delay))
-            .any(|one| roles::find(&one.role).is_some_and(|role| role.allows_data(action)))
+            .any(|one| self.role(&one.role).is_some_and(|role| role.allows_data(action)))
     }
 
     /// Everything that lasts, without what changes by itself.
@@ -177,7 +179,7 @@ impl Azure {
             .assignments
             .values()
             .map(|one| {
-                let role = roles::find(&one.role).map_or(one.role.as_str(), |role| role.name);
+                let role = self.role(&one.role).map_or(one.role.as_str(), |role| role.name);
                 (
                     format!("{} {}", one.scope.to_ascii_lowercase(), one.name),
                     json!({"scope": one.scope, "principalId": one.principal, "role": role}),

@@ -1,15 +1,16 @@
-//! Built-in roles with what they allow.
+//! Roles with what they allow: the built-in ones, and those that the planted world defines.
 //!
 //! Role ids are the same in every tenant. The lists hold what matters to the services that the sandbox stands in for.
 
 use serde_json::{Value, json};
 
+use crate::azure::Azure;
 use crate::azure::errors::{bad_request, error, gateway, not_allowed};
 use crate::azure::router::Path;
 use crate::entra::Caller;
 use crate::http::{Request, Response};
 
-/// A built-in role.
+/// A role.
 pub(crate) struct Role {
     pub(crate) id: &'static str,
     pub(crate) name: &'static str,
@@ -231,13 +232,31 @@ impl Role {
         self.data_actions.iter().any(|one| matches(one, action)) && !self.not_data_actions.iter().any(|one| matches(one, action))
     }
 
+    /// A role in the form in which `az role definition create` takes it. It lasts as long as the program.
+    pub(crate) fn custom(definition: &Value) -> Self {
+        let text = |value: &Value| -> &'static str { value.as_str().unwrap_or_default().to_owned().leak() };
+        let list = |key: &str| -> &'static [&'static str] {
+            definition[key].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().leak()
+        };
+        let name = text(&definition["Name"]);
+        Self {
+            id: uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string().leak(),
+            name,
+            actions: list("Actions"),
+            not_actions: list("NotActions"),
+            data_actions: list("DataActions"),
+            not_data_actions: list("NotDataActions"),
+        }
+    }
+
     fn body(&self, subscription: &str) -> Value {
+        let built_in = find(self.id).is_some();
         json!({
             "properties": {
                 "roleName": self.name,
-                "type": "BuiltInRole",
+                "type": if built_in { "BuiltInRole" } else { "CustomRole" },
                 "description": self.name,
-                "assignableScopes": ["/"],
+                "assignableScopes": [if built_in { "/".to_owned() } else { format!("/subscriptions/{subscription}") }],
                 "permissions": [{
                     "actions": self.actions,
                     "notActions": self.not_actions,
@@ -256,12 +275,12 @@ impl Role {
     }
 }
 
-/// Every role.
-fn all() -> impl Iterator<Item = &'static Role> {
+/// Every built-in role.
+fn all<'a>() -> impl Iterator<Item = &'a Role> {
     ROLES.iter().chain(super::service_roles::ROLES)
 }
 
-/// A role by its GUID.
+/// A built-in role by its GUID.
 pub(crate) fn find(id: &str) -> Option<&'static Role> {
     all().find(|role| role.id.eq_ignore_ascii_case(id))
 }
@@ -294,27 +313,36 @@ pub(crate) fn subscription_of(scope: &str) -> &str {
     }
 }
 
+impl Azure {
+    /// A role by its GUID.
+    pub(crate) fn role(&self, id: &str) -> Option<&Role> {
+        find(id).or_else(|| self.roles.iter().find(|role| role.id.eq_ignore_ascii_case(id)))
+    }
+}
+
 /// `roleDefinitions` at any scope.
-pub(crate) fn definitions(path: &Path, request: &Request) -> Response {
+pub(crate) fn definitions(azure: &Azure, path: &Path, request: &Request) -> Response {
     if request.method != "GET" {
         return not_allowed(&request.method);
     }
     let subscription = subscription_of(&path.scope);
     if let Some(id) = path.names.first() {
-        return find(id).map_or_else(
+        return azure.role(id).map_or_else(
             || error(404, "RoleDefinitionDoesNotExist", &format!("The role definition '{id}' does not exist.")),
             |role| Response::json(200, &role.body(subscription)),
         );
     }
-    let wanted = match request.q("$filter").map(quoted_equals) {
-        None => None,
-        Some(Some((field, value))) if field.eq_ignore_ascii_case("roleName") => Some(value),
-        Some(Some((field, value))) if field.eq_ignore_ascii_case("type") && value == "BuiltInRole" => None,
+    let (wanted, kind) = match request.q("$filter").map(quoted_equals) {
+        None => (None, None),
+        Some(Some((field, value))) if field.eq_ignore_ascii_case("roleName") => (Some(value), None),
+        Some(Some((field, value))) if field.eq_ignore_ascii_case("type") => (None, Some(value)),
         Some(_) => return bad_request("Only filters on roleName and type are known."),
     };
     let value: Vec<Value> = all()
+        .chain(&azure.roles)
         .filter(|role| wanted.as_ref().is_none_or(|name| role.name.eq_ignore_ascii_case(name)))
         .map(|role| role.body(subscription))
+        .filter(|body| kind.as_ref().is_none_or(|kind| body["properties"]["type"] == kind.as_str()))
         .collect();
     Response::json(200, &json!({"value": value, "nextLink": null}))
 }

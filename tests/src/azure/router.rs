@@ -204,7 +204,7 @@ fn route(azure: &Azure, request: &Request) -> Response {
         | "microsoft.cognitiveservices/accounts"
         | "microsoft.cognitiveservices/accounts/deployments" => targets::handle(azure, &path, request),
         "microsoft.authorization/roleassignments" => assignments::handle(azure, &caller, &path, request),
-        "microsoft.authorization/roledefinitions" => roles::definitions(&path, request),
+        "microsoft.authorization/roledefinitions" => roles::definitions(azure, &path, request),
         "microsoft.authorization/permissions" => assignments::permissions(azure, &caller, &path, request),
         "microsoft.authorization/locks" if request.method == "GET" => locks(azure, &path),
         // There are none, which is what a client that looks for vaults of both kinds has to hear.

@@ -59,3 +59,21 @@ async fn results_come_in_the_form_that_was_asked_for() {
     assert_eq!(listed.stdout, "NAME                TARGET\nkeyvault-my-vault   keyvault\n");
     case.run("list -o xml").await.ended(2).says(&["jsonpath="]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_asked_where_nobody_can_answer() {
+    let case = case().await;
+    for (words, said) in [
+        ("keyvault", "<TARGET>"),
+        ("plan keyvault", "<TARGET>"),
+        ("delete --yes", "<CONNECTION>"),
+        ("show", "<CONNECTION>"),
+        ("verify -n shop", "<CONNECTION>"),
+        ("plan", "Usage: kubectl connect plan"),
+        ("", "Usage: kubectl connect"),
+        ("keyvault my-vault -n shop", "no workload was named"),
+    ] {
+        case.run(words).await.ended(2).says(&[said]);
+    }
+    assert_eq!(case.writes(), Vec::<String>::new());
+}

@@ -224,13 +224,18 @@ impl Case {
             .unwrap()
     }
 
+    /// Host and administrator's token of a planted cluster.
+    pub fn api_server(&self, cluster: &str) -> (String, String) {
+        let planted = World::planted().clusters.into_iter().find(|c| c.name == cluster).unwrap();
+        (planted.fqdn, planted.token)
+    }
+
     async fn kubernetes_token(&self, client: &reqwest::Client, cluster: &str, namespace: &str, account: &str) -> String {
-        let world = World::planted();
-        let planted = world.clusters.iter().find(|c| c.name == cluster).unwrap();
-        let url = format!("https://{}/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", planted.fqdn);
+        let (host, token) = self.api_server(cluster);
+        let url = format!("https://{host}/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
         let body = serde_json::json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
             "spec": {"audiences": ["api://AzureADTokenExchange"], "expirationSeconds": 600}});
-        let answer: Value = client.post(url).bearer_auth(&planted.token).json(&body).send().await.unwrap().json().await.unwrap();
+        let answer: Value = client.post(url).bearer_auth(&token).json(&body).send().await.unwrap().json().await.unwrap();
         answer["status"]["token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
     }
 }

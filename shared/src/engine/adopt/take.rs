@@ -250,7 +250,14 @@ fn specs(
             }));
         }
         let (id, location) = (identity.id.clone(), identity.location.clone());
-        specs.push(StepSpec::Identity(spec::Identity { id, location, create: false, owner: String::new(), addon_of: None }));
+        specs.push(StepSpec::Identity(spec::Identity {
+            id,
+            location,
+            create: false,
+            owner: String::new(),
+            tags: Default::default(),
+            addon_of: None,
+        }));
     }
     specs.extend(grants);
     if let (Some(identity), Some(account)) = (&candidate.identity, &candidate.account) {

@@ -7,6 +7,13 @@ use serde_json::Value;
 
 const HIDDEN: &str = "***";
 
+/// A header, or a field of a form, fit for the log.
+pub(crate) fn header(name: &str, value: &str) -> String {
+    // `client_assertion_type` is a constant of the protocol.
+    let secret = is_secret_name(name) && name != "client_assertion_type";
+    format!("{name}: {}", if secret { HIDDEN.to_owned() } else { tokens(value) })
+}
+
 /// `text` with everything that looks like a JSON web token replaced.
 pub(crate) fn tokens(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -50,26 +57,6 @@ pub(crate) fn json(value: &Value) -> Value {
     }
 }
 
-/// A URL fit for the log: of the query only `api-version` is kept, because operation URLs are signed in their query.
-pub(crate) fn url(url: &reqwest::Url) -> String {
-    let mut shown = url.clone();
-    shown.set_query(None);
-    shown.set_fragment(None);
-    let mut shown = shown.to_string();
-    let mut more = false;
-    for (name, value) in url.query_pairs() {
-        if name.eq_ignore_ascii_case("api-version") {
-            shown.push_str(&format!("?api-version={value}"));
-        } else {
-            more = true;
-        }
-    }
-    if more {
-        shown.push('…');
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,11 +76,5 @@ mod tests {
             shown,
             j!({"access_token": "***", "properties": {"primaryKey": "***", "issuer": "i", "keyVaultUri": "u"}, "keys": "***"})
         );
-    }
-
-    #[test]
-    fn keeps_only_the_version_of_a_query() {
-        let signed = reqwest::Url::parse("https://h/a/b?api-version=2017-08-31&t=638&s=SIG").unwrap();
-        assert_eq!(url(&signed), "https://h/a/b?api-version=2017-08-31…");
     }
 }

@@ -1,0 +1,35 @@
+//! What was asked of the API server, for `-v`: kubectl's levels, and no secret at any of them.
+
+use std::time::Instant;
+
+use http::{HeaderName, HeaderValue};
+
+use super::cluster::Call;
+use crate::model::mask;
+
+/// A request with its answer: 0 where there was none.
+pub(super) fn answer(host: &str, call: &Call, code: u16, started: Instant, id: &str) {
+    let took = started.elapsed().as_millis();
+    tracing::debug!(target: "connect::http", "{} https://{host}{} {code} {took} ms {id}", call.method, call.path);
+}
+
+/// Headers, sent or received.
+pub(super) fn headers<'a>(sign: &str, headers: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) {
+    if tracing::enabled!(target: "connect::http", tracing::Level::TRACE) {
+        let shown: Vec<String> = headers.map(|(name, value)| mask::header(name.as_str(), value.to_str().unwrap_or("?"))).collect();
+        tracing::trace!(target: "connect::http", "{sign} [{}]", shown.join(", "));
+    }
+}
+
+/// A body, sent or received. What a Secret or a token request holds is not shown at all.
+pub(super) fn body(call: &Call, sign: &str, body: &[u8]) {
+    if body.is_empty() || !tracing::enabled!(target: "connect::body", tracing::Level::TRACE) {
+        return;
+    }
+    let secret = call.path.contains("/secrets") || call.path.contains("/token");
+    let shown = match serde_json::from_slice(body) {
+        Ok(value) if !secret => mask::json(&value).to_string(),
+        _ => format!("({} bytes)", body.len()),
+    };
+    tracing::trace!(target: "connect::body", "{sign} {shown}");
+}
