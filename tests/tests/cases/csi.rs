@@ -281,7 +281,7 @@ const OFFICER: &str = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7";
 async fn with_store() -> Case {
     Case::with("aks-ready", |world| {
         *world = world.clone().with_secrets_provider("aks-ready");
-        world.assignments.push((VAULT.into(), sandbox::world::USER.into(), "User", OFFICER));
+        world.assignments.push((VAULT.into(), sandbox::world::USER.into(), "User", OFFICER.into()));
     })
     .await
 }

@@ -66,7 +66,7 @@ pub async fn connected_vault() -> Case {
 async fn hand_made_vault(change: impl FnOnce(&mut World)) -> Case {
     let case = Case::with("aks-ready", |w| {
         plant_identity(w, Some(credential(&issuer(), SUBJECT, AUDIENCE)));
-        w.assignments.push((target("Microsoft.KeyVault/vaults", "my-vault"), PRINCIPAL.into(), "ServicePrincipal", SECRETS_USER));
+        w.assignments.push((target("Microsoft.KeyVault/vaults", "my-vault"), PRINCIPAL.into(), "ServicePrincipal", SECRETS_USER.into()));
         change(w);
     })
     .await;
@@ -270,7 +270,7 @@ async fn what_can_not_be_taken_over_says_why() {
     // Not whole: the trust is for somebody else.
     let case = Case::with("aks-ready", |w| {
         plant_identity(w, Some(credential(&issuer(), "system:serviceaccount:shop:other", AUDIENCE)));
-        w.assignments.push((target("Microsoft.KeyVault/vaults", "my-vault"), PRINCIPAL.into(), "ServicePrincipal", SECRETS_USER));
+        w.assignments.push((target("Microsoft.KeyVault/vaults", "my-vault"), PRINCIPAL.into(), "ServicePrincipal", SECRETS_USER.into()));
     })
     .await;
     by_hand(case.cluster("aks-ready"));
@@ -291,7 +291,12 @@ async fn what_can_not_be_taken_over_says_why() {
 async fn set_ups_of_the_same_target_are_told_apart() {
     const BLOB_READER: &str = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1";
     let case = hand_made_vault(|w| {
-        w.assignments.push((target("Microsoft.Storage/storageAccounts", "shopdata"), PRINCIPAL.into(), "ServicePrincipal", BLOB_READER));
+        w.assignments.push((
+            target("Microsoft.Storage/storageAccounts", "shopdata"),
+            PRINCIPAL.into(),
+            "ServicePrincipal",
+            BLOB_READER.into(),
+        ));
     })
     .await;
     let second = deployment(|d| {

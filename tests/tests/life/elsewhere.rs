@@ -104,7 +104,7 @@ async fn a_hand_made_set_up_elsewhere_is_taken_over_and_left_as_it_was() {
         let issuer = w.clusters.last().unwrap().issuer.clone();
         plant_identity(w, Some(credential(&issuer, SUBJECT, "api://AzureADTokenExchange")));
         let vault = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-data/providers/Microsoft.KeyVault/vaults/my-vault");
-        w.assignments.push((vault, PRINCIPAL.into(), "ServicePrincipal", "4633458b-17de-408a-b874-0445c86b69e6"));
+        w.assignments.push((vault, PRINCIPAL.into(), "ServicePrincipal", "4633458b-17de-408a-b874-0445c86b69e6".into()));
     })
     .await;
     by_hand(case.cluster(ELSEWHERE));
