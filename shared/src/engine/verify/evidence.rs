@@ -381,7 +381,12 @@ async fn ask_early(session: &Session, record: &Record) {
             roles
         );
     };
-    let _ = tokio::join!(arm.read(record.cluster.as_str(), api::MANAGED_CLUSTERS, &[]), target, identity);
+    let cluster = async {
+        if !anywhere::is_one(&record.cluster) {
+            let _ = arm.read(record.cluster.as_str(), api::MANAGED_CLUSTERS, &[]).await;
+        }
+    };
+    tokio::join!(cluster, target, identity);
 }
 
 async fn in_azure(session: &Session, evidence: &mut Evidence) {
