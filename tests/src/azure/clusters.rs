@@ -206,6 +206,8 @@ pub(crate) fn finish(azure: &Azure, store: &mut Store, operation: &Operation) {
         }
         if secrets_provider {
             appear(cluster.clone(), azure.control.knobs(|knobs| knobs.addon_delay));
+        } else if properties["addonProfiles"]["azureKeyvaultSecretsProvider"]["enabled"] == false {
+            cluster.uninstall_secrets_store();
         }
     }
 }

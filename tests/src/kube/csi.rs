@@ -114,6 +114,16 @@ impl KubeCluster {
         addon().into_iter().for_each(|object| self.apply_object("aks-addon-manager", object));
     }
 
+    /// Takes the driver away, as switching the add-on off does; the kinds that it brought and their objects stay.
+    pub fn uninstall_secrets_store(&self) {
+        for object in addon() {
+            let kind = object["kind"].as_str().unwrap_or_default();
+            if kind != "CustomResourceDefinition" {
+                self.remove_object(kind, text(&object, "namespace"), text(&object, "name"));
+            }
+        }
+    }
+
     /// What stands behind the driver from now on; without it every mount succeeds with files that hold nothing.
     pub fn reach_vaults(&self, provider: Provider) {
         self.state().provider = Some(provider);

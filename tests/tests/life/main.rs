@@ -3,12 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
 
 mod adopt;
+mod complete;
 mod doctor;
 mod elsewhere;
 mod faults;
 mod kill;
 mod looking;
 mod planted;
+mod planted_azure;
+mod planted_cluster;
+mod planted_csi;
+mod planted_machine;
 mod refresh;
 mod repair;
 #[path = "../cases/support.rs"]

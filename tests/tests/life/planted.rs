@@ -92,6 +92,11 @@ pub async fn healthy(world: impl FnOnce(&mut World)) -> Case {
 
 /// A request to ARM as the signed-in user: somebody's hand on Azure behind the product's back.
 pub async fn arm(case: &Case, method: &str, path: &str, version: &str) -> Value {
+    arm_with(case, method, path, version, None).await
+}
+
+/// The same with a body.
+pub async fn arm_with(case: &Case, method: &str, path: &str, version: &str, body: Option<Value>) -> Value {
     let az = tokio::process::Command::new(case.sandbox.bin().join("az"))
         .args(["account", "get-access-token", "--resource", "https://management.azure.com", "-o", "json"])
         .envs(case.sandbox.env())
@@ -100,7 +105,10 @@ pub async fn arm(case: &Case, method: &str, path: &str, version: &str) -> Value 
         .unwrap();
     let token: Value = serde_json::from_slice(&az.stdout).unwrap_or_else(|_| panic!("{az:?}"));
     let url = format!("https://management.azure.com{path}?api-version={version}");
-    let request = case.http_client().request(method.parse().unwrap(), url).bearer_auth(token["accessToken"].as_str().unwrap());
+    let mut request = case.http_client().request(method.parse().unwrap(), url).bearer_auth(token["accessToken"].as_str().unwrap());
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
     let answer = request.send().await.unwrap();
     assert!(answer.status().is_success(), "{method} {path}: {}", answer.text().await.unwrap());
     serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default()
@@ -116,6 +124,17 @@ pub async fn take_roles_away(case: &Case) {
             arm(case, "DELETE", &path, "2022-04-01").await;
         }
     }
+}
+
+/// A planted object as it could be applied again.
+pub fn object(case: &Case, kind: &str, name: &str) -> Value {
+    let objects = case.cluster("aks-ready").objects();
+    let mut found = objects.into_iter().find(|o| o["kind"] == kind && o["metadata"]["name"] == name).unwrap();
+    for key in ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"] {
+        found["metadata"].as_object_mut().unwrap().shift_remove(key);
+    }
+    found.as_object_mut().unwrap().shift_remove("status");
+    found
 }
 
 /// Waits until the pods of a deployment have settled after a change.

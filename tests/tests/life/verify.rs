@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sandbox::world::World;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::planted::{findings, fix, take_roles_away};
+use super::planted::{findings, fix, object, take_roles_away};
 use super::support::Case;
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
@@ -15,16 +15,6 @@ async fn connected(change: impl FnOnce(&mut World)) -> Case {
     let case = Case::with("aks-ready", change).await;
     case.run(CONNECT).await.ended(0);
     case
-}
-
-fn object(case: &Case, kind: &str, name: &str) -> Value {
-    let objects = case.cluster("aks-ready").objects();
-    let mut found = objects.into_iter().find(|o| o["kind"] == kind && o["metadata"]["name"] == name).unwrap();
-    for key in ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"] {
-        found["metadata"].as_object_mut().unwrap().shift_remove(key);
-    }
-    found.as_object_mut().unwrap().shift_remove("status");
-    found
 }
 
 #[tokio::test(flavor = "multi_thread")]
