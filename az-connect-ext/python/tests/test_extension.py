@@ -96,12 +96,14 @@ class Words(unittest.TestCase):
             self.assertEqual(az('connect', *words, '-n', 'x')[0], 0)
             self.assertEqual(seen()['argv'][:len(words)], words)
 
-    def test_every_command_of_the_schema_reaches_the_program(self):
+    def test_every_verb_of_the_schema_reaches_the_program(self):
         with open(os.environ['CONNECT_SCHEMA'], encoding='utf-8') as file:
             commands = json.load(file)['commands']
         self.assertGreater(len(commands), 80)
-        single = [one for one in commands if one['words'][0] not in ('create', 'plan')]
-        for command in single:
+        # The services are alike; other tests stand for them.
+        verbs = [one for one in commands if not any('--identity' in argument['options'] for argument in one['args'])]
+        self.assertGreater(len(verbs), 15)
+        for command in verbs:
             program(output='{}')
             line = []
             for argument in command['args']:
