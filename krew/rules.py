@@ -11,6 +11,8 @@ import tarfile
 import zipfile
 
 PAIRS = {('linux', 'amd64'), ('linux', 'arm64'), ('darwin', 'amd64'), ('darwin', 'arm64'), ('windows', 'amd64'), ('windows', 'arm64')}
+VERBS = ('keyvault', 'resource', 'plan', 'create', 'list', 'show', 'verify', 'doctor', 'diff', 'repair', 'refresh', 'adopt', 'tree', 'wait', 'events',
+         'delete', 'services', 'explain', 'config', 'config-view', 'plan-keyvault')
 RESERVED = re.compile(r'^(con|prn|aux|nul|com\d|lpt\d)$', re.I)
 
 
@@ -77,7 +79,9 @@ def archive(path, digest, program):
     check('R12 the program may be run', modes.get(program) == 0o755, modes.get(program))
     check('R12 all else may be read', all(mode & 0o444 == 0o444 for mode in modes.values()))
     check('completions are inside', sum(name.startswith('completions/') for name in modes) == 4)
-    check('man pages are inside', 'man/kubectl-connect.1' in modes)
+    man = {'man/kubectl-connect{}.1'.format(page) for page in [''] + ['-' + verb for verb in VERBS]}
+    check('man pages are inside', man <= set(modes), sorted(man - set(modes)))
+    check('nothing else is inside', all(re.match(r'^(LICENSE|{}|completions/[\w.-]+|man/[\w-]+\.1)$'.format(re.escape(program)), name) for name in modes))
 
 
 for manifest_name in ('connect.yaml', 'azure-connect.yaml'):

@@ -96,6 +96,45 @@ class Words(unittest.TestCase):
             self.assertEqual(az('connect', *words, '-n', 'x')[0], 0)
             self.assertEqual(seen()['argv'][:len(words)], words)
 
+    def test_every_verb_of_the_schema_reaches_the_program(self):
+        with open(os.environ['CONNECT_SCHEMA'], encoding='utf-8') as file:
+            commands = json.load(file)['commands']
+        self.assertGreater(len(commands), 80)
+        # The services are alike; other tests stand for them.
+        verbs = [one for one in commands if not any('--identity' in argument['options'] for argument in one['args'])]
+        self.assertGreater(len(verbs), 15)
+        for command in verbs:
+            program(output='{}')
+            line = []
+            for argument in command['args']:
+                if argument['required']:
+                    line += [argument['options'][0], (argument['choices'] or ['x'])[0]]
+            code, _, err = az(*command['name'].split(), *line)
+            self.assertEqual(code, 0, command['name'] + ': ' + err)
+            self.assertEqual(seen()['argv'][:len(command['words'])], command['words'])
+
+    def test_the_flags_of_single_verbs_become_the_programs(self):
+        program(output='{}')
+        for words, wanted in (
+                (['keyvault', '-n', 'v', '--secret', 'a=A', 'b', '--key', 'k', '--cert', 'c', '--csi-identity', 'addon'],
+                 ['--secret=a=A', '--secret=b', '--key=k', '--cert=c', '--csi-identity=addon']),
+                (['storage-blob', '-n', 's', '--auth', 'secret', '--secret-store', 'keyvault:v'], ['--auth=secret', '--secret-store=keyvault:v']),
+                (['adopt', '-n', 'sc-a', '--connection', 'a', '--workload', 'deployment/web', '--yes'],
+                 ['--name=a', '--workload=deployment/web', '--yes', 'sc-a']),
+                (['adopt'], ['adopt']),
+                (['refresh', '-n', 'a', '--dry-run', 'client'], ['refresh', '--dry-run=client', 'a']),
+                (['config', 'view'], ['config', 'view'])):
+            self.assertEqual(az('connect', *words)[0], 0, words)
+            argv = seen()['argv']
+            for word in wanted:
+                self.assertIn(word, argv)
+
+    def test_settings_are_a_table(self):
+        program(output=json.dumps({'path': '/x', 'items': [{'key': 'access', 'value': 'read', 'from': 'environment'}]}))
+        code, out, _ = az('connect', 'config', 'view', '-o', 'table')
+        self.assertEqual(code, 0)
+        self.assertEqual([line.split() for line in out.splitlines()][0::2], [['Setting', 'Value', 'From'], ['access', 'read', 'environment']])
+
     def test_a_missing_name_and_a_wrong_choice_never_reach_the_program(self):
         program(output='{}')
         self.assertEqual(az('connect', 'keyvault')[0], 2)

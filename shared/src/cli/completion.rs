@@ -1,6 +1,5 @@
 //! `kubectl connect completion`: scripts for shells that call `kubectl-connect` itself, and the link by which kubectl asks.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Command, ValueEnum};
@@ -11,8 +10,10 @@ use super::{Frontend, args};
 use crate::model::{Kind, Problem, Result};
 use crate::ui::Ui;
 
-/// What kubectl looks for on PATH.
-const ASKED_AS: &str = "kubectl_complete-connect";
+/// The program as kubectl may know it, after which krew's manifest it was installed from, and what kubectl asks for its
+/// completions.
+const ASKED_AS: [(&str, &str); 2] =
+    [("kubectl-connect", "kubectl_complete-connect"), ("kubectl-azure_connect", "kubectl_complete-azure_connect")];
 
 /// Shells, and what the file of a script is called.
 pub(super) const FILES: [(Shell, &str); 4] = [
@@ -53,32 +54,49 @@ pub(super) fn script(shell: Shell) -> String {
 }
 
 fn install(ui: &Ui) -> Result<u8> {
-    let own = std::env::current_exe().map_err(|e| unwritten(Path::new(ASKED_AS), &e))?;
-    // The link that is on PATH, not what it leads to: krew exchanges what is behind it with every upgrade.
-    let program = which::which("kubectl-connect").unwrap_or(own);
-    let link = link_beside(&program)?;
-    let value = json!({"installed": link, "program": program});
-    ui.result(&value, || format!("Installed {}.\nkubectl connect now completes wherever kubectl does.", link.display()), &[]);
+    // The links that are on PATH, not what they lead to: krew exchanges what is behind them with every upgrade.
+    let on_path: Vec<(PathBuf, &str)> = ASKED_AS.iter().filter_map(|(program, link)| Some((which::which(program).ok()?, *link))).collect();
+    let is_found = !on_path.is_empty();
+    let programs = if is_found {
+        on_path
+    } else {
+        let (_, link) = ASKED_AS[0];
+        vec![(std::env::current_exe().map_err(|e| unwritten(Path::new(link), &e.to_string()))?, link)]
+    };
+    let links = programs.iter().map(|(program, link)| link_beside(program, link)).collect::<Result<Vec<_>>>()?;
+    let value = json!({"installed": links, "onPath": is_found});
+    let text = || {
+        let made: Vec<String> = links.iter().map(|link| format!("Installed {}.", link.display())).collect();
+        let then = if is_found {
+            "kubectl connect now completes wherever kubectl does."
+        } else {
+            "Put its folder on PATH: kubectl looks for it there."
+        };
+        format!("{}\n{then}", made.join("\n"))
+    };
+    ui.result(&value, text, &[]);
     Ok(0)
 }
 
-fn link_beside(program: &Path) -> Result<PathBuf> {
-    let link = program.with_file_name(if cfg!(windows) { "kubectl_complete-connect.exe" } else { ASKED_AS });
-    match std::fs::remove_file(&link) {
-        Err(e) if e.kind() != ErrorKind::NotFound => return Err(unwritten(&link, &e)),
-        _ => {}
+fn link_beside(program: &Path, name: &str) -> Result<PathBuf> {
+    let link = program.with_file_name(if cfg!(windows) { format!("{name}.exe") } else { name.to_owned() });
+    // On Windows it is a copy of ours, elsewhere always a link: a file of that name is somebody else's.
+    match std::fs::symlink_metadata(&link) {
+        Ok(found) if cfg!(unix) && !found.is_symlink() => return Err(unwritten(&link, "a file of that name is there, and it is no link")),
+        Ok(_) => std::fs::remove_file(&link).map_err(|e| unwritten(&link, &e.to_string()))?,
+        Err(_) => {}
     }
     #[cfg(unix)]
     let made = std::os::unix::fs::symlink(program.file_name().unwrap_or(program.as_os_str()), &link);
     #[cfg(not(unix))]
     let made = std::fs::copy(program, &link).map(|_| ());
-    made.map_err(|e| unwritten(&link, &e))?;
+    made.map_err(|e| unwritten(&link, &e.to_string()))?;
     Ok(link)
 }
 
-fn unwritten(link: &Path, error: &std::io::Error) -> Problem {
+fn unwritten(link: &Path, why: &str) -> Problem {
     Problem::new(Kind::Failed, "KC1091", format!("{} can't be written", link.display()))
-        .why(error.to_string())
+        .why(why)
         .fix("make a link of that name to kubectl-connect in any folder of PATH")
 }
 
@@ -101,9 +119,20 @@ mod tests {
         let program = dir.path().join("kubectl-connect");
         std::fs::write(&program, "").unwrap();
         for _ in 0..2 {
-            let link = link_beside(&program).unwrap();
+            let link = link_beside(&program, "kubectl_complete-connect").unwrap();
             assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("kubectl-connect"));
         }
-        assert_eq!(link_beside(Path::new("/proc/nowhere/kubectl-connect")).unwrap_err().code(), "KC1091");
+        let nowhere = link_beside(Path::new("/proc/nowhere/kubectl-connect"), "kubectl_complete-connect");
+        assert_eq!(nowhere.unwrap_err().code(), "KC1091");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_somebody_else_s_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("kubectl_complete-connect");
+        std::fs::write(&theirs, "mine").unwrap();
+        let told = link_beside(&dir.path().join("kubectl-connect"), "kubectl_complete-connect").unwrap_err();
+        assert_eq!((told.code(), std::fs::read_to_string(&theirs).unwrap().as_str()), ("KC1091", "mine"));
     }
 }

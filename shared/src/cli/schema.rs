@@ -14,8 +14,11 @@ use crate::ui;
 /// The hidden word that prints the schema.
 pub(super) const WORD: &str = "__schema";
 
-/// Commands that mean nothing inside az.
-const NOT_IN_AZ: &[&str] = &["completion", "config", "man", "help"];
+/// Commands that mean nothing inside az: it completes its own command line and has its own help.
+const NOT_IN_AZ: &[&str] = &["completion", "help"];
+
+/// Commands that ask neither cluster nor Azure.
+const OFFLINE: &[&str] = &["services", "explain", "version", "config"];
 
 /// Global flags that az' users get, by id, in az's words. All others az has itself or nobody needs there.
 const GLOBALS: &[(&str, &[&str])] = &[
@@ -46,6 +49,7 @@ const CHECKS: &[(&str, &str)] =
     &[("Result", "/result"), ("Check", "/description"), ("Message", "/message"), ("Code", "/code"), ("Fix", "/fix")];
 const SERVICES: &[(&str, &str)] =
     &[("Name", "/name"), ("Title", "/title"), ("ResourceType", "/resourceType"), ("DefaultAccess", "/defaultAccess")];
+const SETTINGS: &[(&str, &str)] = &[("Setting", "/key"), ("Value", "/value"), ("From", "/from")];
 
 /// Prints the schema.
 pub(super) fn print() -> ExitCode {
@@ -87,7 +91,7 @@ fn leaf(command: &Command, words: &[String], name: &str, globals: &[Value]) -> V
     let own =
         command.get_arguments().filter(|a| !a.is_hide_set() && !a.is_global_set() && !OWN_BUT_NOT_IN_AZ.contains(&a.get_id().as_str()));
     let own: Vec<Value> = own.map(|arg| argument(arg, &options(arg, positional))).collect();
-    let offline = matches!(words.first().map(String::as_str), Some("services" | "version" | "config"));
+    let offline = words.first().is_some_and(|word| OFFLINE.contains(&word.as_str()));
     let args: Vec<Value> = own.iter().chain(globals.iter().filter(|_| !offline)).cloned().collect();
     let example = example(name, &own, offline);
     let (rows, columns) = table(words);
@@ -110,6 +114,7 @@ fn table(words: &[String]) -> (&'static str, Option<&'static [(&'static str, &'s
         Some("plan" | "diff") => ("/changes", Some(CHANGES)),
         Some("verify" | "doctor") => ("/categories/*/checks", Some(CHECKS)),
         Some("services") => ("", Some(SERVICES)),
+        Some("config") => ("/items", Some(SETTINGS)),
         Some(word) if crate::catalogue::find(word).is_some() => ("", Some(CONNECTION)),
         _ => ("", None),
     }
@@ -167,6 +172,7 @@ fn example(name: &str, own: &[Value], offline: bool) -> String {
         let option = options(arg);
         let sample = match option.as_str() {
             "--name" if arg["dest"] == "connect_connection" => "keyvault-my-vault",
+            "--name" if arg["dest"] == "connect_service" => "keyvault",
             "--name" => "my-resource",
             "--workload" => "deployment/web",
             _ if arg["required"] == true => "VALUE",
@@ -216,9 +222,29 @@ mod tests {
                 assert!(names.contains(&format!("{before} {}", service.name)), "{before} {}", service.name);
             }
         }
-        for verb in ["list", "show", "verify", "delete", "services"] {
-            assert!(names.contains(&format!("connect {verb}")), "{verb}");
+        // Every verb that kubectl's users see, or the reason stands with NOT_IN_AZ.
+        for command in args::command(Frontend::Kubectl).get_subcommands().filter(|c| !c.is_hide_set()) {
+            let verb = command.get_name();
+            let is_there = names.iter().any(|n| *n == format!("connect {verb}") || n.starts_with(&format!("connect {verb} ")));
+            assert_eq!(is_there, !NOT_IN_AZ.contains(&verb), "{verb}");
         }
+    }
+
+    #[test]
+    fn the_flags_of_single_services_are_there_too() {
+        let all = commands();
+        let options = |name: &str| {
+            let command = all.iter().find(|c| c["name"] == name).unwrap_or_else(|| panic!("{name}"));
+            command["args"].as_array().unwrap().iter().map(|a| a["options"][0].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+        };
+        for name in ["connect keyvault", "connect create keyvault", "connect plan keyvault"] {
+            for flag in ["--secret", "--key", "--cert", "--mount-path", "--csi-identity", "--auth"] {
+                assert!(options(name).contains(flag), "{name} {flag}");
+            }
+        }
+        assert!(options("connect storage-blob").contains("--secret-store"));
+        assert!(options("connect adopt").contains("--workload"));
+        assert!(!options("connect explain").contains("--cluster-name"), "it asks no cluster");
     }
 
     #[test]

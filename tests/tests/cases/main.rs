@@ -4,6 +4,7 @@
 
 mod at_once;
 mod bad_input;
+mod completion;
 mod connect;
 mod csi;
 mod delete;

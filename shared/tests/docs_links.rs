@@ -1,0 +1,59 @@
+//! Whoever starts at `docs/README.md` gets to every page, and no link leads nowhere.
+
+#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+fn pages() -> BTreeSet<PathBuf> {
+    let files = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|e| e == "md")).collect()
+}
+
+/// Where the links of a page lead that stay in this repository, and the heading each names.
+fn links(page: &Path) -> Vec<(PathBuf, Option<String>)> {
+    let text = std::fs::read_to_string(page).unwrap();
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
+    let ours = targets.filter(|target| !target.contains("://"));
+    ours.map(|target| {
+        let (path, heading) = target.split_once('#').map_or((target, None), |(path, heading)| (path, Some(heading.to_owned())));
+        (if path.is_empty() { page.to_owned() } else { page.parent().unwrap().join(path) }, heading)
+    })
+    .collect()
+}
+
+/// A heading as links name it.
+fn anchor(line: &str) -> String {
+    let kept = line.trim_start_matches('#').trim().to_lowercase();
+    kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn the_index_names_every_page() {
+    let index = root().join("docs/README.md");
+    let named: BTreeSet<PathBuf> = links(&index).into_iter().filter_map(|(path, _)| path.canonicalize().ok()).chain([index]).collect();
+    let missing: Vec<_> = pages().into_iter().filter(|page| !named.contains(page)).collect();
+    assert!(pages().len() > 8, "the pages were not found");
+    assert!(missing.is_empty(), "docs/README.md does not name {missing:?}");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let others = ["README.md", "az-connect-ext/README.md"].map(|file| root().join(file));
+    let mut count = 0;
+    for page in pages().into_iter().chain(others) {
+        for (path, heading) in links(&page) {
+            count += 1;
+            assert!(path.exists(), "{}: no {}", page.display(), path.display());
+            let Some(heading) = heading else { continue };
+            let text = std::fs::read_to_string(&path).unwrap();
+            let is_there = text.lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+            assert!(is_there, "{}: {} has no heading {heading}", page.display(), path.display());
+        }
+    }
+    assert!(count > 15, "the links were not found");
+}
