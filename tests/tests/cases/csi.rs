@@ -140,7 +140,8 @@ async fn the_add_ons_identity_needs_neither_issuer_nor_account() {
     );
     let granted = state["roleAssignments"].as_object().unwrap().values().any(|a| a["principalId"] == addon["identity"]["objectId"]);
     assert!(granted, "{state:#}");
-    case.holds(CLASS).await;
+    // Nothing of the webhook is in this chain, so it holds on real API servers as well.
+    case.run(&format!("verify {CLASS} -n shop")).await.ended(0);
     case.run(&format!("delete {CLASS} -n shop --yes")).await.ended(0);
     assert!(roles(&case).is_empty() && object(&case, "aks-shop", "SecretProviderClass", CLASS).is_none());
 }
@@ -153,7 +154,7 @@ async fn an_identity_of_the_nodes_is_granted_and_kept() {
     case.run(&format!("keyvault my-vault --csi-identity vm:{client} --secret db-password -w deployment/web -n shop --yes")).await.ended(0);
     let parameters = object(&case, "aks-ready", "SecretProviderClass", CLASS).unwrap()["spec"]["parameters"].clone();
     assert_eq!((&parameters["useVMManagedIdentity"], &parameters["userAssignedIdentityID"]), (&json!("true"), &json!(client)));
-    case.holds(CLASS).await;
+    case.run(&format!("verify {CLASS} -n shop")).await.ended(0);
     case.run(&format!("delete {CLASS} -n shop --yes")).await.ended(0);
     same(&before, &case.everything(), "something was left");
 }
@@ -321,7 +322,9 @@ async fn a_connection_string_lives_in_the_vault_and_nowhere_else() {
     case.holds(STORED).await;
     keep(case.run(&format!("{connect} --yes -v 9")).await.ended(0).says(&["Nothing to change"]));
     for words in ["show NAME -n shop -o yaml", "list -n shop -o json", "verify NAME -n shop -v 9", "delete NAME -n shop --yes -v 9"] {
-        keep(case.run(&words.replace("NAME", STORED)).await.ended(0));
+        // On real API servers nothing runs behind the webhook's registration: see `Case::holds`.
+        let wanting = on_real_servers() && words.starts_with("verify");
+        keep(case.run(&words.replace("NAME", STORED)).await.ended(i32::from(wanting)));
     }
     assert!(!said.contains(SECRET), "the output holds the secret");
     same(&before, &case.everything(), "something was left");

@@ -47,17 +47,15 @@ async fn run_all(file: &str, heading: &str, least: usize) {
     let before = case.everything_but_features();
     let lines = commands(file, heading);
     assert!(lines.len() >= least, "{file}: {lines:?}");
-    // Keys can be fetched again where some were fetched before.
-    let keys = lines.iter().any(|line| line.contains(" refresh storage-blob-shopdata "));
-    if keys {
-        case.run("storage-blob shopdata --auth secret -w deployment/web -n shop --yes").await.ended(0);
-    }
     for line in &lines {
         if ELSEWHERE.iter().any(|(other, _)| line == other) {
             continue;
         }
         // A question is asked at a terminal; here nobody can answer it, and the text says what to add then.
-        let asks = line.starts_with("kubectl connect keyvault") || line.contains(" repair ") || line.contains(" refresh ") || line.contains(" delete ");
+        let asks = ["kubectl connect keyvault", "kubectl connect blob"].iter().any(|c| line.starts_with(c))
+            || line.contains(" repair ")
+            || line.contains(" refresh ")
+            || line.contains(" delete ");
         let line = if asks && !line.contains("--yes") { format!("{line} --yes") } else { line.clone() };
         let mut command = tokio::process::Command::new("sh");
         command.args(["-c", &line]).envs(case.sandbox.env()).current_dir(case.sandbox.dir()).kill_on_drop(true);
@@ -67,9 +65,8 @@ async fn run_all(file: &str, heading: &str, least: usize) {
         let found = std::env::var("CONNECT_REAL_KUBE").is_ok() && (line.contains(" verify ") || line.contains(" doctor "));
         assert_eq!(ran.code, i32::from(found), "{file}: {line}\n{}{}", ran.stdout, ran.stderr);
     }
-    case.run("delete keyvault-my-vault -n shop --yes --ignore-not-found").await.ended(0);
-    if keys {
-        case.run("delete storage-blob-shopdata -n shop --yes").await.ended(0);
+    for made in ["keyvault-my-vault", "storage-blob-shopdata"] {
+        case.run(&format!("delete {made} -n shop --yes --ignore-not-found")).await.ended(0);
     }
     same(&before, &case.everything_but_features(), "what the commands made is gone again");
 }
