@@ -1,10 +1,9 @@
-//! Drift and its repair, roll-back, keeping parts, and looking at what there is; killed at every write.
+//! Drift and its repair, roll-back, keeping parts, and looking at what there is. Killed at every write: tests/tests/cases/killed_later.rs.
 
 use std::time::Duration;
 
 use sandbox::fault::Fault;
 
-use super::kill::killed_after;
 use super::planted::take_roles_away;
 use super::support::{Case, same};
 
@@ -103,55 +102,4 @@ async fn looking_needs_the_cluster_alone() {
     case.run("events keyvault-my-vault -n shop").await.ended(0);
     case.run("tree nothing -n shop").await.ended(3).says(&["KC1201"]);
     assert!(case.azure_requests().is_empty(), "looking asked Azure");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_repair_is_finished_by_the_next() {
-    for nth in 1..20 {
-        let (case, before) = drifted().await;
-        let reached = killed_after(&case, REPAIR, nth).await;
-        case.run(REPAIR).await.ended(0);
-        case.run("verify keyvault-my-vault -n shop").await.ended(0);
-        case.run(DELETE).await.ended(0);
-        same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
-        if !reached {
-            assert!(nth > 4, "only {nth} writes were seen");
-            return;
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_update_is_finished_by_the_next() {
-    let update = format!("{CONNECT} --access admin");
-    for nth in 1..20 {
-        let case = Case::on("aks-ready").await;
-        let before = case.everything();
-        case.run(CONNECT).await.ended(0);
-        let reached = killed_after(&case, &update, nth).await;
-        case.run(&update).await.ended(0);
-        case.run("verify keyvault-my-vault -n shop").await.ended(0);
-        case.run(DELETE).await.ended(0);
-        same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
-        if !reached {
-            assert!(nth > 3, "only {nth} writes were seen");
-            return;
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_roll_back_can_be_deleted() {
-    for nth in 1..30 {
-        let case = Case::on("aks-ready").await;
-        let before = case.everything();
-        case.control().fail(Fault::status(400, "Broken").host("management.azure.com").path("roleAssignments").method("PUT").times(100));
-        let reached = killed_after(&case, &format!("{CONNECT} --atomic"), nth).await;
-        case.run(DELETE).await.ended(0);
-        same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
-        if !reached {
-            assert!(nth > 8, "only {nth} writes were seen");
-            return;
-        }
-    }
 }

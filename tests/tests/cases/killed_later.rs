@@ -1,0 +1,121 @@
+//! Killed after any write of update, repair, roll-back and of a connection whose key is kept in a vault: the next run ends
+//! it. On real API servers as well, see `Case::with`.
+
+use sandbox::fault::Fault;
+use serde_json::Value;
+
+use super::csi::with_store;
+use super::killed::killed_after;
+use super::support::{Case, same};
+
+const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
+const NAME: &str = "keyvault-my-vault";
+const REPAIR: &str = "repair keyvault-my-vault -n shop --yes";
+const DELETE: &str = "delete keyvault-my-vault -n shop --yes --ignore-not-found";
+
+/// A connection whose Secret, service account and role were deleted behind its back.
+pub async fn drifted(case: &Case) -> Value {
+    let before = case.everything();
+    case.run(CONNECT).await.ended(0);
+    case.kube_delete("aks-ready", "/api/v1/namespaces/shop/secrets/keyvault-my-vault").await;
+    case.kube_delete("aks-ready", "/api/v1/namespaces/shop/serviceaccounts/web").await;
+    let mut taken = 0;
+    for (key, one) in case.control().state()["roleAssignments"].as_object().unwrap() {
+        if one["role"] == "Key Vault Secrets User" {
+            let name = key.rsplit(' ').next().unwrap();
+            let scope = one["scope"].as_str().unwrap();
+            case.arm_delete(&format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"), "2022-04-01").await;
+            taken += 1;
+        }
+    }
+    assert_eq!(taken, 1, "the role was not there to be taken away");
+    case.control().clear_log();
+    before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repair_is_finished_by_the_next() {
+    let mut nth = 1;
+    loop {
+        let case = Case::on("aks-ready").await;
+        let before = drifted(&case).await;
+        let reached = killed_after(&case, REPAIR, nth).await;
+        case.run(REPAIR).await.ended(0);
+        case.holds(NAME).await;
+        case.run(DELETE).await.ended(0);
+        same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
+        if !reached {
+            break;
+        }
+        nth += 1;
+    }
+    assert!(nth > 4, "only {nth} writes were seen");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn update_is_finished_by_the_next() {
+    let update = format!("{CONNECT} --access admin");
+    let mut nth = 1;
+    loop {
+        let case = Case::on("aks-ready").await;
+        let before = case.everything();
+        case.run(CONNECT).await.ended(0);
+        let reached = killed_after(&case, &update, nth).await;
+        case.run(&update).await.ended(0);
+        case.holds(NAME).await;
+        case.run(DELETE).await.ended(0);
+        same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
+        if !reached {
+            break;
+        }
+        nth += 1;
+    }
+    assert!(nth > 3, "only {nth} writes were seen");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roll_back_can_be_deleted() {
+    let mut nth = 1;
+    loop {
+        let case = Case::on("aks-ready").await;
+        let before = case.everything();
+        case.control().fail(Fault::status(400, "Broken").host("management.azure.com").path("roleAssignments").method("PUT").times(100));
+        let reached = killed_after(&case, &format!("{CONNECT} --atomic"), nth).await;
+        case.run(DELETE).await.ended(0);
+        same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
+        if !reached {
+            break;
+        }
+        nth += 1;
+    }
+    assert!(nth > 8, "only {nth} writes were seen");
+}
+
+/// Every other write is met by creation, the rest by its undoing, so that both together take no longer than one of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_on_its_way_into_the_vault_is_neither_lost_nor_left() {
+    const STORE: &str = "blob shopdata --auth secret --secret-store keyvault:my-vault -w deployment/web -n shop --yes --verify=false";
+    const DELETE: &str = "delete storage-blob-shopdata -n shop --yes --ignore-not-found";
+    let mut met = [0, 0];
+    for nth in 1..60 {
+        let case = with_store().await;
+        let before = case.everything();
+        let reached = if nth % 2 == 1 {
+            killed_after(&case, STORE, nth).await
+        } else {
+            case.run(STORE).await.ended(0);
+            killed_after(&case, DELETE, nth).await
+        };
+        if nth % 2 == 1 {
+            case.run(STORE).await.ended(0);
+            case.holds("storage-blob-shopdata").await;
+        }
+        case.run(DELETE).await.ended(0);
+        same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
+        met[nth % 2] += usize::from(reached);
+        if !reached && nth % 2 == 1 {
+            break;
+        }
+    }
+    assert!(met[0] >= 3 && met[1] >= 4, "only {met:?} writes of deletion and creation were met");
+}
