@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     let name = Path::new(&program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let outcome = match name {
         "az" => as_az(&program, &arguments),
-        "kubectl-connect" | "kubectl_complete-connect" => return product(),
+        "kubectl-connect" | "kubectl_complete-connect" | "kubectl-azure_connect" | "kubectl_complete-azure_connect" => return product(),
         "kubectl" => as_kubectl(&arguments),
         _ => as_sandbox(&arguments),
     };

@@ -63,6 +63,7 @@ async fn faults_of_webhook_account_and_template_are_recognised() {
                 d["spec"]["template"]["metadata"]["labels"] = json!({"app": "api"});
                 d["metadata"]["labels"]["azure.workload.identity/use"] = json!("true");
             };
+            c.cluster("aks-ready").remove_object("Deployment", "shop", "api");
             c.cluster("aks-ready").remove_object("ServiceAccount", "shop", "api");
             c.cluster("aks-ready").apply_object("", deployment(on_itself));
         }),
