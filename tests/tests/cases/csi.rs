@@ -40,7 +40,7 @@ fn synced(case: &Case, cluster: &str, key: &str) -> Option<String> {
 }
 
 fn on_real_servers() -> bool {
-    std::env::var("CONNECT_REAL_KUBE").is_ok()
+    super::support::real::is_on()
 }
 
 #[tokio::test(flavor = "multi_thread")]

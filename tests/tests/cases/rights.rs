@@ -136,7 +136,7 @@ async fn create_verify_delete(case: &Case) {
     let who = format!("-n shop --as {USER}");
     case.run(&format!("keyvault my-vault --workload deployment/web {who} --yes --verify=false")).await.ended(0);
     let ran = case.run(&format!("verify keyvault-my-vault {who} -o json")).await;
-    let real = std::env::var("CONNECT_REAL_KUBE").is_ok();
+    let real = super::support::real::is_on();
     assert_eq!((ran.code, ran.json()["success"].as_bool()), (i32::from(real), Some(!real)), "{}", ran.stdout);
     case.run(&format!("delete keyvault-my-vault {who} --yes")).await.ended(0);
 }
