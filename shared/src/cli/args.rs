@@ -429,21 +429,27 @@ pub(super) struct Deleting {
     pub yes: bool,
     pub ignore_not_found: bool,
     pub keep: Vec<Keep>,
-    pub dry_run: bool,
+    pub dry_run: DryRun,
     pub timeout: Duration,
 }
 
 /// What `delete` is to do.
 pub(super) fn delete(matches: &ArgMatches) -> Result<Deleting> {
     let d: Delete = parse(matches)?;
-    let dry_run = d.dry_run != DryRun::None;
     let keep = d.keep.iter().map(|k| match k {
         KeepWhat::Azure => Keep::Azure,
         KeepWhat::Identity => Keep::Identity,
         KeepWhat::Workload => Keep::Workload,
     });
     let keep = keep.collect();
-    Ok(Deleting { connection: d.connection, yes: d.yes, ignore_not_found: d.ignore_not_found, keep, dry_run, timeout: d.timeout })
+    Ok(Deleting {
+        connection: d.connection,
+        yes: d.yes,
+        ignore_not_found: d.ignore_not_found,
+        keep,
+        dry_run: d.dry_run,
+        timeout: d.timeout,
+    })
 }
 
 /// Whether the table of services is for the documentation.

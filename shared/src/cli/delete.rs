@@ -3,10 +3,11 @@
 use clap::ArgMatches;
 use serde_json::json;
 
+use super::agree::{Question, agreed, only_planned};
 use super::args;
 use crate::engine::undo::undo;
 use crate::engine::{Session, Stop};
-use crate::model::{Kind, Problem, Result};
+use crate::model::Result;
 use crate::plan::change::{Action, Layer};
 use crate::ui::Ui;
 
@@ -22,23 +23,13 @@ pub(super) async fn delete(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, sto
     };
     progress.clear();
     undoing.keep(&asked.keep);
-    if asked.dry_run {
-        ui.result(&undoing.plan.to_json(), || ui.plan_text(&undoing.plan), &[]);
+    if only_planned(ui, &undoing.plan, asked.dry_run) {
         return Ok(0);
     }
-    ui.plan(&undoing.plan);
-    if !asked.yes {
-        // What goes in Azure can't be brought back with its ids: the name is typed, not a letter.
-        let azure = undoing.plan.changes.iter().any(|c| c.layer == Layer::Azure && c.action == Action::Delete);
-        let agreed = if azure {
-            ui.confirm_by_typing(&asked.connection, &format!("Type {} to delete:", asked.connection), "--yes").await?
-        } else {
-            ui.confirm("Delete? [y/N]", "--yes").await?
-        };
-        if !agreed {
-            return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
-        }
-    }
+    // What goes in Azure can't be brought back with its ids: the name is typed, not a letter.
+    let azure = undoing.plan.changes.iter().any(|c| c.layer == Layer::Azure && c.action == Action::Delete);
+    let question = if azure { Question::Name(&asked.connection) } else { Question::Whether("Delete") };
+    agreed(ui, &undoing.plan, asked.yes, question).await?;
     undoing.carry_out(&stop).await?;
     let value = json!({"deleted": {"name": undoing.plan.connection, "namespace": undoing.plan.namespace}, "changes": undoing.plan.changes});
     let name = &undoing.plan.connection;

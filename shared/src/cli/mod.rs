@@ -1,6 +1,7 @@
 //! From argv to a request, and from an outcome to an exit code.
 
 mod adopt;
+mod agree;
 mod args;
 mod auth_args;
 mod az;
