@@ -1,11 +1,13 @@
 //! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
 
+mod actor;
 pub mod adopt;
 mod anywhere;
 pub mod carry_out;
 mod choose;
 pub mod credentials;
 pub mod doctor;
+mod draft;
 mod early;
 pub mod findings;
 mod lease;
@@ -14,6 +16,7 @@ pub mod live;
 mod locate;
 mod mounts;
 pub mod offers;
+pub mod patch;
 mod preflight;
 pub mod prepare;
 pub mod refresh;
