@@ -14,6 +14,7 @@ mod csi_args;
 mod delete;
 mod doctor;
 mod explain;
+mod global_args;
 mod guided;
 mod list;
 mod look;
