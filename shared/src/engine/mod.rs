@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod live;
 mod locate;
 mod mounts;
+mod named;
 pub mod offers;
 pub mod patch;
 mod preflight;

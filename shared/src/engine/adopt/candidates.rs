@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::connector;
 use crate::catalogue::{self, Service};
 use crate::engine::ledger::{self, Stored};
-use crate::engine::{Session, anywhere, locate};
+use crate::engine::{Session, anywhere, locate, named};
 use crate::kube::{Cluster, Workload, WorkloadKind, resources};
 use crate::model::access::{Access, Grant};
 use crate::model::ids::role_guid;
@@ -249,7 +249,7 @@ async fn of_linker(session: &Session, linker: &Value, shown: &Shown, identities:
         origin: Origin::ServiceConnector,
         service,
         target,
-        parameters: locate::children(service, &id),
+        parameters: named::children(service, &id),
         auth,
         client: properties["clientType"].as_str().and_then(Client::parse).unwrap_or(Client::None),
         user: text(&properties["authInfo"]["name"]),
