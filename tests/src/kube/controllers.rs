@@ -35,6 +35,18 @@ pub fn spawn(cluster: WeakCluster, delay: Duration) {
     });
 }
 
+/// What a controller saw of an owner: its own newest version or that of a child, and how many children there were.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    newest: u64,
+    children: usize,
+}
+
+fn owned<'a>(objects: impl Iterator<Item = &'a Value>, owner: &Value) -> impl Iterator<Item = &'a Value> {
+    let uid = &owner["metadata"]["uid"];
+    objects.filter(move |o| o["metadata"]["ownerReferences"].as_array().is_some_and(|list| list.iter().any(|r| &r["uid"] == uid)))
+}
+
 /// Whether two objects differ in nothing but who set what: most writes of a turn change nothing.
 fn same_but_managers(a: &Value, b: &Value) -> bool {
     let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
@@ -84,10 +96,29 @@ impl State {
         self.store.list(group, plural, "").cloned().collect()
     }
 
-    /// What an object owns. Filtered before it is copied: a turn asks this for every owner.
-    pub(super) fn children(&self, group: &str, plural: &str, uid: &str) -> Vec<Value> {
-        let owned = |o: &&Value| o["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|r| r["uid"] == uid);
-        self.store.list(group, plural, "").filter(owned).cloned().collect()
+    /// What an object owns, all in its namespace. Filtered before it is copied: a turn asks this for every owner.
+    pub(super) fn children(&self, group: &str, plural: &str, owner: &Value) -> Vec<Value> {
+        owned(self.store.list(group, plural, text(owner, "namespace")), owner).cloned().collect()
+    }
+
+    /// The owners of a resource that may have something to do: those that changed, or whose children did, since they were
+    /// last found at rest. The informers of the real controllers wake them for the same reasons. With their [`Look`].
+    pub(super) fn restless(&self, group: &str, plural: &str, children: (&str, &str)) -> Vec<(Value, Look)> {
+        let owners = self.store.list(group, plural, "").filter(|o| o["metadata"].get("deletionTimestamp").is_none());
+        let looked = owners.map(|owner| (owner, self.look(owner, children)));
+        looked.filter(|(owner, look)| self.at_rest.get(text(owner, "uid")) != Some(look)).map(|(o, l)| (o.clone(), l)).collect()
+    }
+
+    fn look(&self, owner: &Value, (group, plural): (&str, &str)) -> Look {
+        let version = |object: &Value| text(object, "resourceVersion").parse().unwrap_or_default();
+        let start = Look { newest: version(owner), children: 0 };
+        owned(self.store.list(group, plural, text(owner, "namespace")), owner)
+            .fold(start, |look, child| Look { newest: look.newest.max(version(child)), children: look.children + 1 })
+    }
+
+    /// Notes that an owner needs nothing until something of it changes.
+    pub(super) fn rests(&mut self, owner: &Value, look: Look) {
+        self.at_rest.insert(text(owner, "uid").to_owned(), look);
     }
 
     /// A controller's write, booked under its name; nothing is written when nothing changes.
@@ -136,9 +167,11 @@ impl State {
         else {
             return;
         };
-        for namespace in self.all("", "namespaces") {
-            let name = text(&namespace, "name").to_string();
-            if namespace["metadata"].get("deletionTimestamp").is_some() {
+        let ending = |n: &Value| n["metadata"].get("deletionTimestamp").is_some();
+        let all: Vec<(String, bool)> =
+            self.store.list("", "namespaces", "").map(|n| (text(n, "name").to_owned(), ending(n))).collect();
+        for (name, ending) in all {
+            if ending {
                 let inside: Vec<Key> = self.store.objects.keys().filter(|k| k.namespace == name).cloned().collect();
                 for key in inside {
                     self.store.remove(&key);
@@ -168,16 +201,16 @@ impl State {
 
     /// Objects whose owners are all gone go too; a foreground delete ends when its dependents have gone.
     fn collect_garbage(&mut self) {
-        let uids: std::collections::HashSet<String> = self.store.objects.values().map(|o| text(o, "uid").to_string()).collect();
-        let ending: std::collections::HashSet<String> = self
+        let uids: std::collections::HashSet<&str> = self.store.objects.values().map(|o| text(o, "uid")).collect();
+        let ending: std::collections::HashSet<&str> = self
             .store
             .objects
             .values()
             .filter(|o| {
-                o["metadata"]["finalizers"].as_array().is_some_and(|f| f.contains(&json!("foregroundDeletion")))
-                    && o["metadata"].get("deletionTimestamp").is_some()
+                o["metadata"].get("deletionTimestamp").is_some()
+                    && o["metadata"]["finalizers"].as_array().is_some_and(|list| list.iter().any(|f| f == "foregroundDeletion"))
             })
-            .map(|o| text(o, "uid").to_string())
+            .map(|o| text(o, "uid"))
             .collect();
         let mut gone = Vec::new();
         let mut blocked = std::collections::HashSet::new();

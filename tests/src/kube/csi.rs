@@ -231,7 +231,7 @@ impl State {
         let Some(statuses) = self.store.known(GROUP, "secretproviderclasspodstatuses") else { return };
         let Some(secrets) = self.store.known("", "secrets") else { return };
         let pods: BTreeSet<(String, String)> =
-            self.all("", "pods").iter().map(|p| (text(p, "namespace").to_owned(), text(p, "name").to_owned())).collect();
+            self.store.list("", "pods", "").map(|p| (text(p, "namespace").to_owned(), text(p, "name").to_owned())).collect();
         let mut kept: BTreeSet<(String, String)> = BTreeSet::new();
         for status in self.all(GROUP, "secretproviderclasspodstatuses") {
             let namespace = text(&status, "namespace").to_owned();
@@ -245,11 +245,10 @@ impl State {
             let synced = class["spec"]["secretObjects"].as_array().cloned().unwrap_or_default();
             kept.extend(synced.iter().filter_map(|s| Some((namespace.clone(), s["secretName"].as_str()?.to_owned()))));
         }
-        for secret in self.all("", "secrets") {
-            let place = (text(&secret, "namespace").to_owned(), text(&secret, "name").to_owned());
-            if secret["metadata"]["labels"][MANAGED] == "true" && !kept.contains(&place) {
-                self.store.remove(&Key::of(&secrets, &place.0, &place.1));
-            }
+        let managed = self.store.list("", "secrets", "").filter(|s| s["metadata"]["labels"][MANAGED] == "true");
+        let places: Vec<(String, String)> = managed.map(|s| (text(s, "namespace").to_owned(), text(s, "name").to_owned())).collect();
+        for place in places.iter().filter(|place| !kept.contains(*place)) {
+            self.store.remove(&Key::of(&secrets, &place.0, &place.1));
         }
     }
 }

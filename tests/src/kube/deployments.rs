@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::resources::Resource;
 use super::store::{metadata, text};
-use super::workloads::{bump, drop_condition, hash, number, owned_by, owner_reference, set_condition, set_count};
+use super::workloads::{bump, drop_condition, hash, number, owner_reference, set_condition, set_count};
 use super::{State, timestamp};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -38,13 +38,17 @@ fn limits(deployment: &Value) -> Limits {
     Limits { surge, unavailable: if surge == 0 && unavailable == 0 { 1 } else { unavailable.min(replicas) } }
 }
 
-/// The template without the label that the controller adds.
-fn bare(set: &Value) -> Value {
-    let mut template = set["spec"]["template"].clone();
-    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+/// Whether a set's template is this one, but for the label that the controller adds.
+fn is_of(set: &Value, template: &Value) -> bool {
+    let theirs = &set["spec"]["template"];
+    if theirs["spec"] != template["spec"] {
+        return false;
+    }
+    let mut theirs = theirs.clone();
+    if let Some(labels) = theirs["metadata"]["labels"].as_object_mut() {
         labels.shift_remove("pod-template-hash");
     }
-    template
+    theirs == *template
 }
 
 fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
@@ -65,22 +69,27 @@ impl State {
         let (Some(resource), Some(sets)) = (self.store.known("apps", "deployments"), self.store.known("apps", "replicasets")) else {
             return;
         };
-        for deployment in self.all("apps", "deployments") {
-            let planted = text(&deployment, "namespace") == "kube-system";
-            if planted || deployment["metadata"].get("deletionTimestamp").is_some() {
+        for (deployment, look) in self.restless("apps", "deployments", ("apps", "replicasets")) {
+            if text(&deployment, "namespace") == "kube-system" {
+                self.rests(&deployment, look);
                 continue;
             }
-            self.deployment(&resource, &sets, deployment);
+            let before = self.store.version;
+            // A rollout that goes on has a deadline, which passes without any change.
+            let waits = !matches!(reason_of(&deployment, "Progressing"), "NewReplicaSetAvailable" | "DeploymentPaused");
+            self.deployment(&resource, &sets, deployment.clone());
+            if !waits && self.store.version == before {
+                self.rests(&deployment, look);
+            }
         }
     }
 
     fn deployment(&mut self, resource: &Resource, sets: &Resource, mut deployment: Value) {
-        let all = self.children("apps", "replicasets", text(&deployment, "uid"));
-        let mut mine: Vec<Value> = owned_by(&all, text(&deployment, "uid")).cloned().collect();
+        let mut mine = self.children("apps", "replicasets", &deployment);
         mine.sort_by_key(revision);
         let template = deployment["spec"]["template"].clone();
         let paused = deployment["spec"]["paused"] == true;
-        let place = mine.iter().position(|s| bare(s) == template);
+        let place = mine.iter().position(|s| is_of(s, &template));
         let mut new = place.map(|at| mine.remove(at));
         let old = mine;
         let mut created = None;

@@ -108,6 +108,8 @@ struct State {
     webhook: Option<String>,
     webhook_down: bool,
     controllers: Controllers,
+    /// Owners that their controllers need not look at, by their uid.
+    at_rest: HashMap<String, controllers::Look>,
     /// What stands behind the secrets store driver.
     provider: Option<csi::Provider>,
 }
@@ -169,6 +171,7 @@ impl KubeCluster {
             webhook: None,
             webhook_down: false,
             controllers: options.controllers,
+            at_rest: HashMap::new(),
             provider: None,
         };
         let inner = Inner {

@@ -127,10 +127,11 @@ impl Store {
 
     /// All objects of a resource in order of namespace and name; an empty namespace means all.
     pub fn list<'a>(&'a self, group: &'a str, plural: &'a str, namespace: &'a str) -> impl Iterator<Item = &'a Value> {
+        // Keys are in order of resource and namespace, so what is asked for stands together.
+        let first = Key { group: group.into(), plural: plural.into(), namespace: namespace.into(), name: String::new() };
         self.objects
-            .iter()
-            .filter(move |(k, _)| k.group == group && k.plural == plural)
-            .filter(move |(k, _)| namespace.is_empty() || k.namespace == namespace)
+            .range(first..)
+            .take_while(move |(k, _)| k.group == group && k.plural == plural && (namespace.is_empty() || k.namespace == namespace))
             .map(|(_, object)| object)
     }
 

@@ -28,10 +28,6 @@ pub fn is_ready(pod: &Value) -> bool {
     pod["status"]["conditions"].as_array().is_some_and(|list| list.iter().any(ready)) && pod["metadata"].get("deletionTimestamp").is_none()
 }
 
-pub fn owned_by<'a>(objects: &'a [Value], uid: &'a str) -> impl Iterator<Item = &'a Value> {
-    objects.iter().filter(move |o| o["metadata"]["ownerReferences"].as_array().is_some_and(|list| list.iter().any(|r| r["uid"] == uid)))
-}
-
 pub fn owner_reference(owner: &Value) -> Value {
     json!([{
         "apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
@@ -150,8 +146,8 @@ impl State {
         let Some(resource) = self.store.known("", "events") else { return };
         let uid = about["metadata"]["uid"].clone();
         let there = self
-            .all("", "events")
-            .into_iter()
+            .store
+            .list("", "events", text(about, "namespace"))
             .any(|e| e["involvedObject"]["uid"] == uid && e["reason"] == reason && e["message"] == message);
         if there {
             return;
@@ -175,13 +171,10 @@ impl State {
 
     pub(super) fn replica_sets(&mut self) {
         let Some(resource) = self.store.known("apps", "replicasets") else { return };
-        for set in self.all("apps", "replicasets") {
-            if set["metadata"].get("deletionTimestamp").is_some() {
-                continue;
-            }
+        for (set, look) in self.restless("apps", "replicasets", ("", "pods")) {
+            let before = self.store.version;
             let wanted = number(&set["spec"]["replicas"]);
-            let all = self.children("", "pods", text(&set, "uid"));
-            let mut mine: Vec<Value> = owned_by(&all, text(&set, "uid")).cloned().collect();
+            let mut mine = self.children("", "pods", &set);
             let mut failure = None;
             while i64::try_from(mine.len()).unwrap_or(i64::MAX) > wanted {
                 // Pods that are not ready go first, then the youngest.
@@ -204,13 +197,17 @@ impl State {
                 let shown = format!("Error creating: {message}");
                 self.event(&set, "replicaset-controller", "Warning", "FailedCreate", &shown);
             }
+            // What was refused is tried again, whether or not anything changed.
+            let refused = failure.is_some();
             self.replica_set_status(&resource, &set, failure);
+            if !refused && self.store.version == before {
+                self.rests(&set, look);
+            }
         }
     }
 
     fn replica_set_status(&mut self, resource: &Resource, set: &Value, failure: Option<String>) {
-        let all = self.children("", "pods", text(set, "uid"));
-        let mine: Vec<&Value> = owned_by(&all, text(set, "uid")).collect();
+        let mine = self.children("", "pods", set);
         let count = |test: &dyn Fn(&Value) -> bool| i64::try_from(mine.iter().filter(|p| test(p)).count()).unwrap_or(0);
         let Some(mut next) = self.store.get(resource, text(set, "namespace"), text(set, "name")).cloned() else { return };
         let generation = next["metadata"]["generation"].clone();
@@ -249,8 +246,7 @@ impl State {
                 let shown = format!("create Pod {name}-0 in StatefulSet {name} failed error: {message}");
                 self.event(&set, "statefulset-controller", "Warning", "FailedCreate", &shown);
             }
-            let all = self.children("", "pods", text(&set, "uid"));
-            let mine: Vec<&Value> = owned_by(&all, text(&set, "uid")).collect();
+            let mine = self.children("", "pods", &set);
             let wanted = number(&set["spec"]["replicas"]);
             let of = |revision: &str| mine.iter().filter(|p| p["metadata"]["labels"]["controller-revision-hash"] == revision).count();
             let ready = mine.iter().filter(|p| is_ready(p)).count();
@@ -274,10 +270,10 @@ impl State {
 
     /// One pod after another from the first, and replaced one after another from the last.
     fn stateful_pods(&mut self, set: &Value, revision: &str) -> Option<String> {
-        let all = self.children("", "pods", text(set, "uid"));
+        let all = self.children("", "pods", set);
         let name = text(set, "name");
         let wanted = number(&set["spec"]["replicas"]);
-        let find = |ordinal: i64| owned_by(&all, text(set, "uid")).find(|p| text(p, "name") == format!("{name}-{ordinal}"));
+        let find = |ordinal: i64| all.iter().find(|p| text(p, "name") == format!("{name}-{ordinal}"));
         for ordinal in 0..wanted {
             match find(ordinal) {
                 Some(pod) if is_ready(pod) => {}
@@ -324,8 +320,7 @@ impl State {
             }
             let revision = hash(&set["spec"]["template"]);
             let generation = set["metadata"]["annotations"]["deprecated.daemonset.template.generation"].clone();
-            let all = self.children("", "pods", text(&set, "uid"));
-            let mine: Vec<Value> = owned_by(&all, text(&set, "uid")).cloned().collect();
+            let mine = self.children("", "pods", &set);
             let current = |p: &Value| p["metadata"]["labels"]["controller-revision-hash"] == revision.as_str();
             let on = |p: &Value, node: &str| p["spec"]["affinity"].to_string().contains(&format!("[{node:?}]"));
             for node in &nodes {
@@ -352,8 +347,7 @@ impl State {
                     self.drop_pod(pod);
                 }
             }
-            let all = self.children("", "pods", text(&set, "uid"));
-            let mine: Vec<&Value> = owned_by(&all, text(&set, "uid")).collect();
+            let mine = self.children("", "pods", &set);
             let ready = i64::try_from(mine.iter().filter(|p| is_ready(p)).count()).unwrap_or(0);
             let desired = i64::try_from(nodes.len()).unwrap_or(0);
             let mut next = set.clone();
@@ -378,8 +372,7 @@ impl State {
             if finished("Complete") || job["spec"]["suspend"] == true || job["metadata"].get("deletionTimestamp").is_some() {
                 continue;
             }
-            let all = self.children("", "pods", text(&job, "uid"));
-            let mine: Vec<&Value> = owned_by(&all, text(&job, "uid")).collect();
+            let mine = self.children("", "pods", &job);
             let mut next = job.clone();
             let now = timestamp();
             if mine.is_empty()
@@ -398,8 +391,7 @@ impl State {
             for pod in counted {
                 self.release_pod(pod);
             }
-            let all = self.children("", "pods", text(&job, "uid"));
-            let mine: Vec<&Value> = owned_by(&all, text(&job, "uid")).collect();
+            let mine = self.children("", "pods", &job);
             let ready = i64::try_from(mine.iter().filter(|p| is_ready(p)).count()).unwrap_or(0);
             let status = &mut next["status"];
             if status["startTime"].is_null() {
