@@ -168,8 +168,7 @@ impl State {
             return;
         };
         let ending = |n: &Value| n["metadata"].get("deletionTimestamp").is_some();
-        let all: Vec<(String, bool)> =
-            self.store.list("", "namespaces", "").map(|n| (text(n, "name").to_owned(), ending(n))).collect();
+        let all: Vec<(String, bool)> = self.store.list("", "namespaces", "").map(|n| (text(n, "name").to_owned(), ending(n))).collect();
         for (name, ending) in all {
             if ending {
                 let inside: Vec<Key> = self.store.objects.keys().filter(|k| k.namespace == name).cloned().collect();
