@@ -17,6 +17,19 @@ pub enum Action {
     Truncated,
 }
 
+/// One of each kind that a client meets at once. [`Action::Hang`] is not among them: it takes as long as the client waits.
+pub fn every_kind() -> [Action; 7] {
+    [
+        Action::Status(500, "InternalServerError".into(), None),
+        Action::Status(429, "TooManyRequests".into(), Some(0)),
+        Action::Status(409, "Conflict".into(), None),
+        Action::Reset,
+        Action::ResetAfter,
+        Action::Html,
+        Action::Truncated,
+    ]
+}
+
 /// Which requests break, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use clap::{ArgMatches, Args, Command};
 use serde_json::json;
 
+use super::agree::{Question, agreed, only_planned};
 use super::args;
 use crate::engine::adopt::candidates::{self, Found};
 use crate::engine::adopt::take::{Taking, Wish, take};
 use crate::engine::{Session, Stop, report};
-use crate::model::{Kind, PREFIX, Problem, Result};
+use crate::model::{PREFIX, Result};
 use crate::ui::{Format, Table, Ui};
 
 // Flags of taking over.
@@ -67,14 +68,10 @@ pub(super) async fn adopt(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop
             return Ok(0);
         }
     };
-    if asked.dry_run != args::DryRun::None {
-        ui.result(&prepared.plan.to_json(), || ui.plan_text(&prepared.plan), &[]);
+    if only_planned(ui, &prepared.plan, asked.dry_run) {
         return Ok(0);
     }
-    ui.plan(&prepared.plan);
-    if !asked.yes && !ui.confirm("Take it over? [y/N]", "--yes").await? {
-        return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
-    }
+    agreed(ui, &prepared.plan, asked.yes, Question::Whether("Take it over")).await?;
     let record = prepared.carry_out(&stop, None).await?.record;
     let value = report::with_run(report::connection(&record), &prepared.plan, &[], None);
     let (name, namespace) = (&record.name, &record.namespace);

@@ -1,107 +1,20 @@
-//! The command line: kubectl's flags with kubectl's meaning, one subcommand per service (made from the catalogue), and
-//! verbs.
+//! The command line: one subcommand per service (made from the catalogue), and verbs. Flags of every command stand in
+//! `global_args`, those of a verb with the verb.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 use super::Frontend;
+pub(super) use super::global_args::{flags, ui};
 use crate::catalogue::{SERVICES, Service};
-use crate::engine::undo::Keep;
-use crate::kube::Flags;
 use crate::model::access::Access;
 use crate::model::request::{ClusterChoice, ConnectRequest, Patch};
 use crate::model::variable::Client;
 use crate::model::{Kind, Problem, Result};
-use crate::ui::{Colour, Format, Ui};
 
-// kubectl's connection flags and the flags of every command. (No doc comments on these structs: clap would make them the
-// help of the commands.)
-#[derive(Args, Debug)]
-struct Global {
-    /// The namespace; the context's if not given
-    #[arg(short, long, global = true, value_name = "NAME", help_heading = "Cluster")]
-    namespace: Option<String>,
-    /// The kubeconfig context
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster")]
-    context: Option<String>,
-    /// The kubeconfig file
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster")]
-    kubeconfig: Option<PathBuf>,
-    /// The kubeconfig cluster entry
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster", hide_short_help = true)]
-    cluster: Option<String>,
-    /// The kubeconfig user entry
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster", hide_short_help = true)]
-    user: Option<String>,
-    /// Address of the API server
-    #[arg(short, long, global = true, value_name = "URL", help_heading = "Cluster", hide_short_help = true)]
-    server: Option<String>,
-    /// Name that the API server's certificate must carry
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster", hide_short_help = true)]
-    tls_server_name: Option<String>,
-    /// Don't check the API server's certificate (insecure)
-    #[arg(long, global = true, help_heading = "Cluster", hide_short_help = true)]
-    insecure_skip_tls_verify: bool,
-    /// Certificate file of the API server's authority
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster", hide_short_help = true)]
-    certificate_authority: Option<PathBuf>,
-    /// Client certificate file
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster", hide_short_help = true)]
-    client_certificate: Option<PathBuf>,
-    /// Client key file
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Cluster", hide_short_help = true)]
-    client_key: Option<PathBuf>,
-    /// Bearer token for the API server
-    #[arg(long, global = true, value_name = "TOKEN", help_heading = "Cluster", hide_short_help = true)]
-    token: Option<String>,
-    /// User to impersonate
-    #[arg(long = "as", global = true, value_name = "USER", help_heading = "Cluster", hide_short_help = true)]
-    as_user: Option<String>,
-    /// Group to impersonate, may be repeated
-    #[arg(long = "as-group", global = true, value_name = "GROUP", help_heading = "Cluster", hide_short_help = true)]
-    as_groups: Vec<String>,
-    /// UID to impersonate
-    #[arg(long, global = true, value_name = "UID", help_heading = "Cluster", hide_short_help = true)]
-    as_uid: Option<String>,
-    /// Extra attribute to impersonate, may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Cluster", hide_short_help = true)]
-    as_user_extra: Vec<String>,
-    /// Limit for one request to the API server, like 30s; 0 for none
-    #[arg(long, global = true, value_name = "TIME", value_parser = duration, help_heading = "Cluster", hide_short_help = true)]
-    request_timeout: Option<Duration>,
-    /// Form of the result: wide, json, yaml, name, jsonpath=TEMPLATE, custom-columns=HEAD:.path,…
-    #[arg(short, long, global = true, value_parser = super::output::parse, value_name = "FORM", help_heading = "Output")]
-    output: Option<Format>,
-    /// How progress is told on stderr: live on a terminal, in plain lines, or as one JSON object a line
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "FORM", help_heading = "Output", hide_short_help = true)]
-    progress: super::output::Progress,
-    /// No column heads
-    #[arg(long, global = true, help_heading = "Output", hide_short_help = true)]
-    no_headers: bool,
-    /// Only results and errors
-    #[arg(short, long, global = true, help_heading = "Output")]
-    quiet: bool,
-    /// When to colour
-    #[arg(long, global = true, value_enum, default_value = "auto", help_heading = "Output", hide_short_help = true)]
-    color: ColorWhen,
-    /// Log level: 2 decisions, 6 requests, 8 headers, 9 bodies (secrets masked)
-    #[arg(short, long = "v", global = true, value_name = "N", default_value_t = 0, help_heading = "Output", hide_short_help = true)]
-    v: u8,
-    /// Never ask; fail where an answer is needed
-    #[arg(long, global = true, env = "KUBECTL_CONNECT_NO_INPUT", value_parser = clap::builder::FalseyValueParser::new(),
-        action = clap::ArgAction::SetTrue, hide_env = true, help_heading = "Output", hide_short_help = true)]
-    no_input: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ColorWhen {
-    Auto,
-    Always,
-    Never,
-}
+// (No doc comments on structs of flags: clap would make them the help of the commands.)
 
 // Flags of making a connection.
 #[derive(Args, Debug)]
@@ -211,44 +124,12 @@ pub(super) struct Run {
     pub atomic: bool,
 }
 
-// Flags of deleting.
-#[derive(Args, Debug)]
-struct Delete {
-    /// Name of the connection
-    connection: String,
-    /// Do it without asking
-    #[arg(short, long)]
-    yes: bool,
-    /// It is no error when there is no such connection
-    #[arg(long)]
-    ignore_not_found: bool,
-    /// Leave this part as it is, may be repeated; it is nobody's connection then
-    #[arg(long, value_enum, value_name = "PART")]
-    keep: Vec<KeepWhat>,
-    /// Only show what would be done
-    #[arg(long, value_enum, value_name = "WHERE", default_value = "none")]
-    dry_run: DryRun,
-    /// Limit for everything that is waited for
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "15m")]
-    timeout: Duration,
-}
-
 // Flags of the table of services.
 #[derive(Args, Debug)]
 struct Services {
     /// As a table for the documentation
     #[arg(long, hide = true)]
     markdown: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum KeepWhat {
-    /// Everything in Azure
-    Azure,
-    /// The managed identity
-    Identity,
-    /// The workload as it is patched, with its variables and its service account
-    Workload,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -278,7 +159,7 @@ pub(super) fn command(frontend: Frontend) -> Command {
         .subcommand_value_name("SERVICE|VERB")
         .subcommand_help_heading("Services and verbs");
     let root = if frontend == Frontend::Az { super::az::with_cluster_choice(root) } else { root };
-    let root = SERVICES.iter().fold(Global::augment_args(root), |root, service| root.subcommand(connect_to(service)));
+    let root = SERVICES.iter().fold(super::global_args::with_globals(root), |root, service| root.subcommand(connect_to(service)));
     let nested = |name: &'static str, about: &'static str| {
         let command =
             Command::new(name).about(about).subcommand_required(true).arg_required_else_help(true).subcommand_value_name("SERVICE");
@@ -296,9 +177,7 @@ pub(super) fn command(frontend: Frontend) -> Command {
         .subcommand(super::refresh::command())
         .subcommand(super::adopt::command())
         .subcommands(super::look::commands())
-        .subcommand(Delete::augment_args(
-            Command::new("delete").visible_alias("rm").about("Undo a connection, exactly what was made for it"),
-        ))
+        .subcommand(super::delete::command())
         .subcommand(Services::augment_args(Command::new("services").about("List the services, -o wide for everything about them")))
         .subcommand(super::explain::Explain::augment_args(
             Command::new("explain").about("Show what a connection would bring, without asking anybody"),
@@ -324,53 +203,6 @@ fn connect_to(service: &Service) -> Command {
 
 pub(super) fn parse<T: FromArgMatches>(matches: &ArgMatches) -> Result<T> {
     T::from_arg_matches(matches).map_err(|e| Problem::new(Kind::Usage, "KC1000", e.to_string()))
-}
-
-/// How this run talks.
-pub(super) fn ui(matches: &ArgMatches) -> Ui {
-    let Ok(global) = Global::from_arg_matches(matches) else { return Ui::default() };
-    Ui::colour(match global.color {
-        ColorWhen::Auto => Colour::Auto,
-        ColorWhen::Always => Colour::Always,
-        ColorWhen::Never => Colour::Never,
-    });
-    let format = global.output.unwrap_or_default();
-    let progress = global.progress.into();
-    Ui {
-        format,
-        quiet: global.quiet,
-        verbosity: global.v,
-        no_headers: global.no_headers,
-        no_input: global.no_input,
-        progress,
-        ..Ui::default()
-    }
-}
-
-/// The cluster connection that the flags name.
-pub(super) fn flags(ui: &Ui, matches: &ArgMatches) -> Result<Flags> {
-    let g: Global = parse(matches)?;
-    Ok(Flags {
-        kubeconfig: g.kubeconfig,
-        context: g.context,
-        cluster: g.cluster,
-        user: g.user,
-        namespace: g.namespace,
-        server: g.server,
-        tls_server_name: g.tls_server_name,
-        insecure_skip_tls_verify: g.insecure_skip_tls_verify,
-        certificate_authority: g.certificate_authority,
-        client_certificate: g.client_certificate,
-        client_key: g.client_key,
-        token: g.token,
-        as_user: g.as_user,
-        as_uid: g.as_uid,
-        as_groups: g.as_groups,
-        as_user_extra: g.as_user_extra,
-        request_timeout: g.request_timeout,
-        interactive: ui.is_interactive(),
-        source: Some(super::az::source(matches)),
-    })
 }
 
 /// The request that a service's subcommand makes, and how to run it.
@@ -421,29 +253,6 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
         timeout: c.timeout,
     };
     Ok((request, Run { yes: c.yes, dry_run: c.dry_run, verify: c.verify, detailed_exitcode: c.detailed_exitcode, atomic: c.atomic }))
-}
-
-/// What `delete` is to do.
-pub(super) struct Deleting {
-    pub connection: String,
-    pub yes: bool,
-    pub ignore_not_found: bool,
-    pub keep: Vec<Keep>,
-    pub dry_run: bool,
-    pub timeout: Duration,
-}
-
-/// What `delete` is to do.
-pub(super) fn delete(matches: &ArgMatches) -> Result<Deleting> {
-    let d: Delete = parse(matches)?;
-    let dry_run = d.dry_run != DryRun::None;
-    let keep = d.keep.iter().map(|k| match k {
-        KeepWhat::Azure => Keep::Azure,
-        KeepWhat::Identity => Keep::Identity,
-        KeepWhat::Workload => Keep::Workload,
-    });
-    let keep = keep.collect();
-    Ok(Deleting { connection: d.connection, yes: d.yes, ignore_not_found: d.ignore_not_found, keep, dry_run, timeout: d.timeout })
 }
 
 /// Whether the table of services is for the documentation.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
+use super::agree::{Question, agreed};
 use super::args::{self, DryRun};
 use crate::catalogue;
 use crate::engine::carry_out::rehearse;
@@ -37,10 +38,7 @@ pub(super) async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: 
         }
         return Ok(show_plan(ui, &prepared, plan_only && run.detailed_exitcode));
     }
-    ui.plan(&prepared.plan);
-    if prepared.plan.writes() && !run.yes && !ui.confirm("Apply? [y/N]", "--yes").await? {
-        return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
-    }
+    agreed(ui, &prepared.plan, run.yes, Question::Whether("Apply")).await?;
     let unfinished = prepared.former.as_ref().is_none_or(|f| f.record.phase == Phase::Applying);
     if run.atomic && !unfinished {
         return Err(Problem::new(

@@ -1,6 +1,7 @@
 //! From argv to a request, and from an outcome to an exit code.
 
 mod adopt;
+mod agree;
 mod args;
 mod auth_args;
 mod az;
@@ -13,6 +14,7 @@ mod csi_args;
 mod delete;
 mod doctor;
 mod explain;
+mod global_args;
 mod guided;
 mod list;
 mod look;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command};
 
+use super::agree::{Question, agreed, only_planned};
 use super::args;
 use crate::engine::refresh::{Refresh, refresh as look};
 use crate::engine::{Session, Stop, report};
-use crate::model::{Kind, Problem, Result};
+use crate::model::Result;
 use crate::plan::Plan;
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
@@ -48,14 +49,10 @@ pub(super) async fn refresh(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, st
         Refresh::Same(record) => return Ok(unchanged(ui, &record, "holds the keys of now: nothing to refresh")),
         Refresh::Rotated(prepared) => prepared,
     };
-    if asked.dry_run != args::DryRun::None {
-        ui.result(&prepared.plan.to_json(), || ui.plan_text(&prepared.plan), &[]);
+    if only_planned(ui, &prepared.plan, asked.dry_run) {
         return Ok(0);
     }
-    ui.plan(&prepared.plan);
-    if !asked.yes && !ui.confirm("Refresh? [y/N]", "--yes").await? {
-        return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
-    }
+    agreed(ui, &prepared.plan, asked.yes, Question::Whether("Refresh")).await?;
     let record = prepared.carry_out(&stop, None).await?.record;
     if let Some(workload) = record.workload.as_ref().filter(|_| !record.steps.iter().any(|s| matches!(s, StepSpec::Workload(_)))) {
         ui.say(format!(

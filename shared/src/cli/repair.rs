@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command};
 
+use super::agree::{Question, agreed};
 use super::args;
 use crate::engine::repair::repair as plan_repair;
 use crate::engine::{Session, Stop, report};
-use crate::model::{Kind, Problem, Result};
+use crate::model::Result;
 use crate::ui::Ui;
 
 // Flags of repairing.
@@ -50,10 +51,7 @@ pub(super) async fn repair(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, sto
     let prepared = plan_repair(&session, &asked.connection, asked.timeout).await;
     progress.clear();
     let prepared = prepared?;
-    ui.plan(&prepared.plan);
-    if prepared.plan.writes() && !asked.yes && !ui.confirm("Repair? [y/N]", "--yes").await? {
-        return Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed"));
-    }
+    agreed(ui, &prepared.plan, asked.yes, Question::Whether("Repair")).await?;
     let changed = prepared.plan.writes();
     let record = prepared.carry_out(&stop, None).await?.record;
     let value = report::with_run(report::connection(&record), &prepared.plan, &[], None);

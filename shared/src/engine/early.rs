@@ -9,7 +9,7 @@ use futures::future::{join, join_all};
 use super::ledger::Stored;
 use super::locate::Found;
 use super::survey::Survey;
-use super::{Session, choose, preflight, prepare};
+use super::{Session, choose, patch, preflight};
 use crate::catalogue::Service;
 use crate::kube::{Access, WorkloadKind, resources};
 use crate::model::Auth;
@@ -38,7 +38,7 @@ pub(super) async fn try_workload(
     let recorded =
         former.and_then(|f| f.record.steps.iter().find_map(|s| if let StepSpec::Workload(s) = s { Some(s.clone()) } else { None }));
     let guessed = || {
-        let (facts, _) = prepare::workload_facts(request, survey, account).ok()?;
+        let (facts, _) = patch::workload_facts(request, survey, account).ok()?;
         let facts = facts?;
         let target = Target::from_arm(found.target.clone(), &found.target_seen);
         let access = request.access.unwrap_or(service.default_access);

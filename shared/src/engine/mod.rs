@@ -1,11 +1,13 @@
 //! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
 
+mod actor;
 pub mod adopt;
 mod anywhere;
 pub mod carry_out;
 mod choose;
 pub mod credentials;
 pub mod doctor;
+mod draft;
 mod early;
 pub mod findings;
 mod lease;
@@ -13,7 +15,9 @@ pub mod ledger;
 pub mod live;
 mod locate;
 mod mounts;
+mod named;
 pub mod offers;
+pub mod patch;
 mod preflight;
 pub mod prepare;
 pub mod refresh;

@@ -8,22 +8,20 @@ use serde_json::Value;
 
 use super::ledger::Stored;
 use super::locate::{self, Found, Located};
-use super::survey::{self, Survey, Webhook};
-use super::{Session, anywhere, choose, early, mounts, preflight, store};
+use super::patch::{Printed, print_patch, workload_facts};
+use super::survey::{self, Webhook};
+use super::{Session, actor, anywhere, choose, draft, early, mounts, preflight, store};
 use crate::catalogue::{self, Service};
-use crate::kube::{Access, Workload, WorkloadKind, resources};
-use crate::model::access::{Access as Level, Grant};
-use crate::model::request::{ConnectRequest, Patch};
-use crate::model::variable::Client;
+use crate::kube::{Access, resources};
+use crate::model::access::Grant;
+use crate::model::request::ConnectRequest;
 use crate::model::vault::{CsiIdentity, ObjectKind};
-use crate::model::{Auth, Event, Kind, Problem, ResourceId, Result, names};
-use crate::plan::build::{self, WorkloadFacts};
-use crate::plan::change::{Action, Change, Goal, Layer, Plan};
-use crate::plan::graph::{Direction, walk};
-use crate::plan::record::{Origin, Phase, RECORD_VERSION, Record};
+use crate::model::{Auth, Event, Kind, Problem, Result, names};
+use crate::plan::build;
+use crate::plan::change::{Goal, Plan};
+use crate::plan::record::{Phase, Record};
 use crate::plan::spec::{self, StepId, StepSpec};
-use crate::steps::service_account_client_id;
-use crate::steps::{Cx, Examined, behaviour};
+use crate::steps::{Cx, Examined};
 
 /// A connection that is ready to be made.
 pub struct Prepared {
@@ -47,15 +45,6 @@ pub struct Prepared {
     pub service: &'static Service,
     /// The target.
     pub target: crate::model::target::Target,
-}
-
-/// A patch that the user has to bring in.
-#[derive(Clone, Debug)]
-pub struct Printed {
-    /// Why we do not.
-    pub why: String,
-    /// The patch, as a partial object.
-    pub patch: Value,
 }
 
 /// Looks and plans.
@@ -89,11 +78,11 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let acts = request.secret_store.is_some() || auth.has_identity() && csi.as_ref().is_none_or(|mode| *mode == CsiIdentity::Workload);
     let store = store::vault(session, request).await?;
     let account = match acts {
-        true => Some(service_account(session, request, &survey, former.as_ref()).await?),
+        true => Some(actor::service_account(session, request, &survey, former.as_ref()).await?),
         false => None,
     };
     let id = match &account {
-        Some(account) => Some(identity(session, request, &found, &survey, account, former.as_ref()).await?),
+        Some(account) => Some(actor::identity(session, request, &found, &survey, account, former.as_ref()).await?),
         None => found.identity.clone(),
     };
     let request = &with_children(request, &found.children);
@@ -105,7 +94,9 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let identity = match (&csi, id) {
         (Some(CsiIdentity::Addon), _) => Some(mounts::addon(&located.cluster, &located.cluster_body)),
         (_, id) => id.map(|id| spec::Identity {
-            create: account.as_ref().is_some_and(|a| id == own_identity(request, &located.cluster, a) || is_made_by_us(&survey, &id)),
+            create: account
+                .as_ref()
+                .is_some_and(|a| id == actor::own_identity(request, &located.cluster, a) || actor::is_made_by_us(&survey, &id)),
             tags: request.tags.clone(),
             id,
             location: located.cluster_body["location"].as_str().unwrap_or_default().to_owned(),
@@ -181,11 +172,11 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     );
     cx.given = given;
     let past = former.as_ref().map(|f| f.record.receipts.clone()).unwrap_or_default();
-    let examined = examine(&cx, &specs, Goal::Present, &past).await?;
-    let retired = retire(&cx, &specs, former.as_ref()).await?;
-    let record = record(&cx, (auth, client, access), service, &located, &survey.workload, &specs, &examined, former.as_ref());
+    let examined = draft::examine(&cx, &specs, Goal::Present, &past).await?;
+    let retired = draft::retire(&cx, &specs, former.as_ref()).await?;
+    let record = draft::record(&cx, (auth, client, access), service, &located, &survey.workload, &specs, &examined, former.as_ref());
     let printed = printed.map(|(why, facts)| print_patch(why, &facts, &specs, &connection, mount));
-    let plan = plan(&cx, &specs, &examined, &retired, former.as_ref(), &record);
+    let plan = draft::plan(&cx, &specs, &examined, &retired, former.as_ref(), &record);
     if plan.writes() {
         let ledger = [
             Access::to("create", &resources::CONFIG_MAP, Some(&cx.namespace)),
@@ -313,104 +304,6 @@ fn conflicts(former: Option<&Stored>, found: &Found, service: &Service) -> Resul
     .fix(format!("or delete the old one: kubectl connect delete {} -n {}", former.name, former.namespace)))
 }
 
-/// The workload's own account where it names one; a new one, named after the workload, where it runs as `default`.
-async fn service_account(
-    session: &Session,
-    request: &ConnectRequest,
-    survey: &Survey,
-    former: Option<&Stored>,
-) -> Result<spec::ServiceAccount> {
-    let recorded = former.and_then(|f| f.record.service_account().cloned());
-    let own = survey.workload.as_ref().and_then(Workload::service_account).filter(|a| *a != "default");
-    if let (Some(asked), Some(own)) = (&request.service_account, own)
-        && asked != own
-        && recorded.as_ref().is_none_or(|r| &r.name != asked)
-    {
-        let workload = survey.workload.as_ref().map(ToString::to_string).unwrap_or_default();
-        return Err(Problem::new(Kind::Usage, "KC1312", format!("{workload} runs as service account `{own}`, not `{asked}`"))
-            .why("a workload keeps the service account that it names")
-            .fix("leave --service-account away"));
-    }
-    if let Some(recorded) =
-        recorded.filter(|r| own.is_none_or(|o| o == r.name) && request.service_account.as_ref().is_none_or(|a| *a == r.name))
-    {
-        // What was taken over is connected anew: from now on the account is this connection's to set.
-        return Ok(spec::ServiceAccount { foreign: false, ..recorded });
-    }
-    let namespace = survey.namespace.clone();
-    if let Some(own) = own {
-        // An account that another connection of ours made is set by this one too: letting go of the first must not take
-        // it away from the second.
-        let mut made = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(|s| match s {
-            StepSpec::ServiceAccount(s) => Some(s),
-            _ => None,
-        });
-        if let Some(made) = made.find(|s| s.create && s.name == own && s.namespace == namespace) {
-            return Ok(made.clone());
-        }
-        let name = own.to_owned();
-        return Ok(spec::ServiceAccount { namespace, name, create: false, foreign: false, image_pull_secrets: vec![] });
-    }
-    let name = request.service_account.clone().or_else(|| survey.workload.as_ref().map(|w| w.name.clone())).unwrap_or_default();
-    let read = |name: String| {
-        let (reads, kube, namespace) = (&survey.reads, &session.kube, &namespace);
-        async move { reads.get(kube, &resources::SERVICE_ACCOUNT, Some(namespace.as_str()), &name).await }
-    };
-    let (found, default) = join(read(name.clone()), read("default".into())).await;
-    if let (Some(found), None) = (found?, &request.service_account)
-        && !crate::steps::is_ours(&found)
-    {
-        return Err(Problem::new(Kind::Failed, "KC1313", format!("service account `{name}` exists and the workload does not use it"))
-            .why("the workload runs as `default` and would get an account of that name, with whatever rights it has")
-            .fix(format!("use it: --service-account {name}"))
-            .fix("or name another one: --service-account NAME"));
-    }
-    let pull = default?.map(|d| d["imagePullSecrets"].clone()).unwrap_or_default();
-    let image_pull_secrets = pull.as_array().into_iter().flatten().filter_map(|s| s["name"].as_str()).map(str::to_owned).collect();
-    Ok(spec::ServiceAccount { namespace, name, create: true, foreign: false, image_pull_secrets })
-}
-
-/// The identity: the one asked for, the one recorded, the one the service account already acts as, or one of its own.
-async fn identity(
-    session: &Session,
-    request: &ConnectRequest,
-    found: &Found,
-    survey: &Survey,
-    account: &spec::ServiceAccount,
-    former: Option<&Stored>,
-) -> Result<ResourceId> {
-    if let Some(id) = &found.identity {
-        return Ok(id.clone());
-    }
-    // Another connection of the same account decides for all: an account acts as one identity.
-    let step = StepSpec::ServiceAccount(account.clone());
-    let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&step));
-    if let Some(id) = former.map(|f| &f.record).and_then(Record::identity).or_else(|| shared.and_then(Record::identity)) {
-        return Ok(id.clone());
-    }
-    let object = survey.reads.get(&session.kube, &resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
-    match object.as_ref().and_then(service_account_client_id).filter(|_| request.identity.is_none()) {
-        Some(client_id) => locate::identity_with_client_id(session, client_id, &account.name).await,
-        None => Ok(own_identity(request, &found.cluster, account)),
-    }
-}
-
-/// Whether a connection has this identity for one that is made: it may lie where today's request would not put it.
-fn is_made_by_us(survey: &Survey, id: &ResourceId) -> bool {
-    let mut steps = survey.records.iter().flat_map(|s| &s.record.steps);
-    steps.any(|s| matches!(s, StepSpec::Identity(s) if s.create && s.id == *id))
-}
-
-/// The identity that we make for a service account: beside its cluster, or where it is asked for.
-fn own_identity(request: &ConnectRequest, cluster: &ResourceId, account: &spec::ServiceAccount) -> ResourceId {
-    ResourceId::resource(
-        cluster.subscription(),
-        request.identity_group.as_deref().unwrap_or(cluster.resource_group()),
-        "Microsoft.ManagedIdentity/userAssignedIdentities",
-        &names::identity(cluster.name(), &account.namespace, &account.name),
-    )
-}
-
 async fn grants(session: &Session, service: &Service, request: &ConnectRequest, located: &Located) -> Result<Vec<Grant>> {
     let Some(asked) = &request.role else {
         if !request.csi.objects.is_empty() {
@@ -434,161 +327,4 @@ async fn grants(session: &Session, service: &Service, request: &ConnectRequest, 
             )));
     }
     Ok(vec![Grant::Role(locate::role(session, &located.target.id, asked).await?)])
-}
-
-/// Whether the workload is patched, and if not, why.
-#[expect(clippy::type_complexity, reason = "two halves of one decision, taken apart by the only caller")]
-pub(super) fn workload_facts(
-    request: &ConnectRequest,
-    survey: &Survey,
-    account: Option<&spec::ServiceAccount>,
-) -> Result<(Option<WorkloadFacts>, Option<(String, WorkloadFacts)>)> {
-    let Some(workload) = &survey.workload else { return Ok((None, None)) };
-    let facts = WorkloadFacts {
-        kind: workload.kind.as_str().into(),
-        name: workload.name.clone(),
-        containers: survey.containers.clone(),
-        on_default_account: workload
-            .service_account()
-            .is_none_or(|a| a == "default" || account.is_some_and(|account| account.create && a == account.name)),
-    };
-    let not = if workload.kind == WorkloadKind::Job {
-        Some("a Job's pod template can't be changed once it exists: put the patch into its manifest and create it anew".to_owned())
-    } else if request.patch == Patch::Never {
-        Some("--patch=never was given".to_owned())
-    } else {
-        workload
-            .managed_by()
-            .filter(|_| request.patch == Patch::Auto)
-            .map(|by| format!("{workload} is managed by {by}: put the patch into its source, or patch it all the same with --patch=always"))
-    };
-    Ok(match not {
-        None => (Some(facts), None),
-        Some(why) => (None, Some((why, facts))),
-    })
-}
-
-fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec], connection: &str, mount: Option<spec::Mount>) -> Printed {
-    let secret = specs.iter().find_map(|s| match s {
-        StepSpec::Secret(secret) => Some(secret),
-        _ => None,
-    });
-    let account = specs.iter().find_map(|s| match s {
-        StepSpec::ServiceAccount(account) => Some(account.name.clone()),
-        _ => None,
-    });
-    let workload = spec::Workload {
-        kind: facts.kind.clone(),
-        namespace: secret.map(|s| &s.namespace).or(mount.as_ref().map(|m| &m.class.namespace)).cloned().unwrap_or_default(),
-        name: facts.name.clone(),
-        containers: facts.containers.clone(),
-        foreign: false,
-        identity: account.is_some(),
-        service_account: account.filter(|_| facts.on_default_account),
-        secret: secret.map(|s| s.name.clone()).unwrap_or_default(),
-        variables: secret.map(|s| s.variables.clone()).unwrap_or_default(),
-        mount,
-    };
-    let kind = WorkloadKind::parse(&facts.kind).unwrap_or(WorkloadKind::Deployment);
-    let mut patch = crate::kube::wrap_template(kind, crate::steps::workload_patch(&workload, connection, None));
-    patch["apiVersion"] = kind.resource().api_version().into();
-    patch["kind"] = kind.resource().kind.into();
-    patch["metadata"] = serde_json::json!({"name": facts.name, "namespace": workload.namespace});
-    Printed { why, patch }
-}
-
-/// Looks at every step, in the order of their needs, all at once where they have none.
-pub(super) async fn examine(
-    cx: &Cx,
-    specs: &[StepSpec],
-    goal: Goal,
-    past: &BTreeMap<StepId, crate::plan::Receipt>,
-) -> Result<BTreeMap<StepId, Examined>> {
-    // Forward always: looking needs what others know (client id, issuer), whichever way the steps are done later.
-    let mut walked = walk(specs, Direction::Forward, || false, |spec| behaviour(spec).examine(cx, goal, past.get(&spec.id()))).await;
-    // The first by order of steps, so that two faults always give the same message.
-    let failed = specs.iter().find_map(|s| walked.failed.iter().position(|(id, _)| *id == s.id()));
-    match failed {
-        Some(at) => Err(walked.failed.swap_remove(at).1),
-        None => Ok(walked.done.into_iter().collect()),
-    }
-}
-
-/// Steps of the former version of this connection that the new one does not have.
-async fn retire(cx: &Cx, specs: &[StepSpec], former: Option<&Stored>) -> Result<Vec<(StepSpec, Examined)>> {
-    let Some(former) = former.map(|f| &f.record) else { return Ok(Vec::new()) };
-    let kept: Vec<String> = specs.iter().map(StepSpec::thing).collect();
-    let gone = former.steps.iter().map(|s| (s.clone(), former.receipts.get(&s.id()).cloned())).chain(former.retired.iter().cloned());
-    let mut retired = Vec::new();
-    for (step, receipt) in gone.filter(|(s, _)| !kept.contains(&s.thing())) {
-        let examined = behaviour(&step).examine(cx, Goal::Absent, receipt.as_ref()).await?;
-        retired.push((step, examined));
-    }
-    Ok(retired)
-}
-
-#[expect(clippy::too_many_arguments, reason = "a record gathers everything, in one place")]
-fn record(
-    cx: &Cx,
-    (auth, client, access): (Auth, Client, Level),
-    service: &Service,
-    located: &Located,
-    workload: &Option<Workload>,
-    specs: &[StepSpec],
-    examined: &BTreeMap<StepId, Examined>,
-    former: Option<&Stored>,
-) -> Record {
-    let past = former.map(|f| &f.record);
-    let receipts = examined.iter().map(|(id, e)| {
-        // A receipt that is still true stays as it is, so that a run with nothing to do writes nothing.
-        let kept = past.and_then(|p| p.receipts.get(id)).filter(|r| r.done && !e.change.writes() && r.ownership == e.intent.ownership);
-        let found = || if e.change.writes() { e.intent.clone() } else { crate::steps::done(&e.intent) };
-        (id.clone(), kept.cloned().unwrap_or_else(found))
-    });
-    Record {
-        version: RECORD_VERSION,
-        name: cx.connection.clone(),
-        namespace: cx.namespace.clone(),
-        service: service.name.into(),
-        target: past.map_or_else(|| located.target.id.clone(), |p| p.target.clone()),
-        workload: workload.as_ref().map(ToString::to_string),
-        cluster: past.map_or_else(|| located.cluster.clone(), |p| p.cluster.clone()),
-        tenant: located.tenant.clone(),
-        access,
-        auth,
-        client,
-        client_id: cx.outputs.known().client_id,
-        principal_id: cx.outputs.known().principal_id,
-        phase: past.map_or(Phase::Applying, |p| p.phase),
-        // Connecting anew what was taken over makes it ours.
-        origin: Origin::Made,
-        created: past.map_or_else(|| jiff::Timestamp::now().to_string(), |p| p.created.clone()),
-        steps: specs.to_vec(),
-        receipts: receipts.collect(),
-        retired: Vec::new(),
-        verified: past.and_then(|p| p.verified.clone()),
-    }
-}
-
-pub(super) fn plan(
-    cx: &Cx,
-    specs: &[StepSpec],
-    examined: &BTreeMap<StepId, Examined>,
-    retired: &[(StepSpec, Examined)],
-    former: Option<&Stored>,
-    record: &Record,
-) -> Plan {
-    let mut changes: Vec<Change> = specs.iter().filter_map(|s| examined.get(&s.id())).map(|e| e.change.clone()).collect();
-    changes.extend(retired.iter().map(|(_, e)| e.change.clone()));
-    let action = match former {
-        None => Action::Create,
-        Some(former) if changes.iter().any(Change::writes) || former.record != *record || former.record.phase != Phase::Ready => {
-            Action::Update
-        }
-        Some(_) => Action::NoOp,
-    };
-    let name = format!("{}/{}", cx.namespace, Record::object_name(&cx.connection));
-    changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, action).reason("the record of this connection"));
-    changes.sort_by_key(|c| c.layer);
-    Plan { goal: Goal::Present, connection: cx.connection.clone(), namespace: cx.namespace.clone(), changes }
 }

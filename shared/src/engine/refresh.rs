@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::ledger::{self, Stored};
-use super::prepare::{Prepared, examine, plan};
+use super::prepare::Prepared;
 use super::undo::no_such_connection;
-use super::{Session, locate, preflight};
+use super::{Session, draft, locate, preflight};
 use crate::catalogue;
 use crate::kube::{Access, resources};
 use crate::model::variable::Part;
@@ -75,11 +75,11 @@ pub async fn refresh(session: &Session, connection: &str, timeout: std::time::Du
         Problem::new(Kind::NotFound, "KC1301", format!("the {} {} is gone", service.noun, past.target))
             .fix(format!("delete the connection: kubectl connect delete {connection} -n {namespace}"))
     })?;
-    let examined = examine(&cx, &specs, Goal::Present, &past.receipts).await?;
+    let examined = draft::examine(&cx, &specs, Goal::Present, &past.receipts).await?;
     let mut receipts = past.receipts.clone();
     receipts.extend(examined.iter().filter(|(_, found)| found.change.writes()).map(|(id, found)| (id.clone(), found.intent.clone())));
     let record = Record { receipts, ..past.clone() };
-    let plan = plan(&cx, &specs, &examined, &[], Some(&former), &record);
+    let plan = draft::plan(&cx, &specs, &examined, &[], Some(&former), &record);
     rights(session, &cx, &examined, &namespace).await?;
     let (retired, printed) = (Vec::new(), None);
     Ok(Refresh::Rotated(Box::new(Prepared { cx, plan, specs, examined, retired, record, former: Some(former), printed, service, target })))

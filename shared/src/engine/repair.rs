@@ -2,9 +2,9 @@
 //! drifted is put back by the same steps that made it.
 
 use super::ledger::{self, Stored};
-use super::prepare::{Prepared, examine, plan};
+use super::prepare::Prepared;
 use super::undo::no_such_connection;
-use super::{Session, locate, preflight};
+use super::{Session, draft, locate, preflight};
 use crate::catalogue;
 use crate::kube::{Access, resources};
 use crate::model::{Kind, Problem, Result};
@@ -38,7 +38,7 @@ pub async fn repair(session: &Session, connection: &str, timeout: std::time::Dur
     let cx =
         Cx::new(arm, kube, events, connection.to_owned(), namespace.clone(), past.tenant.clone(), others, timeout, KubeReads::default());
     let specs = past.steps.clone();
-    let examined = examine(&cx, &specs, Goal::Present, &past.receipts).await?;
+    let examined = draft::examine(&cx, &specs, Goal::Present, &past.receipts).await?;
     let known = cx.outputs.known();
     let receipts = examined.iter().map(|(id, found)| {
         let kept = past.receipts.get(id).filter(|r| r.done && !found.change.writes());
@@ -51,7 +51,7 @@ pub async fn repair(session: &Session, connection: &str, timeout: std::time::Dur
         principal_id: known.principal_id.or_else(|| past.principal_id.clone()),
         ..past.clone()
     };
-    let plan = plan(&cx, &specs, &examined, &[], Some(&former), &record);
+    let plan = draft::plan(&cx, &specs, &examined, &[], Some(&former), &record);
     if plan.writes() {
         let ledger = [
             Access::to("update", &resources::CONFIG_MAP, Some(&namespace)),

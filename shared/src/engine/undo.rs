@@ -7,8 +7,7 @@ use futures::future::{join, join_all};
 
 use super::lease::Lease;
 use super::ledger::{self, Stored};
-use super::prepare::examine;
-use super::{Session, early, preflight};
+use super::{Session, draft, early, preflight};
 use crate::kube::{Access, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
@@ -107,7 +106,7 @@ pub async fn undo(session: &Session, connection: &str, timeout: std::time::Durat
     ];
     let ask_ledger = join_all(ledger.iter().map(|access| cx.may(access)));
     join(early::look_to_undo(session, &cx, &stored.record, &specs, &receipts), ask_ledger).await;
-    let examined = examine(&cx, &specs, Goal::Absent, &receipts).await?;
+    let examined = draft::examine(&cx, &specs, Goal::Absent, &receipts).await?;
     let mut changes: Vec<Change> = specs.iter().filter_map(|s| examined.get(&s.id())).map(|e| e.change.clone()).collect();
     let name = format!("{namespace}/{}", Record::object_name(connection));
     changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, Action::Delete).reason("the record of this connection"));

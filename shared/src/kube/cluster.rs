@@ -1,54 +1,22 @@
-//! The verbs: one function, one request (reads and applies up to three), objects in and out as plain JSON.
-//!
-//! Untyped on purpose: what is sent is exactly what is meant, with no defaults from a schema of another version, and
-//! unknown fields of a newer server survive a read and a write.
+//! One call to the API server: sent under a limit, signed in, tried again where that can help, and its answer judged.
 
 use std::time::{Duration, Instant};
 
-use futures::stream::BoxStream;
-use futures::{AsyncBufReadExt, StreamExt};
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Method, Request};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{Method, Request};
 use kube::client::Body;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::connect::Cluster;
-use super::error::{Doing, Failure, Status, Why, from_answer, from_kube, from_status, not_kubernetes};
-use super::resources::{EVENT, ISSUER_DOCUMENT, NAMESPACE, Resource, encode};
+use super::error::{Doing, Failure, Status, Why, from_answer, from_kube, not_kubernetes};
+use super::resources::{Resource, encode};
 use super::trace;
 use crate::model::Event;
 
-/// Field manager of writes that belong to no connection.
-pub const FIELD_MANAGER: &str = "kubectl-connect";
 /// Tries of a request that may be repeated.
 const TRIES: u32 = 3;
 /// The longest wait before the next try, whatever the server asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Objects per page of a list.
-const PAGE: u32 = 250;
-/// Asks for names, labels and managers alone: what a Secret holds never leaves the server then.
-const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-
-/// How to apply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Apply {
-    /// Take over fields that others manage.
-    pub force: bool,
-    /// Only say what would be: admission and conflicts are checked, nothing is stored.
-    pub dry_run: bool,
-}
-
-/// Delete only if the object is still the one that was seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Only {
-    /// Its uid: it was not deleted and made again.
-    pub uid: Option<String>,
-    /// Its resourceVersion: nobody changed it.
-    pub resource_version: Option<String>,
-}
-
-/// Events of a watch: `{"type": "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK", "object": …}`.
-pub type Watched = BoxStream<'static, Result<Value, Failure>>;
 
 /// One HTTP request to the API server.
 pub(crate) struct Call {
@@ -63,13 +31,20 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    fn read(verb: &'static str, kind: &Resource, namespace: Option<&str>, name: Option<&str>) -> Call {
+    pub(super) fn read(verb: &'static str, kind: &Resource, namespace: Option<&str>, name: Option<&str>) -> Call {
         let doing = Doing { verb, kind: *kind, namespace: namespace.map(Into::into), name: name.map(Into::into) };
         let path = kind.path(namespace, name);
         Call { method: Method::GET, path, body: None, content_type: "application/json", accept: "application/json", doing, again: true }
     }
 
-    fn write(verb: &'static str, method: Method, kind: &Resource, namespace: Option<&str>, name: Option<&str>, body: Value) -> Call {
+    pub(super) fn write(
+        verb: &'static str,
+        method: Method,
+        kind: &Resource,
+        namespace: Option<&str>,
+        name: Option<&str>,
+        body: Value,
+    ) -> Call {
         let mut call = Call::read(verb, kind, namespace, name);
         call.method = method;
         call.body = Some(body);
@@ -77,7 +52,7 @@ impl Call {
         call
     }
 
-    fn query(mut self, pairs: &[(&str, &str)]) -> Call {
+    pub(super) fn query(mut self, pairs: &[(&str, &str)]) -> Call {
         for (key, value) in pairs {
             self.path.push(if self.path.contains('?') { '&' } else { '?' });
             self.path.push_str(key);
@@ -89,233 +64,6 @@ impl Call {
 }
 
 impl Cluster {
-    /// Reads one object; `None` when the object is absent. A missing kind is [`Failure::NoSuchKind`].
-    ///
-    /// # Errors
-    /// Any [`Failure`] but an absent object.
-    pub async fn get(&self, kind: &Resource, namespace: Option<&str>, name: &str) -> Result<Option<Value>, Failure> {
-        match self.send(&Call::read("reading", kind, namespace, Some(name))).await {
-            Ok(object) => Ok(Some(object)),
-            Err(failure) if failure.is_not_found() => Ok(None),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// Lists the objects of a namespace, or of all with `None`, page by page. Items carry no `kind`, as the server has it.
-    ///
-    /// # Errors
-    /// Any [`Failure`].
-    pub async fn list(&self, kind: &Resource, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>, Failure> {
-        Ok(self.list_at(kind, namespace, labels).await?.0)
-    }
-
-    /// Like [`Cluster::list`], with the resourceVersion that a watch may begin at.
-    ///
-    /// # Errors
-    /// Any [`Failure`].
-    pub async fn list_at(&self, kind: &Resource, namespace: Option<&str>, labels: Option<&str>) -> Result<(Vec<Value>, String), Failure> {
-        self.list_by(kind, namespace, labels.map(|labels| ("labelSelector", labels)), "application/json").await
-    }
-
-    /// Lists the metadata of objects, and nothing of what they hold.
-    ///
-    /// # Errors
-    /// Any [`Failure`].
-    pub async fn list_metadata(&self, kind: &Resource, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>, Failure> {
-        Ok(self.list_by(kind, namespace, labels.map(|labels| ("labelSelector", labels)), METADATA).await?.0)
-    }
-
-    /// Lists the events that hang on the object `name`, oldest first as far as the server keeps that order.
-    ///
-    /// # Errors
-    /// Any [`Failure`].
-    pub async fn events_of(&self, kind: &Resource, namespace: &str, name: &str) -> Result<Vec<Value>, Failure> {
-        let about = format!("involvedObject.kind={},involvedObject.name={name}", kind.kind);
-        Ok(self.list_by(&EVENT, Some(namespace), Some(("fieldSelector", &about)), "application/json").await?.0)
-    }
-
-    async fn list_by(
-        &self,
-        kind: &Resource,
-        namespace: Option<&str>,
-        selector: Option<(&str, &str)>,
-        accept: &'static str,
-    ) -> Result<(Vec<Value>, String), Failure> {
-        let limit = PAGE.to_string();
-        let mut items = Vec::new();
-        let mut next = String::new();
-        loop {
-            let mut call = Call::read("listing", kind, namespace, None).query(&[("limit", &limit)]);
-            if let Some(selector) = selector {
-                call = call.query(&[selector]);
-            }
-            if !next.is_empty() {
-                call = call.query(&[("continue", &next)]);
-            }
-            call.accept = accept;
-            let mut page = self.send(&call).await?;
-            if let Value::Array(found) = page["items"].take() {
-                items.extend(found);
-            }
-            match page["metadata"]["continue"].as_str() {
-                Some(token) if !token.is_empty() => next = token.into(),
-                _ => {
-                    let version = page["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
-                    return Ok((items, version));
-                }
-            }
-        }
-    }
-
-    /// The document in which the API server names the issuer of its tokens and where their keys are.
-    ///
-    /// # Errors
-    /// Any [`Failure`]; a 404 from a server that signs for nobody else.
-    pub async fn issuer_document(&self) -> Result<Value, Failure> {
-        let mut call = Call::read("reading", &NAMESPACE, None, None);
-        call.path = "/.well-known/openid-configuration".into();
-        call.doing = Doing { verb: "reading", kind: ISSUER_DOCUMENT, namespace: None, name: None };
-        self.send(&call).await
-    }
-
-    /// Creates an object; one that is there already is a 409 ([`Failure::is_already_exists`]).
-    ///
-    /// # Errors
-    /// Any [`Failure`].
-    pub async fn create(&self, kind: &Resource, namespace: Option<&str>, body: &Value) -> Result<Value, Failure> {
-        let name = body["metadata"]["name"].as_str().map(str::to_owned);
-        let mut call = Call::write("creating", Method::POST, kind, namespace, None, complete(kind, None, body))
-            .query(&[("fieldManager", FIELD_MANAGER)]);
-        call.doing.name = name;
-        self.send(&call).await
-    }
-
-    /// Replaces an object. `body` carries the resourceVersion that it was read with, so that nobody's change is lost.
-    ///
-    /// # Errors
-    /// Any [`Failure`]; a stale resourceVersion is [`Failure::is_stale`].
-    pub async fn replace(&self, kind: &Resource, namespace: Option<&str>, name: &str, body: &Value) -> Result<Value, Failure> {
-        let call = Call::write("replacing", Method::PUT, kind, namespace, Some(name), complete(kind, Some(name), body));
-        self.send(&call.query(&[("fieldManager", FIELD_MANAGER)])).await
-    }
-
-    /// Applies on the server's side as `manager`. Safe to repeat: the same body writes nothing the second time.
-    ///
-    /// # Errors
-    /// Any [`Failure`]; fields of other managers are [`Failure::is_conflict_of_managers`].
-    pub async fn apply(
-        &self,
-        kind: &Resource,
-        namespace: Option<&str>,
-        name: &str,
-        manager: &str,
-        body: &Value,
-        how: Apply,
-    ) -> Result<Value, Failure> {
-        let mut call = Call::write("applying", Method::PATCH, kind, namespace, Some(name), complete(kind, Some(name), body))
-            .query(&[("fieldManager", manager)]);
-        call.content_type = "application/apply-patch+yaml";
-        call.again = true;
-        if how.force {
-            call = call.query(&[("force", "true")]);
-        }
-        if how.dry_run {
-            call = call.query(&[("dryRun", "All")]);
-        }
-        self.send(&call).await
-    }
-
-    /// Applies a JSON merge patch as `manager`. Unknown fields are refused.
-    ///
-    /// # Errors
-    /// Any [`Failure`].
-    pub async fn merge(&self, kind: &Resource, namespace: Option<&str>, name: &str, manager: &str, body: &Value) -> Result<Value, Failure> {
-        let mut call = Call::write("patching", Method::PATCH, kind, namespace, Some(name), body.clone());
-        call.content_type = "application/merge-patch+json";
-        // Without Strict the server drops what it does not know and answers 200.
-        self.send(&call.query(&[("fieldManager", manager), ("fieldValidation", "Strict")])).await
-    }
-
-    /// Deletes an object; `false` when it was absent. What it owns goes in the background.
-    ///
-    /// # Errors
-    /// Any [`Failure`]; a precondition that no longer holds is [`Failure::is_stale`].
-    pub async fn delete(&self, kind: &Resource, namespace: Option<&str>, name: &str, only: Only) -> Result<bool, Failure> {
-        let mut options = json!({ "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background" });
-        if let Some(uid) = only.uid {
-            options["preconditions"]["uid"] = uid.into();
-        }
-        if let Some(version) = only.resource_version {
-            options["preconditions"]["resourceVersion"] = version.into();
-        }
-        match self.send(&Call::write("deleting", Method::DELETE, kind, namespace, Some(name), options)).await {
-            Ok(_) => Ok(true),
-            Err(failure) if failure.is_not_found() => Ok(false),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// Watches one object from the resourceVersion `from` on, for `seconds`; then the stream ends by itself.
-    ///
-    /// # Errors
-    /// Any [`Failure`]; one that comes later is an item of the stream, like a status 410 for a version that is too old.
-    pub async fn watch(&self, kind: &Resource, namespace: Option<&str>, name: &str, from: &str, seconds: u32) -> Result<Watched, Failure> {
-        let field = format!("metadata.name={name}");
-        let seconds = seconds.to_string();
-        let mut call = Call::read("watching", kind, namespace, None).query(&[
-            ("watch", "true"),
-            ("fieldSelector", &field),
-            ("resourceVersion", from),
-            ("timeoutSeconds", &seconds),
-            ("allowWatchBookmarks", "true"),
-        ]);
-        call.doing.name = Some(name.into());
-        self.open_watch(call).await
-    }
-
-    /// Watches the objects of a namespace, or of all with `None`, that carry these labels.
-    ///
-    /// # Errors
-    /// See [`Cluster::watch`].
-    pub async fn watch_all(
-        &self,
-        kind: &Resource,
-        namespace: Option<&str>,
-        labels: &str,
-        from: &str,
-        seconds: u32,
-    ) -> Result<Watched, Failure> {
-        let seconds = seconds.to_string();
-        let call = Call::read("watching", kind, namespace, None).query(&[
-            ("watch", "true"),
-            ("labelSelector", labels),
-            ("resourceVersion", from),
-            ("timeoutSeconds", &seconds),
-            ("allowWatchBookmarks", "true"),
-        ]);
-        self.open_watch(call).await
-    }
-
-    async fn open_watch(&self, call: Call) -> Result<Watched, Failure> {
-        let mut request = self.request(&call).await?.map(|_| Vec::new());
-        // kube decodes the first member only of a stream that is compressed event by event.
-        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let started = Instant::now();
-        let opened = self.within(self.0.client.request_stream(request)).await?;
-        let stream = opened.map_err(|error| self.signed(from_kube(&call.doing, &self.0.host, &error)))?;
-        trace::answer(&self.0.host, &call, 200, started, "-");
-        let (doing, host) = (call.doing, self.0.host.clone());
-        Ok(stream
-            .lines()
-            .map(move |line| match line.map(|line| serde_json::from_str::<Value>(&line)) {
-                Ok(Ok(event)) if event["type"] == "ERROR" => Err(from_status(&doing, 500, &event["object"], None)),
-                Ok(Ok(event)) => Ok(event),
-                // The end of a stream that was cut in the middle of a line.
-                Ok(Err(_)) | Err(_) => Err(Failure::Unreachable { host: host.clone(), why: Why::CutOff, may_have_happened: false }),
-            })
-            .boxed())
-    }
-
     /// Sends a call, again if it may be and that can help.
     pub(crate) async fn send(&self, call: &Call) -> Result<Value, Failure> {
         let mut tried = 1;
@@ -388,7 +136,7 @@ impl Cluster {
         Err(failure)
     }
 
-    async fn request(&self, call: &Call) -> Result<Request<Body>, Failure> {
+    pub(super) async fn request(&self, call: &Call) -> Result<Request<Body>, Failure> {
         let body = call.body.as_ref().map(|body| body.to_string().into_bytes());
         let mut request = Request::builder().method(call.method.clone()).uri(call.path.as_str()).header(ACCEPT, call.accept);
         if body.is_some() {
@@ -406,7 +154,7 @@ impl Cluster {
     }
 
     /// Runs a request under the limit.
-    async fn within<T>(&self, request: impl Future<Output = T>) -> Result<T, Failure> {
+    pub(super) async fn within<T>(&self, request: impl Future<Output = T>) -> Result<T, Failure> {
         let Some(limit) = self.0.limit else { return Ok(request.await) };
         tokio::time::timeout(limit, request).await.map_err(|_| Failure::Unreachable {
             host: self.0.host.clone(),
@@ -416,7 +164,7 @@ impl Cluster {
     }
 
     /// Tells a 401 what the request was signed in with.
-    fn signed(&self, mut failure: Failure) -> Failure {
+    pub(super) fn signed(&self, mut failure: Failure) -> Failure {
         if let Failure::Status(status) = &mut failure
             && status.code == 401
         {
@@ -424,23 +172,6 @@ impl Cluster {
         }
         failure
     }
-}
-
-/// Fills in what names the object, where it is missing: apply wants all three.
-fn complete(kind: &Resource, name: Option<&str>, body: &Value) -> Value {
-    let mut body = body.clone();
-    if body["apiVersion"].is_null() {
-        body["apiVersion"] = kind.api_version().into();
-    }
-    if body["kind"].is_null() {
-        body["kind"] = kind.kind.into();
-    }
-    if let Some(name) = name
-        && body["metadata"]["name"].is_null()
-    {
-        body["metadata"]["name"] = name.into();
-    }
-    body
 }
 
 /// How long to wait before the next try; `None` where another try can't help.
@@ -467,15 +198,6 @@ fn is_judgement(status: &Status) -> bool {
 mod tests {
     use super::*;
     use crate::kube::resources::SECRET;
-
-    #[test]
-    fn completes_only_what_is_missing() {
-        let body = json!({ "kind": "Mine", "data": {} });
-        let full = complete(&SECRET, Some("a"), &body);
-        assert_eq!(full, json!({ "kind": "Mine", "data": {}, "apiVersion": "v1", "metadata": { "name": "a" } }));
-        let named = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "b" } });
-        assert_eq!(complete(&SECRET, Some("a"), &named), named);
-    }
 
     #[test]
     fn queries_are_encoded() {

@@ -19,12 +19,11 @@ pub mod rollout;
 mod signin;
 mod source;
 mod trace;
+mod verbs;
 pub mod workload;
 
 pub use access::{Access, Allowed, Minted};
-pub use cluster::{Apply, FIELD_MANAGER, Only, Watched};
 pub use connect::Cluster;
-
 pub use error::{Cause, Failure, Status, Why};
 pub use flags::Flags;
 pub use gitops::{GitOps, ManagedBy};
@@ -32,6 +31,7 @@ pub use holder::{holder, is_dead};
 pub use kubeconfig::contexts;
 pub use resources::Resource;
 pub use source::Source;
+pub use verbs::{Apply, FIELD_MANAGER, Only, Watched};
 pub use workload::{Workload, WorkloadKind, WorkloadRef, wrap_template};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Cx, Examined, Right, Step, api, done};
+use super::{Cx, Examined, Right, Step, api, done, ownership};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
@@ -144,7 +144,7 @@ impl ClusterFeatures {
         if !why.is_empty() {
             change = change.reason(why);
         }
-        let intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.cluster.as_str()));
+        let intent = ownership::recorded(past, self.cluster.as_str());
         Examined { change, goal, intent, rights: vec![] }
     }
 

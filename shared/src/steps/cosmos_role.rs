@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Cx, Examined, Right, Step, api, done};
+use super::{Cx, Examined, Right, Step, api, done, ownership};
 use crate::azure::Failure;
 use crate::model::{Kind, Problem, Result, names};
 use crate::plan::change::{Action, Change, Goal, Layer};
@@ -98,13 +98,8 @@ impl CosmosRole {
         let is_own = |a: &&Value| own.as_deref().is_some_and(|o| a["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(o)));
         let (change, intent, rights) = match held.iter().find(is_own).or_else(|| held.first()) {
             Some(found) => {
-                let ownership = match past {
-                    _ if !is_own(&found) => Ownership::Adopted,
-                    Some(past) if past.ownership == Ownership::Created => Ownership::Created,
-                    _ => Ownership::Joined,
-                };
                 let id = found["id"].as_str().unwrap_or_default();
-                (self.change(Action::NoOp), Receipt::intent(ownership, id), vec![])
+                (self.change(Action::NoOp), Receipt::intent(ownership::of_found(is_own(&found), past), id), vec![])
             }
             None => {
                 let action = "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/write";
@@ -117,23 +112,17 @@ impl CosmosRole {
     }
 
     fn examine_absent(&self, cx: &Cx, held: &[Value], own: Option<&str>, past: Option<&Receipt>) -> Examined {
-        let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.account.as_str()));
+        let mut intent = ownership::recorded(past, self.account.as_str());
         let id = held.iter().filter_map(|h| h["id"].as_str()).find(|id| own.is_some_and(|o| o.eq_ignore_ascii_case(id)));
         let mut rights = vec![];
-        let change = if !intent.is_ours() {
-            self.change(Action::NoOp).reason("was there before: stays")
-        } else if let Some(id) = id {
-            match cx.also_used_by(&StepSpec::CosmosRole(self.clone())) {
-                Some(other) => self.change(Action::NoOp).reason(format!("stays: connection {other} uses it")),
-                None => {
-                    intent.id = id.to_owned();
-                    let action = "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/delete";
-                    rights.push(Right::Arm { scope: self.account.to_string(), action });
-                    self.change(Action::Delete)
-                }
+        let change = match ownership::stays(cx, &intent, id.is_some(), &StepSpec::CosmosRole(self.clone())) {
+            Some(why) => self.change(Action::NoOp).reason(why),
+            None => {
+                intent.id = id.unwrap_or_default().to_owned();
+                let action = "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/delete";
+                rights.push(Right::Arm { scope: self.account.to_string(), action });
+                self.change(Action::Delete)
             }
-        } else {
-            self.change(Action::NoOp).reason("is already gone")
         };
         Examined { change, goal: Goal::Absent, intent, rights }
     }

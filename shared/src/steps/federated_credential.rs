@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Cx, Examined, Right, Step, api, done};
+use super::{Cx, Examined, Right, Step, api, done, ownership};
 use crate::model::{Kind, Problem, Result, TOKEN_EXCHANGE_AUDIENCE, names};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
@@ -70,11 +70,7 @@ impl FederatedCredential {
         let (change, ownership, id, rights) = match listed.iter().find(same) {
             Some(found) => {
                 let found_name = found["name"].as_str().unwrap_or_default();
-                let ownership = match past {
-                    _ if found_name != name => Ownership::Adopted,
-                    Some(past) if past.ownership == Ownership::Created => Ownership::Created,
-                    _ => Ownership::Joined,
-                };
+                let ownership = ownership::of_found(found_name == name, past);
                 let trusts = found["properties"]["audiences"].as_array().is_some_and(|a| a.iter().any(|x| x == TOKEN_EXCHANGE_AUDIENCE));
                 let change = if trusts {
                     self.change(found_name, Action::NoOp)
@@ -137,22 +133,19 @@ impl FederatedCredential {
             let name = c["name"].as_str().unwrap_or_default();
             recorded.as_deref().is_none_or(|r| r == name || r == KNOWN_AFTER_APPLY)
         });
-        let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.identity.as_str()));
+        let mut intent = ownership::recorded(past, self.identity.as_str());
         let name = found.and_then(|c| c["name"].as_str()).or(recorded.as_deref()).unwrap_or(&subject).to_owned();
         let mut rights = vec![];
-        let change = if !intent.is_ours() {
-            self.change(&name, Action::NoOp).reason("was there before: stays")
-        } else if found.is_none() {
-            self.change(&name, Action::NoOp).reason("is already gone")
-        } else if let Some(other) = cx.also_used_by(&StepSpec::FederatedCredential(self.clone())) {
-            self.change(&name, Action::NoOp).reason(format!("stays: connection {other} uses it"))
-        } else {
-            intent.id = self.identity.child("federatedIdentityCredentials", &name).to_string();
-            rights.push(Right::Arm {
-                scope: self.identity.to_string(),
-                action: "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/delete",
-            });
-            self.change(&name, Action::Delete)
+        let change = match ownership::stays(cx, &intent, found.is_some(), &StepSpec::FederatedCredential(self.clone())) {
+            Some(why) => self.change(&name, Action::NoOp).reason(why),
+            None => {
+                intent.id = self.identity.child("federatedIdentityCredentials", &name).to_string();
+                rights.push(Right::Arm {
+                    scope: self.identity.to_string(),
+                    action: "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/delete",
+                });
+                self.change(&name, Action::Delete)
+            }
         };
         Examined { change, goal: Goal::Absent, intent, rights }
     }

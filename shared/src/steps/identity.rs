@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Cx, Examined, Right, Step, api, done};
+use super::{Cx, Examined, Right, Step, api, done, ownership};
 use crate::model::{Kind, PREFIX, Problem, ResourceId, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
@@ -53,7 +53,7 @@ impl Identity {
         let body = cx.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]).await?.unwrap_or_default();
         let known = super::cluster_features::learn_addon(cx, &body);
         let why = if known || goal == Goal::Absent { "the Key Vault add-on's own" } else { "comes with the Key Vault add-on" };
-        let intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.id.as_str()));
+        let intent = ownership::recorded(past, self.id.as_str());
         Ok(Examined { change: self.change(Action::NoOp).reason(why), goal, intent, rights: vec![] })
     }
 
@@ -61,8 +61,7 @@ impl Identity {
         let right = Right::Arm { scope: self.id.group_id().to_string(), action: "Microsoft.ManagedIdentity/userAssignedIdentities/write" };
         let (change, ownership, rights) = match found {
             Some(identity) if bears_our_tag(identity) && self.create => {
-                let created = past.is_some_and(|p| p.ownership == Ownership::Created);
-                (self.change(Action::NoOp), if created { Ownership::Created } else { Ownership::Joined }, vec![])
+                (self.change(Action::NoOp), ownership::of_found(true, past), vec![])
             }
             Some(_) => (self.change(Action::NoOp).reason("exists, is used as it is"), Ownership::Adopted, vec![]),
             None if self.create => {
@@ -89,15 +88,15 @@ impl Identity {
 
     /// Goes only when it is ours, nobody else connects through it and no foreign trust hangs on it.
     async fn examine_absent(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
-        let intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.id.as_str()));
+        let intent = ownership::recorded(past, self.id.as_str());
         let mut rights = vec![];
         let keep = |why: String| self.change(Action::NoOp).reason(why);
         let change = match found {
             None => keep("is already gone".into()),
             Some(_) if !intent.is_ours() => keep("was there before: stays".into()),
             Some(identity) if !bears_our_tag(identity) => keep(format!("lost its tag {PREFIX}: somebody took it over, stays")),
-            Some(_) => match cx.also_used_by(&StepSpec::Identity(self.clone())) {
-                Some(other) => keep(format!("stays: connection {other} uses it")),
+            Some(_) => match ownership::shared(cx, &StepSpec::Identity(self.clone())) {
+                Some(why) => keep(why),
                 None => match self.foreign_credentials(cx).await? {
                     0 => {
                         rights.push(Right::Arm {

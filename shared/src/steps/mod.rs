@@ -5,6 +5,7 @@ mod cluster_features;
 mod cosmos_role;
 mod federated_credential;
 mod identity;
+mod ownership;
 mod redis_policy;
 mod role_assignment;
 mod secret;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Cx, Examined, Right, Step, api, done};
+use super::{Cx, Examined, Right, Step, api, done, ownership};
 use crate::model::{Kind, Problem, Result, names};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
@@ -73,12 +73,7 @@ impl RedisPolicy {
             Some(found) => {
                 let id = found["id"].as_str().unwrap_or_default().to_owned();
                 let ours = own.is_some_and(|o| o.eq_ignore_ascii_case(&id));
-                let ownership = match past {
-                    _ if !ours => Ownership::Adopted,
-                    Some(past) if past.ownership == Ownership::Created => Ownership::Created,
-                    _ => Ownership::Joined,
-                };
-                (self.change(Action::NoOp), Receipt::intent(ownership, id), vec![])
+                (self.change(Action::NoOp), Receipt::intent(ownership::of_found(ours, past), id), vec![])
             }
             None => {
                 let right = Right::Arm { scope: self.cache.to_string(), action: "Microsoft.Cache/redis/accessPolicyAssignments/write" };
@@ -90,23 +85,16 @@ impl RedisPolicy {
     }
 
     fn examine_absent(&self, cx: &Cx, held: Option<&Value>, own: Option<&str>, past: Option<&Receipt>) -> Examined {
-        let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.cache.as_str()));
-        let id = held.and_then(|h| h["id"].as_str());
+        let mut intent = ownership::recorded(past, self.cache.as_str());
+        let id = held.and_then(|h| h["id"].as_str()).filter(|id| own.is_some_and(|o| o.eq_ignore_ascii_case(id)));
         let mut rights = vec![];
-        let change = if !intent.is_ours() {
-            self.change(Action::NoOp).reason("was there before: stays")
-        } else if let Some(id) = id.filter(|id| own.is_some_and(|o| o.eq_ignore_ascii_case(id))) {
-            match cx.also_used_by(&StepSpec::RedisPolicy(self.clone())) {
-                Some(other) => self.change(Action::NoOp).reason(format!("stays: connection {other} uses it")),
-                None => {
-                    intent.id = id.to_owned();
-                    rights
-                        .push(Right::Arm { scope: self.cache.to_string(), action: "Microsoft.Cache/redis/accessPolicyAssignments/delete" });
-                    self.change(Action::Delete)
-                }
+        let change = match ownership::stays(cx, &intent, id.is_some(), &StepSpec::RedisPolicy(self.clone())) {
+            Some(why) => self.change(Action::NoOp).reason(why),
+            None => {
+                intent.id = id.unwrap_or_default().to_owned();
+                rights.push(Right::Arm { scope: self.cache.to_string(), action: "Microsoft.Cache/redis/accessPolicyAssignments/delete" });
+                self.change(Action::Delete)
             }
-        } else {
-            self.change(Action::NoOp).reason("is already gone")
         };
         Examined { change, goal: Goal::Absent, intent, rights }
     }

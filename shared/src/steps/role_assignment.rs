@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Cx, Examined, Right, Step, api, done};
+use super::{Cx, Examined, Right, Step, api, done, ownership};
 use crate::model::ids::role_guid;
 use crate::model::{Kind, Problem, ResourceId, Result, names};
 use crate::plan::change::{Action, Change, Goal, Layer};
@@ -90,11 +90,7 @@ impl RoleAssignment {
         let (change, intent, rights) = match found {
             Some(found) => {
                 let found_id = found["id"].as_str().unwrap_or_default().to_owned();
-                let ownership = match past {
-                    _ if !found_id.eq_ignore_ascii_case(&id) => Ownership::Adopted,
-                    Some(past) if past.ownership == Ownership::Created => Ownership::Created,
-                    _ => Ownership::Joined,
-                };
+                let ownership = ownership::of_found(found_id.eq_ignore_ascii_case(&id), past);
                 let inherited = !at_scope(&found);
                 let change = if inherited {
                     let scope = found["properties"]["scope"].as_str().unwrap_or_default();
@@ -114,25 +110,19 @@ impl RoleAssignment {
     }
 
     fn examine_absent(&self, cx: &Cx, held: &[Value], past: Option<&Receipt>) -> Examined {
-        let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.scope.as_str()));
+        let mut intent = ownership::recorded(past, self.scope.as_str());
         // The name is derived from the content, so having it is the mark.
         let ours = self.principal(cx).map(|p| self.id_for(&p)).or_else(|| past.map(|p| p.id.clone()));
         let is_ours = |a: &&Value| ours.as_deref().is_some_and(|o| a["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(o)));
-        let found = held.iter().find(is_ours);
+        let found = held.iter().find(is_ours).map(|a| a["id"].as_str().unwrap_or_default());
         let mut rights = vec![];
-        let change = if !intent.is_ours() {
-            self.change(Action::NoOp).reason("was there before: stays")
-        } else if let Some(found) = found {
-            match cx.also_used_by(&StepSpec::RoleAssignment(self.clone())) {
-                Some(other) => self.change(Action::NoOp).reason(format!("stays: connection {other} uses it")),
-                None => {
-                    intent.id = found["id"].as_str().unwrap_or_default().to_owned();
-                    rights.push(Right::Arm { scope: self.scope.to_string(), action: "Microsoft.Authorization/roleAssignments/delete" });
-                    self.change(Action::Delete)
-                }
+        let change = match ownership::stays(cx, &intent, found.is_some(), &StepSpec::RoleAssignment(self.clone())) {
+            Some(why) => self.change(Action::NoOp).reason(why),
+            None => {
+                intent.id = found.unwrap_or_default().to_owned();
+                rights.push(Right::Arm { scope: self.scope.to_string(), action: "Microsoft.Authorization/roleAssignments/delete" });
+                self.change(Action::Delete)
             }
-        } else {
-            self.change(Action::NoOp).reason("is already gone")
         };
         Examined { change, goal: Goal::Absent, intent, rights }
     }

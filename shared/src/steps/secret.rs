@@ -5,8 +5,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::ownership::is_this_connections;
 use super::values::{are_secret, rights};
-use super::{Cx, Examined, Right, Step, done, is_ours, labels, uid};
+use super::{Cx, Examined, Right, Step, done, labels, uid};
 use crate::kube::{Access, Apply, resources};
 use crate::model::variable::{Part, Variable};
 use crate::model::{Kind, PREFIX, Problem, Result};
@@ -127,10 +128,6 @@ impl Secret {
         Right::Kube(Access::to(verb, &resources::SECRET, Some(&self.namespace)))
     }
 
-    fn is_mine(&self, cx: &Cx, found: &Value) -> bool {
-        is_ours(found) && found["metadata"]["labels"][format!("{PREFIX}/connection")] == cx.connection.as_str()
-    }
-
     async fn examine_present(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
         let names = self.variables.iter().map(|v| v.name.as_str()).collect::<Vec<_>>().join(", ");
         let id = format!("{}/{}", self.namespace, self.name);
@@ -144,7 +141,7 @@ impl Secret {
                 let kube = [self.right("create"), self.right("patch")];
                 (change, Receipt { uid: None, ..intent }, kube.into_iter().chain(rights(&self.variables)).collect())
             }
-            Some(secret) if !self.is_mine(cx, secret) => {
+            Some(secret) if !is_this_connections(cx, secret) => {
                 return Err(Problem::new(
                     Kind::Failed,
                     "KC1305",
@@ -195,7 +192,7 @@ impl Secret {
         let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Created, id));
         let (change, rights) = match found {
             None => (self.change(Action::NoOp).reason("is already gone"), vec![]),
-            Some(secret) if intent.is_ours() && self.is_mine(cx, secret) => {
+            Some(secret) if intent.is_ours() && is_this_connections(cx, secret) => {
                 intent.uid = uid(secret);
                 (self.change(Action::Delete), vec![self.right("delete")])
             }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Cx, Examined, Right, Step, done, is_ours, labels, uid};
+use super::ownership::is_this_connections;
+use super::{Cx, Examined, Right, Step, done, labels, uid};
 use crate::kube::{Access, Apply, Failure, resources};
 use crate::model::vault::{CsiIdentity, VaultObject};
-use crate::model::{Kind, PREFIX, Problem, Result};
+use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::SecretProviderClass;
@@ -133,10 +134,6 @@ impl SecretProviderClass {
         }
     }
 
-    fn is_mine(&self, cx: &Cx, found: &Value) -> bool {
-        is_ours(found) && found["metadata"]["labels"][format!("{PREFIX}/connection")] == cx.connection.as_str()
-    }
-
     async fn examine_present(&self, cx: &Cx, live: Live, past: Option<&Receipt>) -> Result<Examined> {
         self.synced_is_free(cx).await?;
         let client_id = cx.outputs.known().client_id;
@@ -148,7 +145,7 @@ impl SecretProviderClass {
                 let change = if matches!(live, Live::NoKind) { change.reason("its kind is there once the add-on is on") } else { change };
                 (change, Receipt { uid: None, ..intent }, vec![self.right("create"), self.right("patch")])
             }
-            Live::There(class) if !self.is_mine(cx, class) => {
+            Live::There(class) if !is_this_connections(cx, class) => {
                 let what = format!("SecretProviderClass `{}` in namespace `{}` is not ours", self.name, self.namespace);
                 return Err(Problem::new(Kind::Failed, "KC1316", what)
                     .why("a class of that name exists and does not belong to this connection")
@@ -184,7 +181,7 @@ impl SecretProviderClass {
         let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Created, id));
         let (change, rights) = match live {
             Live::NoKind | Live::Missing => (self.change(Action::NoOp).reason("is already gone"), vec![]),
-            Live::There(class) if self.is_mine(cx, class) => {
+            Live::There(class) if is_this_connections(cx, class) => {
                 intent.uid = uid(class);
                 (self.change(Action::Delete), vec![self.right("delete")])
             }

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Cx, Examined, Right, Step, done, is_ours, labels, uid};
+use super::{Cx, Examined, Right, Step, done, is_ours, labels, ownership, uid};
 use crate::kube::{Access, Apply, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
@@ -97,11 +97,7 @@ impl ServiceAccount {
             let rights = vec![self.right("create"), self.right("patch")];
             return Ok(Examined { change, goal: Goal::Present, intent: Receipt::intent(Ownership::Created, id), rights });
         };
-        let ownership = match past {
-            _ if !is_ours(account) => Ownership::Adopted,
-            Some(past) if past.ownership == Ownership::Created => Ownership::Created,
-            _ => Ownership::Joined,
-        };
+        let ownership = ownership::of_found(is_ours(account), past);
         let current = account["metadata"]["annotations"][CLIENT_ID].as_str();
         if self.foreign {
             return self.examine_foreign(account, current, client_id.as_deref());
@@ -151,23 +147,22 @@ impl ServiceAccount {
 
     fn examine_absent(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Examined {
         let id = format!("{}/{}", self.namespace, self.name);
-        let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, id));
+        let mut intent = ownership::recorded(past, id);
         let step = StepSpec::ServiceAccount(self.clone());
         let mut rights = vec![];
         let change = match found {
             None => self.change(Action::NoOp).reason("is already gone"),
             Some(account) => {
-                let other = cx.also_used_by(&step);
+                let needed = ownership::shared(cx, &step);
                 let same = intent.uid.is_none() || intent.uid == uid(account);
-                if intent.is_ours() && is_ours(account) && same && other.is_none() {
+                if intent.is_ours() && is_ours(account) && same && needed.is_none() {
                     intent.uid = uid(account);
                     rights.push(self.right("delete"));
                     self.change(Action::Delete)
                 } else if holds_field(account, &cx.manager(), CLIENT_ID) {
                     intent.uid = uid(account);
                     rights.push(self.right("patch"));
-                    let why = other.map_or_else(|| "our annotations are taken off".into(), |o| format!("stays: connection {o} uses it"));
-                    self.change(Action::Update).reason(why)
+                    self.change(Action::Update).reason(needed.unwrap_or_else(|| "our annotations are taken off".into()))
                 } else {
                     self.change(Action::NoOp).reason("was there before: stays")
                 }

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Cx, Examined, Right, Step, api, done};
+use super::{Cx, Examined, Right, Step, api, done, ownership};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
@@ -88,21 +88,17 @@ impl VaultPolicy {
     }
 
     fn examine_absent(&self, cx: &Cx, held: &[Permission], past: Option<&Receipt>) -> Examined {
-        let intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, self.vault.as_str()));
+        let intent = ownership::recorded(past, self.vault.as_str());
         let mut rights = vec![];
-        let change = if !intent.is_ours() {
-            self.change(Action::NoOp).reason("was there before: stays")
-        } else if held.is_empty() {
-            self.change(Action::NoOp).reason("is already gone")
-        } else if let Some(other) = cx.also_used_by(&StepSpec::VaultPolicy(self.clone())) {
-            self.change(Action::NoOp).reason(format!("stays: connection {other} uses it"))
-        } else {
-            rights.push(self.right());
-            match &intent.before {
-                Some(_) => self.change(Action::Update).reason("goes back to what it was"),
-                None => self.change(Action::Delete),
-            }
+        let stays = ownership::stays(cx, &intent, !held.is_empty(), &StepSpec::VaultPolicy(self.clone()));
+        let change = match (stays, &intent.before) {
+            (Some(why), _) => self.change(Action::NoOp).reason(why),
+            (None, Some(_)) => self.change(Action::Update).reason("goes back to what it was"),
+            (None, None) => self.change(Action::Delete),
         };
+        if change.writes() {
+            rights.push(self.right());
+        }
         Examined { change, goal: Goal::Absent, intent, rights }
     }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::values::rights;
-use super::{Cx, Examined, Step, done};
+use super::{Cx, Examined, Step, done, ownership};
 use crate::azure::Failure;
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
@@ -95,7 +95,7 @@ impl VaultSecret {
 
     fn examine_absent(&self, found: Option<&Value>, past: Option<&Receipt>) -> Examined {
         let id = format!("{}/secrets/{}", self.uri, self.name);
-        let intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, id));
+        let intent = ownership::recorded(past, id);
         let change = match found {
             None => self.change(Action::NoOp).reason("is already gone"),
             Some(found) if intent.is_ours() && self.is_ours(found) => {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::values::are_secret;
-use super::{Cx, Examined, Known, Right, Step, done, uid};
+use super::{Cx, Examined, Known, Right, Step, done, ownership, uid};
 use crate::kube::{self, Access, Apply, WorkloadKind, wrap_template};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
@@ -282,7 +282,7 @@ impl Workload {
 
     fn examine_absent(&self, cx: &Cx, kind: WorkloadKind, live: Option<&Value>, past: Option<&Receipt>) -> Examined {
         let id = format!("{}/{}", self.namespace, self.name);
-        let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, id));
+        let mut intent = ownership::recorded(past, id);
         let mut rights = vec![];
         let change = match live {
             None => self.change(kind, Action::NoOp).reason("is already gone"),

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::azure::errors::{error, not_allowed};
+use crate::azure::path::Path;
 use crate::azure::roles::{quoted_equals, role_id, subscription_of};
-use crate::azure::router::{Path, exists};
+use crate::azure::router::exists;
 use crate::azure::{Assignment, Azure, covers, timestamp};
 use crate::entra::Caller;
 use crate::http::{Request, Response};

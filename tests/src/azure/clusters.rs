@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::azure::errors::{bad_request, bare, error, not_allowed};
 use crate::azure::operations::Operation;
-use crate::azure::router::{Path, stored};
+use crate::azure::path::Path;
+use crate::azure::router::stored;
 use crate::azure::{Azure, Store, lists};
 use crate::http::{Request, Response};
 

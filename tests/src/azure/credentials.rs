@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::azure::errors::{bad_request, error, not_allowed};
 use crate::azure::identities::refuse_foreign;
-use crate::azure::router::{Path, spelled, stored, stored_parent};
+use crate::azure::path::{Path, spelled};
+use crate::azure::router::{stored, stored_parent};
 use crate::azure::{Azure, Resource, lists};
 use crate::http::{Request, Response};
 use std::sync::Arc;

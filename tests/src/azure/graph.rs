@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::azure::router::Path;
+use crate::azure::path::Path;
 use crate::azure::{Azure, Resource, kql};
 use crate::entra::Caller;
 use crate::http::{Request, Response};

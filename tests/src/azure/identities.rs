@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::azure::errors::{bad_request, error, not_allowed};
-use crate::azure::router::{Path, stored};
+use crate::azure::path::Path;
+use crate::azure::router::stored;
 use crate::azure::{Azure, Resource, covers, lists};
 use crate::http::{Request, Response};
 

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::azure::errors::{bad_request, error, not_allowed};
 use crate::azure::operations::Operation;
-use crate::azure::router::{Path, stored};
+use crate::azure::path::Path;
+use crate::azure::router::stored;
 use crate::azure::{Azure, Resource, Store, covers, lists};
 use crate::entra::Caller;
 use crate::http::{Request, Response};

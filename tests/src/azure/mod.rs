@@ -25,6 +25,7 @@ mod kql;
 mod linkers;
 pub(crate) mod lists;
 mod operations;
+mod path;
 pub(crate) mod roles;
 mod router;
 mod service_roles;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::azure::Azure;
 use crate::azure::errors::{bad_request, error, gateway, not_allowed};
-use crate::azure::router::Path;
+use crate::azure::path::Path;
 use crate::entra::Caller;
 use crate::http::{Request, Response};
 

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::azure::errors::{bad_request, error, not_allowed};
-use crate::azure::router::{Path, stored, stored_parent};
+use crate::azure::path::Path;
+use crate::azure::router::{stored, stored_parent};
 use crate::azure::{Azure, lists};
 use crate::http::{Request, Response};
 

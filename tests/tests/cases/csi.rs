@@ -4,7 +4,8 @@ use base64::Engine as _;
 use sandbox::world::World;
 use serde_json::{Value, json};
 
-use super::killed::{killed_after, quick};
+use super::kill::{after_each_write, killed_after};
+use super::killed::completed_and_undone;
 use super::support::{Case, same};
 
 const CLASS: &str = "keyvault-my-vault";
@@ -235,43 +236,24 @@ async fn drift_is_found_and_put_back() {
 /// Killed after each of its writes: the same command completes, and delete leaves nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_anywhere_while_the_add_on_is_switched_on_it_can_be_completed_and_undone() {
-    const CONNECT: &str = "keyvault my-vault --secret db-password=DB -w deployment/web -n shop --yes --verify=false";
-    let once = quick("aks-shop").await;
-    once.run(CONNECT).await.ended(0);
-    let writes = once.writes().len();
-    assert!(writes >= 10, "only {writes} writes were seen");
-    let mut reached = 0;
-    for nth in 1..=writes {
-        let case = quick("aks-shop").await;
-        let before = case.everything_but_features();
-        reached += usize::from(killed_after(&case, CONNECT, nth).await);
-        case.run(CONNECT).await.ended(0);
-        case.holds(CLASS).await;
-        case.run(&format!("delete {CLASS} -n shop --yes")).await.ended(0);
-        same(&before, &case.everything_but_features(), &format!("killed after write {nth} of {writes}: something was left"));
-    }
-    assert!(reached + 4 >= writes, "only {reached} of {writes} writes came");
+    let connect = "keyvault my-vault --secret db-password=DB -w deployment/web -n shop --yes --verify=false";
+    completed_and_undone("aks-shop", connect, CLASS, 10).await;
 }
 
 /// Killed after each write of its undoing: the same command ends it.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_anywhere_while_it_is_undone_nothing_is_left() {
     let delete = format!("delete {CLASS} -n shop --yes");
-    let mut nth = 1;
-    loop {
+    after_each_write(6, async |nth| {
         let case = with_addon("aks-ready").await;
         let before = case.everything();
         case.run("keyvault my-vault --secret db-password=DB -w deployment/web -n shop --yes --verify=false").await.ended(0);
-        let killed = killed_after(&case, &delete, nth).await;
-        let again = case.run(&format!("{delete} --ignore-not-found")).await;
-        assert_eq!(again.code, 0, "{again:?}");
+        let reached = killed_after(&case, &delete, nth).await;
+        case.run(&format!("{delete} --ignore-not-found")).await.ended(0);
         same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
-        if !killed {
-            break;
-        }
-        nth += 1;
-    }
-    assert!(nth > 6, "only {nth} writes were seen");
+        reached
+    })
+    .await;
 }
 
 const STORED: &str = "storage-blob-shopdata";

@@ -3,7 +3,7 @@
 //!
 //! None of them is about the API server's own ways, so they always run on the stand-in.
 
-use sandbox::fault::{Action, Fault};
+use sandbox::fault::{Action, Fault, every_kind};
 use sandbox::world::World;
 
 use super::killed_later::drifted;
@@ -14,18 +14,6 @@ const REPAIR: &str = "repair keyvault-my-vault -n shop --yes";
 const DELETE: &str = "delete keyvault-my-vault -n shop --yes";
 const STORE: &str = "blob shopdata --auth secret --secret-store keyvault:my-vault -w deployment/web -n shop --yes --verify=false";
 const STORED: &str = "delete storage-blob-shopdata -n shop --yes";
-
-fn actions() -> [Action; 7] {
-    [
-        Action::Status(500, "InternalServerError".into(), None),
-        Action::Status(429, "TooManyRequests".into(), Some(0)),
-        Action::Status(409, "Conflict".into(), None),
-        Action::Reset,
-        Action::ResetAfter,
-        Action::Html,
-        Action::Truncated,
-    ]
-}
 
 async fn on_stand_in(change: impl FnOnce(&mut World)) -> Case {
     Case::with("aks-ready", |world| {
@@ -66,7 +54,7 @@ async fn deletion_can_be_continued() {
         let case = on_stand_in(|_| {}).await;
         let before = case.everything();
         case.run(&format!("{CONNECT} --verify=false")).await.ended(0);
-        let action = actions()[nth / 2 % 7].clone();
+        let action = every_kind()[nth / 2 % 7].clone();
         let what = format!("{action:?} at request {nth}");
         broken(&case, DELETE, Fault::new(action).skip(nth).times(1), &what).await;
         same(&before, &case.everything(), &format!("{what}: something was left"));
@@ -84,7 +72,7 @@ async fn repair_can_be_continued() {
     for nth in (1..all).step_by(2) {
         let case = on_stand_in(|_| {}).await;
         let before = drifted(&case).await;
-        let action = actions()[nth / 2 % 7].clone();
+        let action = every_kind()[nth / 2 % 7].clone();
         let what = format!("{action:?} at request {nth}");
         broken(&case, REPAIR, Fault::new(action).skip(nth).times(1), &what).await;
         case.run("verify keyvault-my-vault -n shop").await.ended(0);
@@ -109,7 +97,7 @@ async fn a_vault_that_fails_loses_no_key_and_keeps_none() {
     probe.run(STORED).await.ended(0);
     let undone = asked() - made;
     assert!(made > 0 && undone > 0, "{made} requests made it, {undone} undid it");
-    for (turn, action) in actions().into_iter().enumerate() {
+    for (turn, action) in every_kind().into_iter().enumerate() {
         let case = with_store().await;
         let before = case.everything();
         let what = format!("{action:?} in turn {turn}");

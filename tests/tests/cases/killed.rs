@@ -1,5 +1,6 @@
 //! Killed after each of its writes in turn: the same command completes, and delete leaves nothing.
 
+use super::kill::killed_after;
 use super::support::{Case, same};
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
@@ -15,31 +16,19 @@ async fn number_of_writes(context: &str, words: &str) -> usize {
     case.writes().len()
 }
 
-/// Runs `words`, and kills it when its `nth` write was carried out and not answered; whether it came that far.
-pub async fn killed_after(case: &Case, words: &str, nth: usize) -> bool {
-    let reached = case.control().hold_after_write(nth);
-    let mut child = case.command(words).spawn().expect("the command runs");
-    let killed = tokio::select! {
-        held = reached => held.is_ok(),
-        _ = child.wait() => false,
-    };
-    let _ = child.kill().await;
-    let _ = child.wait().await;
-    case.control().release();
-    killed
-}
-
-async fn every_write(context: &str) {
-    let writes = number_of_writes(context, CONNECT).await;
-    assert!(writes >= 8, "only {writes} writes were seen");
+/// Kills `connect` after each of its writes in turn: the same command completes, and deleting `name` leaves nothing but the
+/// features of the cluster.
+pub async fn completed_and_undone(context: &str, connect: &str, name: &str, at_least: usize) {
+    let writes = number_of_writes(context, connect).await;
+    assert!(writes >= at_least, "only {writes} writes were seen");
     let mut reached = 0;
     for nth in 1..=writes {
         let case = quick(context).await;
         let before = case.everything_but_features();
-        reached += usize::from(killed_after(&case, CONNECT, nth).await);
-        case.run(CONNECT).await.ended(0);
-        case.holds("keyvault-my-vault").await;
-        case.run("delete keyvault-my-vault -n shop --yes").await.ended(0);
+        reached += usize::from(killed_after(&case, connect, nth).await);
+        case.run(connect).await.ended(0);
+        case.holds(name).await;
+        case.run(&format!("delete {name} -n shop --yes")).await.ended(0);
         same(&before, &case.everything_but_features(), &format!("killed after write {nth} of {writes}: something was left"));
     }
     // Receipts that come at once are written at once, so the last few writes are not there in every run.
@@ -48,12 +37,12 @@ async fn every_write(context: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn creation_on_a_bare_cluster_survives() {
-    every_write("aks-shop").await;
+    completed_and_undone("aks-shop", CONNECT, "keyvault-my-vault", 8).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn creation_on_a_ready_cluster_survives() {
-    every_write("aks-ready").await;
+    completed_and_undone("aks-ready", CONNECT, "keyvault-my-vault", 8).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

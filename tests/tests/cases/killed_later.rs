@@ -5,7 +5,7 @@ use sandbox::fault::Fault;
 use serde_json::Value;
 
 use super::csi::with_store;
-use super::killed::killed_after;
+use super::kill::{after_each_write, killed_after};
 use super::support::{Case, same};
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
@@ -33,62 +33,53 @@ pub async fn drifted(case: &Case) -> Value {
     before
 }
 
+/// Deletes what a killed command and the next made of it, and insists that nothing stays.
+async fn nothing_is_left(case: &Case, delete: &str, before: &Value, nth: usize) {
+    case.run(delete).await.ended(0);
+    same(before, &case.everything(), &format!("killed after write {nth}: something was left"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn repair_is_finished_by_the_next() {
-    let mut nth = 1;
-    loop {
+    after_each_write(4, async |nth| {
         let case = Case::on("aks-ready").await;
         let before = drifted(&case).await;
         let reached = killed_after(&case, REPAIR, nth).await;
         case.run(REPAIR).await.ended(0);
         case.holds(NAME).await;
-        case.run(DELETE).await.ended(0);
-        same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
-        if !reached {
-            break;
-        }
-        nth += 1;
-    }
-    assert!(nth > 4, "only {nth} writes were seen");
+        nothing_is_left(&case, DELETE, &before, nth).await;
+        reached
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn update_is_finished_by_the_next() {
     let update = format!("{CONNECT} --access admin");
-    let mut nth = 1;
-    loop {
+    after_each_write(3, async |nth| {
         let case = Case::on("aks-ready").await;
         let before = case.everything();
         case.run(CONNECT).await.ended(0);
         let reached = killed_after(&case, &update, nth).await;
         case.run(&update).await.ended(0);
         case.holds(NAME).await;
-        case.run(DELETE).await.ended(0);
-        same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
-        if !reached {
-            break;
-        }
-        nth += 1;
-    }
-    assert!(nth > 3, "only {nth} writes were seen");
+        nothing_is_left(&case, DELETE, &before, nth).await;
+        reached
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn roll_back_can_be_deleted() {
-    let mut nth = 1;
-    loop {
+    after_each_write(8, async |nth| {
         let case = Case::on("aks-ready").await;
         let before = case.everything();
         case.control().fail(Fault::status(400, "Broken").host("management.azure.com").path("roleAssignments").method("PUT").times(100));
         let reached = killed_after(&case, &format!("{CONNECT} --atomic"), nth).await;
-        case.run(DELETE).await.ended(0);
-        same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
-        if !reached {
-            break;
-        }
-        nth += 1;
-    }
-    assert!(nth > 8, "only {nth} writes were seen");
+        nothing_is_left(&case, DELETE, &before, nth).await;
+        reached
+    })
+    .await;
 }
 
 /// Every other write is met by creation, the rest by its undoing, so that both together take no longer than one of them.
@@ -110,8 +101,7 @@ async fn a_key_on_its_way_into_the_vault_is_neither_lost_nor_left() {
             case.run(STORE).await.ended(0);
             case.holds("storage-blob-shopdata").await;
         }
-        case.run(DELETE).await.ended(0);
-        same(&before, &case.everything(), &format!("killed after write {nth}: something was left"));
+        nothing_is_left(&case, DELETE, &before, nth).await;
         met[nth % 2] += usize::from(reached);
         if !reached && nth % 2 == 1 {
             break;

@@ -11,6 +11,7 @@ mod delete;
 mod faults;
 mod faults_later;
 mod front;
+mod kill;
 mod killed;
 mod killed_later;
 mod network;

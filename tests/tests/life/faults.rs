@@ -1,24 +1,12 @@
 //! A fault at every request in turn: the run succeeds or says clearly why not, its record is true, and the same command
 //! completes it afterwards.
 
-use sandbox::fault::{Action, Fault};
+use sandbox::fault::{Action, Fault, every_kind};
 
 use super::support::{Case, same};
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false --request-timeout 2s";
 const DELETE: &str = "delete keyvault-my-vault -n shop --yes";
-
-fn actions() -> [Action; 7] {
-    [
-        Action::Status(500, "InternalServerError".into(), None),
-        Action::Status(429, "TooManyRequests".into(), Some(0)),
-        Action::Status(409, "Conflict".into(), None),
-        Action::Reset,
-        Action::ResetAfter,
-        Action::Html,
-        Action::Truncated,
-    ]
-}
 
 async fn requests() -> usize {
     let case = Case::on("aks-ready").await;
@@ -49,7 +37,7 @@ async fn half(odd: usize) {
     let all = requests().await;
     assert!(all > 25, "only {all} requests were seen");
     for nth in (0..all).filter(|n| n % 2 == odd) {
-        let of = |offset: usize| actions()[(nth / 2 + offset) % 7].clone();
+        let of = |offset: usize| every_kind()[(nth / 2 + offset) % 7].clone();
         broken(nth, of(0), "").await;
         broken(nth, of(3), "").await;
     }

@@ -7,6 +7,8 @@ mod complete;
 mod doctor;
 mod elsewhere;
 mod faults;
+#[path = "../cases/kill.rs"]
+#[allow(dead_code, reason = "the other cases use what these do not")]
 mod kill;
 mod looking;
 mod planted;

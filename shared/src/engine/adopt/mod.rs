@@ -2,6 +2,8 @@
 //! Taking over writes a record and nothing else; all that it names stays its maker's, so that deleting the connection
 //! leaves everything as it was.
 
+mod by_hand;
 pub mod candidates;
 pub mod connector;
+mod linkers;
 pub mod take;

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::candidates::{self, Candidate};
 use crate::catalogue::{Ask, Inputs};
-use crate::engine::prepare::{Prepared, examine, plan};
-use crate::engine::{Session, anywhere, ledger, locate, preflight};
+use crate::engine::prepare::Prepared;
+use crate::engine::{Session, anywhere, draft, ledger, locate, preflight};
 use crate::kube::{Access as Right, WorkloadRef, resources};
 use crate::model::access::{Access, Grant, Role};
 use crate::model::ids::role_guid;
@@ -84,7 +84,7 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     cx.outputs.learn(|known| known.client_id = client_id);
     let variables = variables(&cx, session, candidate, access).await?;
     let specs = specs(candidate, &cluster, found.issuer.as_ref(), &namespace, grants, variables, workload.as_ref());
-    let mut examined = examine(&cx, &specs, Goal::Present, &BTreeMap::new()).await?;
+    let mut examined = draft::examine(&cx, &specs, Goal::Present, &BTreeMap::new()).await?;
     is_whole(candidate, &examined)?;
     examined.values_mut().for_each(own_nothing);
     let known = cx.outputs.known();
@@ -110,7 +110,7 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
         retired: Vec::new(),
         verified: None,
     };
-    let plan = plan(&cx, &specs, &examined, &[], former.as_ref(), &record);
+    let plan = draft::plan(&cx, &specs, &examined, &[], former.as_ref(), &record);
     let ledger = [
         Right::to("create", &resources::CONFIG_MAP, Some(&namespace)),
         Right::to("create", &resources::LEASE, Some(&namespace)),
@@ -166,7 +166,7 @@ async fn grants(cx: &Cx, session: &Session, candidate: &Candidate) -> Result<(Ac
             KubeReads::default(),
         );
         look.outputs.learn(|known| known.principal_id = Some(principal.clone()));
-        let looked = examine(&look, &steps, Goal::Present, &BTreeMap::new()).await?;
+        let looked = draft::examine(&look, &steps, Goal::Present, &BTreeMap::new()).await?;
         if !steps.is_empty() && looked.values().all(|e| !e.change.writes()) {
             held = Some((level, steps));
         }

@@ -1,15 +1,19 @@
 //! What there is to see, gathered at once on both sides; the links only judge it. What may not be looked at is `None`.
 
-use futures::future::join_all;
+mod facts;
+mod in_cluster;
+
 use serde_json::Value;
 
+pub(super) use self::facts::FactSheet;
+use self::in_cluster::in_cluster;
 use super::super::{Session, anywhere, locate};
 use super::{Mint, PROPAGATION};
 use crate::azure::Failure;
 use crate::catalogue::{self, Service};
-use crate::kube::{Cluster, Resource, Workload, WorkloadRef, resources};
+use crate::kube::{Workload, WorkloadRef};
 use crate::model::target::Target;
-use crate::model::{Problem, ResourceId, Result};
+use crate::model::{ResourceId, Result};
 use crate::plan::record::Record;
 use crate::plan::spec::StepSpec;
 use crate::steps::{Cx, KubeReads, api, role_assignments_of, service_account_client_id};
@@ -22,10 +26,6 @@ pub(super) const USE: &str = "azure.workload.identity/use";
 pub(super) const CLIENT_ID: &str = "azure.workload.identity/client-id";
 /// The driver that mounts vaults.
 pub(super) const CSI: &str = "secrets-store.csi.k8s.io";
-/// The add-on's DaemonSets on Linux nodes (AKS documentation of the add-on).
-const DRIVER_SETS: [&str; 2] = ["aks-secrets-store-csi-driver", "aks-secrets-store-provider-azure"];
-const HOOK: &str = "mutation.azure-workload-identity.io";
-const HOOK_DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
 const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 
 /// What a token of the service account says.
@@ -165,198 +165,10 @@ impl Evidence {
             || self.account.as_ref().is_some_and(|a| keyed(a, "labels") || keyed(a, "annotations"))
     }
 
-    /// Facts that remedies are filled in with.
-    pub(super) fn facts(&self) -> FactSheet {
-        let identity = self.identity_id();
-        let text = |t: Option<&str>| t.map(str::to_owned);
-        let issuer = self.token.as_ref().map(|t| t.issuer.clone()).or_else(|| text(self.issuer()));
-        let grant = self.record.iter().flat_map(|r| &r.steps).find_map(|s| match s {
-            StepSpec::RoleAssignment(role) => Some((role.role.name.clone(), role.scope.to_string())),
-            _ => None,
-        });
-        let (role, scope) = grant.unzip();
-        let found: [(&'static str, Option<String>); 18] = [
-            ("namespace", Some(self.namespace.clone())),
-            ("connection", self.record.as_ref().map(|r| r.name.clone())),
-            ("workload", self.workload.as_ref().map(ToString::to_string)),
-            ("account", Some(self.account_name.clone())),
-            ("cluster", self.cluster.as_ref().map(|c| c.name().to_owned())),
-            ("identity", identity.as_ref().map(|i| i.name().to_owned())),
-            // The identity's group where there is one: most remedies are about it; the cluster's are filled in by its link.
-            ("group", identity.as_ref().or(self.cluster.as_ref()).map(|i| i.resource_group().to_owned())),
-            ("client_id", text(self.of_identity("clientId"))),
-            ("principal", text(self.of_identity("principalId")).or_else(|| self.record.as_ref().and_then(|r| r.principal_id.clone()))),
-            ("tenant", text(self.of_identity("tenantId"))),
-            ("issuer", issuer),
-            ("subject", Some(self.subject())),
-            ("authority", Some(self.authority.clone())),
-            ("target", self.target.as_ref().map(|t| t.name().to_owned())),
-            ("role", role),
-            ("scope", scope.or_else(|| self.target.as_ref().map(|t| t.id.to_string()))),
-            ("webhook_namespace", self.hook_deployments.first().and_then(|d| text(d["metadata"]["namespace"].as_str()))),
-            ("selector", self.workload.as_ref().and_then(Workload::selector)),
-        ];
-        FactSheet(found.into_iter().filter_map(|(k, v)| Some((k, v.filter(|v| !v.is_empty())?))).collect())
-    }
-
     /// The subject that the service account's tokens have.
     pub(super) fn subject(&self) -> String {
         format!("system:serviceaccount:{}:{}", self.namespace, self.account_name)
     }
-}
-
-/// Names and values for remedies.
-pub(super) struct FactSheet(Vec<(&'static str, String)>);
-
-impl FactSheet {
-    /// With one more, or another one.
-    #[must_use]
-    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.0.retain(|(n, _)| *n != name);
-        self.0.push((name, value.into()));
-        self
-    }
-
-    /// As the table of findings takes them.
-    pub(super) fn pairs(&self) -> Vec<(&str, &str)> {
-        self.0.iter().map(|(n, v)| (*n, v.as_str())).collect()
-    }
-}
-
-async fn in_cluster(
-    session: &Session,
-    namespace: &str,
-    named: Option<&WorkloadRef>,
-    account: Option<String>,
-    record: Option<&Record>,
-    mint: &Mint,
-) -> Result<Evidence> {
-    let kube = &session.kube;
-    let read = async || match named {
-        Some(named) => {
-            let found = kube.get(named.kind.resource(), Some(namespace), &named.name).await?;
-            Ok::<_, Problem>(found.map(|o| Workload::new(named.kind, o)))
-        }
-        None => Ok(None),
-    };
-    // Only where nobody says which account counts, the workload has to be known first.
-    let (account_name, workload) = match account {
-        Some(account) => (account, None),
-        None => {
-            let workload = read().await?;
-            (workload.as_ref().and_then(Workload::service_account).unwrap_or("default").to_owned(), Some(workload))
-        }
-    };
-    let of_workload = async {
-        let workload = match workload {
-            Some(known) => known,
-            None => read().await?,
-        };
-        let mut class_names = workload.as_ref().map(mounted_classes).unwrap_or_default();
-        // One that is not mounted where it should be counts as well.
-        class_names.extend(record.and_then(Record::class).map(|c| c.name.clone()).filter(|name| !class_names.contains(name)));
-        let wants_driver = !class_names.is_empty();
-        let classes = join_all(class_names.into_iter().map(|name| async move {
-            let found = kube.get(&resources::SECRET_PROVIDER_CLASS, Some(namespace), &name).await.ok().flatten();
-            (name, found)
-        }));
-        let driver_pods = async {
-            match wants_driver {
-                true => join_all(DRIVER_SETS.map(|name| kube.get(&resources::DAEMON_SET, Some("kube-system"), name))).await,
-                false => Vec::new(),
-            }
-        };
-        let (pods, classes, driver_pods) = tokio::join!(pods(kube, namespace, workload.as_ref()), classes, driver_pods);
-        Ok::<_, Problem>((workload, pods, classes, driver_pods))
-    };
-    let hooks = may_fail(kube, &resources::MUTATING_WEBHOOK, None);
-    let deployment =
-        |place: &'static str| async move { kube.get(&resources::DEPLOYMENT, Some(place), HOOK_DEPLOYMENT).await.ok().flatten() };
-    let secret = async {
-        let secret = record?.secret().map(|s| s.name.clone())?;
-        kube.get(&resources::SECRET, Some(namespace), &secret).await.ok()
-    };
-    let accounts = async {
-        match may_fail(kube, &resources::SERVICE_ACCOUNT, None).await {
-            None => may_fail(kube, &resources::SERVICE_ACCOUNT, Some(namespace)).await,
-            all => all,
-        }
-    };
-    let token = async {
-        let minted = mint.token(kube, namespace, &account_name).await.as_ref().ok()?;
-        let fault = session.arm.issuer_fault(&minted.issuer).await;
-        let (issuer, subject) = (minted.issuer.clone(), minted.subject.clone());
-        Some((TokenSays { issuer, subject, audience: minted.audience.join(",") }, fault))
-    };
-    let driver = async { kube.get(&resources::CSI_DRIVER, None, CSI).await.ok() };
-    let (hooks, managed, own, of_workload, events, services, secret, accounts, token, driver) = tokio::join!(
-        hooks,
-        deployment("kube-system"),
-        deployment("azure-workload-identity-system"),
-        of_workload,
-        may_fail(kube, &resources::EVENT, Some(namespace)),
-        may_fail(kube, &resources::SERVICE, Some(namespace)),
-        secret,
-        accounts,
-        token,
-        driver,
-    );
-    let (workload, pods, classes, driver_pods) = of_workload?;
-    let (token, issuer_fault) = token.unzip();
-    let is_hook = |h: &Value| h["webhooks"].as_array().into_iter().flatten().any(|w| w["name"] == HOOK);
-    let accounts = accounts.unwrap_or_default();
-    let at = |a: &&Value| a["metadata"]["namespace"] == namespace;
-    let called = |a: &&Value| a["metadata"]["name"] == account_name.as_str();
-    // Where listing is not allowed, the one that counts is asked for by name.
-    let account = match accounts.iter().filter(at).find(called) {
-        Some(found) => Some(found.clone()),
-        None => kube.get(&resources::SERVICE_ACCOUNT, Some(namespace), &account_name).await?,
-    };
-    let elsewhere =
-        accounts.iter().filter(called).filter(|a| !at(a)).filter_map(|a| a["metadata"]["namespace"].as_str().map(str::to_owned)).collect();
-    let warnings = events.unwrap_or_default().into_iter().filter(|e| e["type"] == "Warning").collect();
-    Ok(Evidence {
-        namespace: namespace.to_owned(),
-        authority: session.cloud().authority.clone(),
-        webhook_fix: anywhere::install_webhook(session),
-        hooks: hooks.map(|all| all.into_iter().filter(is_hook).collect()),
-        hook_deployments: [managed, own].into_iter().flatten().collect(),
-        accounts: accounts.iter().filter(at).cloned().collect(),
-        workload,
-        pods,
-        events: warnings,
-        account_name,
-        account,
-        elsewhere,
-        services: services.unwrap_or_default(),
-        secret,
-        token,
-        issuer_fault: issuer_fault.flatten(),
-        classes,
-        driver,
-        driver_pods: driver_pods.into_iter().filter_map(Result::ok).flatten().collect(),
-        ..Evidence::default()
-    })
-}
-
-async fn may_fail(kube: &Cluster, kind: &Resource, namespace: Option<&str>) -> Option<Vec<Value>> {
-    kube.list(kind, namespace, None).await.ok()
-}
-
-/// The workload's pods that have not ended and are not on their way out.
-async fn pods(kube: &Cluster, namespace: &str, workload: Option<&Workload>) -> Option<Vec<Value>> {
-    let selector = workload?.selector()?;
-    let listed = kube.list(&resources::POD, Some(namespace), Some(&selector)).await.ok()?;
-    let lives =
-        |p: &Value| p["metadata"]["deletionTimestamp"].is_null() && !matches!(p["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    Some(listed.into_iter().filter(lives).collect())
-}
-
-/// SecretProviderClasses that the pod template mounts.
-fn mounted_classes(workload: &Workload) -> Vec<String> {
-    let volumes = workload.pod_spec()["volumes"].as_array();
-    let ours = volumes.into_iter().flatten().filter(|v| v["csi"]["driver"] == CSI);
-    ours.filter_map(|v| v["csi"]["volumeAttributes"]["secretProviderClass"].as_str().map(str::to_owned)).collect()
 }
 
 /// Asks Azure for everything that the record names. Failures are told when it is looked at.

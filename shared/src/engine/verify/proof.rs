@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Chain, Check, Mint, PROPAGATION, Refusal};
 use crate::azure::{Arm, Exchange, Probe, Token};
 use crate::catalogue::keyvault;
-use crate::engine::prepare;
+use crate::engine::draft;
 use crate::kube::Cluster;
 use crate::model::variable::Part;
 use crate::model::vault::VaultObject;
@@ -154,7 +154,7 @@ async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, t
         return Ok(Check::skipped("KC5003", "proof", text, format!("not checked: {}", chain.service.ungranted)));
     }
     let cx = context(kube, arm, events, record);
-    let examined = prepare::examine(&cx, &wanted, Goal::Present, &record.receipts).await?;
+    let examined = draft::examine(&cx, &wanted, Goal::Present, &record.receipts).await?;
     let missing = examined.values().find(|e| e.change.writes());
     Ok(match missing {
         None => succeeded("KC5003", text, "in place".into()),
