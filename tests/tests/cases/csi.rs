@@ -1,11 +1,11 @@
 //! Objects of a vault as files, through the CSI driver: from the add-on to the mounted volume, and back.
 
 use base64::Engine as _;
-use sandbox::world::World;
 use serde_json::{Value, json};
 
 use super::kill::{after_each_write, killed_after};
 use super::killed::completed_and_undone;
+use super::states::with_store;
 use super::support::{Case, same};
 
 const CLASS: &str = "keyvault-my-vault";
@@ -257,21 +257,6 @@ async fn killed_anywhere_while_it_is_undone_nothing_is_left() {
 }
 
 const STORED: &str = "storage-blob-shopdata";
-const VAULT: &str =
-    "/subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-data/providers/Microsoft.KeyVault/vaults/my-vault";
-const OFFICER: &str = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7";
-
-/// The ready cluster has the add-on, and the user may write secrets.
-pub fn store(world: World) -> World {
-    let mut world = world.with_secrets_provider("aks-ready");
-    world.assignments.push((VAULT.into(), sandbox::world::USER.into(), "User", OFFICER.into()));
-    world
-}
-
-/// A sandbox in which a key can be kept in a vault.
-pub async fn with_store() -> Case {
-    Case::with("aks-ready", |world| *world = store(world.clone())).await
-}
 
 fn vault_secrets(case: &Case) -> Vec<String> {
     let state = case.control().state();

@@ -4,34 +4,14 @@
 use sandbox::fault::Fault;
 use serde_json::Value;
 
-use super::csi::with_store;
 use super::kill::{after_each_write, killed_after};
+use super::states::{drifted, with_store};
 use super::support::{Case, same};
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
 const NAME: &str = "keyvault-my-vault";
 const REPAIR: &str = "repair keyvault-my-vault -n shop --yes";
 const DELETE: &str = "delete keyvault-my-vault -n shop --yes --ignore-not-found";
-
-/// A connection whose Secret, service account and role were deleted behind its back.
-pub async fn drifted(case: &Case) -> Value {
-    let before = case.everything();
-    case.run(CONNECT).await.ended(0);
-    case.kube_delete("aks-ready", "/api/v1/namespaces/shop/secrets/keyvault-my-vault").await;
-    case.kube_delete("aks-ready", "/api/v1/namespaces/shop/serviceaccounts/web").await;
-    let mut taken = 0;
-    for (key, one) in case.control().state()["roleAssignments"].as_object().unwrap() {
-        if one["role"] == "Key Vault Secrets User" {
-            let name = key.rsplit(' ').next().unwrap();
-            let scope = one["scope"].as_str().unwrap();
-            case.arm_delete(&format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"), "2022-04-01").await;
-            taken += 1;
-        }
-    }
-    assert_eq!(taken, 1, "the role was not there to be taken away");
-    case.control().clear_log();
-    before
-}
 
 /// Deletes what a killed command and the next made of it, and insists that nothing stays.
 async fn nothing_is_left(case: &Case, delete: &str, before: &Value, nth: usize) {

@@ -7,6 +7,7 @@ mod complete;
 mod doctor;
 mod elsewhere;
 mod faults;
+mod faults_later;
 #[path = "../cases/kill.rs"]
 #[allow(dead_code, reason = "the other cases use what these do not")]
 mod kill;
@@ -18,6 +19,8 @@ mod planted_csi;
 mod planted_machine;
 mod refresh;
 mod repair;
+#[path = "../cases/states.rs"]
+mod states;
 #[path = "../cases/support.rs"]
 #[allow(dead_code, reason = "the other cases use what these do not")]
 mod support;

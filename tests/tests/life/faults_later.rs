@@ -1,12 +1,9 @@
 //! Faults while a connection is deleted or repaired, while a key is put into a vault, and services that never answer: the
 //! run succeeds or says clearly why not, and the same command completes it afterwards.
-//!
-//! None of them is about the API server's own ways, so they always run on the stand-in.
 
 use sandbox::fault::{Action, Fault, every_kind};
-use sandbox::world::World;
 
-use super::killed_later::drifted;
+use super::states::{drifted, with_store};
 use super::support::{Case, Ran, same};
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes";
@@ -14,14 +11,6 @@ const REPAIR: &str = "repair keyvault-my-vault -n shop --yes";
 const DELETE: &str = "delete keyvault-my-vault -n shop --yes";
 const STORE: &str = "blob shopdata --auth secret --secret-store keyvault:my-vault -w deployment/web -n shop --yes --verify=false";
 const STORED: &str = "delete storage-blob-shopdata -n shop --yes";
-
-async fn on_stand_in(change: impl FnOnce(&mut World)) -> Case {
-    Case::with("aks-ready", |world| {
-        world.real.clear();
-        change(world);
-    })
-    .await
-}
 
 /// A failure names itself and its remedy.
 #[track_caller]
@@ -44,14 +33,14 @@ async fn broken(case: &Case, words: &str, fault: Fault, what: &str) {
 /// Each second request meets one of the faults, in rotation.
 #[tokio::test(flavor = "multi_thread")]
 async fn deletion_can_be_continued() {
-    let probe = on_stand_in(|_| {}).await;
+    let probe = Case::on("aks-ready").await;
     probe.run(&format!("{CONNECT} --verify=false")).await.ended(0);
     probe.control().clear_log();
     probe.run(DELETE).await.ended(0);
     let all = probe.control().log().len();
     assert!(all > 12, "only {all} requests were seen");
     for nth in (0..all).step_by(2) {
-        let case = on_stand_in(|_| {}).await;
+        let case = Case::on("aks-ready").await;
         let before = case.everything();
         case.run(&format!("{CONNECT} --verify=false")).await.ended(0);
         let action = every_kind()[nth / 2 % 7].clone();
@@ -64,13 +53,13 @@ async fn deletion_can_be_continued() {
 /// Each second request meets one of the faults, in rotation.
 #[tokio::test(flavor = "multi_thread")]
 async fn repair_can_be_continued() {
-    let probe = on_stand_in(|_| {}).await;
+    let probe = Case::on("aks-ready").await;
     drifted(&probe).await;
     probe.run(REPAIR).await.ended(0);
     let all = probe.control().log().len();
     assert!(all > 12, "only {all} requests were seen");
     for nth in (1..all).step_by(2) {
-        let case = on_stand_in(|_| {}).await;
+        let case = Case::on("aks-ready").await;
         let before = drifted(&case).await;
         let action = every_kind()[nth / 2 % 7].clone();
         let what = format!("{action:?} at request {nth}");
@@ -85,11 +74,6 @@ async fn repair_can_be_continued() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vault_that_fails_loses_no_key_and_keeps_none() {
     const HOST: &str = "my-vault.vault.azure.net";
-    let with_store = || {
-        on_stand_in(|world| {
-            *world = super::csi::store(world.clone());
-        })
-    };
     let probe = with_store().await;
     let asked = || probe.control().log().iter().filter(|e| e.host.contains(HOST)).count();
     probe.run(STORE).await.ended(0);
@@ -113,7 +97,7 @@ async fn a_vault_that_fails_loses_no_key_and_keeps_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_never_answers_is_not_waited_for_for_ever() {
     async fn hung(fault: Fault, what: &str) {
-        let case = on_stand_in(|_| {}).await;
+        let case = Case::on("aks-ready").await;
         let before = case.everything();
         broken(&case, CONNECT, fault, what).await;
         case.run("verify keyvault-my-vault -n shop").await.ended(0);

@@ -1,0 +1,42 @@
+//! States that cases begin with, in several test programs.
+
+use sandbox::world::{USER, World};
+use serde_json::Value;
+
+use super::support::Case;
+
+const VAULT: &str =
+    "/subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-data/providers/Microsoft.KeyVault/vaults/my-vault";
+const OFFICER: &str = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7";
+
+/// The ready cluster has the add-on, and the user may write secrets.
+fn store(world: World) -> World {
+    let mut world = world.with_secrets_provider("aks-ready");
+    world.assignments.push((VAULT.into(), USER.into(), "User", OFFICER.into()));
+    world
+}
+
+/// A sandbox in which a key can be kept in a vault.
+pub async fn with_store() -> Case {
+    Case::with("aks-ready", |world| *world = store(world.clone())).await
+}
+
+/// A connection whose Secret, service account and role were deleted behind its back.
+pub async fn drifted(case: &Case) -> Value {
+    let before = case.everything();
+    case.run("keyvault my-vault -w deployment/web -n shop --yes --verify=false").await.ended(0);
+    case.kube_delete("aks-ready", "/api/v1/namespaces/shop/secrets/keyvault-my-vault").await;
+    case.kube_delete("aks-ready", "/api/v1/namespaces/shop/serviceaccounts/web").await;
+    let mut taken = 0;
+    for (key, one) in case.control().state()["roleAssignments"].as_object().unwrap() {
+        if one["role"] == "Key Vault Secrets User" {
+            let name = key.rsplit(' ').next().unwrap();
+            let scope = one["scope"].as_str().unwrap();
+            case.arm_delete(&format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"), "2022-04-01").await;
+            taken += 1;
+        }
+    }
+    assert_eq!(taken, 1, "the role was not there to be taken away");
+    case.control().clear_log();
+    before
+}
