@@ -1,8 +1,8 @@
 //! App Configuration. Its read-only keys are kept apart from the others, so that `--access read` hands out one of those.
 
 use super::{
-    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PrivateLink, Probe, Refusal, Row, Service, Target, keys_are_off, role, row, rows,
-    signed,
+    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PLAIN, PrivateLink, Probe, Refusal, Row, Service, Target, keys_are_off, role, row,
+    rows, signed,
 };
 
 const PREFIX: &str = "AZURE_APPCONFIGURATION";
@@ -14,23 +14,19 @@ pub(super) static SERVICE: Service = Service {
     noun: "configuration store",
     arm_type: "Microsoft.AppConfiguration/configurationStores",
     api_version: "2024-06-01",
-    kinds: &[],
     auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::Nodejs, Client::Python],
-    parameters: &[],
-    scopes: &[],
-    secrets: &[],
     keys,
     prefixes: &[PREFIX],
     default_access: Access::Read,
     private_link: Ok(&[PrivateLink { group: "configurationStores", zones: &["privatelink.azconfig.io"] }]),
     docs: "https://learn.microsoft.com/azure/azure-app-configuration/concept-enable-rbac",
     grants,
-    ungranted: "",
     refusal,
     rows: variables,
     texts,
     probe,
+    ..PLAIN
 };
 
 fn grants(_: &Target, access: Access) -> Vec<Grant> {

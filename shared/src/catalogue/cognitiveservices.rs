@@ -2,8 +2,8 @@
 //! and the variables. An account without a custom subdomain can't take Entra tokens at all.
 
 use super::{
-    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PrivateLink, Probe, Refusal, Row, Service, Target, keys_are_off, role, row, rows,
-    signed,
+    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PLAIN, PrivateLink, Probe, Refusal, Row, Service, Target, keys_are_off, role, row,
+    rows, signed,
 };
 
 pub(super) static SERVICE: Service = Service {
@@ -16,9 +16,6 @@ pub(super) static SERVICE: Service = Service {
     kinds: &["OpenAI", "AIServices", "CognitiveServices"],
     auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::Nodejs, Client::Python],
-    parameters: &[],
-    scopes: &[],
-    secrets: &[],
     keys,
     prefixes: &["AZURE_OPENAI", "AZURE_AISERVICES", "AZURE_COGNITIVESERVICES"],
     default_access: Access::Read,
@@ -28,11 +25,11 @@ pub(super) static SERVICE: Service = Service {
     }]),
     docs: "https://learn.microsoft.com/azure/ai-services/openai/how-to/role-based-access-control",
     grants,
-    ungranted: "",
     refusal,
     rows: variables,
     texts,
     probe,
+    ..PLAIN
 };
 
 fn keys(_: Access) -> &'static [OwnKey] {

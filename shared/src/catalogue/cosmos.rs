@@ -2,30 +2,37 @@
 //! alone, so an identity gets the right to fetch them, as Service Connector's samples do.
 
 use super::cosmos_rows::{self as shapes, keys, texts};
-use super::{Access, Auth, Client, Grant, Parameter, PrivateLink, Probe, Refusal, Scope, Service, Target, keys_are_off, role};
+use super::{Access, Auth, Client, Grant, PLAIN, Parameter, PrivateLink, Probe, Refusal, SDKS, Scope, Service, Target, keys_are_off, role};
 
 const ARM_TYPE: &str = "Microsoft.DocumentDB/databaseAccounts";
 const API_VERSION: &str = "2025-04-15";
 const AUTHS: &[Auth] = &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal];
 const NO_PROBE: &str = "this API takes keys alone; the right to fetch them is looked at";
 
+/// What all APIs have in common; where nothing else is said, an API takes keys alone.
+const API: Service = Service {
+    noun: "Cosmos DB account",
+    arm_type: ARM_TYPE,
+    api_version: API_VERSION,
+    auths: AUTHS,
+    keys,
+    prefixes: &["AZURE_COSMOS"],
+    default_access: Access::ReadWrite,
+    grants: fetch_keys,
+    refusal,
+    texts,
+    probe: |_, _| Err(NO_PROBE),
+    ..PLAIN
+};
+
 /// The API for NoSQL.
 pub(super) static SQL: Service = Service {
     name: "cosmos-sql",
     aliases: &["cosmos", "cosmosdb", "cosmos-nosql"],
     title: "Cosmos DB for NoSQL",
-    noun: "Cosmos DB account",
-    arm_type: ARM_TYPE,
-    api_version: API_VERSION,
-    kinds: &[],
-    auths: AUTHS,
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Python],
     parameters: &[Parameter { name: "database", help: "Name of the database", default: "", child: "sqlDatabases" }],
     scopes: &[Scope { word: "database", path: "dbs" }, Scope { word: "container", path: "dbs/*/colls" }],
-    secrets: &[],
-    keys,
-    prefixes: &["AZURE_COSMOS"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "Sql", zones: &["privatelink.documents.azure.com"] }]),
     docs: "https://learn.microsoft.com/azure/cosmos-db/nosql/how-to-connect-role-based-access-control",
     grants: |_, access| {
@@ -36,10 +43,7 @@ pub(super) static SQL: Service = Service {
         };
         vec![Grant::CosmosRole { name: name.into(), id: id.into() }]
     },
-    ungranted: "",
-    refusal,
     rows: shapes::sql,
-    texts,
     probe: |account, cloud| {
         let endpoint = shapes::endpoint(account, cloud);
         Ok(Probe {
@@ -51,6 +55,7 @@ pub(super) static SQL: Service = Service {
             cosmos: true,
         })
     },
+    ..API
 };
 
 /// The API for MongoDB.
@@ -58,119 +63,51 @@ pub(super) static MONGO: Service = Service {
     name: "cosmos-mongo",
     aliases: &["cosmos-mongodb"],
     title: "Cosmos DB for MongoDB",
-    noun: "Cosmos DB account",
-    arm_type: ARM_TYPE,
-    api_version: API_VERSION,
-    kinds: &[],
-    auths: AUTHS,
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Go],
     parameters: &[Parameter { name: "database", help: "Name of the database", default: "", child: "mongodbDatabases" }],
-    scopes: &[],
-    secrets: &[],
-    keys,
-    prefixes: &["AZURE_COSMOS"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "MongoDB", zones: &["privatelink.mongo.cosmos.azure.com"] }]),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-cosmos-db",
-    grants: fetch_keys,
-    ungranted: "",
-    refusal,
     rows: shapes::mongo,
-    texts,
-    probe: |_, _| Err(NO_PROBE),
+    ..API
 };
 
 /// The API for Table.
 pub(super) static TABLE: Service = Service {
     name: "cosmos-table",
-    aliases: &[],
     title: "Cosmos DB for Table",
-    noun: "Cosmos DB account",
-    arm_type: ARM_TYPE,
-    api_version: API_VERSION,
-    kinds: &[],
-    auths: AUTHS,
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Python],
     parameters: &[Parameter { name: "table", help: "Name of the table", default: "", child: "tables" }],
-    scopes: &[],
-    secrets: &[],
-    keys,
-    prefixes: &["AZURE_COSMOS"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "Table", zones: &["privatelink.table.cosmos.azure.com"] }]),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-cosmos-table",
-    grants: fetch_keys,
-    ungranted: "",
-    refusal,
     rows: shapes::table,
-    texts,
-    probe: |_, _| Err(NO_PROBE),
+    ..API
 };
 
 /// The API for Gremlin.
 pub(super) static GREMLIN: Service = Service {
     name: "cosmos-gremlin",
-    aliases: &[],
     title: "Cosmos DB for Gremlin",
-    noun: "Cosmos DB account",
-    arm_type: ARM_TYPE,
-    api_version: API_VERSION,
-    kinds: &[],
-    auths: AUTHS,
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::Nodejs, Client::Python, Client::Php],
     parameters: &[
         Parameter { name: "database", help: "Name of the database", default: "", child: "gremlinDatabases" },
         Parameter { name: "graph", help: "Name of the graph", default: "", child: "graphs" },
     ],
-    scopes: &[],
-    secrets: &[],
-    keys,
-    prefixes: &["AZURE_COSMOS"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "Gremlin", zones: &["privatelink.gremlin.cosmos.azure.com"] }]),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-cosmos-gremlin",
-    grants: fetch_keys,
-    ungranted: "",
-    refusal,
     rows: shapes::gremlin,
-    texts,
-    probe: |_, _| Err(NO_PROBE),
+    ..API
 };
 
 /// The API for Cassandra.
 pub(super) static CASSANDRA: Service = Service {
     name: "cosmos-cassandra",
-    aliases: &[],
     title: "Cosmos DB for Cassandra",
-    noun: "Cosmos DB account",
-    arm_type: ARM_TYPE,
-    api_version: API_VERSION,
-    kinds: &[],
-    auths: AUTHS,
-    clients: &[
-        Client::None,
-        Client::Dotnet,
-        Client::DotnetInternal,
-        Client::Java,
-        Client::SpringBoot,
-        Client::Nodejs,
-        Client::Python,
-        Client::Go,
-    ],
+    clients: SDKS,
     parameters: &[Parameter { name: "key-space", help: "Name of the keyspace", default: "", child: "cassandraKeyspaces" }],
-    scopes: &[],
-    secrets: &[],
-    keys,
-    prefixes: &["AZURE_COSMOS"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "Cassandra", zones: &["privatelink.cassandra.cosmos.azure.com"] }]),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-cosmos-cassandra",
-    grants: fetch_keys,
-    ungranted: "",
-    refusal,
     rows: shapes::cassandra,
-    texts,
-    probe: |_, _| Err(NO_PROBE),
+    ..API
 };
 
 /// The narrowest built-in role that may fetch connection strings (product documentation, Microsoft Entra roles of

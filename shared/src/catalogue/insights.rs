@@ -1,7 +1,7 @@
 //! Application Insights. The two values are properties of the component; they let in writers of telemetry, so they are
 //! kept as keys are.
 
-use super::{Access, Auth, Client, OwnKey, Service, rows};
+use super::{Access, Auth, Client, OwnKey, PLAIN, Service, rows};
 
 pub(super) static SERVICE: Service = Service {
     name: "app-insights",
@@ -10,20 +10,14 @@ pub(super) static SERVICE: Service = Service {
     noun: "component",
     arm_type: "Microsoft.Insights/components",
     api_version: "2020-02-02",
-    kinds: &[],
     auths: &[Auth::Secret],
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::Nodejs, Client::Python, Client::Go],
-    parameters: &[],
-    scopes: &[],
-    secrets: &[],
     keys,
     prefixes: &["APPINSIGHTS", "APPLICATIONINSIGHTS"],
     default_access: Access::ReadWrite,
     private_link: Err("reached through a monitor private link scope, which many components share"),
     docs: "https://learn.microsoft.com/azure/azure-monitor/app/connection-strings",
-    grants: |_, _| Vec::new(),
     ungranted: "the connection string lets in whoever writes telemetry",
-    refusal: |_, _| None,
     rows: |_| {
         rows(&[
             ("APPINSIGHTS_INSTRUMENTATIONKEY", "<instrumentation-key>"),
@@ -32,6 +26,7 @@ pub(super) static SERVICE: Service = Service {
     },
     texts: |_, _| Vec::new(),
     probe: |_, _| Err("telemetry is only ever written"),
+    ..PLAIN
 };
 
 fn keys(_: Access) -> &'static [OwnKey] {

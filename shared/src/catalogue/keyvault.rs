@@ -3,7 +3,7 @@
 
 use crate::model::vault::{ObjectKind, VaultObject};
 
-use super::{Access, Ask, Auth, Client, Cloud, Grant, PrivateLink, Probe, Row, Scope, Service, Target, no_keys, role, rows, signed};
+use super::{Access, Ask, Auth, Client, Cloud, Grant, PLAIN, PrivateLink, Probe, Row, Scope, Service, Target, role, rows, signed};
 
 pub(super) static SERVICE: Service = Service {
     name: "keyvault",
@@ -12,23 +12,18 @@ pub(super) static SERVICE: Service = Service {
     noun: "vault",
     arm_type: "Microsoft.KeyVault/vaults",
     api_version: "2025-05-01",
-    kinds: &[],
     auths: &[Auth::WorkloadIdentity, Auth::ServicePrincipal, Auth::Csi],
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Python],
-    parameters: &[],
     scopes: &[Scope { word: "secret", path: "secrets" }],
-    secrets: &[],
-    keys: no_keys,
     prefixes: &["AZURE_KEYVAULT"],
     default_access: Access::Read,
     private_link: Ok(&[PrivateLink { group: "vault", zones: &["privatelink.vaultcore.azure.net"] }]),
     docs: "https://learn.microsoft.com/azure/key-vault/general/rbac-guide",
     grants,
-    ungranted: "",
-    refusal: |_, _| None,
     rows: variables,
     texts: |vault, cloud| vec![("name", vault.name().to_owned()), ("endpoint", endpoint(vault, cloud)), ("scope", scope(cloud))],
     probe,
+    ..PLAIN
 };
 
 /// Whether the vault decides by roles; absent means access policies.

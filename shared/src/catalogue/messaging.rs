@@ -1,7 +1,20 @@
 //! Service Bus and Event Hubs: namespaces with one host name form and one way with keys.
 
 use super::{
-    Access, Ask, Auth, Client, Cloud, OwnKey, PrivateLink, Probe, Refusal, Row, Scope, Service, Target, keys_are_off, role, rows, signed,
+    Access, Ask, Auth, Client, Cloud, OwnKey, PLAIN, PrivateLink, Probe, Refusal, Row, SDKS, Scope, Service, Target, keys_are_off, role,
+    rows, signed,
+};
+
+/// What both kinds of namespace have in common.
+const NAMESPACE: Service = Service {
+    noun: "namespace",
+    api_version: "2024-01-01",
+    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
+    keys,
+    default_access: Access::ReadWrite,
+    private_link: Ok(&[PrivateLink { group: "namespace", zones: &["privatelink.servicebus.windows.net"] }]),
+    texts,
+    ..PLAIN
 };
 
 /// Service Bus.
@@ -9,28 +22,10 @@ pub(super) static SERVICE_BUS: Service = Service {
     name: "servicebus",
     aliases: &["service-bus", "sb"],
     title: "Service Bus",
-    noun: "namespace",
     arm_type: "Microsoft.ServiceBus/namespaces",
-    api_version: "2024-01-01",
-    kinds: &[],
-    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
-    clients: &[
-        Client::None,
-        Client::Dotnet,
-        Client::DotnetInternal,
-        Client::Java,
-        Client::SpringBoot,
-        Client::Nodejs,
-        Client::Python,
-        Client::Go,
-    ],
-    parameters: &[],
+    clients: SDKS,
     scopes: &[Scope { word: "queue", path: "queues" }, Scope { word: "topic", path: "topics" }],
-    secrets: &[],
-    keys,
     prefixes: &["AZURE_SERVICEBUS"],
-    default_access: Access::ReadWrite,
-    private_link: Ok(&[PrivateLink { group: "namespace", zones: &["privatelink.servicebus.windows.net"] }]),
     docs: "https://learn.microsoft.com/azure/service-bus-messaging/service-bus-managed-service-identity",
     grants: |_, access| {
         let receiver = || role("Azure Service Bus Data Receiver", "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0");
@@ -40,11 +35,10 @@ pub(super) static SERVICE_BUS: Service = Service {
             Access::Admin => vec![role("Azure Service Bus Data Owner", "090c5cfd-751d-490a-894a-3ce6f1109419")],
         }
     },
-    ungranted: "",
     refusal: |target, auth| refusal(target, auth, "servicebus"),
     rows: bus_rows,
-    texts,
     probe: |target, cloud| Ok(probe(target, cloud, "https://servicebus.azure.net/.default", "ask for the namespace's queues", "Queues")),
+    ..NAMESPACE
 };
 
 /// Event Hubs.
@@ -52,11 +46,7 @@ pub(super) static EVENT_HUBS: Service = Service {
     name: "eventhub",
     aliases: &["event-hubs", "eventhubs", "event-hub"],
     title: "Event Hubs",
-    noun: "namespace",
     arm_type: "Microsoft.EventHub/namespaces",
-    api_version: "2024-01-01",
-    kinds: &[],
-    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
     clients: &[
         Client::None,
         Client::Dotnet,
@@ -68,13 +58,8 @@ pub(super) static EVENT_HUBS: Service = Service {
         Client::Python,
         Client::Go,
     ],
-    parameters: &[],
     scopes: &[Scope { word: "hub", path: "eventhubs" }],
-    secrets: &[],
-    keys,
     prefixes: &["AZURE_EVENTHUB"],
-    default_access: Access::ReadWrite,
-    private_link: Ok(&[PrivateLink { group: "namespace", zones: &["privatelink.servicebus.windows.net"] }]),
     docs: "https://learn.microsoft.com/azure/event-hubs/authenticate-managed-identity",
     grants: |_, access| {
         let receiver = || role("Azure Event Hubs Data Receiver", "a638d3c7-ab3a-418d-83e6-5f17a39d4fde");
@@ -84,11 +69,10 @@ pub(super) static EVENT_HUBS: Service = Service {
             Access::Admin => vec![role("Azure Event Hubs Data Owner", "f526a384-b230-433a-b45c-95f59c4a2dec")],
         }
     },
-    ungranted: "",
     refusal: |target, auth| refusal(target, auth, "eventhubs"),
     rows: hub_rows,
-    texts,
     probe: |target, cloud| Ok(probe(target, cloud, "https://eventhubs.azure.net/.default", "ask for the namespace's hubs", "EventHubs")),
+    ..NAMESPACE
 };
 
 /// Every namespace is born with this rule; Service Connector uses it too.

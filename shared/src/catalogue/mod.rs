@@ -119,6 +119,38 @@ pub struct Service {
     pub probe: fn(&Target, &Cloud) -> Result<Probe, &'static str>,
 }
 
+/// What a service has that has nothing special, for entries to begin from: `..PLAIN`, or a family's base that does so.
+/// What is empty here and must be said by each is found lacking by the tests of this room.
+const PLAIN: Service = Service {
+    name: "",
+    aliases: &[],
+    title: "",
+    noun: "",
+    arm_type: "",
+    api_version: "",
+    kinds: &[],
+    auths: &[],
+    clients: &[],
+    parameters: &[],
+    scopes: &[],
+    secrets: &[],
+    keys: |_| &[],
+    prefixes: &[],
+    default_access: Access::Read,
+    private_link: Err(""),
+    docs: "",
+    grants: |_, _| Vec::new(),
+    ungranted: "",
+    refusal: |_, _| None,
+    rows: |_| Vec::new(),
+    texts: |_, _| Vec::new(),
+    probe: |_, _| Err(""),
+};
+
+/// The client types of most services: those that Azure's own client libraries are made for.
+const SDKS: &[Client] =
+    &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Python, Client::Go];
+
 /// What decides the variables.
 pub struct Ask<'a> {
     /// The resource.
@@ -332,9 +364,4 @@ fn keys_are_off(target: &Target, auth: Auth, off: bool, fix: String) -> Option<R
         why: "local authentication is switched off on it, which is good: connect with --auth workload-identity",
         fix,
     })
-}
-
-/// No keys of its own.
-fn no_keys(_: Access) -> &'static [OwnKey] {
-    &[]
 }

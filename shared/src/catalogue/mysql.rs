@@ -1,37 +1,24 @@
 //! Azure Database for MySQL, flexible server.
 
-use super::postgres::{CLIENTS, USER, spring};
-use super::{Access, Ask, Auth, Client, Parameter, PrivateLink, Row, Service, no_keys, row, signed};
+use super::postgres::{DATABASE_SERVER, spring};
+use super::{Ask, Auth, Client, PrivateLink, Row, Service, row, signed};
 
 const PREFIX: &str = "AZURE_MYSQL";
 
 pub(super) static SERVICE: Service = Service {
     name: "mysql-flexible",
-    aliases: &[],
     title: "Azure Database for MySQL",
-    noun: "server",
     arm_type: "Microsoft.DBforMySQL/flexibleServers",
     api_version: "2024-12-30",
-    kinds: &[],
-    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
-    clients: CLIENTS,
-    parameters: &[Parameter { name: "database", help: "Name of the database", default: "", child: "databases" }],
-    scopes: &[],
-    secrets: &["password"],
-    keys: no_keys,
     prefixes: &[PREFIX],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "mysqlServer", zones: &["privatelink.mysql.database.azure.com"] }]),
     docs: "https://learn.microsoft.com/azure/mysql/flexible-server/how-to-azure-ad",
-    grants: |_, _| Vec::new(),
-    ungranted: USER,
-    refusal: |_, _| None,
     rows: variables,
     texts: |server, cloud| {
         let own = server.text("/fullyQualifiedDomainName").map(str::to_owned);
         vec![("host", own.unwrap_or_else(|| format!("{}.{}", server.name(), cloud.suffix("mysql.database.azure.com"))))]
     },
-    probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+    ..DATABASE_SERVER
 };
 
 fn variables(ask: &Ask<'_>) -> Vec<Row> {

@@ -1,11 +1,18 @@
 //! Services of partners that Azure Resource Manager knows nothing of: the user names the server and gives the secrets.
 
 use super::postgres::{self, Shape};
-use super::{Access, Auth, Client, Parameter, Row, Service, Target, no_keys, rows};
+use super::{Access, Auth, Client, PLAIN, Parameter, Row, SDKS, Service, Target, rows};
 
 const DATABASE: Parameter = Parameter { name: "database", help: "Name of the database", default: "", child: "" };
-const NOT_OURS: &str = "the partner decides who may come in";
-const NO_LINK: &str = "the partner's network is its own affair";
+
+/// What partners' services have in common.
+const PARTNER: Service = Service {
+    auths: &[Auth::Secret],
+    default_access: Access::ReadWrite,
+    private_link: Err("the partner's network is its own affair"),
+    ungranted: "the partner decides who may come in",
+    ..PLAIN
+};
 
 /// Confluent Cloud. The names are the live service's, which differ from the documentation's.
 pub(super) static CONFLUENT: Service = Service {
@@ -14,34 +21,15 @@ pub(super) static CONFLUENT: Service = Service {
     title: "Apache Kafka on Confluent Cloud",
     noun: "bootstrap server",
     arm_type: "Outside.Azure/confluentCloud",
-    api_version: "",
-    kinds: &[],
-    auths: &[Auth::Secret],
-    clients: &[
-        Client::None,
-        Client::Dotnet,
-        Client::DotnetInternal,
-        Client::Java,
-        Client::SpringBoot,
-        Client::Nodejs,
-        Client::Python,
-        Client::Go,
-    ],
+    clients: SDKS,
     parameters: &[
         Parameter { name: "kafka-key", help: "Name of the Kafka API key", default: "", child: "" },
         Parameter { name: "schema-registry", help: "URL of the schema registry", default: "", child: "" },
         Parameter { name: "schema-key", help: "Name of the schema registry's API key", default: "", child: "" },
     ],
-    scopes: &[],
     secrets: &["kafka-secret", "schema-secret"],
-    keys: no_keys,
     prefixes: &["CONFLUENTCLOUD_KAFKA", "CONFLUENTCLOUD_SCHEMAREGISTRY"],
-    default_access: Access::ReadWrite,
-    private_link: Err(NO_LINK),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-confluent-kafka",
-    grants: |_, _| Vec::new(),
-    ungranted: NOT_OURS,
-    refusal: |_, _| None,
     rows: |ask| {
         const JAAS: &str =
             "org.apache.kafka.common.security.plain.PlainLoginModule required username='<kafka-key>' password='<kafka-secret>';";
@@ -63,6 +51,7 @@ pub(super) static CONFLUENT: Service = Service {
     },
     texts: |target, _| vec![("server", server(target))],
     probe: |_, _| Err("Kafka speaks its own protocol, not HTTP"),
+    ..PARTNER
 };
 
 /// Neon Serverless Postgres.
@@ -72,24 +61,15 @@ pub(super) static NEON: Service = Service {
     title: "Neon Serverless Postgres",
     noun: "server",
     arm_type: "Outside.Azure/neonPostgres",
-    api_version: "",
-    kinds: &[],
-    auths: &[Auth::Secret],
     clients: postgres::CLIENTS,
     parameters: &[DATABASE],
-    scopes: &[],
     secrets: &["password"],
-    keys: no_keys,
     prefixes: &["NEON_POSTGRESQL"],
-    default_access: Access::ReadWrite,
-    private_link: Err(NO_LINK),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-neon-postgres",
-    grants: |_, _| Vec::new(),
-    ungranted: NOT_OURS,
-    refusal: |_, _| None,
     rows: |ask| postgres::rows_of(&Shape { prefix: "NEON_POSTGRESQL", auth: ask.auth, client: ask.client }),
     texts: |target, _| vec![("host", server(target))],
     probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+    ..PARTNER
 };
 
 /// MongoDB Atlas.
@@ -99,24 +79,14 @@ pub(super) static ATLAS: Service = Service {
     title: "MongoDB Atlas",
     noun: "cluster",
     arm_type: "Outside.Azure/mongodbAtlas",
-    api_version: "",
-    kinds: &[],
-    auths: &[Auth::Secret],
     clients: postgres::CLIENTS,
-    parameters: &[],
-    scopes: &[],
     secrets: &["password"],
-    keys: no_keys,
     prefixes: &["MONGODBATLAS_CLUSTER"],
-    default_access: Access::ReadWrite,
-    private_link: Err(NO_LINK),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-mongodb-atlas",
-    grants: |_, _| Vec::new(),
-    ungranted: NOT_OURS,
-    refusal: |_, _| None,
     rows: atlas_rows,
     texts: |target, _| vec![("server", server(target))],
     probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+    ..PARTNER
 };
 
 /// Spring reads its own property; Java's string has JDBC's scheme before it.

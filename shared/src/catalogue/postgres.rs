@@ -1,6 +1,6 @@
 //! Azure Database for PostgreSQL, flexible server, and the shapes that Neon shares with it.
 
-use super::{Access, Auth, Client, Parameter, PrivateLink, Row, Service, no_keys, row, signed};
+use super::{Access, Auth, Client, PLAIN, Parameter, PrivateLink, Row, Service, row, signed};
 
 /// Every client type but Kafka's.
 pub(super) const CLIENTS: &[Client] = &[
@@ -18,35 +18,36 @@ pub(super) const CLIENTS: &[Client] = &[
 ];
 
 /// Why databases have no grant here.
-pub(super) const USER: &str = "a database user lets in; making one is not part of this version";
+const USER: &str = "a database user lets in; making one is not part of this version";
+
+/// What Azure's database servers have in common.
+pub(super) const DATABASE_SERVER: Service = Service {
+    noun: "server",
+    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
+    clients: CLIENTS,
+    parameters: &[Parameter { name: "database", help: "Name of the database", default: "", child: "databases" }],
+    secrets: &["password"],
+    default_access: Access::ReadWrite,
+    ungranted: USER,
+    probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+    ..PLAIN
+};
 
 pub(super) static SERVICE: Service = Service {
     name: "postgres-flexible",
     aliases: &["postgresql-flexible", "pg"],
     title: "Azure Database for PostgreSQL",
-    noun: "server",
     arm_type: "Microsoft.DBforPostgreSQL/flexibleServers",
     api_version: "2024-08-01",
-    kinds: &[],
-    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
-    clients: CLIENTS,
-    parameters: &[Parameter { name: "database", help: "Name of the database", default: "", child: "databases" }],
-    scopes: &[],
-    secrets: &["password"],
-    keys: no_keys,
     prefixes: &["AZURE_POSTGRESQL"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "postgresqlServer", zones: &["privatelink.postgres.database.azure.com"] }]),
     docs: "https://learn.microsoft.com/azure/postgresql/flexible-server/how-to-connect-with-managed-identity",
-    grants: |_, _| Vec::new(),
-    ungranted: USER,
-    refusal: |_, _| None,
     rows: |ask| rows_of(&Shape { prefix: "AZURE_POSTGRESQL", auth: ask.auth, client: ask.client }),
     texts: |server, cloud| {
         let own = server.text("/fullyQualifiedDomainName").map(str::to_owned);
         vec![("host", own.unwrap_or_else(|| format!("{}.{}", server.name(), cloud.suffix("postgres.database.azure.com"))))]
     },
-    probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+    ..DATABASE_SERVER
 };
 
 /// What decides the rows.

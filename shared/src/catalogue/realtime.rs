@@ -1,25 +1,25 @@
 //! SignalR and Web PubSub. Both have data roles; the management role that Service Connector gives for Web PubSub opens
 //! no connection and would let the workload reconfigure the service.
 
-use super::{Access, Auth, Client, OwnKey, PrivateLink, Probe, Refusal, Service, Target, keys_are_off, role, rows, signed};
+use super::{Access, Auth, Client, OwnKey, PLAIN, PrivateLink, Probe, Refusal, Service, Target, keys_are_off, role, rows, signed};
+
+/// What both have in common.
+const REALTIME: Service = Service {
+    api_version: "2024-03-01",
+    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
+    keys,
+    default_access: Access::ReadWrite,
+    ..PLAIN
+};
 
 /// SignalR. Client libraries read one connection string, the identity inside it.
 pub(super) static SIGNALR: Service = Service {
     name: "signalr",
-    aliases: &[],
     title: "SignalR Service",
     noun: "SignalR service",
     arm_type: "Microsoft.SignalRService/signalR",
-    api_version: "2024-03-01",
-    kinds: &[],
-    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal],
-    parameters: &[],
-    scopes: &[],
-    secrets: &[],
-    keys,
     prefixes: &["AZURE_SIGNALR"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "signalr", zones: &["privatelink.service.signalr.net"] }]),
     docs: "https://learn.microsoft.com/azure/azure-signalr/signalr-concept-authorize-azure-active-directory",
     grants: |_, access| {
@@ -29,7 +29,6 @@ pub(super) static SIGNALR: Service = Service {
             Access::Admin => role("SignalR Service Owner", "7e4f1700-ea5a-4f59-8f37-079cfe29dce3"),
         }]
     },
-    ungranted: "",
     refusal: |target, auth| refusal(target, auth, "signalr"),
     rows: |ask| {
         let value = match ask.auth {
@@ -48,6 +47,7 @@ pub(super) static SIGNALR: Service = Service {
         let scope = "https://signalr.azure.com/.default".into();
         Ok(Probe { scope, what: "ask for the service's health", url, headers: &[], decisive: false, cosmos: false })
     },
+    ..REALTIME
 };
 
 /// Web PubSub.
@@ -57,16 +57,8 @@ pub(super) static WEB_PUBSUB: Service = Service {
     title: "Web PubSub",
     noun: "Web PubSub service",
     arm_type: "Microsoft.SignalRService/webPubSub",
-    api_version: "2024-03-01",
-    kinds: &[],
-    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::Nodejs, Client::Python],
-    parameters: &[],
-    scopes: &[],
-    secrets: &[],
-    keys,
     prefixes: &["AZURE_WEBPUBSUB"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "webpubsub", zones: &["privatelink.webpubsub.azure.com"] }]),
     docs: "https://learn.microsoft.com/azure/azure-web-pubsub/concept-azure-ad-authorization",
     grants: |_, access| {
@@ -75,7 +67,6 @@ pub(super) static WEB_PUBSUB: Service = Service {
             Access::ReadWrite | Access::Admin => role("Web PubSub Service Owner", "12cf5a90-567b-43ae-8102-96cf46c7d9b4"),
         }]
     },
-    ungranted: "",
     refusal: |target, auth| refusal(target, auth, "webpubsub"),
     rows: |ask| match ask.auth {
         Auth::Secret => rows(&[("AZURE_WEBPUBSUB_CONNECTIONSTRING", "Endpoint=https://<host>;AccessKey=<key>;Version=1.0;")]),
@@ -87,6 +78,7 @@ pub(super) static WEB_PUBSUB: Service = Service {
         let scope = "https://webpubsub.azure.com/.default".into();
         Ok(Probe { scope, what: "ask for the service's health", url, headers: &[], decisive: false, cosmos: false })
     },
+    ..REALTIME
 };
 
 fn keys(_: Access) -> &'static [OwnKey] {

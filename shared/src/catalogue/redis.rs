@@ -2,12 +2,9 @@
 //! an Azure role.
 
 use super::{
-    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, Parameter, PrivateLink, Probe, Refusal, Row, Service, Target, keys_are_off, rows,
-    signed,
+    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PLAIN, Parameter, PrivateLink, Probe, Refusal, Row, SDKS, Service, Target,
+    keys_are_off, rows, signed,
 };
-
-const CLIENTS: &[Client] =
-    &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Python, Client::Go];
 
 /// Azure Cache for Redis.
 pub(super) static REDIS: Service = Service {
@@ -17,12 +14,9 @@ pub(super) static REDIS: Service = Service {
     noun: "cache",
     arm_type: "Microsoft.Cache/redis",
     api_version: "2024-11-01",
-    kinds: &[],
     auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
-    clients: CLIENTS,
+    clients: SDKS,
     parameters: &[Parameter { name: "database", help: "Number of the database", default: "0", child: "databases" }],
-    scopes: &[],
-    secrets: &[],
     keys: |_| &[OwnKey { word: "key", under: "", operation: "listKeys", field: "/primaryKey" }],
     prefixes: &["AZURE_REDIS"],
     default_access: Access::ReadWrite,
@@ -37,7 +31,6 @@ pub(super) static REDIS: Service = Service {
         };
         vec![Grant::RedisPolicy { policy: policy.into() }]
     },
-    ungranted: "",
     refusal,
     rows: variables,
     texts: |cache, cloud| {
@@ -47,6 +40,7 @@ pub(super) static REDIS: Service = Service {
         vec![("host", host), ("port", port)]
     },
     probe: no_probe,
+    ..PLAIN
 };
 
 /// Azure Managed Redis and Redis Enterprise: keys only, as in Service Connector.
@@ -57,21 +51,16 @@ pub(super) static ENTERPRISE: Service = Service {
     noun: "cluster",
     arm_type: "Microsoft.Cache/redisEnterprise",
     api_version: "2025-04-01",
-    kinds: &[],
     auths: &[Auth::Secret],
-    clients: CLIENTS,
+    clients: SDKS,
     parameters: &[Parameter { name: "database", help: "Number of the database", default: "0", child: "" }],
-    scopes: &[],
-    secrets: &[],
     // A cluster's only database is called `default`.
     keys: |_| &[OwnKey { word: "key", under: "databases/default", operation: "listKeys", field: "/primaryKey" }],
     prefixes: &["AZURE_REDIS"],
     default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "redisEnterprise", zones: &["privatelink.redisenterprise.cache.azure.net"] }]),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-redis-cache",
-    grants: |_, _| Vec::new(),
     ungranted: "the database's key opens it",
-    refusal: |_, _| None,
     rows: variables,
     texts: |cluster, _| {
         let host =
@@ -79,6 +68,7 @@ pub(super) static ENTERPRISE: Service = Service {
         vec![("host", host), ("port", "10000".into())]
     },
     probe: no_probe,
+    ..PLAIN
 };
 
 fn no_probe(_: &Target, _: &Cloud) -> Result<Probe, &'static str> {

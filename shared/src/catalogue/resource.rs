@@ -1,6 +1,6 @@
 //! Any Azure resource with any role: for what has no entry of its own.
 
-use super::{Access, Auth, Client, Service, no_keys, row, rows, signed};
+use super::{Access, Auth, Client, PLAIN, Service, row, rows, signed};
 
 pub(super) static SERVICE: Service = Service {
     name: "resource",
@@ -9,20 +9,13 @@ pub(super) static SERVICE: Service = Service {
     noun: "resource",
     arm_type: "",
     api_version: "",
-    kinds: &[],
     auths: &[Auth::WorkloadIdentity, Auth::ServicePrincipal],
     clients: &Client::ALL,
-    parameters: &[],
-    scopes: &[],
-    secrets: &[],
-    keys: no_keys,
     prefixes: &["AZURE_RESOURCE"],
     default_access: Access::Read,
     private_link: Err("depends on the type of the resource"),
     docs: "https://learn.microsoft.com/azure/role-based-access-control/built-in-roles",
-    grants: |_, _| Vec::new(),
     ungranted: "the role is yours to name: --role",
-    refusal: |_, _| None,
     rows: |ask| {
         let plain = rows(&[("AZURE_RESOURCE_ID", "<id>"), ("AZURE_RESOURCE_NAME", "<name>")]);
         let mut all = signed(ask.auth, "AZURE_RESOURCE", plain);
@@ -33,4 +26,5 @@ pub(super) static SERVICE: Service = Service {
     },
     texts: |target, _| vec![("id", target.id.to_string()), ("name", target.name().to_owned())],
     probe: |_, _| Err("no read is common to all resources"),
+    ..PLAIN
 };

@@ -1,6 +1,6 @@
 //! AI Search. Not a target of Service Connector; names follow its rules.
 
-use super::{Access, Auth, Client, OwnKey, PrivateLink, Probe, Refusal, Scope, Service, Target, keys_are_off, role, rows, signed};
+use super::{Access, Auth, OwnKey, PLAIN, PrivateLink, Probe, Refusal, SDKS, Scope, Service, Target, keys_are_off, role, rows, signed};
 
 pub(super) static SERVICE: Service = Service {
     name: "search",
@@ -9,21 +9,9 @@ pub(super) static SERVICE: Service = Service {
     noun: "search service",
     arm_type: "Microsoft.Search/searchServices",
     api_version: "2025-05-01",
-    kinds: &[],
     auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
-    clients: &[
-        Client::None,
-        Client::Dotnet,
-        Client::DotnetInternal,
-        Client::Java,
-        Client::SpringBoot,
-        Client::Nodejs,
-        Client::Python,
-        Client::Go,
-    ],
-    parameters: &[],
+    clients: SDKS,
     scopes: &[Scope { word: "index", path: "indexes" }],
-    secrets: &[],
     keys,
     prefixes: &["AZURE_SEARCH"],
     default_access: Access::Read,
@@ -38,7 +26,6 @@ pub(super) static SERVICE: Service = Service {
             role("Search Service Contributor", "7ca78c08-252a-4471-8644-bb5ff32d4ba0"),
         ],
     },
-    ungranted: "",
     refusal,
     rows: |ask| match ask.auth {
         Auth::Secret => rows(&[("AZURE_SEARCH_ENDPOINT", "<endpoint>"), ("AZURE_SEARCH_KEY", "<key>")]),
@@ -57,6 +44,7 @@ pub(super) static SERVICE: Service = Service {
             cosmos: false,
         })
     },
+    ..PLAIN
 };
 
 /// Query keys read; only the admin key writes.

@@ -4,33 +4,19 @@
 //! would get the node's identity. Under workload identity the drivers' default-credential modes find the pod's own, so
 //! those are written, under the documented names.
 
-use super::postgres::{CLIENTS, USER};
-use super::{Access, Ask, Auth, Client, Parameter, PrivateLink, Row, Service, no_keys, rows};
-
-const DATABASE: Parameter = Parameter { name: "database", help: "Name of the database", default: "", child: "databases" };
+use super::postgres::DATABASE_SERVER;
+use super::{Access, Ask, Auth, Client, PLAIN, Parameter, PrivateLink, Row, Service, rows};
 
 /// Azure SQL Database.
 pub(super) static SERVICE: Service = Service {
     name: "sql",
     aliases: &["azure-sql"],
     title: "Azure SQL Database",
-    noun: "server",
     arm_type: "Microsoft.Sql/servers",
     api_version: "2023-08-01",
-    kinds: &[],
-    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
-    clients: CLIENTS,
-    parameters: &[DATABASE],
-    scopes: &[],
-    secrets: &["password"],
-    keys: no_keys,
     prefixes: &["AZURE_SQL"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "sqlServer", zones: &["privatelink.database.windows.net"] }]),
     docs: "https://learn.microsoft.com/azure/azure-sql/database/authentication-azure-ad-user-assigned-managed-identity",
-    grants: |_, _| Vec::new(),
-    ungranted: USER,
-    refusal: |_, _| None,
     rows: |ask| match ask.auth {
         Auth::Secret => password_rows(ask),
         Auth::ServicePrincipal => principal_rows(ask),
@@ -40,7 +26,7 @@ pub(super) static SERVICE: Service = Service {
         let own = server.text("/fullyQualifiedDomainName").map(str::to_owned);
         vec![("host", own.unwrap_or_else(|| format!("{}.{}", server.name(), cloud.suffix("database.windows.net"))))]
     },
-    probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+    ..DATABASE_SERVER
 };
 
 /// SQL database in Microsoft Fabric. az has it for other sources than AKS; the variable is the same.
@@ -51,7 +37,6 @@ pub(super) static FABRIC: Service = Service {
     noun: "server",
     arm_type: "Outside.Azure/fabricSql",
     api_version: "",
-    kinds: &[],
     auths: &[Auth::WorkloadIdentity],
     clients: &[
         Client::None,
@@ -65,16 +50,11 @@ pub(super) static FABRIC: Service = Service {
         Client::Php,
     ],
     parameters: &[Parameter { name: "database", help: "Name of the database", default: "", child: "" }],
-    scopes: &[],
-    secrets: &[],
-    keys: no_keys,
     prefixes: &["FABRIC_SQL"],
     default_access: Access::ReadWrite,
     private_link: Err("Fabric has private links of its own, for whole tenants and workspaces"),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-fabric-sql",
-    grants: |_, _| Vec::new(),
     ungranted: "the database is shared with the identity in the Fabric portal",
-    refusal: |_, _| None,
     rows: |ask| {
         let value = match ask.client {
             Client::Java | Client::SpringBoot => {
@@ -86,6 +66,7 @@ pub(super) static FABRIC: Service = Service {
     },
     texts: |target, _| vec![("host", target.name().to_owned())],
     probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+    ..PLAIN
 };
 
 fn password_rows(ask: &Ask<'_>) -> Vec<Row> {

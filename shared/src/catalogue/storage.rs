@@ -1,34 +1,36 @@
 //! Queues, tables and file shares of a storage account; blobs have a file of their own.
 
 use super::{
-    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PrivateLink, Probe, Refusal, Row, Scope, Service, Target, keys_are_off, role, row,
-    rows, signed,
+    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PLAIN, PrivateLink, Probe, Refusal, Row, Scope, Service, Target, keys_are_off, role,
+    row, rows, signed,
 };
 
-pub(super) const ARM_TYPE: &str = "Microsoft.Storage/storageAccounts";
-pub(super) const API_VERSION: &str = "2025-01-01";
 /// One and the same in every cloud (product documentation, authorize with Microsoft Entra ID).
 pub(super) const SCOPE: &str = "https://storage.azure.com/.default";
 const CLIENTS: &[Client] =
     &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Python];
+
+/// What all four services of a storage account have in common.
+pub(super) const ACCOUNT: Service = Service {
+    noun: "storage account",
+    arm_type: "Microsoft.Storage/storageAccounts",
+    api_version: "2025-01-01",
+    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
+    keys,
+    default_access: Access::ReadWrite,
+    refusal,
+    texts,
+    ..PLAIN
+};
 
 /// Queues.
 pub(super) static QUEUE: Service = Service {
     name: "storage-queue",
     aliases: &["queue"],
     title: "Queue Storage",
-    noun: "storage account",
-    arm_type: ARM_TYPE,
-    api_version: API_VERSION,
-    kinds: &[],
-    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
     clients: CLIENTS,
-    parameters: &[],
     scopes: &[Scope { word: "queue", path: "queueServices/default/queues" }],
-    secrets: &[],
-    keys,
     prefixes: &["AZURE_STORAGEQUEUE"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "queue", zones: &["privatelink.queue.core.windows.net"] }]),
     docs: "https://learn.microsoft.com/azure/storage/queues/assign-azure-role-data-access",
     grants: |_, access| {
@@ -37,10 +39,7 @@ pub(super) static QUEUE: Service = Service {
             Access::ReadWrite | Access::Admin => role("Storage Queue Data Contributor", "974c5e8b-45b9-4653-ba55-5f855dd0fb88"),
         }]
     },
-    ungranted: "",
-    refusal,
     rows: queue_rows,
-    texts,
     probe: |account, cloud| {
         let url = format!("{}?comp=list&maxresults=1", endpoint(account, cloud, "queue"));
         Ok(Probe {
@@ -52,6 +51,7 @@ pub(super) static QUEUE: Service = Service {
             cosmos: false,
         })
     },
+    ..ACCOUNT
 };
 
 /// Tables.
@@ -59,18 +59,9 @@ pub(super) static TABLE: Service = Service {
     name: "storage-table",
     aliases: &["table"],
     title: "Table Storage",
-    noun: "storage account",
-    arm_type: ARM_TYPE,
-    api_version: API_VERSION,
-    kinds: &[],
-    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
     clients: &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::Nodejs, Client::Python],
-    parameters: &[],
     scopes: &[Scope { word: "table", path: "tableServices/default/tables" }],
-    secrets: &[],
-    keys,
     prefixes: &["AZURE_STORAGETABLE"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "table", zones: &["privatelink.table.core.windows.net"] }]),
     docs: "https://learn.microsoft.com/azure/storage/tables/assign-azure-role-data-access",
     grants: |_, access| {
@@ -79,15 +70,13 @@ pub(super) static TABLE: Service = Service {
             Access::ReadWrite | Access::Admin => role("Storage Table Data Contributor", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3"),
         }]
     },
-    ungranted: "",
-    refusal,
     rows: |ask| plain_rows(ask, "AZURE_STORAGETABLE"),
-    texts,
     probe: |account, cloud| {
         let url = format!("{}Tables?$top=1", endpoint(account, cloud, "table"));
         let headers = &[("x-ms-version", "2023-11-03"), ("accept", "application/json;odata=nometadata")];
         Ok(Probe { scope: SCOPE.into(), what: "list tables", url, headers, decisive: true, cosmos: false })
     },
+    ..ACCOUNT
 };
 
 /// File shares: keys only, as in Service Connector. Entra roles exist for SMB mounts and for privileged REST backups,
@@ -96,10 +85,6 @@ pub(super) static FILE: Service = Service {
     name: "storage-file",
     aliases: &["file", "files"],
     title: "Azure Files",
-    noun: "storage account",
-    arm_type: ARM_TYPE,
-    api_version: API_VERSION,
-    kinds: &[],
     auths: &[Auth::Secret],
     clients: &[
         Client::None,
@@ -112,20 +97,14 @@ pub(super) static FILE: Service = Service {
         Client::Php,
         Client::Ruby,
     ],
-    parameters: &[],
-    scopes: &[],
-    secrets: &[],
-    keys,
     prefixes: &["AZURE_STORAGEFILE"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "file", zones: &["privatelink.file.core.windows.net"] }]),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-storage-file",
     grants: |_, _| Vec::<Grant>::new(),
     ungranted: "the account's key opens every share",
-    refusal,
     rows: file_rows,
-    texts,
     probe: |_, _| Err("file shares are reached with the account's key"),
+    ..ACCOUNT
 };
 
 pub(super) fn keys(_: Access) -> &'static [OwnKey] {

@@ -1,41 +1,21 @@
 //! Blob Storage. Management roles (Contributor, Owner) open no blob: only the data roles below do.
 
 use super::storage::{self, endpoint};
-use super::{Access, Ask, Auth, Client, Cloud, Grant, PrivateLink, Probe, Row, Scope, Service, Target, role, rows, spring_signed};
+use super::{Access, Ask, Auth, Client, Cloud, Grant, PrivateLink, Probe, Row, SDKS, Scope, Service, Target, role, rows, spring_signed};
 
 pub(super) static SERVICE: Service = Service {
     name: "storage-blob",
     aliases: &["blob", "storage"],
     title: "Blob Storage",
-    noun: "storage account",
-    arm_type: storage::ARM_TYPE,
-    api_version: storage::API_VERSION,
-    kinds: &[],
-    auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
-    clients: &[
-        Client::None,
-        Client::Dotnet,
-        Client::DotnetInternal,
-        Client::Java,
-        Client::SpringBoot,
-        Client::Nodejs,
-        Client::Python,
-        Client::Go,
-    ],
-    parameters: &[],
+    clients: SDKS,
     scopes: &[Scope { word: "container", path: "blobServices/default/containers" }],
-    secrets: &[],
-    keys: storage::keys,
     prefixes: &["AZURE_STORAGEBLOB"],
-    default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "blob", zones: &["privatelink.blob.core.windows.net"] }]),
     docs: "https://learn.microsoft.com/azure/storage/blobs/assign-azure-role-data-access",
     grants,
-    ungranted: "",
-    refusal: storage::refusal,
     rows: variables,
-    texts: storage::texts,
     probe,
+    ..storage::ACCOUNT
 };
 
 fn grants(_: &Target, access: Access) -> Vec<Grant> {

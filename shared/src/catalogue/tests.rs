@@ -46,6 +46,13 @@ fn no_entry_lacks_a_fact_or_the_reason_for_its_absence() {
     for service in SERVICES {
         let target = some_target(service, None);
         assert!(
+            ![service.name, service.title, service.noun].contains(&"") && !service.prefixes.is_empty(),
+            "{}: `{}`",
+            service.name,
+            service.title
+        );
+        assert_eq!(service.api_version.is_empty(), service.is_outside() || service.takes_any(), "{}", service.name);
+        assert!(
             service.docs.starts_with("https://") && service.clients.contains(&Client::None) && !service.auths.is_empty(),
             "{}",
             service.name
