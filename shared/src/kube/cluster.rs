@@ -63,7 +63,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    fn read(verb: &'static str, kind: &Resource, namespace: Option<&str>, name: Option<&str>) -> Call {
+    pub(super) fn read(verb: &'static str, kind: &Resource, namespace: Option<&str>, name: Option<&str>) -> Call {
         let doing = Doing { verb, kind: *kind, namespace: namespace.map(Into::into), name: name.map(Into::into) };
         let path = kind.path(namespace, name);
         Call { method: Method::GET, path, body: None, content_type: "application/json", accept: "application/json", doing, again: true }
@@ -77,7 +77,7 @@ impl Call {
         call
     }
 
-    fn query(mut self, pairs: &[(&str, &str)]) -> Call {
+    pub(super) fn query(mut self, pairs: &[(&str, &str)]) -> Call {
         for (key, value) in pairs {
             self.path.push(if self.path.contains('?') { '&' } else { '?' });
             self.path.push_str(key);
@@ -388,7 +388,7 @@ impl Cluster {
         Err(failure)
     }
 
-    async fn request(&self, call: &Call) -> Result<Request<Body>, Failure> {
+    pub(super) async fn request(&self, call: &Call) -> Result<Request<Body>, Failure> {
         let body = call.body.as_ref().map(|body| body.to_string().into_bytes());
         let mut request = Request::builder().method(call.method.clone()).uri(call.path.as_str()).header(ACCEPT, call.accept);
         if body.is_some() {
@@ -406,7 +406,7 @@ impl Cluster {
     }
 
     /// Runs a request under the limit.
-    async fn within<T>(&self, request: impl Future<Output = T>) -> Result<T, Failure> {
+    pub(super) async fn within<T>(&self, request: impl Future<Output = T>) -> Result<T, Failure> {
         let Some(limit) = self.0.limit else { return Ok(request.await) };
         tokio::time::timeout(limit, request).await.map_err(|_| Failure::Unreachable {
             host: self.0.host.clone(),
@@ -416,7 +416,7 @@ impl Cluster {
     }
 
     /// Tells a 401 what the request was signed in with.
-    fn signed(&self, mut failure: Failure) -> Failure {
+    pub(super) fn signed(&self, mut failure: Failure) -> Failure {
         if let Failure::Status(status) = &mut failure
             && status.code == 401
         {

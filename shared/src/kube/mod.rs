@@ -16,6 +16,7 @@ mod pods;
 mod proxy;
 pub mod resources;
 pub mod rollout;
+mod run;
 mod signin;
 mod source;
 mod trace;
@@ -31,6 +32,7 @@ pub use gitops::{GitOps, ManagedBy};
 pub use holder::{holder, is_dead};
 pub use kubeconfig::contexts;
 pub use resources::Resource;
+pub use run::Ended;
 pub use source::Source;
 pub use workload::{Workload, WorkloadKind, WorkloadRef, wrap_template};
 

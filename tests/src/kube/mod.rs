@@ -13,6 +13,7 @@ mod delete;
 mod deployments;
 mod discovery;
 mod events;
+mod exec;
 mod fields;
 mod input;
 mod managers;
@@ -110,6 +111,8 @@ struct State {
     controllers: Controllers,
     /// What stands behind the secrets store driver.
     provider: Option<csi::Provider>,
+    /// What containers see and have.
+    inside: exec::Inside,
 }
 
 impl State {
@@ -170,6 +173,7 @@ impl KubeCluster {
             webhook_down: false,
             controllers: options.controllers,
             provider: None,
+            inside: exec::Inside::default(),
         };
         let inner = Inner {
             real: None,
@@ -502,6 +506,9 @@ impl KubeCluster {
             }
             let answer = state.mint(&call)?;
             return Ok(Response::json(201, &answer));
+        }
+        if call.subresource == "exec" {
+            return state.exec(&call);
         }
         let written = match call.verb {
             "get" | "list" => return state.read(&call),

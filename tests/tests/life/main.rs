@@ -7,6 +7,7 @@ mod complete;
 mod doctor;
 mod elsewhere;
 mod faults;
+mod from_pod;
 mod kill;
 mod looking;
 mod planted;
