@@ -3,6 +3,7 @@
 
 use futures::future::{join, join_all, try_join_all};
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use super::Session;
 use super::anywhere::{self, Anywhere};
@@ -48,15 +49,25 @@ pub(super) struct Located {
     pub target: Target,
 }
 
-/// Finds everything that the request names in Azure.
-pub(super) async fn search(session: &Session, service: &Service, asked: &ConnectRequest, auth: Auth) -> Result<Found> {
+/// Finds everything that the request names in Azure. `records` come from the cluster meanwhile.
+pub(super) async fn search(
+    session: &Session,
+    service: &Service,
+    asked: &ConnectRequest,
+    auth: Auth,
+    records: oneshot::Receiver<Vec<Record>>,
+) -> Result<Found> {
     // With a location the group is the identity's and says nothing about the target.
     let request = &ConnectRequest { resource_group: asked.resource_group.clone().filter(|_| asked.location.is_none()), ..asked.clone() };
     let named = Named::from(session, service, request)?;
     let rows = if named.is_complete(service) { Vec::new() } else { graph(session, service, request, &named).await? };
     let behind = named.cluster.clone().or_else(|| ids_of(&rows, CLUSTERS).into_iter().next());
     let anywhere = match &behind {
-        None if !anywhere::is_aks(session.kube.host()) => Some(anywhere::find(session, asked, auth).await?),
+        None if !anywhere::is_aks(session.kube.host()) => {
+            let target = named.target.as_ref().map_or(request.target.as_str(), ResourceId::name);
+            let connection = request.name.clone().unwrap_or_else(|| service.connection_name(target));
+            Some(anywhere::find(session, asked, auth, &connection, records).await?)
+        }
         _ => anywhere::refuse_location(session, asked).map(|()| None)?,
     };
     let cluster = match (behind, &anywhere) {
@@ -208,8 +219,12 @@ pub(super) fn children(service: &Service, id: &ResourceId) -> Vec<(String, Strin
 /// it would.
 fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(String, String)>)> {
     let own = id.arm_type();
-    if service.takes_any() || own.eq_ignore_ascii_case(service.arm_type) {
+    if (service.takes_any() && !own.is_empty()) || own.eq_ignore_ascii_case(service.arm_type) {
         return Ok((id, Vec::new()));
+    }
+    if own.is_empty() {
+        return Err(Problem::new(Kind::Usage, "KC1001", format!("the target: {id} is the id of no resource"))
+            .fix(format!("give the name alone, or the whole id: /subscriptions/…/providers/{}/NAME", service.arm_type)));
     }
     let below = own.to_ascii_lowercase().strip_prefix(&format!("{}/", service.arm_type.to_ascii_lowercase())).map(str::to_owned);
     let Some(below) = below else {

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod live;
 mod locate;
 mod mounts;
+mod nodes;
 pub mod offers;
 mod preflight;
 pub mod prepare;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use mounts::MOUNT_PATH;
+pub use store::refuse_store;
 
 use crate::azure::{Arm, Profile, SignIn};
 use crate::kube::{Cluster, Flags};
