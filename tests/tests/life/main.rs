@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
 
 mod adopt;
+mod codes;
 mod complete;
 mod doctor;
 mod elsewhere;
@@ -16,6 +17,7 @@ mod planted_cluster;
 mod planted_csi;
 mod planted_machine;
 mod refresh;
+mod refused;
 mod repair;
 #[path = "../cases/support.rs"]
 #[allow(dead_code, reason = "the other cases use what these do not")]
