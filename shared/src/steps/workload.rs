@@ -250,12 +250,15 @@ impl Workload {
     /// Two connections want one variable. Names with the beginning of a service are told apart by themselves; those that a
     /// framework fixes, as Spring's properties, can't be.
     fn shared(&self, variable: &str, other: &Record, container: &str) -> Problem {
-        let clash = format!("connection `{}` sets {variable} in container `{container}` of {}", other.name, self.name);
-        Problem::new(Kind::Usage, "KC1320", clash)
-            .why("a variable can have one source only")
-            .fix(format!("call it otherwise here: --map {variable}=NEWNAME, or all variables: --env-prefix TEXT"))
-            .fix("or give them to another container: --container NAME")
-            .fix(format!("or delete that one first: kubectl connect delete {} -n {}", other.name, other.namespace))
+        Problem::new(
+            Kind::Usage,
+            "KC1320",
+            format!("connection `{}` sets {variable} in container `{container}` of {}", other.name, self.name),
+        )
+        .why("a variable can have one source only")
+        .fix(format!("call it otherwise here: --map {variable}=NEWNAME, or all variables: --env-prefix TEXT"))
+        .fix("or give them to another container: --container NAME")
+        .fix(format!("or delete that one first: kubectl connect delete {} -n {}", other.name, other.namespace))
     }
 
     /// Variables with the Secret that each comes from.
