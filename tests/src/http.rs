@@ -56,6 +56,8 @@ pub enum Body {
     Bytes(Vec<u8>),
     /// Chunks as they come: a watch. Ends when the sender drops; the receiver is dropped when the client goes.
     Stream(UnboundedReceiver<Vec<u8>>),
+    /// After 101: messages of a websocket, then its end.
+    Socket(Vec<Vec<u8>>),
 }
 
 /// One answer.
@@ -121,7 +123,7 @@ impl Response {
     pub fn bytes(&self) -> &[u8] {
         match &self.body {
             Body::Bytes(bytes) => bytes,
-            Body::Stream(_) => &[],
+            Body::Stream(_) | Body::Socket(_) => &[],
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::body::Body as WireBody;
-use futures::StreamExt as _;
+use futures::{SinkExt as _, StreamExt as _};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -18,6 +18,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::ca::Authority;
 use crate::cloud::Cloud;
@@ -84,12 +87,30 @@ async fn connection(mut stream: TcpStream, cloud: Arc<Cloud>, authority: Arc<Aut
     }
     stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
     let tls = TlsAcceptor::from(authority.server_config(&host)?).accept(stream).await?;
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let (cloud, host) = (Arc::clone(&cloud), host.clone());
-        async move { answer(&cloud, host, request).await }
+        let upgrade = hyper::upgrade::on(&mut request);
+        async move {
+            let mut response = answer(&cloud, host, request).await?;
+            if let Body::Socket(messages) = &mut response.0.body {
+                tokio::spawn(talk(upgrade, std::mem::take(messages)));
+            }
+            to_wire(response.0, response.1)
+        }
     });
-    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tls), service).await?;
+    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tls), service).with_upgrades().await?;
     Ok(())
+}
+
+/// The server's side of a websocket: says what there is to say and hangs up.
+async fn talk(upgrade: hyper::upgrade::OnUpgrade, messages: Vec<Vec<u8>>) {
+    let Ok(upgraded) = upgrade.await else { return };
+    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+    for message in messages {
+        // A client that goes away in the middle is its own business.
+        let _ = socket.send(Message::Binary(message.into())).await;
+    }
+    let _ = socket.close(None).await;
 }
 
 async fn read_head(stream: &mut TcpStream) -> anyhow::Result<String> {
@@ -130,7 +151,8 @@ fn unknown_host(cloud: &Cloud, target: &str) -> Entry {
 }
 
 /// One request through all that can happen to it.
-async fn answer(cloud: &Cloud, host: String, wire: hyper::Request<Incoming>) -> Result<hyper::Response<WireBody>, Broken> {
+/// The flag says that the body is cut off in the middle.
+async fn answer(cloud: &Cloud, host: String, wire: hyper::Request<Incoming>) -> Result<(Response, bool), Broken> {
     let control = cloud.control();
     let (started, at) = (Instant::now(), cloud.timestamp());
     if control.is_holding() {
@@ -203,7 +225,7 @@ async fn answer(cloud: &Cloud, host: String, wire: hyper::Request<Incoming>) -> 
     }
     finish(entry, Some(&response));
     let cut = matches!(fault, Some(Fault { action: Action::Truncated, .. }));
-    to_wire(response, cut)
+    Ok((response, cut))
 }
 
 async fn read_request(host: String, wire: hyper::Request<Incoming>) -> Result<Request, Broken> {
@@ -239,6 +261,7 @@ fn to_wire(response: Response, cut: bool) -> Result<hyper::Response<WireBody>, B
             })))
         }
         Body::Bytes(bytes) => WireBody::from(bytes),
+        Body::Socket(_) => WireBody::empty(),
         Body::Stream(chunks) => WireBody::from_stream(
             futures::stream::unfold(chunks, |mut chunks| async move { chunks.recv().await.map(|chunk| (chunk, chunks)) })
                 .map(Ok::<_, Broken>),

@@ -120,3 +120,38 @@ fn refusal(account: &Target, auth: Auth) -> Option<Refusal> {
     let off = account.flag("/disableLocalAuth") == Some(true);
     keys_are_off(account, auth, off, format!("az resource update --ids {} --set properties.disableLocalAuth=false", account.id))
 }
+
+/// The service whose API an account speaks: an account has one for its whole life, by its kind and its capabilities
+/// (product documentation, "Choose an API"; `az cosmosdb create --capabilities`).
+pub(super) fn api_of(account: &Target) -> &'static Service {
+    let capabilities = account.properties["capabilities"].as_array();
+    let can = |name: &str| capabilities.into_iter().flatten().any(|c| c["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(name)));
+    if account.is_kind("MongoDB") || can("EnableMongo") {
+        return &MONGO;
+    }
+    let apis = [("EnableTable", &TABLE), ("EnableGremlin", &GREMLIN), ("EnableCassandra", &CASSANDRA)];
+    apis.into_iter().find(|(capability, _)| can(capability)).map_or(&SQL, |(_, service)| service)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::ResourceId;
+
+    #[test]
+    fn an_account_speaks_the_api_that_it_was_made_for() {
+        let api = |kind: &str, capabilities: &[&str]| {
+            let capabilities: Vec<_> = capabilities.iter().map(|name| json!({"name": name})).collect();
+            let body = json!({"kind": kind, "properties": {"capabilities": capabilities}});
+            api_of(&Target::from_arm(ResourceId::resource("s", "g", ARM_TYPE, "a"), &body)).name
+        };
+        assert_eq!(api("GlobalDocumentDB", &[]), "cosmos-sql");
+        assert_eq!(api("GlobalDocumentDB", &["EnableServerless"]), "cosmos-sql");
+        assert_eq!(api("MongoDB", &["EnableMongo", "EnableServerless"]), "cosmos-mongo");
+        assert_eq!(api("GlobalDocumentDB", &["EnableServerless", "EnableTable"]), "cosmos-table");
+        assert_eq!(api("GlobalDocumentDB", &["EnableGremlin"]), "cosmos-gremlin");
+        assert_eq!(api("GlobalDocumentDB", &["enableCassandra"]), "cosmos-cassandra");
+    }
+}

@@ -329,6 +329,11 @@ fn row(name: impl Into<String>, value: impl Into<String>) -> Row {
     Row { name: name.into(), value: value.into() }
 }
 
+/// The service that a resource belongs to where its type alone does not tell.
+pub fn belongs_to(asked: &'static Service, target: &Target) -> &'static Service {
+    if asked.arm_type == cosmos::SQL.arm_type { cosmos::api_of(target) } else { asked }
+}
+
 /// Rows of a list of pairs.
 fn rows(pairs: &[(&str, &str)]) -> Vec<Row> {
     pairs.iter().map(|(name, value)| row(*name, *value)).collect()

@@ -63,16 +63,7 @@ impl AuthArgs {
 
     /// The vault that keeps the secrets.
     pub(super) fn secret_store(&self) -> Result<Option<String>> {
-        let Some(text) = &self.secret_store else { return Ok(None) };
-        let fits = |name: &str| (3..=24).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        match text.split_once(':') {
-            Some((word, vault)) if word.eq_ignore_ascii_case("keyvault") && (vault.contains('/') || fits(vault)) => {
-                Ok(Some(vault.to_owned()))
-            }
-            _ => Err(Problem::new(Kind::Usage, "KC1627", format!("--secret-store `{text}` can't be used"))
-                .why("a store is a vault, by its name (3 to 24 letters, digits and hyphens) or its resource id")
-                .fix("write --secret-store keyvault:NAME")),
-        }
+        self.secret_store.as_deref().map(store).transpose()
     }
 
     /// New names of variables.
@@ -108,6 +99,17 @@ impl AuthArgs {
             return Err(Problem::new(Kind::Usage, "KC1613", "the secret is empty").fix("write it to standard input, or into the file"));
         }
         Ok(parse(text))
+    }
+}
+
+/// The vault that `keyvault:NAME` or `keyvault:ID` means.
+pub(super) fn store(text: &str) -> Result<String> {
+    let fits = |name: &str| (3..=24).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    match text.split_once(':') {
+        Some((word, vault)) if word.eq_ignore_ascii_case("keyvault") && (vault.contains('/') || fits(vault)) => Ok(vault.to_owned()),
+        _ => Err(Problem::new(Kind::Usage, "KC1627", format!("--secret-store `{text}` can't be used"))
+            .why("a store is a vault, by its name (3 to 24 letters, digits and hyphens) or its resource id")
+            .fix("write --secret-store keyvault:NAME")),
     }
 }
 

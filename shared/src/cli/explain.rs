@@ -4,6 +4,7 @@ use clap::{ArgMatches, Args, FromArgMatches as _};
 use serde_json::{Value, json};
 
 use crate::catalogue::{self, Ask, Row, Service};
+use crate::engine::refuse_store;
 use crate::model::access::Grant;
 use crate::model::target::Target;
 use crate::model::variable::Client;
@@ -25,6 +26,9 @@ pub(super) struct Explain {
     /// Kind of the account, where that decides
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
+    /// With the keys and connection strings in this vault (keyvault:NAME)
+    #[arg(long, value_name = "STORE")]
+    secret_store: Option<String>,
 }
 
 /// Explains one combination.
@@ -43,6 +47,10 @@ pub(super) fn explain(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         Problem::new(Kind::Usage, "KC1601", format!("{} can't be connected to with --auth {word}", service.title))
             .fix(format!("choose one of: {}", service.auth_words()))
     })?;
+    let store = asked.secret_store.as_deref().map(super::auth_args::store).transpose()?;
+    if store.is_some() {
+        refuse_store(service, auth)?;
+    }
     let client = Client::parse(&asked.client_type).filter(|c| service.clients.contains(c)).ok_or_else(|| {
         let known = service.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", ");
         Problem::new(Kind::Usage, "KC1005", format!("{} has no variables for client type `{}`", service.title, asked.client_type))
@@ -58,14 +66,18 @@ pub(super) fn explain(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
     };
     let rows = rows(service, kind, auth, client);
     let grants = match auth {
-        Auth::Secret => Vec::new(),
+        Auth::Secret => match store.as_ref().and_then(|_| catalogue::find("keyvault")) {
+            Some(vault) => names(&catalogue::keyvault::mounting(&imagined(vault, None), &[ObjectKind::Secret])),
+            None => Vec::new(),
+        },
         // One for each kind of object that is mounted.
         Auth::Csi => {
             names(&catalogue::keyvault::mounting(&imagined(service, kind), &[ObjectKind::Secret, ObjectKind::Key, ObjectKind::Cert]))
         }
         _ => names(&(service.grants)(&imagined(service, kind), service.default_access)),
     };
-    let steps = steps(auth, !grants.is_empty());
+    let plain = rows.iter().any(|r| !service.is_secret(&r.value));
+    let steps = steps(auth, !grants.is_empty(), store.is_some(), plain);
     let source = |row: &Row| match (service.is_secret(&row.value), row.value.as_str()) {
         (true, _) => "key",
         (false, "<client-id>") => "identity",
@@ -76,15 +88,22 @@ pub(super) fn explain(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         .iter()
         .map(|r| json!({"name": r.name, "source": source(r), "value": r.value, "secret": service.is_secret(&r.value)}))
         .collect();
-    let value = json!({
+    let mut value = json!({
         "service": service.name, "auth": auth, "clientType": client.word(), "kind": kind, "access": service.default_access,
         "variables": variables, "grants": grants, "steps": steps, "docs": service.docs,
     });
+    if let Some(store) = &store {
+        value["secretStore"] = json!(store);
+    }
     let text = || {
         let mut table = Table::new(&["VARIABLE", "VALUE", "SECRET"]);
         for r in &rows {
-            let secret = if service.is_secret(&r.value) { "yes" } else { "" };
-            table.row(vec![r.name.clone(), r.value.clone(), secret.into()]);
+            let secret = match (service.is_secret(&r.value), &store) {
+                (false, _) => String::new(),
+                (true, None) => "yes".into(),
+                (true, Some(vault)) => format!("yes, in vault {vault}"),
+            };
+            table.row(vec![r.name.clone(), r.value.clone(), secret]);
         }
         let granted = if grants.is_empty() { "none".to_owned() } else { grants.join(", ") };
         format!("{}\nGrants  {granted}\nSteps   {}\nSee     {}\n", table.render(ui.no_headers), steps.join(", "), service.docs)
@@ -94,16 +113,23 @@ pub(super) fn explain(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
     Ok(0)
 }
 
-fn steps(auth: Auth, granted: bool) -> Vec<&'static str> {
+/// Kinds of step, in the order in which they are thought of. With a store the pods read the vault with an identity of
+/// their own, and the Secret holds what is no secret.
+fn steps(auth: Auth, granted: bool, stored: bool, plain: bool) -> Vec<&'static str> {
     let mut steps = Vec::new();
-    if auth.has_identity() {
+    if auth.has_identity() || stored {
         steps.extend(["cluster features", "managed identity", "federated credential", "service account"]);
     }
     if granted {
         steps.push("grant");
     }
-    steps.push("secret");
-    if auth == Auth::Csi {
+    if stored {
+        steps.push("vault secret");
+    }
+    if plain || !stored {
+        steps.push("secret");
+    }
+    if auth == Auth::Csi || stored {
         steps.push("secret provider class");
     }
     steps.push("workload");

@@ -79,6 +79,12 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     let frontend = if azure::is_handed_over() { Frontend::Az } else { frontend };
     let matches = match guided::matches(frontend, argv) {
         Ok(matches) => matches,
+        // clap's own words for this list every word that there is.
+        Err(Unclear::Usage(error)) if error.kind() == clap::error::ErrorKind::MissingSubcommand => {
+            let problem = unsaid(frontend);
+            Ui::default().problem(&problem);
+            return ExitCode::from(problem.kind().exit_code());
+        }
         Err(Unclear::Usage(error)) => {
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
@@ -100,9 +106,16 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     }
 }
 
+fn unsaid(frontend: Frontend) -> Problem {
+    let words = frontend.words();
+    Problem::new(Kind::Usage, "KC1000", "neither a service nor a verb was named")
+        .fix(format!("choose one: {words} services"))
+        .fix(format!("{words} --help"))
+}
+
 fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
     let Some((word, rest)) = matches.subcommand() else {
-        return Err(Problem::new(Kind::Usage, "KC1000", "nothing was asked for").fix(format!("{} --help", frontend.words())));
+        return Err(unsaid(frontend));
     };
     match word {
         "services" => Ok(offline::services(ui, args::markdown(rest))),
@@ -124,9 +137,7 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         "delete" => in_runtime(|stop| delete::delete(ui, matches, rest, stop)),
         "plan" | "create" => match rest.subcommand() {
             Some((service, args)) => in_runtime(|stop| connect::connect(ui, matches, service, args, word == "plan", stop)),
-            None => {
-                Err(Problem::new(Kind::Usage, "KC1000", format!("`{word}` needs a service")).fix(format!("{} services", frontend.words())))
-            }
+            None => Err(unsaid(frontend)),
         },
         service => in_runtime(|stop| connect::connect(ui, matches, service, rest, false, stop)),
     }

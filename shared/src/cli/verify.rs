@@ -6,7 +6,7 @@ use clap::{ArgMatches, Args, Command};
 
 use super::args;
 use super::checks::{self, FailOn};
-use crate::engine::verify::{Check, Outcome, PROPAGATION, everything};
+use crate::engine::verify::{Check, Looking, Outcome, PROPAGATION, everything};
 use crate::engine::{Session, ledger, report, undo};
 use crate::model::Result;
 use crate::plan::record::Record;
@@ -23,6 +23,12 @@ struct Verify {
     /// How long to wait
     #[arg(long, value_name = "TIME", value_parser = args::duration, default_value = "10m")]
     timeout: Duration,
+    /// Look up the target's name in a running pod of the workload as well
+    ///
+    /// Runs `getent`, or else `nslookup`, in one container and compares with the private endpoint. Takes the rights to get and
+    /// create pods/exec.
+    #[arg(long)]
+    from_pod: bool,
     /// What makes the command fail
     #[arg(long, value_enum, value_name = "LEVEL", default_value = "error")]
     fail_on: FailOn,
@@ -47,7 +53,7 @@ pub(super) async fn verify(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> 
     };
     let mut record = stored.record;
     let patience = if asked.wait { asked.timeout } else { Duration::ZERO };
-    let found = everything(&session, &record, patience).await;
+    let found = everything(&session, &record, Looking { patience, from_pod: asked.from_pod }).await;
     progress.clear();
     let found = found?;
     ledger::remember(&session.kube, &mut record, report::is_success(&found)).await?;

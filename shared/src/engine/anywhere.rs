@@ -2,10 +2,13 @@
 //! workload identity webhook. Nothing is switched on there; where the identity goes must be said.
 
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::{Session, locate};
 use crate::model::request::ConnectRequest;
 use crate::model::{Auth, Kind, PREFIX, Problem, ResourceId, Result, names};
+use crate::plan::record::Record;
+use crate::plan::spec::StepSpec;
 
 /// Ends of the API servers' names of AKS, in every cloud (product documentation of AKS and its national clouds).
 const AKS: [&str; 4] = [".azmk8s.io", ".azk8s.cn", ".azk8s.us", ".cx.aks.containerservice.azure.us"];
@@ -14,6 +17,8 @@ const AKS: [&str; 4] = [".azmk8s.io", ".azk8s.cn", ".azk8s.us", ".cx.aks.contain
 pub(super) const NOWHERE: &str = "none";
 /// api-version of `Microsoft.Resources/resourceGroups`.
 const GROUPS: &str = "2025-04-01";
+/// api-version of a subscription's locations.
+const LOCATIONS: &str = "2022-12-01";
 
 /// A cluster that Azure does not know.
 #[derive(Clone, Debug)]
@@ -62,8 +67,22 @@ pub(super) fn id(subscription: &str, group: &str, issuer: &str) -> ResourceId {
     ResourceId::resource(subscription, group, &arm_type(), &names::cluster(issuer))
 }
 
-/// The cluster of the context, with where its identities go as the request says.
-pub(super) async fn find(session: &Session, request: &ConnectRequest, auth: Auth) -> Result<Anywhere> {
+/// Where the identities of a cluster go.
+struct Place {
+    subscription: String,
+    group: String,
+    location: String,
+}
+
+/// The cluster of the context, with where its identities go as the request says, or as they went before: `records` are
+/// those of the namespace, `connection` is the name of the one that is to be made.
+pub(super) async fn find(
+    session: &Session,
+    request: &ConnectRequest,
+    auth: Auth,
+    connection: &str,
+    records: oneshot::Receiver<Vec<Record>>,
+) -> Result<Anywhere> {
     let subscription = locate::subscription(session, request)?.or_else(|| session.profile.active().map(|s| s.id.clone()));
     let subscription = subscription.ok_or_else(|| {
         Problem::new(Kind::NotSignedIn, "KC2008", "no subscription is active").fix("az login").fix("az account set --subscription NAME")
@@ -74,16 +93,59 @@ pub(super) async fn find(session: &Session, request: &ConnectRequest, auth: Auth
         let id = id(&subscription, group, session.kube.host());
         return Ok(Anywhere { id, issuer: String::new(), location: String::new() });
     }
-    let (group, location) = match (&request.resource_group, &request.location) {
-        (Some(group), Some(location)) => (group.as_str(), location.clone()),
+    let place = match (&request.resource_group, &request.location) {
+        (Some(group), Some(location)) => Place { subscription, group: group.clone(), location: location.clone() },
         // An identity that was named is used where it is.
-        _ if request.identity.is_some() => (NOWHERE, String::new()),
-        _ => return Err(unplaced(session)),
+        _ if request.identity.is_some() => Place { subscription, group: NOWHERE.into(), location: String::new() },
+        (_, asked) => {
+            // The survey that reads them may have failed, and then says so itself.
+            let records = records.await.unwrap_or_default();
+            let former = former(&records, connection, request.workload.as_deref()).ok_or_else(|| unplaced(session))?;
+            Place { location: asked.clone().unwrap_or(former.location), ..former }
+        }
     };
-    let (issuer, there) = futures::future::join(public_issuer(session), exists(session, &subscription, group)).await;
+    let region = region(session, &place.subscription, request.location.as_deref());
+    let (issuer, there, region) =
+        futures::future::join3(public_issuer(session), exists(session, &place.subscription, &place.group), region).await;
     let issuer = issuer?;
     there?;
-    Ok(Anywhere { id: id(&subscription, group, &issuer), issuer, location })
+    let location = region?.unwrap_or(place.location);
+    Ok(Anywhere { id: id(&place.subscription, &place.group, &issuer), issuer, location })
+}
+
+/// Where the connection itself put its identity, or another one of the same workload: they share it.
+fn former(records: &[Record], connection: &str, workload: Option<&str>) -> Option<Place> {
+    let same = |r: &&Record| r.name == connection;
+    let shares = |r: &&Record| workload.is_some() && r.workload.as_deref() == workload;
+    let placed = |r: &Record| {
+        let made = r.steps.iter().find_map(|s| match s {
+            StepSpec::Identity(identity) if identity.create => Some(identity),
+            _ => None,
+        })?;
+        let (subscription, group) = (r.cluster.subscription().to_owned(), r.cluster.resource_group().to_owned());
+        (is_one(&r.cluster) && group != NOWHERE).then(|| Place { subscription, group, location: made.location.clone() })
+    };
+    records.iter().filter(same).chain(records.iter().filter(shares)).find_map(placed)
+}
+
+/// The region that was asked for, as Azure spells it. Identities would be refused there only after the record was written.
+async fn region(session: &Session, subscription: &str, asked: Option<&str>) -> Result<Option<String>> {
+    let Some(asked) = asked else { return Ok(None) };
+    let Ok(all) = session.arm.list(&format!("/subscriptions/{subscription}/locations"), LOCATIONS, &[]).await else {
+        // Who may not look may be right all the same.
+        return Ok(Some(asked.to_owned()));
+    };
+    // `West Europe` and `westeurope` are one.
+    let plain = |text: &str| text.replace(' ', "").to_lowercase();
+    let mut names: Vec<&str> = all.iter().filter(|l| l["metadata"]["regionType"] != "Logical").filter_map(|l| l["name"].as_str()).collect();
+    if let Some(name) = names.iter().find(|name| plain(name) == plain(asked)) {
+        return Ok(Some((*name).to_owned()));
+    }
+    names.sort_by_key(|name| strsim::damerau_levenshtein(name, &plain(asked)));
+    let near: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
+    let problem = Problem::new(Kind::Usage, "KC1112", format!("there is no region `{asked}` in subscription {subscription}"));
+    let problem = if near.is_empty() { problem } else { problem.fix(format!("did you mean {}?", near.join(", "))) };
+    Err(problem.fix("az account list-locations -o table"))
 }
 
 fn unplaced(session: &Session) -> Problem {

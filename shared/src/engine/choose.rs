@@ -23,7 +23,9 @@ pub(super) fn auth(service: &Service, request: &ConnectRequest) -> Result<Auth> 
         return Err(if auth == Auth::Csi { problem.why("the CSI driver mounts objects of Key Vault alone") } else { problem });
     }
     mounts::check(service, request, auth)?;
-    store::check(service, request, auth)?;
+    if request.secret_store.is_some() {
+        store::refuse_store(service, auth)?;
+    }
     if request.auth == Some(Auth::WorkloadIdentity) || request.auth.is_none() {
         let stray =
             [("--secret-stdin or --secret-file", !request.secrets.is_empty()), ("--client-id", request.principal != Principal::default())];

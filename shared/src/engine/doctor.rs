@@ -4,7 +4,7 @@ use futures::future::join_all;
 
 use super::findings::{self, found};
 use super::verify::evidence::Evidence;
-use super::verify::{Check, everything, judge};
+use super::verify::{Check, Looking, everything, judge};
 use super::{Session, anywhere, ledger, locate, preflight};
 use crate::azure::{Arm, Exchange};
 use crate::kube::{Access, Cluster, Flags, WorkloadRef, machine, resources};
@@ -197,7 +197,7 @@ async fn of_workload(session: &Session, named: &WorkloadRef, cluster: Option<Res
     let records = ledger::list_in(&session.kube, &namespace).await.unwrap_or_default();
     let mut checks: Vec<Check> = Vec::new();
     for stored in records.iter().filter(|s| s.record.workload.as_deref() == Some(&word)) {
-        for check in everything(session, &stored.record, std::time::Duration::ZERO).await? {
+        for check in everything(session, &stored.record, Looking::default()).await? {
             // Connections of one workload share most links.
             if !checks.iter().any(|c| (c.code, &c.message) == (check.code, &check.message)) {
                 checks.push(check);

@@ -3,6 +3,7 @@
 
 use futures::future::{join, join_all, try_join_all};
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use super::Session;
 use super::anywhere::{self, Anywhere};
@@ -49,15 +50,25 @@ pub(super) struct Located {
     pub target: Target,
 }
 
-/// Finds everything that the request names in Azure.
-pub(super) async fn search(session: &Session, service: &Service, asked: &ConnectRequest, auth: Auth) -> Result<Found> {
+/// Finds everything that the request names in Azure. `records` come from the cluster meanwhile.
+pub(super) async fn search(
+    session: &Session,
+    service: &Service,
+    asked: &ConnectRequest,
+    auth: Auth,
+    records: oneshot::Receiver<Vec<Record>>,
+) -> Result<Found> {
     // With a location the group is the identity's and says nothing about the target.
     let request = &ConnectRequest { resource_group: asked.resource_group.clone().filter(|_| asked.location.is_none()), ..asked.clone() };
     let named = Named::from(session, service, request)?;
     let rows = if named.is_complete(service) { Vec::new() } else { graph(session, service, request, &named).await? };
     let behind = named.cluster.clone().or_else(|| ids_of(&rows, CLUSTERS).into_iter().next());
     let anywhere = match &behind {
-        None if !anywhere::is_aks(session.kube.host()) => Some(anywhere::find(session, asked, auth).await?),
+        None if !anywhere::is_aks(session.kube.host()) => {
+            let target = named.target.as_ref().map_or(request.target.as_str(), ResourceId::name);
+            let connection = request.name.clone().unwrap_or_else(|| service.connection_name(target));
+            Some(anywhere::find(session, asked, auth, &connection, records).await?)
+        }
         _ => anywhere::refuse_location(session, asked).map(|()| None)?,
     };
     let cluster = match (behind, &anywhere) {

@@ -16,6 +16,7 @@ pub mod live;
 mod locate;
 mod mounts;
 mod named;
+mod nodes;
 pub mod offers;
 pub mod patch;
 mod preflight;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use mounts::MOUNT_PATH;
+pub use store::refuse_store;
 
 use crate::azure::{Arm, Profile, SignIn};
 use crate::kube::{Cluster, Flags};

@@ -153,11 +153,12 @@ pub(super) fn mount(
 }
 
 /// What the plan does not show and the user should know.
-pub(super) fn notes(events: &Events, mode: &CsiIdentity, workload: Option<&Workload>) {
+pub(super) fn notes(events: &Events, mode: &CsiIdentity, workload: Option<&Workload>, nodes_were_seen: bool) {
     let note = |text: &str| events.say(Event::Note(text.to_owned()));
     match mode {
         CsiIdentity::Workload => {}
         CsiIdentity::Addon => note("every pod that reaches the metadata service of its node can act as the add-on's identity"),
+        CsiIdentity::Vm(_) if nodes_were_seen => note("every pod on nodes with that identity can act as it"),
         CsiIdentity::Vm(_) => note("the identity must be assigned to the nodes' scale sets, and every pod on them can act as it"),
     }
     if workload.is_none() {

@@ -57,8 +57,12 @@ pub(super) fn children(service: &Service, id: &ResourceId) -> Vec<(String, Strin
 /// it would.
 fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(String, String)>)> {
     let own = id.arm_type();
-    if service.takes_any() || own.eq_ignore_ascii_case(service.arm_type) {
+    if (service.takes_any() && !own.is_empty()) || own.eq_ignore_ascii_case(service.arm_type) {
         return Ok((id, Vec::new()));
+    }
+    if own.is_empty() {
+        return Err(Problem::new(Kind::Usage, "KC1001", format!("the target: {id} is the id of no resource"))
+            .fix(format!("give the name alone, or the whole id: /subscriptions/…/providers/{}/NAME", service.arm_type)));
     }
     let below = own.to_ascii_lowercase().strip_prefix(&format!("{}/", service.arm_type.to_ascii_lowercase())).map(str::to_owned);
     let Some(below) = below else {

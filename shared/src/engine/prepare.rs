@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::join;
+use futures::future::{join, join3};
 use serde_json::Value;
 
 use super::ledger::Stored;
 use super::locate::{self, Found, Located};
 use super::patch::{Printed, print_patch, workload_facts};
-use super::survey::{self, Webhook};
-use super::{Session, actor, anywhere, choose, draft, early, mounts, preflight, store};
+use super::survey::{self, Survey, Webhook};
+use super::{Session, actor, anywhere, choose, draft, early, mounts, nodes, preflight, store};
 use crate::catalogue::{self, Service};
 use crate::kube::{Access, resources};
 use crate::model::access::Grant;
@@ -60,7 +60,14 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     check_input(service, request, auth)?;
     let csi = mounts::mode(request, auth);
     let request = &of_nodes(request, csi.as_ref());
-    let (surveyed, found) = join(survey::survey(&session.kube, service, request), locate::search(session, service, request, auth)).await;
+    // A cluster that Azure does not know is where its records say.
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let surveying = async {
+        let surveyed = survey::survey(&session.kube, service, request).await;
+        let _ = tell.send(surveyed.as_ref().map(Survey::own_records).unwrap_or_default());
+        surveyed
+    };
+    let (surveyed, found) = join(surveying, locate::search(session, service, request, auth, told)).await;
     // A stopped cluster does not answer, and that it is stopped is the better message. Then the cluster's word first, so
     // that two faults always give the same message.
     if let (Err(_), Ok(found)) = (&surveyed, &found) {
@@ -88,8 +95,17 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let request = &with_children(request, &found.children);
     let past = former.as_ref().map(|f| &f.record);
     let trial = early::try_workload(session, service, request, &survey, former.as_ref(), account.as_ref(), &found, (auth, client));
-    let (located, ()) = join(locate::read(session, service, &found, id.as_ref(), past), trial).await;
+    let of_nodes = matches!(csi, Some(CsiIdentity::Vm(_)));
+    let machines = async { if of_nodes { nodes::look(session, &found.cluster, &found.cluster_seen).await } else { None } };
+    let (located, (), mut machines) = join3(locate::read(session, service, &found, id.as_ref(), past), trial, machines).await;
     let located = located?;
+    // Given by its id, the cluster was not seen before it was read.
+    if of_nodes && found.cluster_seen.is_null() {
+        machines = nodes::look(session, &located.cluster, &located.cluster_body).await;
+    }
+    if let (Some(machines), Some(identity)) = (&machines, &id) {
+        nodes::judge(session, &located.cluster, machines, identity)?;
+    }
     preflight::cluster_runs(&located.cluster_body, located.cluster.name(), located.cluster.resource_group())?;
     let identity = match (&csi, id) {
         (Some(CsiIdentity::Addon), _) => Some(mounts::addon(&located.cluster, &located.cluster_body)),
@@ -111,6 +127,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     };
     refuse_scope(request, &scope, if store.is_some() { &[] } else { &grants }, &located)?;
     let (facts, printed) = workload_facts(request, &survey, account.as_ref())?;
+    refuse_stranger(service, &located)?;
     if let Some(refusal) = (service.refusal)(&located.target, auth) {
         return Err(Problem::new(Kind::Failed, refusal.code, refusal.what).why(refusal.why).fix(refusal.fix));
     }
@@ -123,7 +140,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let mount = match (&csi, &store) {
         (Some(mode), _) => {
             mounts::check_scope(request)?;
-            mounts::notes(&session.events, mode, survey.workload.as_ref());
+            mounts::notes(&session.events, mode, survey.workload.as_ref(), machines.is_some());
             Some(mounts::mount(&request.csi, &located.target, session.cloud(), place, &variables)?)
         }
         (None, Some(vault)) => {
@@ -265,6 +282,18 @@ fn refuse_scope(request: &ConnectRequest, scope: &str, grants: &[Grant], located
     Err(Problem::new(Kind::Usage, "KC1608", format!("access to `{}` can't be narrowed to `{asked}`", located.target.name()))
         .why("what lets in here is for the whole of it")
         .fix("leave --scope away"))
+}
+
+/// A resource of the right type may be of another service, whose variables and grants are others.
+fn refuse_stranger(service: &'static Service, located: &Located) -> Result<()> {
+    let own = catalogue::belongs_to(service, &located.target);
+    if own.name == service.name {
+        return Ok(());
+    }
+    let target = &located.target;
+    Err(Problem::new(Kind::Usage, "KC1617", format!("`{}` is no account of {}", target.name(), service.title))
+        .why(format!("it was made for another API, and keeps it: it is one of {}", own.title))
+        .fix(format!("kubectl connect {} {} --workload KIND/NAME", own.name, target.name())))
 }
 
 /// What the plan does not show and the user should know.

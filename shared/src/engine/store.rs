@@ -13,9 +13,12 @@ use crate::model::vault::{CsiIdentity, ObjectKind, VaultObject};
 use crate::model::{Auth, Event, Kind, Problem, ResourceId, Result, names};
 use crate::plan::spec;
 
-/// Checks the request's own words.
-pub(super) fn check(service: &Service, request: &ConnectRequest, auth: Auth) -> Result<()> {
-    if request.secret_store.is_none() || auth == Auth::Secret {
+/// A store is for secrets that the service has.
+///
+/// # Errors
+/// The way of authentication has none.
+pub fn refuse_store(service: &Service, auth: Auth) -> Result<()> {
+    if auth == Auth::Secret {
         return Ok(());
     }
     let problem = Problem::new(Kind::Usage, "KC1626", format!("--secret-store has no meaning with --auth {auth}"))

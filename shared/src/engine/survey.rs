@@ -9,6 +9,7 @@ use crate::catalogue::Service;
 use crate::kube::{Access, Cluster, Resource, Workload, WorkloadKind, WorkloadRef, resources};
 use crate::model::request::ConnectRequest;
 use crate::model::{Kind, Problem, Result};
+use crate::plan::record::Record;
 use crate::steps::KubeReads;
 
 /// What was found in the cluster.
@@ -25,6 +26,13 @@ pub(super) struct Survey {
     pub webhook: Webhook,
     /// Answers so far.
     pub reads: KubeReads,
+}
+
+impl Survey {
+    /// The records of the namespace.
+    pub(super) fn own_records(&self) -> Vec<Record> {
+        self.records.iter().map(|s| &s.record).filter(|r| r.namespace == self.namespace).cloned().collect()
+    }
 }
 
 /// State of the workload identity webhook.

@@ -290,7 +290,7 @@ pub(crate) fn shorten(text: &str) -> String {
 
 /// Judges an error from below HTTP by walking what it was made of.
 pub(crate) fn from_kube(doing: &Doing, host: &str, error: &kube::Error) -> Failure {
-    // Only a watch comes here with a Status: everything else reads its own answers.
+    // Only a watch and a command come here with a Status: everything else reads its own answers.
     if let kube::Error::Api(status) = error {
         let value = serde_json::to_value(status.as_ref()).unwrap_or_default();
         let parsed = status.reason != "Failed to parse error data";

@@ -35,7 +35,7 @@ impl Step for CosmosRole {
                 let principal = self
                     .to
                     .principal(cx.outputs.known().principal_id)
-                    .ok_or_else(|| Problem::new(Kind::Failed, "KC1621", format!("identity `{}` has no object id", self.to.name())))?;
+                    .ok_or_else(|| Problem::new(Kind::Failed, "KC4610", format!("identity `{}` has no object id", self.to.name())))?;
                 receipt.id = self.id_for(&principal);
                 let properties = json!({"roleDefinitionId": self.definition(), "scope": self.scope(), "principalId": principal});
                 let body = json!({"properties": properties});

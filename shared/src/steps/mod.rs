@@ -48,6 +48,8 @@ pub mod api {
     pub const COSMOS: &str = "2025-04-15";
     /// `Microsoft.Cache/redis/accessPolicyAssignments`.
     pub const REDIS: &str = "2024-11-01";
+    /// `Microsoft.Network/privateEndpoints`, `Microsoft.Network/networkInterfaces`.
+    pub const NETWORK: &str = "2024-10-01";
 }
 
 /// What steps work with.

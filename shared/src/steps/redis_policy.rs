@@ -34,7 +34,7 @@ impl Step for RedisPolicy {
                 let principal = self
                     .to
                     .principal(cx.outputs.known().principal_id)
-                    .ok_or_else(|| Problem::new(Kind::Failed, "KC1620", format!("identity `{}` has no object id", self.to.name())))?;
+                    .ok_or_else(|| Problem::new(Kind::Failed, "KC4609", format!("identity `{}` has no object id", self.to.name())))?;
                 receipt.id = self.id_for(&principal);
                 let properties = json!({"accessPolicyName": self.policy, "objectId": principal, "objectIdAlias": self.to.name()});
                 cx.arm.put(&receipt.id, api::REDIS, &json!({"properties": properties}), None).await?;

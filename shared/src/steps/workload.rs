@@ -217,6 +217,9 @@ impl Workload {
                 // A variable may move between our two Secrets.
                 let synced = self.mount.as_ref().and_then(|m| m.class.synced()).unwrap_or_else(|| format!("{}-vault", self.secret));
                 let from_us = secret == self.secret || secret == synced;
+                if let (Some((variable, _)), false, Some(other)) = (&wanted, from_us, self.another_of(cx, secret)) {
+                    return Err(self.shared(variable, other, container));
+                }
                 if wanted.is_some() && !from_us {
                     return Err(Problem::new(
                         Kind::Failed,
@@ -233,6 +236,29 @@ impl Workload {
             }
         }
         Ok(())
+    }
+
+    /// The connection whose Secret this is.
+    fn another_of<'a>(&self, cx: &'a Cx, secret: &str) -> Option<&'a Record> {
+        let keeps = |r: &Record| {
+            r.secret().is_some_and(|s| s.name == secret)
+                || r.class().and_then(SecretProviderClass::synced).is_some_and(|name| name == secret)
+        };
+        cx.others.iter().find(|r| r.namespace == self.namespace && keeps(r))
+    }
+
+    /// Two connections want one variable. Names with the beginning of a service are told apart by themselves; those that a
+    /// framework fixes, as Spring's properties, can't be.
+    fn shared(&self, variable: &str, other: &Record, container: &str) -> Problem {
+        Problem::new(
+            Kind::Usage,
+            "KC1320",
+            format!("connection `{}` sets {variable} in container `{container}` of {}", other.name, self.name),
+        )
+        .why("a variable can have one source only")
+        .fix(format!("call it otherwise here: --map {variable}=NEWNAME, or all variables: --env-prefix TEXT"))
+        .fix("or give them to another container: --container NAME")
+        .fix(format!("or delete that one first: kubectl connect delete {} -n {}", other.name, other.namespace))
     }
 
     /// Variables with the Secret that each comes from.

@@ -178,6 +178,16 @@ fn locks(azure: &Azure, path: &Path) -> Response {
     Response::json(200, &json!({"value": value}))
 }
 
+/// Some of the regions that every subscription has; logical ones hold no resource of their own.
+const REGIONS: [(&str, &str, &str); 6] = [
+    ("westeurope", "West Europe", "Physical"),
+    ("northeurope", "North Europe", "Physical"),
+    ("westus", "West US", "Physical"),
+    ("eastus2", "East US 2", "Physical"),
+    ("swedencentral", "Sweden Central", "Physical"),
+    ("europe", "Europe", "Logical"),
+];
+
 /// Subscriptions, tenants, groups and providers.
 fn plain(azure: &Azure, kind: &str, path: &Path, request: &Request) -> Response {
     let subscription = path.subscription();
@@ -192,9 +202,10 @@ fn plain(azure: &Azure, kind: &str, path: &Path, request: &Request) -> Response 
         ),
         ("microsoft.resources/subscriptions", "GET") if lower.ends_with("/locations") => Response::json(
             200,
-            &json!({"value": [
-                {"id": format!("/subscriptions/{subscription}/locations/westeurope"), "name": "westeurope", "type": "Region", "displayName": "West Europe", "regionalDisplayName": "(Europe) West Europe"},
-            ]}),
+            &json!({"value": REGIONS.iter().map(|(name, title, kind)| json!({
+                "id": format!("/subscriptions/{subscription}/locations/{name}"), "name": name, "type": "Region", "displayName": title,
+                "regionalDisplayName": title, "metadata": {"regionType": kind},
+            })).collect::<Vec<_>>()}),
         ),
         ("microsoft.resources/subscriptions", "GET") => {
             let bodies: Vec<Value> = azure.world.subscriptions.iter().map(|one| json!({

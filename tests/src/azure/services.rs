@@ -34,6 +34,8 @@ pub(crate) const KINDS: &[&str] = &[
     "Microsoft.DBforMySQL/flexibleServers/databases",
     "Microsoft.Sql/servers",
     "Microsoft.Sql/servers/databases",
+    "Microsoft.Network/privateEndpoints",
+    "Microsoft.Network/networkInterfaces",
 ];
 
 /// Whether this file serves a type.

@@ -34,6 +34,7 @@ const VERSIONS: &[(&str, &[&str])] = &[
     ("microsoft.dbforpostgresql/*", &["2024-08-01"]),
     ("microsoft.dbformysql/*", &["2024-12-30"]),
     ("microsoft.sql/*", &["2023-08-01"]),
+    ("microsoft.network/*", &["2024-10-01"]),
     ("microsoft.resourcegraph/resources", &["2024-04-01"]),
     ("microsoft.resources/subscriptions", &["2022-12-01"]),
     ("microsoft.resources/tenants", &["2022-12-01"]),

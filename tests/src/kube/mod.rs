@@ -15,6 +15,7 @@ mod delete;
 mod deployments;
 mod discovery;
 mod events;
+mod exec;
 mod fields;
 mod input;
 mod jobs;
@@ -117,6 +118,8 @@ struct State {
     at_rest: HashMap<String, controllers::Look>,
     /// What stands behind the secrets store driver.
     provider: Option<csi::Provider>,
+    /// What containers see and have.
+    inside: exec::Inside,
 }
 
 impl State {
@@ -178,6 +181,7 @@ impl KubeCluster {
             controllers: options.controllers,
             at_rest: HashMap::new(),
             provider: None,
+            inside: exec::Inside::default(),
         };
         let inner = Inner {
             real: None,
@@ -302,6 +306,9 @@ impl KubeCluster {
             }
             let answer = state.mint(&call)?;
             return Ok(Response::json(201, &answer));
+        }
+        if call.subresource == "exec" {
+            return state.exec(&call);
         }
         let written = match call.verb {
             "get" | "list" => return state.read(&call),

@@ -103,7 +103,7 @@ const TABLE: &[Row] = &[
     ("", "v1", "events", "Event", "ev", true, "", false),
     ("", "v1", "namespaces", "Namespace", "ns", false, "finalize status", false),
     ("", "v1", "nodes", "Node", "no", false, "status", false),
-    ("", "v1", "pods", "Pod", "po", true, "log status", true),
+    ("", "v1", "pods", "Pod", "po", true, "exec log status", true),
     ("", "v1", "resourcequotas", "ResourceQuota", "quota", true, "status", false),
     ("", "v1", "secrets", "Secret", "", true, "", false),
     ("", "v1", "serviceaccounts", "ServiceAccount", "sa", true, "token", false),

@@ -1,6 +1,7 @@
 //! Objects of a vault as files, through the CSI driver: from the add-on to the mounted volume, and back.
 
 use base64::Engine as _;
+use sandbox::world::{SUBSCRIPTION, World};
 use serde_json::{Value, json};
 
 use super::kill::{after_each_write, killed_after};
@@ -159,6 +160,43 @@ async fn an_identity_of_the_nodes_is_granted_and_kept() {
     case.run(&format!("verify {CLASS} -n shop")).await.ended(0);
     case.run(&format!("delete {CLASS} -n shop --yes")).await.ended(0);
     same(&before, &case.everything(), "something was left");
+}
+
+/// A scale set of the cluster's nodes with these identities.
+fn scale_set(name: &str, identities: &[&str]) -> Value {
+    let group = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/MC_rg-shop_aks-ready_westeurope/providers");
+    let assigned: serde_json::Map<String, Value> = identities.iter().map(|id| ((*id).to_owned(), json!({}))).collect();
+    json!({"id": format!("{group}/Microsoft.Compute/virtualMachineScaleSets/{name}"), "name": name, "location": "westeurope",
+        "type": "Microsoft.Compute/virtualMachineScaleSets", "properties": {},
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": assigned}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_that_no_node_has_is_refused_and_one_that_some_lack_is_told() {
+    let connect =
+        "keyvault my-vault --csi-identity vm:66666666-aaaa-4bbb-8ccc-000000000022 --secret db-password -w deployment/web -n shop --yes";
+    let shared = World::planted().id_of("id-shared").unwrap().to_owned();
+    let world = |sets: Vec<Value>| {
+        Case::with("aks-ready", |w| {
+            *w = std::mem::take(w).with_secrets_provider("aks-ready");
+            w.resources.extend(sets);
+        })
+    };
+    let case = world(vec![scale_set("aks-system", &[])]).await;
+    case.run(connect).await.ended(1).says(&[
+        "KC1321",
+        "no node of cluster `aks-ready` has identity `id-shared`",
+        "az vmss identity assign --resource-group MC_rg-shop_aks-ready_westeurope --name aks-system --identities /subscriptions/",
+    ]);
+    let by_id = format!("{connect} --aks-id {}", World::planted().id_of("aks-ready").unwrap());
+    case.run(&by_id).await.ended(1).says(&["KC1321"]);
+    assert!(case.writes().is_empty(), "{:?}", case.writes());
+    let case = world(vec![scale_set("aks-system", &[&shared.to_uppercase()]), scale_set("aks-user", &[])]).await;
+    case.run(connect).await.ended(0).says(&[
+        "some nodes lack identity id-shared",
+        "--name aks-user",
+        "every pod on nodes with that identity",
+    ]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 //! `CONNECT_REAL_KUBE` is a list of pairs `{"aks-shop": {"server", "ca", "token"}, "aks-ready": {…}}`. A case empties the
 //! pair that it runs on and plants it anew, so each has one to itself; with as many test threads as pairs none waits.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -23,6 +24,11 @@ static POOL: LazyLock<Option<Pool>> = LazyLock::new(|| {
     Some(Pool { places: Semaphore::new(pairs.len()), free: Mutex::new(pairs) })
 });
 
+thread_local! {
+    /// Whether the test on this thread has a pair: with a second one it could wait for itself.
+    static HELD: Cell<bool> = const { Cell::new(false) };
+}
+
 /// A pair that belongs to one case until this is dropped.
 pub struct Pair {
     pub clusters: Clusters,
@@ -31,6 +37,7 @@ pub struct Pair {
 
 impl Drop for Pair {
     fn drop(&mut self) {
+        HELD.set(false);
         if let Some(pool) = POOL.as_ref() {
             pool.free.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut self.clusters));
         }
@@ -45,6 +52,7 @@ pub fn is_on() -> bool {
 /// A free pair, as soon as there is one; nothing where this run is on the stand-in.
 pub async fn pair() -> Option<Pair> {
     let pool = POOL.as_ref()?;
+    assert!(!HELD.replace(true), "a test has one case at a time: the former must be dropped first");
     let place = pool.places.acquire().await.expect("the places are never closed");
     let clusters = pool.free.lock().unwrap_or_else(PoisonError::into_inner).pop().expect("a place means that a pair is free");
     Some(Pair { clusters, _place: place })

@@ -1,7 +1,7 @@
 //! Clusters that Azure does not know.
 
 use sandbox::world::{ELSEWHERE, SUBSCRIPTION, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::kill::killed_after;
 use super::planted::{PRINCIPAL, SUBJECT, by_hand, credential, plant_identity, settled};
@@ -42,6 +42,13 @@ async fn a_cluster_elsewhere_connects_verifies_and_is_left_as_it_was() {
     case.run("wait keyvault-my-vault -n shop").await.ended(0);
     case.run("events keyvault-my-vault -n shop").await.ended(0);
     case.run(&format!("{CONNECT} --yes")).await.ended(0).says(&["Nothing to change"]);
+    // Where its identity went is in the record, and the workload's next connection shares that identity.
+    let again = "keyvault my-vault -w deployment/web -n shop --yes";
+    case.run(again).await.ended(0).says(&["Nothing to change"]);
+    let plan = case.run("plan blob shopdata -w deployment/web -n shop -o json").await.ended(0).json();
+    let made = plan["changes"].as_array().unwrap().iter().find(|c| c["kind"] == "managedIdentity").unwrap();
+    assert_eq!(made["action"], "no-op", "{made}");
+    case.run("plan blob shopdata --service-account other -n shop").await.ended(2).says(&["KC1107"]);
     // The credential is gone: repair makes it again, with the issuer that the record holds.
     let credentials = case.control().state()["resources"].as_object().unwrap().clone();
     let made = credentials.keys().find(|k| k.contains("/federatedidentitycredentials/shop-web")).unwrap();
@@ -81,6 +88,11 @@ async fn what_a_cluster_elsewhere_lacks_is_told_before_anything_is_written() {
     case.run(&format!("{bare} --location westeurope")).await.ended(2);
     let nowhere = CONNECT.replace("rg-shop", "rg-nowhere");
     case.run(&format!("{nowhere} --yes")).await.ended(3).says(&["KC1111", "az group create --name rg-nowhere"]);
+    for (wrong, near) in [("westeurop", "did you mean `westeurope`"), ("europe", "KC1112"), ("mars", "az account list-locations -o table")]
+    {
+        let typed = CONNECT.replace("westeurope", wrong);
+        case.run(&format!("{typed} --yes")).await.ended(2).says(&["KC1112", near]);
+    }
     case.cluster(ELSEWHERE).remove_object("MutatingWebhookConfiguration", "", "azure-wi-webhook-mutating-webhook-configuration");
     case.run(&format!("{CONNECT} --yes")).await.ended(1).says(&["KC1105", "helm install workload-identity-webhook"]);
     assert!(case.writes().is_empty(), "{:?}", case.writes());
@@ -96,6 +108,46 @@ async fn what_a_cluster_elsewhere_lacks_is_told_before_anything_is_written() {
     let case = Case::on("aks-ready").await;
     case.run(&format!("{CONNECT} --yes")).await.ended(2).says(&["KC1109", "--location"]);
     assert!(case.writes().is_empty());
+}
+
+/// The issuer may be hidden from people: the role for it is bound to service accounts alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_does_not_tell_its_issuer_is_told() {
+    let case = edge(|_| {}).await;
+    let group = "rbac.authorization.k8s.io";
+    for (kind, name, rest) in [
+        ("ClusterRole", "all-in-shop", json!({"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]})),
+        (
+            "RoleBinding",
+            "all-in-shop",
+            json!({"subjects": [{"kind": "User", "apiGroup": group, "name": "guest@contoso.example"}],
+                "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "all-in-shop"}}),
+        ),
+    ] {
+        let mut object = json!({"apiVersion": format!("{group}/v1"), "kind": kind, "metadata": {"name": name, "namespace": "shop"}});
+        object.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        if kind == "ClusterRole" {
+            object["metadata"] = json!({"name": name});
+        }
+        case.cluster(ELSEWHERE).apply_object("", object);
+    }
+    let ran = case.run(&format!("{CONNECT} --yes --as guest@contoso.example")).await.ended(1);
+    ran.says(&["KC1110", "HTTP 403", "system:service-account-issuer-discovery"]);
+    assert!(case.writes().is_empty(), "{:?}", case.writes());
+}
+
+/// What people type as a place is what Azure's own tools take.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_may_be_spelled_as_it_is_shown() {
+    let case = edge(|_| {}).await;
+    let mut command = case.command("keyvault my-vault -w deployment/web -n shop --resource-group rg-shop --yes --verify=false");
+    command.args(["--location", "West Europe"]);
+    case.finish(command).await.ended(0);
+    let state = case.control().state();
+    let made = state["resources"].as_object().unwrap().values().find(|r| {
+        r["type"] == "Microsoft.ManagedIdentity/userAssignedIdentities" && r["name"].as_str().is_some_and(|n| n.contains("shop-web"))
+    });
+    assert_eq!(made.unwrap_or_else(|| panic!("{state:#}"))["location"], "westeurope");
 }
 
 #[tokio::test(flavor = "multi_thread")]

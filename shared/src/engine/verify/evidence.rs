@@ -65,6 +65,10 @@ pub(crate) struct Evidence {
     pub(super) service: Option<&'static Service>,
     pub(super) target: Option<Target>,
     pub(super) target_gone: bool,
+    /// Host of the target's data plane, as the cloud in force names it; empty where none is known.
+    pub(super) host: String,
+    /// What a pod resolves that name to, where it was asked.
+    pub(super) inside: Option<super::inside::Inside>,
     pub(super) store: Option<Target>,
     pub(super) secret: Option<Option<Value>>,
     pub(super) secret_differs: Vec<String>,
@@ -225,6 +229,10 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
         Some(Ok(Some(target))) => (Some(target), false),
         Some(Ok(None)) => (None, true),
         _ => (None, false),
+    };
+    evidence.host = match (&evidence.target, evidence.service) {
+        (Some(target), Some(service)) => super::inside::host(service, target, session.cloud()),
+        _ => String::new(),
     };
     evidence.store = match evidence.record.as_ref().and_then(Record::store).zip(catalogue::find("keyvault")) {
         Some((vault, service)) => locate::read_target(session, service, vault).await.ok().flatten(),

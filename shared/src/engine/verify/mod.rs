@@ -7,6 +7,7 @@ mod compare;
 mod csi;
 pub(super) mod evidence;
 mod grant;
+mod inside;
 mod pods;
 mod proof;
 mod target;
@@ -23,7 +24,7 @@ use super::{Session, verify::evidence::Evidence};
 use crate::catalogue::{self, Service};
 use crate::kube::{Cluster, Minted};
 use crate::model::target::Target;
-use crate::model::{Result, TOKEN_EXCHANGE_AUDIENCE};
+use crate::model::{Problem, Result, TOKEN_EXCHANGE_AUDIENCE};
 use crate::plan::record::Record;
 
 pub use proof::verify;
@@ -143,15 +144,31 @@ pub async fn target_of(session: &Session, service: &Service, record: &Record) ->
     super::locate::read_target(session, service, &record.target).await
 }
 
+/// How to go through a chain.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Looking {
+    /// How long a refusal may be a matter of propagation; zero: every refusal counts at once.
+    pub patience: Duration,
+    /// Whether a pod of the workload is asked what it resolves the target's name to.
+    pub from_pod: bool,
+}
+
 /// Goes through the whole chain of a connection.
 ///
 /// # Errors
 /// The cluster or Azure can't be reached at all.
-pub async fn everything(session: &Session, record: &Record, patience: Duration) -> Result<Vec<Check>> {
+pub async fn everything(session: &Session, record: &Record, how: Looking) -> Result<Vec<Check>> {
     let mint = Mint::default();
     // Links and proof need nothing of each other. What is wrong with the links is told first.
-    let proof = async { Ok(prove(session, record, patience, &mint).await) };
-    let (evidence, proof) = tokio::try_join!(Evidence::of_record(session, record, &mint), proof)?;
+    let proof = async { Ok(prove(session, record, how.patience, &mint).await) };
+    let evidence = async {
+        let mut evidence = Evidence::of_record(session, record, &mint).await?;
+        if how.from_pod {
+            evidence.inside = inside::look(session, &evidence).await;
+        }
+        Ok::<_, Problem>(evidence)
+    };
+    let (evidence, proof) = tokio::try_join!(evidence, proof)?;
     let mut checks = judge(&evidence);
     match proof {
         None => {}
@@ -206,6 +223,7 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<Check> {
         workload::judge,
         pods::judge,
         target::judge,
+        inside::judge,
         csi::judge,
     ];
     links.iter().flat_map(|link| link(evidence)).collect()

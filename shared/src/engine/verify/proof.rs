@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
+
 use super::{Chain, Check, Mint, PROPAGATION, Refusal};
 use crate::azure::{Arm, Exchange, Probe, Token};
 use crate::catalogue::keyvault;
@@ -58,20 +60,24 @@ pub(super) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
         Err(no) => return Ok([first, refused("KC5002", exchange_text, no)].into_iter().chain(untried()).collect()),
     };
     let second = succeeded("KC5002", exchange_text, "Entra accepted it".into());
-    let mut checks = vec![first, second];
-    for (text, probe) in &reads {
-        checks.push(match probe {
-            Some(probe) => match read(arm, events, chain, probe, &token, began).await? {
-                Ok(message) if probe.decisive => succeeded("KC5003", text.clone(), message),
+    // One read for each object that is mounted: none needs another.
+    let read = try_join_all(reads.iter().map(|(text, probe)| {
+        let (text, token) = (text.clone(), &token);
+        async move {
+            let Some(probe) = probe else { return grants(kube, arm, events, chain, text).await };
+            Ok(match read(arm, events, chain, probe, token, began).await? {
+                Ok(message) if probe.decisive => succeeded("KC5003", text, message),
                 Ok(message) => {
-                    let checked = grants(kube, arm, events, chain, text.clone()).await?;
+                    let checked = grants(kube, arm, events, chain, text).await?;
                     Check { message: checked.message.map(|m| format!("{message}; {m}")), ..checked }
                 }
-                Err(no) => refused("KC5003", text.clone(), no),
-            },
-            None => grants(kube, arm, events, chain, text.clone()).await?,
-        });
-    }
+                Err(no) => refused("KC5003", text, no),
+            })
+        }
+    }))
+    .await?;
+    let mut checks = vec![first, second];
+    checks.extend(read);
     checks.extend(kept(kube, arm, events, chain).await?);
     Ok(checks)
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::evidence::Evidence;
-use super::{Check, Outcome, Refusal};
+use super::{Check, Refusal};
 use crate::engine::findings::found;
 
 const GROUP: &str = "target";
@@ -50,7 +50,7 @@ pub(super) fn judge(e: &Evidence) -> Vec<Check> {
     checks
 }
 
-fn is_closed(properties: &Value) -> bool {
+pub(super) fn is_closed(properties: &Value) -> bool {
     properties["publicNetworkAccess"].as_str().is_some_and(|p| p.eq_ignore_ascii_case("Disabled"))
 }
 
@@ -59,25 +59,29 @@ fn has_firewall(properties: &Value) -> bool {
 }
 
 /// Private endpoint connections: id and state.
-fn endpoints(properties: &Value) -> Vec<(String, String)> {
+pub(super) fn endpoints(properties: &Value) -> Vec<(String, String)> {
     let listed = properties["privateEndpointConnections"].as_array();
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     listed.into_iter().flatten().map(|c| (text(&c["id"]), text(&c["properties"]["privateLinkServiceConnectionState"]["status"]))).collect()
+}
+
+/// What can't be read from here although pods go the right way.
+fn only_inside(check: &Check) -> Check {
+    let why = "it is reached privately only, and pods resolve its name to the private endpoint: its data plane can't be tried from here";
+    Check::skipped(check.code, check.group, check.description.clone(), why)
 }
 
 /// The cause of a refusal, where it is the network.
 pub(super) fn refused(check: &Check, e: &Evidence) -> Option<Check> {
     let (Some(target), Some(service)) = (&e.target, e.service) else { return None };
     let seen = check.message.clone().unwrap_or_default();
-    let url = (service.probe)(target, &crate::model::Cloud::public()).map(|p| p.url).unwrap_or_default();
-    let host = url.split('/').nth(2).unwrap_or_default().to_owned();
     let private = endpoints(&target.properties).iter().any(|(_, state)| state == "Approved");
-    let facts = e.facts().with("host", &host);
+    let facts = e.facts().with("host", &e.host);
+    // A pod has looked: then what fails from here says nothing more.
+    let looked = e.inside.as_ref().is_some_and(|inside| inside.is_private(e));
     match &check.refusal {
-        Some(Refusal::DataPlane(_, code)) if code == "ForbiddenByConnection" && private => {
-            let check = found("KC5704", seen, "", &facts.pairs());
-            Some(Check { result: Outcome::Warning, ..check })
-        }
+        Some(Refusal::DataPlane(_, code)) if code == "ForbiddenByConnection" && private && looked => Some(only_inside(check)),
+        Some(Refusal::DataPlane(_, code)) if code == "ForbiddenByConnection" && private => Some(found("KC5704", seen, "", &facts.pairs())),
         Some(Refusal::DataPlane(403, code))
             if code == "ForbiddenByFirewall"
                 || (has_firewall(&target.properties) && code != "ForbiddenByRbac" && code != "ForbiddenByPolicy") =>
@@ -93,6 +97,7 @@ pub(super) fn refused(check: &Check, e: &Evidence) -> Option<Check> {
             let fix = format!("{add}   # ADDRESS: the cluster's outbound address; from here yours");
             Some(found("KC5702", seen, "the address is among its rules", &facts.with("firewall", fix).pairs()))
         }
+        Some(Refusal::Silence) if private && looked => Some(only_inside(check)),
         Some(Refusal::Silence) if private => Some(found("KC5704", seen, "", &facts.pairs())),
         Some(Refusal::Silence) => Some(found("KC5706", seen, "an answer", &facts.pairs())),
         _ => None,
