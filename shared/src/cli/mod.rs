@@ -4,6 +4,7 @@ mod adopt;
 mod args;
 mod auth_args;
 mod az;
+mod az_words;
 mod checks;
 mod complete;
 mod completion;
@@ -88,6 +89,10 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     };
     let mut ui = args::ui(&matches);
     ui.errors_for_programs_only = azure::is_handed_over();
+    if frontend == Frontend::Az {
+        // As long as the program lives, as the command line does.
+        ui.wording = Some(ui::Wording { reword: az_words::reworded, cluster: az_words::cluster(&matches).leak() });
+    }
     ui.log();
     match dispatch(frontend, &ui, &matches) {
         Ok(code) => ExitCode::from(code),
