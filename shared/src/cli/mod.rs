@@ -60,6 +60,11 @@ pub fn command(frontend: Frontend) -> clap::Command {
     args::command(frontend)
 }
 
+/// The commands of the az extension as data: what az's own help is made from.
+pub fn az_commands() -> serde_json::Value {
+    schema::schema()
+}
+
 /// The completion scripts, by the file names that shells expect.
 pub fn completion_scripts() -> Vec<(&'static str, String)> {
     completion::FILES.iter().map(|(shell, file)| (*file, completion::script(*shell))).collect()

@@ -13,6 +13,7 @@ use super::{Session, anywhere, choose, early, mounts, preflight, store};
 use crate::catalogue::{self, Service};
 use crate::kube::{Access, Workload, WorkloadKind, resources};
 use crate::model::access::{Access as Level, Grant};
+use crate::model::naming::For;
 use crate::model::request::{ConnectRequest, Patch};
 use crate::model::variable::Client;
 use crate::model::vault::{CsiIdentity, ObjectKind};
@@ -93,7 +94,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         false => None,
     };
     let id = match &account {
-        Some(account) => Some(identity(session, request, &found, &survey, account, former.as_ref()).await?),
+        Some(account) => Some(identity(session, (request, &connection), &found, &survey, account, former.as_ref()).await?),
         None => found.identity.clone(),
     };
     let request = &with_children(request, &found.children);
@@ -105,7 +106,10 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let identity = match (&csi, id) {
         (Some(CsiIdentity::Addon), _) => Some(mounts::addon(&located.cluster, &located.cluster_body)),
         (_, id) => id.map(|id| spec::Identity {
-            create: account.as_ref().is_some_and(|a| id == own_identity(request, &located.cluster, a) || is_made_by_us(&survey, &id)),
+            create: account.as_ref().is_some_and(|account| {
+                let own = own_identity((request, &connection), &located.cluster, account);
+                own.is_ok_and(|own| own == id) || is_made_by_us(&survey, &id)
+            }),
             tags: request.tags.clone(),
             id,
             location: located.cluster_body["location"].as_str().unwrap_or_default().to_owned(),
@@ -221,10 +225,10 @@ fn check_input(service: &Service, request: &ConnectRequest, auth: Auth) -> Resul
     let fault =
         |flag: &str, value: &str, fault: String| Problem::new(Kind::Usage, "KC1002", format!("{flag} `{value}` can't be used: it {fault}"));
     if let Some((name, why)) = request.name.as_deref().and_then(|n| names::connection_name_fault(n).map(|w| (n, w))) {
-        return Err(fault("--name", name, why));
+        return Err(fault("--name", name, why).fix("name the connection otherwise: --name NAME"));
     }
     if let Some((name, why)) = request.service_account.as_deref().and_then(|n| names::object_name_fault(n).map(|w| (n, w))) {
-        return Err(fault("--service-account", name, why));
+        return Err(fault("--service-account", name, why).fix("name it otherwise: --service-account NAME"));
     }
     let target = &request.target;
     // Servers outside Azure are named with their port.
@@ -373,7 +377,7 @@ async fn service_account(
 /// The identity: the one asked for, the one recorded, the one the service account already acts as, or one of its own.
 async fn identity(
     session: &Session,
-    request: &ConnectRequest,
+    (request, connection): (&ConnectRequest, &str),
     found: &Found,
     survey: &Survey,
     account: &spec::ServiceAccount,
@@ -391,7 +395,7 @@ async fn identity(
     let object = survey.reads.get(&session.kube, &resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
     match object.as_ref().and_then(service_account_client_id).filter(|_| request.identity.is_none()) {
         Some(client_id) => locate::identity_with_client_id(session, client_id, &account.name).await,
-        None => Ok(own_identity(request, &found.cluster, account)),
+        None => own_identity((request, connection), &found.cluster, account),
     }
 }
 
@@ -401,14 +405,27 @@ fn is_made_by_us(survey: &Survey, id: &ResourceId) -> bool {
     steps.any(|s| matches!(s, StepSpec::Identity(s) if s.create && s.id == *id))
 }
 
-/// The identity that we make for a service account: beside its cluster, or where it is asked for.
-fn own_identity(request: &ConnectRequest, cluster: &ResourceId, account: &spec::ServiceAccount) -> ResourceId {
-    ResourceId::resource(
-        cluster.subscription(),
-        request.identity_group.as_deref().unwrap_or(cluster.resource_group()),
-        "Microsoft.ManagedIdentity/userAssignedIdentities",
-        &names::identity(cluster.name(), &account.namespace, &account.name),
-    )
+/// The identity that we make for a service account: beside its cluster, or where it is asked for, called as we or the
+/// company call them.
+fn own_identity(
+    (request, connection): (&ConnectRequest, &str),
+    cluster: &ResourceId,
+    account: &spec::ServiceAccount,
+) -> Result<ResourceId> {
+    let (cluster_name, namespace, account) = (cluster.name(), account.namespace.as_str(), account.name.as_str());
+    let name = match &request.identity_name {
+        None => names::identity(cluster_name, namespace, account),
+        Some(template) => {
+            let whom = For { cluster: cluster_name, namespace, account, connection, service: &request.service };
+            template.fill(whom).map_err(|why| {
+                Problem::new(Kind::Usage, "KC1321", "the identity's name can't be used")
+                    .why(why)
+                    .fix("shorten --identity-name, with {hash} in place of what is long")
+            })?
+        }
+    };
+    let group = request.identity_group.as_deref().unwrap_or(cluster.resource_group());
+    Ok(ResourceId::resource(cluster.subscription(), group, "Microsoft.ManagedIdentity/userAssignedIdentities", &name))
 }
 
 async fn grants(session: &Session, service: &Service, request: &ConnectRequest, located: &Located) -> Result<Vec<Grant>> {
