@@ -17,8 +17,20 @@ pub(super) fn cluster(root: &ArgMatches) -> String {
     flags.filter_map(|(id, options)| Some(format!(" {} {}", options[0], given(id)?))).collect()
 }
 
-/// The text with every command of ours as az has it, for the cluster that `cluster` names.
+/// Flags that az's users know by another name, and that nothing but this tool has.
+const FLAGS: [(&str, &str); 4] = [
+    ("--aks-resource-group", "--cluster-resource-group"),
+    ("--aks-name", "--cluster-name"),
+    ("--aks-id", "--cluster-id"),
+    ("--kubeconfig", "--kube-config"),
+];
+
+/// The text with every command and flag of ours as az has it, for the cluster that `cluster` names.
 pub(super) fn reworded(text: &str, cluster: &str) -> String {
+    FLAGS.iter().fold(commands_reworded(text, cluster), |text, (ours, az)| text.replace(ours, az))
+}
+
+fn commands_reworded(text: &str, cluster: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once(OURS) {
         out.push_str(before);
@@ -107,6 +119,7 @@ mod tests {
             ("kubectl connect doctor web now", "az connect doctor --name web --cluster-name c --cluster-resource-group g now"),
             ("kubectl connect keyvault --help tells", "az connect keyvault --help tells"),
             ("kubectl describe pods", "kubectl describe pods"),
+            ("or name it: --aks-name NAME --aks-resource-group GROUP", "or name it: --cluster-name NAME --cluster-resource-group GROUP"),
         ] {
             assert_eq!(reworded(ours, CLUSTER), az, "{ours}");
         }

@@ -104,8 +104,8 @@ impl Ui {
     /// Advice in the words of whoever reads it.
     fn worded<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
         match self.wording {
-            Some(Wording { reword, cluster }) if text.contains("kubectl connect") => reword(text, cluster).into(),
-            _ => text.into(),
+            Some(Wording { reword, cluster }) => reword(text, cluster).into(),
+            None => text.into(),
         }
     }
 
@@ -115,7 +115,9 @@ impl Ui {
             serde_json::Value::String(text) => *text = self.worded(text).into_owned(),
             serde_json::Value::Array(items) => items.iter_mut().for_each(|item| self.worded_within(item)),
             serde_json::Value::Object(fields) => {
-                let advice = fields.iter_mut().filter(|(key, value)| matches!(key.as_str(), "fix" | "fixes") || !value.is_string());
+                let advice = fields
+                    .iter_mut()
+                    .filter(|(key, value)| matches!(key.as_str(), "fix" | "fixes" | "message" | "why") || !value.is_string());
                 advice.for_each(|(_, value)| self.worded_within(value));
             }
             _ => {}
