@@ -20,6 +20,11 @@ pub fn command_line(frontend: Frontend) -> clap::Command {
     cli::command(frontend)
 }
 
+/// The commands of the az extension as data: what az's own help is made from.
+pub fn az_commands() -> serde_json::Value {
+    cli::az_commands()
+}
+
 /// The completion scripts, by the file names that shells expect.
 pub fn completion_scripts() -> Vec<(&'static str, String)> {
     cli::completion_scripts()

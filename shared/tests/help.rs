@@ -1,26 +1,58 @@
-//! The help of both front ends, of every verb and of one service, as people see it.
+//! The help of both front ends as people see it: of the command itself, of every verb, and of every service. Services are
+//! alike: one is there in full, and of each other one what its help has else, or lacks.
 
 #![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
 
+use std::collections::BTreeSet;
+
+use clap::Command;
 use connect_core::{Frontend, command_line};
+
+/// The service whose help is shown in full.
+const IN_FULL: &str = "keyvault";
 
 fn all_help(frontend: Frontend) -> String {
     let mut root = command_line(frontend).term_width(100);
     root.build();
     let help = root.render_help();
     let mut text = format!("=== {}\n{help}", root.get_bin_name().unwrap_or_default());
-    let services: Vec<&str> = connect_core::catalogue::SERVICES.iter().map(|s| s.name).collect();
-    for command in root.get_subcommands_mut() {
+    let services: BTreeSet<&str> = connect_core::catalogue::SERVICES.iter().map(|s| s.name).collect();
+    let model = lines(root.find_subcommand_mut(IN_FULL).unwrap());
+    for command in root.get_subcommands_mut().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
         let name = command.get_name().to_owned();
-        // The services are alike; one stands for all, in its long form.
-        let is_service = services.contains(&name.as_str());
-        if command.is_hide_set() || name == "help" || (is_service && name != "keyvault") {
-            continue;
+        text.push_str(&format!("\n=== {}\n", command.get_bin_name().unwrap_or_default()));
+        if services.contains(name.as_str()) && name != IN_FULL {
+            text.push_str(&differences(&model, &lines(command)));
+        } else if name == IN_FULL {
+            text.push_str(&command.render_long_help().to_string());
+        } else {
+            text.push_str(&command.render_help().to_string());
         }
-        let help = if is_service { command.render_long_help() } else { command.render_help() };
-        text.push_str(&format!("\n=== {}\n{help}", command.get_bin_name().unwrap_or_default()));
+        // Words of two: `config view`, `completion install`. Those of `plan` and `create` are the services again.
+        for inner in command.get_subcommands_mut().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
+            if !services.contains(inner.get_name()) {
+                let help = inner.render_help();
+                text.push_str(&format!("\n=== {}\n{help}", inner.get_bin_name().unwrap_or_default()));
+            }
+        }
     }
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn lines(command: &mut Command) -> Vec<String> {
+    command.render_long_help().to_string().lines().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+/// What is not in both, in the order that it stands there.
+fn differences(model: &[String], own: &[String]) -> String {
+    let lacks = model.iter().filter(|line| !own.contains(line) && is_flag(line)).map(|line| format!("- {}\n", line.trim()));
+    let has = own.iter().filter(|line| !model.contains(line)).map(|line| format!("+ {line}\n"));
+    has.chain(lacks).collect()
+}
+
+/// Of what is lacking only flags are worth telling.
+fn is_flag(line: &str) -> bool {
+    line.trim_start().starts_with('-')
 }
 
 #[test]
@@ -31,4 +63,69 @@ fn help_of_the_plugin() {
 #[test]
 fn help_of_the_az_half() {
     insta::assert_snapshot!("help_az", all_help(Frontend::Az));
+}
+
+/// What az shows: names, options and texts as the extension hands them to it.
+#[test]
+fn help_of_az() {
+    let all = connect_core::az_commands();
+    let shown = |command: &serde_json::Value| -> Vec<String> {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let mut lines = vec![text(&command["summary"])];
+        lines.extend(text(&command["description"]).lines().map(str::to_owned));
+        for arg in command["args"].as_array().unwrap() {
+            let options: Vec<&str> = arg["options"].as_array().unwrap().iter().filter_map(|o| o.as_str()).collect();
+            let choices: Vec<&str> = arg["choices"].as_array().unwrap().iter().filter_map(|o| o.as_str()).collect();
+            let choices = if choices.is_empty() { String::new() } else { format!(" ({})", choices.join(", ")) };
+            let required = if arg["required"] == true { " [Required]" } else { "" };
+            let many = if arg["kind"] == "list" { " ..." } else { "" };
+            lines.push(format!("{}{many}{required} : {}{choices}", options.join(" "), text(&arg["help"])));
+        }
+        lines.push(format!("Example: {}", text(&command["examples"][0]["text"])));
+        lines
+    };
+    let commands = all["commands"].as_array().unwrap();
+    let of = |name: &str| commands.iter().find(|c| c["name"] == name).map(shown).unwrap();
+    let model = of(&format!("connect {IN_FULL}"));
+    let mut text = String::new();
+    for group in all["groups"].as_array().unwrap() {
+        text.push_str(&format!("=== group az {}\n{}\n\n", group["name"].as_str().unwrap(), group["summary"].as_str().unwrap()));
+    }
+    for command in commands {
+        let name = command["name"].as_str().unwrap();
+        let service = name.rsplit(' ').next().filter(|word| connect_core::catalogue::SERVICES.iter().any(|s| s.name == *word));
+        let verb = name.strip_prefix("connect ").and_then(|rest| rest.split_once(' ')).filter(|_| service.is_some());
+        match (service, verb) {
+            // Behind a verb a service says what it says alone.
+            (Some(service), Some((verb, _))) => {
+                let alone = of(&format!("connect {service}")).join("\n").replace(&format!("az connect {service}"), "");
+                assert_eq!(shown(command).join("\n").replace(&format!("az connect {verb} {service}"), ""), alone, "{name}");
+            }
+            (Some(service), None) if service != IN_FULL => {
+                text.push_str(&format!("=== az {name}\n{}\n", differences(&model, &shown(command))));
+            }
+            _ => text.push_str(&format!("=== az {name}\n{}\n\n", shown(command).join("\n"))),
+        }
+    }
+    insta::assert_snapshot!("help_az_as_az_shows_it", text.trim_end());
+}
+
+/// `plan SERVICE` and `create SERVICE` say what `SERVICE` says.
+#[test]
+fn services_have_one_help_wherever_they_stand() {
+    for frontend in [Frontend::Kubectl, Frontend::Az] {
+        let mut root = command_line(frontend).term_width(100);
+        root.build();
+        for service in connect_core::catalogue::SERVICES {
+            let of = |command: &mut Command| {
+                let name = command.get_bin_name().unwrap_or_default().to_owned();
+                lines(command).join("\n").replace(&name, "COMMAND")
+            };
+            let alone = of(root.find_subcommand_mut(service.name).unwrap());
+            for verb in ["plan", "create"] {
+                let under = of(root.find_subcommand_mut(verb).unwrap().find_subcommand_mut(service.name).unwrap());
+                assert_eq!(under, alone, "{verb} {}", service.name);
+            }
+        }
+    }
 }

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
     let outcome = match name {
         "az" => as_az(&program, &arguments),
         "kubectl-connect" | "kubectl_complete-connect" | "kubectl-azure_connect" | "kubectl_complete-azure_connect" => return product(),
+        "az-connect" => return connect_core::main_with(connect_core::Frontend::Az),
         "kubectl" => as_kubectl(&arguments),
         _ => as_sandbox(&arguments),
     };

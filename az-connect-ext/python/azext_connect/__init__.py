@@ -73,9 +73,12 @@ def _table(table):
     return transform
 
 
-def _one(row, path):
-    value = _at(row, path)
-    return value if value is not None and not isinstance(value, (dict, list)) else ''
+def _one(row, paths):
+    for path in paths.split('|'):
+        value = _at(row, path)
+        if value is not None and not isinstance(value, (dict, list)):
+            return value
+    return ''
 
 
 def _at(value, path):

@@ -87,12 +87,13 @@ pub(super) async fn adopt(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop
 
 fn show(ui: &Ui, namespace: &str, found: &Found) {
     let candidates = &found.candidates;
-    if matches!(ui.format, Format::Table | Format::Wide) {
-        for why in &found.passed_over {
-            ui.say(format!("Not to be taken over: {why}."));
-        }
-        if candidates.is_empty() {
-            ui.say(format!("Nothing to take over in namespace {namespace}."));
+    // Said in every form: of a list, az shows nothing but its items.
+    for why in &found.passed_over {
+        ui.say(format!("Not to be taken over: {why}."));
+    }
+    if candidates.is_empty() {
+        ui.say(format!("Nothing to take over in namespace {namespace}."));
+        if matches!(ui.format, Format::Table | Format::Wide) {
             return;
         }
     }

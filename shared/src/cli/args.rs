@@ -10,6 +10,7 @@ use super::Frontend;
 pub(super) use super::global_args::{flags, ui};
 use crate::catalogue::{SERVICES, Service};
 use crate::model::access::Access;
+use crate::model::naming::IdentityName;
 use crate::model::request::{ClusterChoice, ConnectRequest, Patch};
 use crate::model::variable::Client;
 use crate::model::{Kind, Problem, Result};
@@ -51,6 +52,9 @@ struct Connect {
     /// Resource group of the identity that is made [default: the cluster's]
     #[arg(long, value_name = "NAME", conflicts_with = "identity", help_heading = "Access", hide_short_help = true)]
     identity_group: Option<String>,
+    /// Name of the identity that is made, with {cluster}, {namespace}, {service-account}, {connection}, {service}, {hash}
+    #[arg(long, value_name = "TEMPLATE", value_parser = IdentityName::parse, conflicts_with = "identity", help_heading = "Access", hide_short_help = true)]
+    identity_name: Option<IdentityName>,
     /// Tag of the identity that is made, may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag, help_heading = "Access", hide_short_help = true)]
     tags: Vec<(String, String)>,
@@ -226,6 +230,7 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
         service_account: c.service_account,
         identity: c.identity,
         identity_group: c.identity_group,
+        identity_name: c.identity_name,
         tags: c.tags.into_iter().collect(),
         access: c.access.map(|l| match l {
             Level::Read => Access::Read,

@@ -22,13 +22,14 @@ struct Setting {
     many: bool,
 }
 
-const SETTINGS: [Setting; 11] = [
+const SETTINGS: [Setting; 12] = [
     one("access", "access"),
     one("client-type", "client_type"),
     one("patch", "patch"),
     one("verify", "verify"),
     one("env-prefix", "env_prefix"),
     one("identity-group", "identity_group"),
+    one("identity-name", "identity_name"),
     Setting { key: "tags", id: "tags", many: true },
     one("timeout", "timeout"),
     one("request-timeout", "request_timeout"),
@@ -308,6 +309,7 @@ mod tests {
             ("tags: shop", "`tags` can't be used like this (config.yaml:1)"),
             ("access: [read]", "`access` can't be used like this (config.yaml:1)"),
             ("tags:\n  'a<b': c", "`tags` can't be `a<b=c` (config.yaml:1)"),
+            ("identity-name: 'id-{cluster}'", "`identity-name` can't be `id-{cluster}` (config.yaml:1)"),
             ("access: read\naccess: admin", "the settings are no YAML (config.yaml:2)"),
             ("access: read\n - x: [", "the settings are no YAML (config.yaml:2)"),
             ("- access", "the settings are no map (config.yaml:1)"),

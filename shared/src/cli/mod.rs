@@ -5,6 +5,7 @@ mod agree;
 mod args;
 mod auth_args;
 mod az;
+mod az_words;
 mod checks;
 mod complete;
 mod completion;
@@ -61,6 +62,11 @@ pub fn command(frontend: Frontend) -> clap::Command {
     args::command(frontend)
 }
 
+/// The commands of the az extension as data: what az's own help is made from.
+pub fn az_commands() -> serde_json::Value {
+    schema::schema()
+}
+
 /// The completion scripts, by the file names that shells expect.
 pub fn completion_scripts() -> Vec<(&'static str, String)> {
     completion::FILES.iter().map(|(shell, file)| (*file, completion::script(*shell))).collect()
@@ -96,6 +102,10 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     };
     let mut ui = args::ui(&matches);
     ui.errors_for_programs_only = azure::is_handed_over();
+    if frontend == Frontend::Az {
+        // As long as the program lives, as the command line does.
+        ui.wording = Some(ui::Wording { reword: az_words::reworded, cluster: az_words::cluster(&matches).leak() });
+    }
     ui.log();
     match dispatch(frontend, &ui, &matches) {
         Ok(code) => ExitCode::from(code),

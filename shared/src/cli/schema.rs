@@ -18,10 +18,10 @@ pub(super) const WORD: &str = "__schema";
 const NOT_IN_AZ: &[&str] = &["completion", "help"];
 
 /// Commands that ask neither cluster nor Azure.
-const OFFLINE: &[&str] = &["services", "explain", "version", "config"];
+pub(super) const OFFLINE: &[&str] = &["services", "explain", "version", "config"];
 
 /// Global flags that az' users get, by id, in az's words. All others az has itself or nobody needs there.
-const GLOBALS: &[(&str, &[&str])] = &[
+pub(super) const GLOBALS: &[(&str, &[&str])] = &[
     ("aks_name", &["--cluster-name"]),
     ("aks_resource_group", &["--cluster-resource-group", "--crg"]),
     ("aks_id", &["--cluster-id"]),
@@ -34,7 +34,8 @@ const GLOBALS: &[(&str, &[&str])] = &[
 /// Flags of single commands that az has itself, or that are written otherwise as globals.
 const OWN_BUT_NOT_IN_AZ: &[&str] = &["subscription", "aks_id", "aks_name", "aks_resource_group", "output"];
 
-/// Columns of `-o table`, by the first word of the command. Absent: az lays the result out by itself.
+/// Columns of `-o table`, by the first word of the command, with `|` between the places where a value may be. Absent: az
+/// lays the result out by itself.
 const CONNECTION: &[(&str, &str)] = &[
     ("Namespace", "/metadata/namespace"),
     ("Name", "/metadata/name"),
@@ -49,6 +50,14 @@ const CHECKS: &[(&str, &str)] =
     &[("Result", "/result"), ("Check", "/description"), ("Message", "/message"), ("Code", "/code"), ("Fix", "/fix")];
 const SERVICES: &[(&str, &str)] =
     &[("Name", "/name"), ("Title", "/title"), ("ResourceType", "/resourceType"), ("DefaultAccess", "/defaultAccess")];
+// What can be taken over, and what was.
+const CANDIDATES: &[(&str, &str)] = &[
+    ("Name", "/name|/metadata/name"),
+    ("MadeBy", "/madeBy|/status/madeBy"),
+    ("Service", "/service|/spec/service"),
+    ("Target", "/target|/spec/target"),
+    ("ServiceAccount", "/serviceAccount|/status/serviceAccount"),
+];
 const SETTINGS: &[(&str, &str)] = &[("Setting", "/key"), ("Value", "/value"), ("From", "/from")];
 
 /// Prints the schema.
@@ -114,6 +123,7 @@ fn table(words: &[String]) -> (&'static str, Option<&'static [(&'static str, &'s
         Some("plan" | "diff") => ("/changes", Some(CHANGES)),
         Some("verify" | "doctor") => ("/categories/*/checks", Some(CHECKS)),
         Some("services") => ("", Some(SERVICES)),
+        Some("adopt") => ("", Some(CANDIDATES)),
         Some("config") => ("/items", Some(SETTINGS)),
         Some(word) if crate::catalogue::find(word).is_some() => ("", Some(CONNECTION)),
         _ => ("", None),
@@ -121,7 +131,7 @@ fn table(words: &[String]) -> (&'static str, Option<&'static [(&'static str, &'s
 }
 
 /// az's options for an argument: what the command is about is its `--name`; a flag that is called so already steps aside.
-fn options(arg: &Arg, positional: Option<&Arg>) -> Vec<String> {
+pub(super) fn options(arg: &Arg, positional: Option<&Arg>) -> Vec<String> {
     let dashed = |text: &str| format!("--{}", text.replace('_', "-"));
     if arg.is_positional() {
         let first = positional.is_some_and(|p| p.get_id() == arg.get_id());

@@ -7,6 +7,7 @@ use super::ledger::Stored;
 use super::locate::{self, Found};
 use super::survey::Survey;
 use crate::kube::{Workload, resources};
+use crate::model::naming::For;
 use crate::model::request::ConnectRequest;
 use crate::model::{Kind, Problem, ResourceId, Result, names};
 use crate::plan::record::Record;
@@ -73,7 +74,7 @@ pub(super) async fn service_account(
 /// The identity: the one asked for, the one recorded, the one the service account already acts as, or one of its own.
 pub(super) async fn identity(
     session: &Session,
-    request: &ConnectRequest,
+    (request, connection): (&ConnectRequest, &str),
     found: &Found,
     survey: &Survey,
     account: &spec::ServiceAccount,
@@ -91,7 +92,7 @@ pub(super) async fn identity(
     let object = survey.reads.get(&session.kube, &resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
     match object.as_ref().and_then(service_account_client_id).filter(|_| request.identity.is_none()) {
         Some(client_id) => locate::identity_with_client_id(session, client_id, &account.name).await,
-        None => Ok(own_identity(request, &found.cluster, account)),
+        None => own_identity((request, connection), &found.cluster, account),
     }
 }
 
@@ -101,12 +102,25 @@ pub(super) fn is_made_by_us(survey: &Survey, id: &ResourceId) -> bool {
     steps.any(|s| matches!(s, StepSpec::Identity(s) if s.create && s.id == *id))
 }
 
-/// The identity that we make for a service account: beside its cluster, or where it is asked for.
-pub(super) fn own_identity(request: &ConnectRequest, cluster: &ResourceId, account: &spec::ServiceAccount) -> ResourceId {
-    ResourceId::resource(
-        cluster.subscription(),
-        request.identity_group.as_deref().unwrap_or(cluster.resource_group()),
-        "Microsoft.ManagedIdentity/userAssignedIdentities",
-        &names::identity(cluster.name(), &account.namespace, &account.name),
-    )
+/// The identity that we make for a service account: beside its cluster, or where it is asked for, called as we or the
+/// company call them.
+pub(super) fn own_identity(
+    (request, connection): (&ConnectRequest, &str),
+    cluster: &ResourceId,
+    account: &spec::ServiceAccount,
+) -> Result<ResourceId> {
+    let (cluster_name, namespace, account) = (cluster.name(), account.namespace.as_str(), account.name.as_str());
+    let name = match &request.identity_name {
+        None => names::identity(cluster_name, namespace, account),
+        Some(template) => {
+            let whom = For { cluster: cluster_name, namespace, account, connection, service: &request.service };
+            template.fill(whom).map_err(|why| {
+                Problem::new(Kind::Usage, "KC1323", "the identity's name can't be used")
+                    .why(why)
+                    .fix("shorten --identity-name, with {hash} in place of what is long")
+            })?
+        }
+    };
+    let group = request.identity_group.as_deref().unwrap_or(cluster.resource_group());
+    Ok(ResourceId::resource(cluster.subscription(), group, "Microsoft.ManagedIdentity/userAssignedIdentities", &name))
 }

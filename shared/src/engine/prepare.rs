@@ -89,7 +89,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         false => None,
     };
     let id = match &account {
-        Some(account) => Some(actor::identity(session, request, &found, &survey, account, former.as_ref()).await?),
+        Some(account) => Some(actor::identity(session, (request, &connection), &found, &survey, account, former.as_ref()).await?),
         None => found.identity.clone(),
     };
     let request = &with_children(request, &found.children);
@@ -110,9 +110,10 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let identity = match (&csi, id) {
         (Some(CsiIdentity::Addon), _) => Some(mounts::addon(&located.cluster, &located.cluster_body)),
         (_, id) => id.map(|id| spec::Identity {
-            create: account
-                .as_ref()
-                .is_some_and(|a| id == actor::own_identity(request, &located.cluster, a) || actor::is_made_by_us(&survey, &id)),
+            create: account.as_ref().is_some_and(|account| {
+                let own = actor::own_identity((request, &connection), &located.cluster, account);
+                own.is_ok_and(|own| own == id) || actor::is_made_by_us(&survey, &id)
+            }),
             tags: request.tags.clone(),
             id,
             location: located.cluster_body["location"].as_str().unwrap_or_default().to_owned(),
@@ -229,10 +230,10 @@ fn check_input(service: &Service, request: &ConnectRequest, auth: Auth) -> Resul
     let fault =
         |flag: &str, value: &str, fault: String| Problem::new(Kind::Usage, "KC1002", format!("{flag} `{value}` can't be used: it {fault}"));
     if let Some((name, why)) = request.name.as_deref().and_then(|n| names::connection_name_fault(n).map(|w| (n, w))) {
-        return Err(fault("--name", name, why));
+        return Err(fault("--name", name, why).fix("name the connection otherwise: --name NAME"));
     }
     if let Some((name, why)) = request.service_account.as_deref().and_then(|n| names::object_name_fault(n).map(|w| (n, w))) {
-        return Err(fault("--service-account", name, why));
+        return Err(fault("--service-account", name, why).fix("name it otherwise: --service-account NAME"));
     }
     let target = &request.target;
     // Servers outside Azure are named with their port.

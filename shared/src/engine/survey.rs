@@ -55,7 +55,8 @@ const WEBHOOK_DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
 pub(super) async fn survey(kube: &Cluster, service: &Service, request: &ConnectRequest) -> Result<Survey> {
     let namespace = kube.namespace().to_owned();
     if let Some(fault) = crate::model::names::namespace_fault(&namespace) {
-        return Err(Problem::new(Kind::Usage, "KC1002", format!("`{namespace}` is no namespace name: it {fault}")));
+        return Err(Problem::new(Kind::Usage, "KC1002", format!("`{namespace}` is no namespace name: it {fault}"))
+            .fix("kubectl get namespaces shows those that there are"));
     }
     let named = request.workload.as_deref().map(str::parse::<WorkloadRef>).transpose()?;
     let reads = KubeReads::default();

@@ -113,7 +113,9 @@ pub(crate) fn choose(config: &Kubeconfig, flags: &Flags) -> Result<Chosen> {
     let namespace = [flags.namespace.as_deref(), context.as_ref().and_then(|c| c.namespace.as_deref())];
     let namespace = namespace.into_iter().flatten().find(|n| !n.is_empty()).unwrap_or("default").to_owned();
     if let Some(fault) = crate::model::names::namespace_fault(&namespace) {
-        return Err(Problem::new(Kind::Usage, "KC3015", format!("`{namespace}` is not a namespace")).why(fault));
+        return Err(Problem::new(Kind::Usage, "KC3015", format!("`{namespace}` is not a namespace"))
+            .why(fault)
+            .fix("kubectl get namespaces shows those that there are"));
     }
     Ok(Chosen { context: named.unwrap_or_default().into(), cluster_name, user_name, namespace, cluster, user })
 }

@@ -31,7 +31,13 @@ async fn look(cluster: &Cluster, workload: &Workload) -> Option<String> {
     let events = cluster.events_of(&POD, &workload.namespace, name).await.ok()?;
     let warning = events.iter().rfind(|event| event["type"] == "Warning")?;
     let text = |key: &str| warning[key].as_str().unwrap_or_default();
-    Some(format!("pod {name}: {}: {}", text("reason"), shorten(text("message"))))
+    Some(format!("pod {name}: {}: {}", text("reason"), shorten(cause(text("message")))))
+}
+
+/// What a chain of calls ends in: kubelet, driver and provider each put their own words before it.
+fn cause(message: &str) -> &str {
+    let last = message.rsplit_once(" desc = ").map_or(message, |(_, last)| last);
+    last.rsplit_once(", error: ").map_or(last, |(_, cause)| cause)
 }
 
 fn created(pod: &Value) -> &str {
@@ -82,6 +88,14 @@ mod tests {
         assert_eq!(waiting(&pod(json!({ "name": "app", "state": { "waiting": { "reason": "ContainerCreating" } } }))), None);
         let unscheduled = json!({ "status": { "conditions": [{ "type": "PodScheduled", "status": "False", "message": "0/3 nodes" }] } });
         assert_eq!(waiting(&unscheduled).as_deref(), Some("not scheduled: 0/3 nodes"));
+    }
+
+    #[test]
+    fn of_a_chain_of_calls_the_cause_is_told() {
+        let chain = "MountVolume.SetUp failed for volume \"v\" : rpc error: code = Unknown desc = failed to mount secrets store objects \
+                     for pod shop/web, err: rpc error: code = Unknown desc = failed to mount objects, error: no such secret";
+        assert_eq!(cause(chain), "no such secret");
+        assert_eq!(cause("rpc error: 403"), "rpc error: 403");
     }
 
     #[tokio::test]

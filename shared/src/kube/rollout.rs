@@ -26,6 +26,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long pods may fail to be created before that is final: a webhook or an account that is just being made
 /// recovers by itself within seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// After so long without news the pods are asked why.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// What one look at the object says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub(crate) enum Stuck {
 /// # Errors
 /// Times out with what is seen last, or says why waiting is pointless.
 pub async fn wait(cluster: &Cluster, workload: &Workload, limit: Duration, progress: &(dyn Fn(String) + Send + Sync)) -> Result<()> {
-    let mut waiter = Waiter { workload, told: String::new(), failing_since: None, trouble: None, progress };
+    let mut waiter = Waiter { workload, told: String::new(), told_at: Instant::now(), failing_since: None, trouble: None, progress };
     if waiter.look(&workload.object)? {
         return Ok(());
     }
@@ -80,6 +82,7 @@ pub async fn wait(cluster: &Cluster, workload: &Workload, limit: Duration, progr
 struct Waiter<'a> {
     workload: &'a Workload,
     told: String,
+    told_at: Instant,
     failing_since: Option<Instant>,
     /// Why pods can't be created just now.
     trouble: Option<String>,
@@ -124,7 +127,10 @@ impl Waiter<'_> {
             // Nothing changes while pods can't be created, and no event comes to count the time by.
             match tokio::time::timeout(POLL, events.next()).await.ok() {
                 None if watching.elapsed() > WATCH + GRACE => return Ok(false),
-                None => self.check_patience()?,
+                None => {
+                    self.check_patience()?;
+                    self.break_silence(cluster).await;
+                }
                 Some(None) => return Ok(false),
                 Some(Some(Err(_))) => {
                     version.clear();
@@ -182,7 +188,19 @@ impl Waiter<'_> {
         if text != self.told {
             (self.progress)(text.clone());
             self.told = text;
+            self.told_at = Instant::now();
         }
+    }
+
+    /// Says again what is waited for, with what the pods say: a volume that can't be mounted shows nowhere else, and
+    /// nobody should have to wait for the limit to hear of it.
+    async fn break_silence(&mut self, cluster: &Cluster) {
+        if self.told_at.elapsed() < SILENCE {
+            return;
+        }
+        let why = pods::trouble(cluster, self.workload).await.map(|why| format!("; {why}")).unwrap_or_default();
+        (self.progress)(format!("{}{why}", self.told));
+        self.told_at = Instant::now();
     }
 
     fn check_patience(&self) -> Result<()> {

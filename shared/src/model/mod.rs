@@ -7,6 +7,7 @@ pub mod event;
 pub mod ids;
 pub(crate) mod mask;
 pub mod names;
+pub mod naming;
 pub mod problem;
 pub mod request;
 pub mod target;

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::access::Access;
 use super::auth::Auth;
+use super::naming::IdentityName;
 use super::variable::Client;
 use super::vault::{CsiIdentity, VaultObject};
 
@@ -35,6 +36,8 @@ pub struct ConnectRequest {
     pub identity: Option<String>,
     /// Resource group of the identity that is made; the cluster's if absent.
     pub identity_group: Option<String>,
+    /// How the identity that is made is called; our own way if absent.
+    pub identity_name: Option<IdentityName>,
     /// Tags of the identity that is made.
     pub tags: BTreeMap<String, String>,
     /// Level of access; the service's default if absent.

@@ -59,6 +59,14 @@ impl Identity {
 
     fn examine_present(&self, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
         let right = Right::Arm { scope: self.id.group_id().to_string(), action: "Microsoft.ManagedIdentity/userAssignedIdentities/write" };
+        if let Some(other) =
+            found.and_then(our_tag).filter(|owner| self.create && past.is_none() && !owner.eq_ignore_ascii_case(&self.owner))
+        {
+            return Err(Problem::new(Kind::Failed, "KC1322", format!("the identity `{}` is another service account's", self.id.name()))
+                .why(format!("it was made for {other}, and each account has an identity of its own, so that none may do what another may"))
+                .fix("tell them apart: --identity-name with {cluster}, {namespace} and {service-account}, or with {hash}")
+                .fix(format!("or share it knowingly: --identity {}", self.id)));
+        }
         let (change, ownership, rights) = match found {
             Some(identity) if bears_our_tag(identity) && self.create => {
                 (self.change(Action::NoOp), ownership::of_found(true, past), vec![])
@@ -128,5 +136,10 @@ fn learn(cx: &Cx, identity: &Value) {
 }
 
 fn bears_our_tag(identity: &Value) -> bool {
-    identity["tags"][PREFIX].is_string()
+    our_tag(identity).is_some()
+}
+
+/// For whom it was made, if it was made by us.
+fn our_tag(identity: &Value) -> Option<&str> {
+    identity["tags"][PREFIX].as_str()
 }

@@ -48,6 +48,17 @@ pub struct Ui {
     pub progress: ProgressForm,
     /// Errors go to stdout as JSON and nowhere else: az's extension tells them in az's way.
     pub errors_for_programs_only: bool,
+    /// How advice is worded where the user did not come through kubectl.
+    pub wording: Option<Wording>,
+}
+
+/// Other words for the commands in advice.
+#[derive(Clone, Copy, Debug)]
+pub struct Wording {
+    /// The text in those words, for a cluster.
+    pub reword: fn(&str, &str) -> String,
+    /// Flags that name the cluster.
+    pub cluster: &'static str,
 }
 
 impl Ui {
@@ -80,13 +91,36 @@ impl Ui {
         if self.quiet {
             return;
         }
-        let line = line.as_ref();
+        let line = &*self.worded(line.as_ref());
         if self.progress == ProgressForm::Json {
             // Whoever reads progress as JSON reads every line so.
             let event = serde_json::json!({"event": "note", "message": line.trim()});
             let _ = writeln!(anstream::stderr(), "{event}");
         } else {
             let _ = writeln!(anstream::stderr(), "{line}");
+        }
+    }
+
+    /// Advice in the words of whoever reads it.
+    fn worded<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
+        match self.wording {
+            Some(Wording { reword, cluster }) => reword(text, cluster).into(),
+            None => text.into(),
+        }
+    }
+
+    /// Every advice within a value, so worded.
+    fn worded_within(&self, value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => *text = self.worded(text).into_owned(),
+            serde_json::Value::Array(items) => items.iter_mut().for_each(|item| self.worded_within(item)),
+            serde_json::Value::Object(fields) => {
+                let advice = fields
+                    .iter_mut()
+                    .filter(|(key, value)| matches!(key.as_str(), "fix" | "fixes" | "message" | "why") || !value.is_string());
+                advice.for_each(|(_, value)| self.worded_within(value));
+            }
+            _ => {}
         }
     }
 
@@ -113,15 +147,21 @@ impl Ui {
     /// Shows an error: what, why, what to do, code and request ids.
     pub fn problem(&self, problem: &Problem) {
         if self.progress == ProgressForm::Json && !self.errors_for_programs_only {
-            let mut event = problem::to_json(problem);
+            let mut event = self.problem_json(problem);
             event["event"] = "failed".into();
             let _ = writeln!(anstream::stderr(), "{event}");
         } else if !self.errors_for_programs_only {
-            let _ = write!(anstream::stderr(), "{}", problem::render(problem, self.verbosity >= 4));
+            let _ = write!(anstream::stderr(), "{}", self.worded(&problem::render(problem, self.verbosity >= 4)));
         }
         if self.errors_for_programs_only || matches!(self.format, Format::Json) {
             // Scripts that asked for JSON get the error in the same form.
-            output::print_json(&problem::to_json(problem));
+            output::print_json(&self.problem_json(problem));
         }
+    }
+
+    fn problem_json(&self, problem: &Problem) -> serde_json::Value {
+        let mut value = problem::to_json(problem);
+        self.worded_within(&mut value);
+        value
     }
 }

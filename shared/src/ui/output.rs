@@ -31,8 +31,14 @@ pub enum Format {
 impl Ui {
     /// Prints a result: `value` for programs, `text` for people, `names` for shells.
     pub fn result(&self, value: &Value, text: impl FnOnce() -> String, names: &[String]) {
+        let worded = self.wording.is_some().then(|| {
+            let mut worded = value.clone();
+            self.worded_within(&mut worded);
+            worded
+        });
+        let value = worded.as_ref().unwrap_or(value);
         match self.format {
-            Format::Table | Format::Wide | Format::Short => print(&text()),
+            Format::Table | Format::Wide | Format::Short => print(&self.worded(&text())),
             Format::Json => print_json(value),
             Format::Yaml => print(&yaml(value)),
             Format::Name => print(&names.join("\n")),

@@ -1,11 +1,12 @@
 //! An error for people and for programs.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-use crate::model::Problem;
+use crate::model::{Kind, Problem};
 
 /// What failed, why, what to do; the code and the request ids for whoever has to look deeper.
 pub(super) fn render(problem: &Problem, with_cause: bool) -> String {
@@ -16,7 +17,7 @@ pub(super) fn render(problem: &Problem, with_cause: bool) -> String {
     if let Some(why) = problem.reason() {
         let _ = writeln!(text, "  why  {why}");
     }
-    for (at, fix) in problem.fixes().iter().enumerate() {
+    for (at, fix) in fixes(problem).iter().enumerate() {
         let _ = writeln!(text, "  {}  {fix}", if at == 0 { "fix" } else { "   " });
     }
     if let Some(request) = problem.request_ids() {
@@ -28,13 +29,22 @@ pub(super) fn render(problem: &Problem, with_cause: bool) -> String {
     text
 }
 
+/// What to do. Where nobody who saw it fail knew, there is a way to find out.
+fn fixes(problem: &Problem) -> Cow<'_, [String]> {
+    if problem.fixes().is_empty() && problem.kind() == Kind::Failed {
+        let look = "kubectl connect doctor   # looks for the usual causes";
+        return vec![look.into(), "or run the same command again with -v 8: it shows every request".into()].into();
+    }
+    problem.fixes().into()
+}
+
 /// The same for programs.
 pub(super) fn to_json(problem: &Problem) -> Value {
     json!({"error": {
         "code": problem.code(),
         "message": problem.what(),
         "why": problem.reason(),
-        "fixes": problem.fixes(),
+        "fixes": fixes(problem),
         "request": problem.request_ids(),
         "exitCode": problem.kind().exit_code(),
     }})

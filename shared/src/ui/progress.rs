@@ -36,8 +36,8 @@ struct Display {
     json: bool,
     live: Option<MultiProgress>,
     bars: HashMap<String, ProgressBar>,
-    doing: HashMap<String, String>,
-    reminded: HashMap<String, Instant>,
+    doing: HashMap<String, (String, Instant)>,
+    reminded: HashMap<String, (String, Instant)>,
 }
 
 impl Progress {
@@ -69,13 +69,16 @@ impl Display {
             return;
         }
         if self.json {
+            if matches!(&event, Event::Waiting { id, why } if !self.is_due(id, why, true)) {
+                return;
+            }
             let _ = writeln!(anstream::stderr(), "{}", as_json(&event));
             return;
         }
         let colour = |c: AnsiColor| Style::new().fg_color(Some(c.into()));
         match event {
             Event::Started { id, doing } => {
-                self.doing.insert(id.clone(), doing.clone());
+                self.doing.insert(id.clone(), (doing.clone(), Instant::now()));
                 self.spin(&id, doing);
             }
             Event::Waiting { id, why } => self.wait(&id, &why),
@@ -98,15 +101,26 @@ impl Display {
     }
 
     fn wait(&mut self, id: &str, why: &str) {
+        let doing = self.doing.get(id).cloned();
         if self.live.is_some() {
-            let doing = self.doing.get(id).cloned();
-            return self.spin(id, doing.map_or_else(|| why.to_owned(), |d| format!("{d}: {why}")));
+            return self.spin(id, doing.map_or_else(|| why.to_owned(), |(doing, _)| format!("{doing}: {why}")));
         }
-        let due = self.reminded.get(id).is_none_or(|at| at.elapsed() >= REMIND);
+        if self.is_due(id, why, false) {
+            // A quick one needs no clock.
+            let since = doing.map(|(_, since)| since.elapsed()).filter(|took| *took >= REMIND);
+            let since = since.map(|took| format!("  ({})", elapsed(took))).unwrap_or_default();
+            self.line(&format!("  ◎ {why}{since}"));
+        }
+    }
+
+    /// Whether it is to be said: first of all, after a while again, and, where every change counts, when it changes.
+    fn is_due(&mut self, id: &str, why: &str, every_change: bool) -> bool {
+        let last = self.reminded.get(id);
+        let due = last.is_none_or(|(said, at)| at.elapsed() >= REMIND || (every_change && said != why));
         if due {
-            self.reminded.insert(id.to_owned(), Instant::now());
-            self.line(&format!("  ◎ {why}"));
+            self.reminded.insert(id.to_owned(), (why.to_owned(), Instant::now()));
         }
+        due
     }
 
     fn spin(&mut self, id: &str, message: String) {

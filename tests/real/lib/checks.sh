@@ -26,6 +26,7 @@ CHECKS=(
     "webhook: down, it stops the rollout in known words|controlplane webhook|check_webhook_down"
     "krew: validates a manifest, and refuses a broken one|krew|check_krew_validates"
     "krew: installs a plugin offline, kubectl runs it|controlplane krew|check_krew_installs"
+    "release: the workflow is one that the linter passes, and it sees a broken one|actionlint|check_workflow"
     "az: is the version that was asked for|az|check_az_version"
     "az: knows the commands of the public how-tos|az|check_az_commands"
     "product: the end-to-end cases, on real API servers|controlplane|cases_on_real_control_plane"
@@ -93,6 +94,7 @@ check_versions() {
     grep -qxF "	go.etcd.io/etcd/server/v3 $ETCD_VERSION" "$REAL/controlplane/go.mod"
     grep -qxF "require github.com/Azure/azure-workload-identity $WEBHOOK_VERSION" "$REAL/webhook/go.mod"
     grep -qxF "require sigs.k8s.io/krew $KREW_VERSION" "$REAL/krew/go.mod"
+    grep -qxF "require github.com/rhysd/actionlint $ACTIONLINT_VERSION" "$REAL/actionlint/go.mod"
     grep -qxF "azure-cli==$AZURE_CLI_VERSION" "$REAL/az/requirements.txt"
 }
 
@@ -404,6 +406,16 @@ cases_on_real_control_plane() {
         [[ ! -s $server ]] || "$REAL/down" "$(tools field dir <"$server")"
     done
     return "$status"
+}
+
+# Its scripts too, where shellcheck is installed.
+check_workflow() {
+    local workflow=$REAL/../../.github/workflows/release.yml said
+    "$ACTIONLINT" -no-color "$workflow"
+    if said=$(sed 's/matrix\.target/matrix.targt/' "$workflow" | "$ACTIONLINT" -no-color - 2>&1); then
+        fail 'a misspelt name was passed'
+    fi
+    contains "$said" 'targt'
 }
 
 # Our own package, as krew/release makes it for this machine; CONNECT_KREW_MANIFEST and CONNECT_KREW_ARCHIVE name another.

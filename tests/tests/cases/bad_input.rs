@@ -6,17 +6,17 @@ use sandbox::world::World;
 
 use super::support::{Case, same, steady};
 
-struct Bad {
-    name: &'static str,
-    words: &'static str,
-    code: i32,
+pub struct Bad {
+    pub name: &'static str,
+    pub words: &'static str,
+    pub code: i32,
     says: &'static [&'static str],
-    world: fn(&mut World),
+    pub world: fn(&mut World),
 }
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes";
 
-fn cases() -> Vec<Bad> {
+pub fn cases() -> Vec<Bad> {
     let bad = |name, words, code, says| Bad { name, words, code, says, world: |_| {} };
     let in_world = |name, words, code, says, world| Bad { name, words, code, says, world };
     vec![
@@ -36,6 +36,12 @@ fn cases() -> Vec<Bad> {
         bad("full_identity", "keyvault my-vault -w deployment/web -n shop --identity id-full --yes", 1, &["KC1303", "20 of 20"]),
         bad("no_subdomain", "openai old-openai -w deployment/web -n shop --yes", 1, &["KC1401", "--custom-domain old-openai"]),
         bad("unknown_client", "keyvault my-vault -w deployment/web -n shop --client-type cobol --yes", 2, &["KC1005", "python"]),
+        bad(
+            "long_identity_name",
+            "keyvault my-vault -w deployment/web -n shop --identity-name {hash}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster} --yes",
+            2,
+            &["KC1323", "Azure takes 3 to 128"],
+        ),
         bad("no_such_role", "keyvault my-vault -w deployment/web -n shop --role Nonsense --yes", 3, &["KC1310"]),
         bad("no_such_context", "keyvault my-vault -w deployment/web -n shop --context nowhere --yes", 2, &["KC3005", "aks-shop"]),
         bad("no_kubeconfig", "keyvault my-vault -w deployment/web -n shop --kubeconfig /does/not/exist --yes", 2, &["KC300"]),

@@ -191,6 +191,7 @@ async fn an_identity_that_no_node_has_is_refused_and_one_that_some_lack_is_told(
     let by_id = format!("{connect} --aks-id {}", World::planted().id_of("aks-ready").unwrap());
     case.run(&by_id).await.ended(1).says(&["KC1321"]);
     assert!(case.writes().is_empty(), "{:?}", case.writes());
+    drop(case);
     let case = world(vec![scale_set("aks-system", &[&shared.to_uppercase()]), scale_set("aks-user", &[])]).await;
     case.run(connect).await.ended(0).says(&[
         "some nodes lack identity id-shared",

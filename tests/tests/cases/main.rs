@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
 
 mod at_once;
+mod az;
 mod bad_input;
 mod completion;
 mod connect;

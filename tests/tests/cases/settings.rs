@@ -68,6 +68,46 @@ async fn every_setting_does_what_it_says() {
     assert!(case.control().state()["resources"][id.to_lowercase()].is_null(), "the identity was ours");
 }
 
+/// Names of the identities in the state.
+fn identities(case: &Case) -> Vec<String> {
+    let state = case.control().state();
+    let of = |id: &String| id.split_once("/userassignedidentities/").map(|(_, name)| name.to_owned()).filter(|name| !name.contains('/'));
+    state["resources"].as_object().unwrap().keys().filter_map(of).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn identities_are_called_as_the_company_calls_them() {
+    let case = Case::on("aks-ready").await;
+    let before = identities(&case);
+    let made = |case: &Case| identities(case).into_iter().filter(|name| !before.contains(name)).collect::<Vec<_>>();
+    let path = file(&case, "identity-name: 'uami-{cluster}-{namespace}-{connection}'\n").display().to_string();
+    let shown = case.run("config view -o json").await.ended(0).json();
+    let item = shown["items"].as_array().unwrap().iter().find(|i| i["key"] == "identity-name").cloned().unwrap();
+    assert_eq!((&item["value"], &item["file"]), (&"uami-{cluster}-{namespace}-{connection}".into(), &path.into()));
+    case.run("keyvault my-vault -n shop --workload deployment/web --yes").await.ended(0);
+    assert_eq!(made(&case), ["uami-aks-ready-shop-keyvault-my-vault"]);
+    // It is the account's, so its other connections have it too, whatever they are called and the file says now.
+    file(&case, "identity-name: 'other-{hash}'\n");
+    case.run("blob shopdata -n shop --workload deployment/web --yes").await.ended(0);
+    let again = case.run(PLAN).await.ended(0).json();
+    assert!(again["changes"].as_array().unwrap().iter().all(|c| c["action"] == "no-op"), "{again:#}");
+    assert_eq!(made(&case).len(), 1);
+    // Another account must not come to it by its name.
+    let environment = [("KUBECTL_CONNECT_IDENTITY_NAME", "uami-{cluster}-{namespace}-keyvault-my-vault{hash}")];
+    let plan =
+        with(&case, "plan keyvault my-vault -n shop --workload deployment/api --name other -o json", &environment).await.ended(0).json();
+    let planned = plan["changes"].as_array().unwrap().iter().find(|c| c["kind"] == "managedIdentity").cloned().unwrap();
+    assert_eq!(planned["action"], "create", "the environment comes before the file: {planned:#}");
+    let writes = case.writes().len();
+    let api = "keyvault my-vault -n shop --workload deployment/api --name my-vault --yes --identity-name uami-{cluster}-{namespace}-keyvault-{connection}";
+    case.run(api).await.ended(1).says(&["KC1322", "aks-ready/shop/web", "--identity-name"]);
+    assert_eq!(case.writes().len(), writes);
+    for name in ["keyvault-my-vault", "storage-blob-shopdata"] {
+        case.run(&format!("delete {name} -n shop --yes")).await.ended(0);
+    }
+    assert_eq!(made(&case), Vec::<String>::new());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn view_tells_where_each_value_comes_from() {
     let case = Case::on("aks-ready").await;

@@ -61,7 +61,8 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     let name = wish.name.clone().unwrap_or_else(|| candidate.name.clone());
     if let Some(fault) = names::connection_name_fault(&name) {
         let flag = "--name";
-        return Err(Problem::new(Kind::Usage, "KC1002", format!("{flag} `{name}` can't be used: it {fault}")));
+        return Err(Problem::new(Kind::Usage, "KC1002", format!("{flag} `{name}` can't be used: it {fault}"))
+            .fix("name it otherwise: --name NAME, in lower-case letters, digits and hyphens"));
     }
     let mine = |s: &&ledger::Stored| s.record.name == name && s.record.namespace == namespace;
     let former = found.records.iter().find(mine).cloned();

@@ -1,0 +1,145 @@
+//! How the identities that are made are called, where a company has a rule for that.
+
+use super::names::short_hash;
+
+/// What a name may be made of.
+const PLACES: [&str; 6] = ["cluster", "namespace", "service-account", "connection", "service", "hash"];
+/// One of these tells the service accounts of a namespace apart: each has an identity of its own.
+const APART: [&str; 3] = ["service-account", "connection", "hash"];
+/// Characters of a user-assigned identity's name (naming rules of `Microsoft.ManagedIdentity`).
+const FEWEST: usize = 3;
+const MOST: usize = 128;
+
+/// A template such as `id-{cluster}-{namespace}-{service-account}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityName(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Place(&'static str),
+}
+
+/// For whom an identity is made.
+#[derive(Clone, Copy, Debug)]
+pub struct For<'a> {
+    /// Name of the cluster.
+    pub cluster: &'a str,
+    /// Namespace of the service account.
+    pub namespace: &'a str,
+    /// The service account.
+    pub account: &'a str,
+    /// The connection that it is made with.
+    pub connection: &'a str,
+    /// The service's word.
+    pub service: &'a str,
+}
+
+impl IdentityName {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// Why it can't name identities.
+    pub fn parse(text: &str) -> Result<IdentityName, String> {
+        let bad = |why: &str| Err(format!("`{text}` can't name identities: {why}"));
+        let (mut parts, mut rest) = (Vec::new(), text);
+        while let Some((before, after)) = rest.split_once('{') {
+            let Some((word, left)) = after.split_once('}') else { return bad("a `{` is not closed") };
+            let Some(place) = PLACES.iter().find(|p| **p == word) else {
+                return bad(&format!("there is no {{{word}}}; there is {{{}}}", PLACES.join("}, {")));
+            };
+            parts.extend([Part::Text(before.to_owned()), Part::Place(place)]);
+            rest = left;
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        parts.retain(|part| *part != Part::Text(String::new()));
+        let texts = || parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None });
+        if let Some(c) = texts().flat_map(str::chars).find(|c| !is_fit(*c)) {
+            return bad(&format!("Azure takes letters, digits, hyphens and underscores, not `{c}`"));
+        }
+        if matches!(parts.first(), Some(Part::Text(text)) if text.starts_with(['-', '_'])) {
+            return bad("Azure wants a letter or a digit in front");
+        }
+        if !parts.iter().any(|part| matches!(part, Part::Place(place) if APART.contains(place))) {
+            return bad(&format!("every service account has an identity of its own: use one of {{{}}}", APART.join("}, {")));
+        }
+        if texts().map(str::len).sum::<usize>() > MOST {
+            return bad(&format!("Azure takes {MOST} characters"));
+        }
+        Ok(IdentityName(parts))
+    }
+
+    /// The name.
+    ///
+    /// # Errors
+    /// The name that Azure would not take, and why.
+    pub fn fill(&self, whom: For<'_>) -> Result<String, String> {
+        let hash = short_hash(&[whom.cluster, whom.namespace, whom.account]);
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Place("cluster") => whom.cluster.to_owned(),
+            Part::Place("namespace") => whom.namespace.to_owned(),
+            Part::Place("service-account") => whom.account.to_owned(),
+            Part::Place("connection") => whom.connection.to_owned(),
+            Part::Place("service") => whom.service.to_owned(),
+            Part::Place(_) => hash.clone(),
+        };
+        let name: String = self.0.iter().map(part).collect::<String>().chars().map(|c| if is_fit(c) { c } else { '-' }).collect();
+        if (FEWEST..=MOST).contains(&name.len()) {
+            return Ok(name);
+        }
+        Err(format!("`{name}` has {} characters, Azure takes {FEWEST} to {MOST}", name.len()))
+    }
+}
+
+fn is_fit(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn filled(template: &str) -> Result<String, String> {
+        let whom = For { cluster: "aks", namespace: "shop", account: "web.v2", connection: "keyvault-my-vault", service: "keyvault" };
+        IdentityName::parse(template)?.fill(whom)
+    }
+
+    #[test]
+    fn templates_are_filled() {
+        for (template, name) in [
+            ("{cluster}-{namespace}-{connection}", "aks-shop-keyvault-my-vault"),
+            ("id-{service-account}", "id-web-v2"),
+            ("uami_{service}_{hash}", &format!("uami_keyvault_{}", short_hash(&["aks", "shop", "web.v2"]))),
+        ] {
+            assert_eq!(filled(template).as_deref(), Ok(name), "{template}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_template_is_told() {
+        for (template, why) in [
+            ("id-{name}", "there is no {name}; there is {cluster}, {namespace}"),
+            ("id-{cluster", "not closed"),
+            ("id.{hash}", "not `.`"),
+            ("-{hash}", "in front"),
+            ("id-{cluster}-{namespace}", "use one of {service-account}, {connection}, {hash}"),
+            ("", "an identity of its own"),
+            (&format!("{{hash}}{}", "x".repeat(129)), "128"),
+        ] {
+            let told = IdentityName::parse(template).unwrap_err();
+            assert!(told.contains(why), "{template}: {told}");
+        }
+        assert!(filled(&format!("{{connection}}{}", "x".repeat(120))).unwrap_err().contains("137 characters"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_filled_is_a_name_or_refused(template in "[a-z{}-]{0,30}", account in "[a-z0-9.]{1,200}") {
+            let whom = For { cluster: "c", namespace: "n", account: &account, connection: "k", service: "s" };
+            let Ok(Ok(name)) = IdentityName::parse(&format!("{template}{{service-account}}")).map(|t| t.fill(whom)) else { return Ok(()) };
+            prop_assert!((3..=128).contains(&name.len()) && name.chars().all(is_fit), "{name}");
+        }
+    }
+}
