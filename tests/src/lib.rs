@@ -20,6 +20,7 @@ use crate::keys::RsaKey;
 use crate::kube::{KubeCluster, KubeOptions, UserInfo};
 use crate::world::World;
 
+pub use crate::azure::sendable_cluster;
 pub use crate::control::{Control, Entry, Kind, is_write};
 
 pub mod az;

@@ -38,6 +38,31 @@ const READ_ONLY: &[&str] = &[
     "properties.agentPoolProfiles.[].provisioningState",
 ];
 
+/// A cluster as a careful client sends it back: without what only the service writes, and without the nulls that it shows.
+#[must_use]
+pub fn sendable_cluster(shown: &Value) -> Value {
+    let mut body = shown.clone();
+    for at in READ_ONLY.iter().flat_map(|pattern| places(shown, pattern)) {
+        let (parent, key) = at.rsplit_once('/').unwrap_or_default();
+        if let Some(fields) = body.pointer_mut(parent).and_then(Value::as_object_mut) {
+            fields.shift_remove(key);
+        }
+    }
+    drop_nulls(&mut body);
+    body
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
 pub(crate) fn handle(azure: &Azure, path: &Path, request: &Request) -> Response {
     if path.is_list() {
         return if request.method == "GET" { lists::answer(azure, KIND, &path.scope) } else { not_allowed(&request.method) };

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+pub use clusters::sendable_cluster;
+
 use crate::control::Control;
 use crate::data::objects::Objects;
 use crate::entra::Caller;

@@ -198,18 +198,41 @@ impl Case {
         assert_eq!((ran.code, found["success"].as_bool()), (i32::from(real), Some(!real)));
     }
 
-    /// Deletes a resource in Azure behind the product's back.
-    pub async fn arm_delete(&self, id: &str, api_version: &str) {
+    /// A request to ARM as the signed-in user: somebody's hand on Azure behind the product's back.
+    pub async fn arm(&self, method: &str, path: &str, api_version: &str, body: Option<Value>) -> Value {
         let az = tokio::process::Command::new(self.sandbox.bin().join("az"))
             .args(["account", "get-access-token", "-o", "json", "--scope", "https://management.azure.com/.default"])
             .envs(self.sandbox.env())
             .output()
             .await
             .unwrap();
-        let token: Value = serde_json::from_slice(&az.stdout).unwrap();
-        let url = format!("https://management.azure.com{id}?api-version={api_version}");
-        let answer = self.http_client().delete(url).bearer_auth(token["accessToken"].as_str().unwrap()).send().await.unwrap();
-        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+        let token: Value = serde_json::from_slice(&az.stdout).unwrap_or_else(|_| panic!("{az:?}"));
+        let url = format!("https://management.azure.com{path}?api-version={api_version}");
+        let mut request = self.http_client().request(method.parse().unwrap(), url).bearer_auth(token["accessToken"].as_str().unwrap());
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{method} {path}: {}", answer.text().await.unwrap());
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default()
+    }
+
+    /// Deletes a resource in Azure behind the product's back.
+    pub async fn arm_delete(&self, id: &str, api_version: &str) {
+        self.arm("DELETE", id, api_version, None).await;
+    }
+
+    /// Takes every role away that lets in to a vault's secrets; how many there were.
+    pub async fn take_roles_away(&self) -> usize {
+        let assignments = self.control().state()["roleAssignments"].as_object().unwrap().clone();
+        let mut taken = 0;
+        for (key, one) in assignments.iter().filter(|(_, one)| one["role"] == "Key Vault Secrets User") {
+            let name = key.rsplit(' ').next().unwrap();
+            let scope = one["scope"].as_str().unwrap();
+            self.arm_delete(&format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"), "2022-04-01").await;
+            taken += 1;
+        }
+        taken
     }
 
     /// Deletes an object in a cluster behind the product's back.

@@ -12,6 +12,7 @@ use super::support::{Case, same};
 
 const SECRETS_USER: &str = "4633458b-17de-408a-b874-0445c86b69e6";
 const SHARED: &str = "66666666-aaaa-4bbb-8ccc-000000000022";
+const LINKERS: &str = "2024-04-01";
 const AUDIENCE: &str = "api://AzureADTokenExchange";
 
 fn cluster() -> String {
@@ -24,23 +25,12 @@ fn target(kind: &str, name: &str) -> String {
 
 /// Has Service Connector make a connection in namespace shop, as `az aks connection create` does.
 pub async fn service_connector(case: &Case, name: &str, target: &str, auth: Value) {
-    let az = tokio::process::Command::new(case.sandbox.bin().join("az"))
-        .args(["account", "get-access-token", "--resource", "https://management.azure.com", "-o", "json"])
-        .envs(case.sandbox.env())
-        .output()
-        .await
-        .unwrap();
-    let token: Value = serde_json::from_slice(&az.stdout).unwrap();
-    let url = format!("https://management.azure.com{}/providers/Microsoft.ServiceLinker/linkers/{name}?api-version=2024-04-01", cluster());
+    let path = format!("{}/providers/Microsoft.ServiceLinker/linkers/{name}", cluster());
     let body = json!({"properties": {
         "targetService": {"type": "AzureResource", "id": target}, "authInfo": auth, "clientType": "none", "scope": "shop",
     }});
-    let request = case.http_client().put(&url).json(&body).bearer_auth(token["accessToken"].as_str().unwrap());
-    let answer = request.send().await.unwrap();
-    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
-    let request = case.http_client().get(&url).bearer_auth(token["accessToken"].as_str().unwrap());
-    let made: Value = request.send().await.unwrap().json().await.unwrap();
-    assert_eq!(made["properties"]["provisioningState"], "Succeeded");
+    case.arm("PUT", &path, LINKERS, Some(body)).await;
+    assert_eq!(case.arm("GET", &path, LINKERS, None).await["properties"]["provisioningState"], "Succeeded");
 }
 
 fn as_identity() -> Value {

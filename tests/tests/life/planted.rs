@@ -97,33 +97,12 @@ pub async fn arm(case: &Case, method: &str, path: &str, version: &str) -> Value 
 
 /// The same with a body.
 pub async fn arm_with(case: &Case, method: &str, path: &str, version: &str, body: Option<Value>) -> Value {
-    let az = tokio::process::Command::new(case.sandbox.bin().join("az"))
-        .args(["account", "get-access-token", "--resource", "https://management.azure.com", "-o", "json"])
-        .envs(case.sandbox.env())
-        .output()
-        .await
-        .unwrap();
-    let token: Value = serde_json::from_slice(&az.stdout).unwrap_or_else(|_| panic!("{az:?}"));
-    let url = format!("https://management.azure.com{path}?api-version={version}");
-    let mut request = case.http_client().request(method.parse().unwrap(), url).bearer_auth(token["accessToken"].as_str().unwrap());
-    if let Some(body) = body {
-        request = request.json(&body);
-    }
-    let answer = request.send().await.unwrap();
-    assert!(answer.status().is_success(), "{method} {path}: {}", answer.text().await.unwrap());
-    serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default()
+    case.arm(method, path, version, body).await
 }
 
 /// Takes away every role of the identities that the product made.
 pub async fn take_roles_away(case: &Case) {
-    let assignments = case.control().state()["roleAssignments"].as_object().unwrap().clone();
-    for (key, one) in assignments {
-        if one["role"] == "Key Vault Secrets User" {
-            let name = key.rsplit(' ').next().unwrap();
-            let path = format!("{}/providers/Microsoft.Authorization/roleAssignments/{name}", one["scope"].as_str().unwrap());
-            arm(case, "DELETE", &path, "2022-04-01").await;
-        }
-    }
+    case.take_roles_away().await;
 }
 
 /// A planted object as it could be applied again.

@@ -157,48 +157,11 @@ async fn connected() -> Case {
     case
 }
 
-/// Takes out of a cluster what ARM shows and does not take.
-fn sendable(value: &mut Value) {
-    const SHOWN: [&str; 17] = [
-        "principalId",
-        "tenantId",
-        "identity",
-        "provisioningState",
-        "powerState",
-        "maxAgentPools",
-        "currentKubernetesVersion",
-        "fqdn",
-        "privateFQDN",
-        "azurePortalFQDN",
-        "resourceUID",
-        "issuerURL",
-        "effectiveOutboundIPs",
-        "eTag",
-        "currentOrchestratorVersion",
-        "nodeImageVersion",
-        "tomorrowsProfile",
-    ];
-    match value {
-        Value::Object(fields) => {
-            // Nor does it take the nulls that it shows.
-            fields.retain(|key, value| !SHOWN.contains(&key.as_str()) && !value.is_null());
-            fields.values_mut().for_each(sendable);
-        }
-        Value::Array(items) => items.iter_mut().for_each(sendable),
-        _ => {}
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_add_on_that_was_switched_off_is_told() {
     let case = connected().await;
     let id = sandbox::world::World::planted().id_of("aks-ready").unwrap().to_owned();
-    let mut body = arm(&case, "GET", &id, CLUSTERS).await;
-    for key in ["id", "name", "type", "systemData", "eTag"] {
-        body.as_object_mut().unwrap().shift_remove(key);
-    }
-    sendable(&mut body["identity"]);
-    sendable(&mut body["properties"]);
+    let mut body = sandbox::sendable_cluster(&arm(&case, "GET", &id, CLUSTERS).await);
     body["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["enabled"] = json!(false);
     arm_with(&case, "PUT", &id, CLUSTERS, Some(body)).await;
     case.control().advance(std::time::Duration::from_secs(60));
