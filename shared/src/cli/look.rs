@@ -139,7 +139,10 @@ pub(super) async fn wait(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Re
             return Err(Problem::new(
                 Kind::TimedOut,
                 "KC6011",
-                format!("connection `{name}` is {} after {} s", status.to_lowercase(), began.elapsed().as_secs()),
+                match status {
+                    "Deleted" => format!("there is no connection `{name}` after {} s", began.elapsed().as_secs()),
+                    status => format!("connection `{name}` is {} after {} s", status.to_lowercase(), began.elapsed().as_secs()),
+                },
             )
             .fix(format!("look at it: kubectl connect tree {name} -n {}", kube.namespace()))
             .fix("or wait longer: --timeout 15m"));
