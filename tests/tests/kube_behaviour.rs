@@ -54,7 +54,7 @@ async fn send_as(token: &str, cluster: &KubeCluster, method: &str, target: &str,
     let status = response.status;
     match response.body {
         Body::Bytes(bytes) => (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)),
-        Body::Stream(_) => (status, Value::Null),
+        Body::Stream(_) | Body::Socket(_) => (status, Value::Null),
     }
 }
 
