@@ -300,6 +300,7 @@ async fn body(response: Response, expected: &Value) -> Value {
             let text = String::from_utf8(bytes).expect("UTF-8");
             serde_json::from_str(&text).unwrap_or(json!(text))
         }
+        Body::Socket(_) => panic!("no recording is of a websocket"),
         Body::Stream(mut lines) => {
             let wanted = expected.as_array().map_or(0, Vec::len);
             let mut events: Vec<Value> = Vec::new();

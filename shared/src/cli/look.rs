@@ -136,10 +136,11 @@ pub(super) async fn wait(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Re
             return Ok(0);
         }
         if began.elapsed() >= asked.timeout {
+            let state = found.as_ref().map_or("not there".to_owned(), |s| s.record.status().to_lowercase());
             return Err(Problem::new(
                 Kind::TimedOut,
                 "KC6011",
-                format!("connection `{name}` is {} after {} s", status.to_lowercase(), began.elapsed().as_secs()),
+                format!("connection `{name}` is {state} after {} s", began.elapsed().as_secs()),
             )
             .fix(format!("look at it: kubectl connect tree {name} -n {}", kube.namespace()))
             .fix("or wait longer: --timeout 15m"));

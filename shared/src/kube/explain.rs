@@ -196,7 +196,7 @@ fn conflict(status: &Status) -> Problem {
         let fields: Vec<String> = held.iter().map(|(manager, field)| format!("{field} (set by {manager})")).collect();
         return Problem::new(Kind::Failed, "KC3301", format!("{}: {} {verb} what would be changed", status.doing, managers.join(", ")))
             .why(fields.join("; "))
-            .fix("change it where it is managed, or take the fields over with --force-conflicts (what they were is kept and put back on delete)");
+            .fix("change it where it is managed, or take it out there: what nobody else manages is written");
     }
     Problem::new(Kind::Failed, "KC3302", format!("{}: someone else changed it meanwhile", status.doing))
         .why(status.message.clone())

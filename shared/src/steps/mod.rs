@@ -25,8 +25,8 @@ use serde_json::{Value, json};
 use crate::azure::Arm;
 use crate::kube::{Access, Apply, Cluster, Failure, Only, Resource};
 use crate::model::{Event, Events, PREFIX, Result};
-use crate::plan::change::{Change, Goal};
-use crate::plan::record::{Receipt, Record};
+use crate::plan::change::{Action, Change, Goal};
+use crate::plan::record::{Ownership, Receipt, Record};
 use crate::plan::spec::StepSpec;
 
 pub(crate) use cluster_features::{addon_identity, is_busy as cluster_is_busy};
@@ -327,6 +327,16 @@ pub(crate) fn labels(connection: Option<&str>) -> Value {
 /// Whether we made this object.
 pub(crate) fn is_ours(object: &Value) -> bool {
     object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "kubectl-connect"
+}
+
+/// How to write an object: one that this connection made is its own, so what somebody changed in it by hand is taken back,
+/// as the plan has shown. Its uid goes with the write, so that it can't be another object of that name by then.
+pub(crate) fn taking_back(examined: &Examined, how: Apply) -> (Apply, Option<&str>) {
+    let own = examined.change.action == Action::Update && examined.intent.ownership == Ownership::Created;
+    match examined.intent.uid.as_deref().filter(|_| own) {
+        Some(uid) => (Apply { force: true, ..how }, Some(uid)),
+        None => (how, None),
+    }
 }
 
 /// The object's uid.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::ownership::is_this_connections;
 use super::values::{are_secret, rights};
-use super::{Cx, Examined, Right, Step, done, labels, uid};
+use super::{Cx, Examined, Right, Step, done, labels, taking_back, uid};
 use crate::kube::{Access, Apply, resources};
 use crate::model::variable::{Part, Variable};
 use crate::model::{Kind, PREFIX, Problem, Result};
@@ -39,7 +39,7 @@ impl Step for Secret {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
             Action::Create | Action::Update => {
-                let written = self.write(cx, Apply::default()).await?;
+                let written = self.write(cx, taking_back(examined, Apply::default())).await?;
                 receipt.uid = uid(&written);
                 self.learn(cx, &written);
             }
@@ -51,9 +51,21 @@ impl Step for Secret {
         Ok(receipt)
     }
 
-    async fn rehearse(&self, cx: &Cx, _: &Examined) -> Result<()> {
-        self.write(cx, Apply { dry_run: true, ..Apply::default() }).await.map(drop)
+    async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
+        self.write(cx, taking_back(examined, Apply { dry_run: true, ..Apply::default() })).await.map(drop)
     }
+}
+
+/// Whether a Secret holds what it should, and nothing of ours besides. Keys that somebody else added are his.
+fn holds(secret: &Value, wanted: &Map<String, Value>, manager: &str) -> bool {
+    let live = secret["data"].as_object();
+    let entries = secret["metadata"]["managedFields"].as_array();
+    let of_us = |key: &str| {
+        let mut ours = entries.into_iter().flatten().filter(|e| e["manager"] == manager && e["operation"] == "Apply");
+        ours.any(|e| e["fieldsV1"]["f:data"].get(format!("f:{key}")).is_some())
+    };
+    wanted.iter().all(|(key, value)| live.and_then(|l| l.get(key)) == Some(value))
+        && live.into_iter().flatten().all(|(key, _)| wanted.contains_key(key) || !of_us(key))
 }
 
 impl Secret {
@@ -64,7 +76,7 @@ impl Secret {
         Ok(wanted.iter().filter(|(name, value)| live["data"].get(name.as_str()) != Some(value)).map(|(name, _)| name.clone()).collect())
     }
 
-    async fn write(&self, cx: &Cx, how: Apply) -> Result<Value> {
+    async fn write(&self, cx: &Cx, (how, uid): (Apply, Option<&str>)) -> Result<Value> {
         // What is not known yet stands empty in a rehearsal; when it is written for good, everything is known.
         let values = match cx.values(&self.variables).await? {
             Some(values) => values,
@@ -76,6 +88,9 @@ impl Secret {
             // `data`, not `stringData`: keys left out of a later `stringData` apply would stay for ever.
             "data": data(&self.variables, &values),
         });
+        if let Some(uid) = uid {
+            body["metadata"]["uid"] = json!(uid);
+        }
         if are_secret(&self.variables) {
             let live = cx.kube_read(&resources::SECRET, Some(&self.namespace), &self.name).await?;
             let revision = live.as_ref().map_or(0, revision_of) + 1;
@@ -154,7 +169,7 @@ impl Secret {
                 // Keys are fetched anew and compared: a digest kept beside the Secret would not tell that a key was rotated.
                 let wanted = cx.values(&self.variables).await?.map(|values| data(&self.variables, &values));
                 let intent = Receipt { uid: uid(secret), ..intent };
-                if wanted.is_some_and(|w| secret["data"].as_object() == Some(&w)) {
+                if wanted.is_some_and(|wanted| holds(secret, &wanted, &cx.manager())) {
                     self.learn(cx, secret);
                     (self.change(Action::NoOp), intent, vec![])
                 } else {

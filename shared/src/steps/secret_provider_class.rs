@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::ownership::is_this_connections;
-use super::{Cx, Examined, Right, Step, done, labels, uid};
+use super::{Cx, Examined, Right, Step, done, labels, taking_back, uid};
 use crate::kube::{Access, Apply, Failure, resources};
 use crate::model::vault::{CsiIdentity, VaultObject};
 use crate::model::{Kind, Problem, Result};
@@ -45,7 +45,7 @@ impl Step for SecretProviderClass {
     async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
-            Action::Create | Action::Update => receipt.uid = uid(&self.write_when_known(cx).await?),
+            Action::Create | Action::Update => receipt.uid = uid(&self.write_when_known(cx, examined).await?),
             Action::Delete => {
                 cx.delete_ours(&resources::SECRET_PROVIDER_CLASS, &self.namespace, &self.name, receipt.uid.clone()).await?;
             }
@@ -54,8 +54,8 @@ impl Step for SecretProviderClass {
         Ok(receipt)
     }
 
-    async fn rehearse(&self, cx: &Cx, _: &Examined) -> Result<()> {
-        match self.write(cx, Apply { dry_run: true, ..Apply::default() }).await {
+    async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
+        match self.write(cx, taking_back(examined, Apply { dry_run: true, ..Apply::default() })).await {
             // Nobody can check it before the add-on is there.
             Ok(_) | Err(Failure::NoSuchKind { .. }) => Ok(()),
             Err(failure) => Err(failure.into()),
@@ -64,20 +64,23 @@ impl Step for SecretProviderClass {
 }
 
 impl SecretProviderClass {
-    async fn write(&self, cx: &Cx, how: Apply) -> Result<Value, Failure> {
-        let body = json!({
+    async fn write(&self, cx: &Cx, (how, uid): (Apply, Option<&str>)) -> Result<Value, Failure> {
+        let mut body = json!({
             "apiVersion": resources::SECRET_PROVIDER_CLASS.api_version(), "kind": "SecretProviderClass",
             "metadata": {"name": self.name, "labels": labels(Some(&cx.connection))},
             "spec": self.spec(cx.outputs.known().client_id.as_deref().unwrap_or_default()),
         });
+        if let Some(uid) = uid {
+            body["metadata"]["uid"] = json!(uid);
+        }
         cx.kube.apply(&resources::SECRET_PROVIDER_CLASS, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await
     }
 
     /// The add-on's update has ended before the API server serves the kind that it brings.
-    async fn write_when_known(&self, cx: &Cx) -> Result<Value> {
+    async fn write_when_known(&self, cx: &Cx, examined: &Examined) -> Result<Value> {
         let until = Instant::now() + cx.timeout.min(Duration::from_secs(300));
         loop {
-            match self.write(cx, Apply::default()).await {
+            match self.write(cx, taking_back(examined, Apply::default())).await {
                 Err(Failure::NoSuchKind { .. }) if Instant::now() < until => {
                     cx.waiting("secret-provider-class", "waiting for the cluster to know SecretProviderClass");
                     tokio::time::sleep(Duration::from_millis(500)).await;

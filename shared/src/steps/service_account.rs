@@ -4,11 +4,11 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Cx, Examined, Right, Step, done, is_ours, labels, ownership, uid};
+use super::{Cx, Examined, Right, Step, done, is_ours, labels, ownership, taking_back, uid};
 use crate::kube::{Access, Apply, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
-use crate::plan::record::{Ownership, Receipt};
+use crate::plan::record::{Ownership, Receipt, Record};
 use crate::plan::spec::{ServiceAccount, StepSpec};
 
 /// Read by the workload identity webhook (its `pkg/webhook/consts.go`).
@@ -31,7 +31,7 @@ impl Step for ServiceAccount {
         match (examined.goal, examined.change.action) {
             (_, Action::NoOp) => {}
             (Goal::Present, _) => {
-                receipt.uid = uid(&self.write(cx, receipt.is_ours(), Apply::default()).await?);
+                receipt.uid = uid(&self.write(cx, examined, Apply::default()).await?);
             }
             (Goal::Absent, Action::Delete) => {
                 cx.delete_ours(&resources::SERVICE_ACCOUNT, &self.namespace, &self.name, receipt.uid.clone()).await?;
@@ -48,13 +48,20 @@ impl Step for ServiceAccount {
     }
 
     async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
-        self.write(cx, examined.intent.is_ours(), Apply { dry_run: true, ..Apply::default() }).await.map(drop)
+        self.write(cx, examined, Apply { dry_run: true, ..Apply::default() }).await.map(drop)
     }
 }
 
 impl ServiceAccount {
-    async fn write(&self, cx: &Cx, ours: bool, how: Apply) -> Result<Value> {
-        let body = self.body(cx, &cx.outputs.known().client_id.unwrap_or_default(), ours);
+    async fn write(&self, cx: &Cx, examined: &Examined, how: Apply) -> Result<Value> {
+        let mut body = self.body(cx, &cx.outputs.known().client_id.unwrap_or_default(), examined.intent.is_ours());
+        let live = cx.kube_read(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name).await?;
+        // What another connection says is not taken back: an account acts as one identity for all of them.
+        let shared = live.as_ref().is_some_and(|account| is_held_by_another(account, &cx.manager()));
+        let (how, uid) = if shared { (how, None) } else { taking_back(examined, how) };
+        if let Some(uid) = uid {
+            body["metadata"]["uid"] = json!(uid);
+        }
         Ok(cx.kube.apply(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await?)
     }
 
@@ -170,6 +177,13 @@ impl ServiceAccount {
         };
         Examined { change, goal: Goal::Absent, intent, rights }
     }
+}
+
+/// Whether another connection of ours names the identity.
+fn is_held_by_another(object: &Value, manager: &str) -> bool {
+    let entries = object["metadata"]["managedFields"].as_array();
+    let others = entries.into_iter().flatten().filter_map(|e| e["manager"].as_str()).filter(|m| *m != manager);
+    others.filter(|m| m.starts_with(&Record::field_manager(""))).any(|m| holds_field(object, m, CLIENT_ID))
 }
 
 /// Whether `manager` owns the annotation, by the object's `managedFields`.

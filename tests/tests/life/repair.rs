@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use sandbox::fault::Fault;
+use serde_json::json;
 
-use super::planted::take_roles_away;
+use super::planted::{object, settled, take_roles_away};
 use super::support::{Case, same};
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
@@ -102,4 +103,39 @@ async fn looking_needs_the_cluster_alone() {
     case.run("events keyvault-my-vault -n shop").await.ended(0);
     case.run("tree nothing -n shop").await.ended(3).says(&["KC1201"]);
     assert!(case.azure_requests().is_empty(), "looking asked Azure");
+}
+
+/// Somebody's hand on an object in the cluster, as `kubectl` leaves it.
+async fn by_kubectl(case: &Case, manager: &str, path: &str, change: serde_json::Value) {
+    let (host, token) = case.api_server("aks-ready");
+    let url = format!("https://{host}/api/v1/namespaces/shop/{path}?fieldManager={manager}");
+    let request = case.http_client().patch(url).bearer_auth(token).header("content-type", "application/merge-patch+json");
+    let answer = request.body(change.to_string()).send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+}
+
+/// Values in objects that the connection made: they are its own, whoever changed them last.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_hand_changed_in_objects_of_ours_is_put_back() {
+    let case = Case::on("aks-ready").await;
+    let before = case.everything();
+    for target in ["keyvault my-vault", "blob shopdata"] {
+        case.run(&format!("{target} -w deployment/web -n shop --yes --verify=false")).await.ended(0);
+    }
+    let annotation = json!({"metadata": {"annotations": {"azure.workload.identity/client-id": "00000000-0000-4000-8000-000000000000"}}});
+    by_kubectl(&case, "kubectl-annotate", "serviceaccounts/web", annotation).await;
+    let data = json!({"data": {"AZURE_KEYVAULT_SCOPE": "aGVsbG8=", "OF_SOMEBODY": "aGVsbG8="}});
+    by_kubectl(&case, "kubectl-edit", "secrets/keyvault-my-vault", data).await;
+    case.run("diff keyvault-my-vault -n shop").await.ended(1);
+    case.run("repair keyvault-my-vault -n shop --yes").await.ended(0);
+    case.run("diff keyvault-my-vault -n shop").await.ended(0);
+    settled(&case, "aks-ready", "web").await;
+    case.run("verify keyvault-my-vault -n shop").await.ended(0);
+    case.run("verify storage-blob-shopdata -n shop").await.ended(0);
+    let secret = object(&case, "Secret", "keyvault-my-vault");
+    assert_eq!(secret["data"]["OF_SOMEBODY"], "aGVsbG8=", "a key of somebody else was touched");
+    for name in ["keyvault-my-vault", "storage-blob-shopdata"] {
+        case.run(&format!("delete {name} -n shop --yes")).await.ended(0);
+    }
+    same(&before, &case.everything(), "something was left");
 }
