@@ -15,8 +15,7 @@ use super::{Frontend, args};
 use crate::catalogue;
 use crate::engine::offers::{self, Offer};
 use crate::kube::{Cluster, Flags, contexts};
-use crate::model::Events;
-use crate::model::Result;
+use crate::model::{Auth, Events, Result};
 use crate::ui::Ui;
 
 /// How long what is asked of Azure or the cluster may take.
@@ -143,13 +142,24 @@ fn values(arg: &Arg, place: &Place, before: &[String]) -> (Vec<Offer>, Then) {
     }
     let service = place.service.as_deref().and_then(catalogue::find);
     match arg.get_id().as_str() {
-        "kubeconfig" | "certificate_authority" | "client_certificate" | "client_key" | "filename" | "file" => (Vec::new(), Then::Files),
+        "kubeconfig" | "certificate_authority" | "client_certificate" | "client_key" | "secret_file" => (Vec::new(), Then::Files),
         "output" => (super::output::FORMS.iter().map(|form| ((*form).to_owned(), String::new())).collect(), Then::NoFiles),
         "context" => (named_contexts(before), Then::NoFiles),
         "client_type" => {
             let clients = service.map(|s| s.clients.iter().map(|c| (c.word().to_owned(), String::new())).collect());
             (clients.unwrap_or_default(), Then::NoFiles)
         }
+        "way" => {
+            let ways = service.map_or(&Auth::ALL[..], |s| s.auths);
+            (ways.iter().map(|way| (way.word().to_owned(), String::new())).collect(), Then::NoFiles)
+        }
+        // `explain` is about a service.
+        "service" => {
+            let all = catalogue::SERVICES.iter().map(|s| (s.name.to_owned(), s.title.to_owned()));
+            (all.collect(), Then::NoFiles)
+        }
+        // Of errors to explain nobody types the beginning.
+        "about" => (live("workload", service, before), Then::NoFiles),
         word @ ("namespace" | "workload" | "connection" | "candidate" | "target") => (live(word, service, before), Then::NoFiles),
         _ => (Vec::new(), Then::NoFiles),
     }
@@ -219,6 +229,9 @@ mod tests {
         assert!(offered("keyvault v --wo").0.contains(&"--namespace".to_owned()), "kubectl does not complete its own flags for us");
         assert_eq!(offered("keyvault v --access ").0, ["read", "readwrite", "admin"]);
         assert_eq!(offered("keyvault v --access=").0, ["read", "readwrite", "admin"]);
+        assert_eq!(offered("keyvault v --auth ").0, ["workload-identity", "service-principal", "csi"]);
+        assert_eq!(offered("keyvault v --secret-file "), (Vec::new(), Then::Files));
+        assert!(offered("explain ").0.contains(&"servicebus".to_owned()));
         assert!(offered("keyvault v --client-type ").0.contains(&"python".to_owned()));
         assert_eq!(offered("list --kubeconfig "), (Vec::new(), Then::Files));
         assert_eq!(offered("keyvault v w "), (Vec::new(), Then::NoFiles), "there is no second name");

@@ -117,7 +117,7 @@ impl Ui {
             serde_json::Value::Object(fields) => {
                 let advice = fields
                     .iter_mut()
-                    .filter(|(key, value)| matches!(key.as_str(), "fix" | "fixes" | "message" | "why") || !value.is_string());
+                    .filter(|(key, value)| matches!(key.as_str(), "fix" | "fixes" | "remedy" | "message" | "why") || !value.is_string());
                 advice.for_each(|(_, value)| self.worded_within(value));
             }
             _ => {}

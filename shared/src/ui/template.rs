@@ -70,7 +70,7 @@ impl Columns {
 
     /// A row per item of a list, or one for anything else.
     pub fn fill(&self, value: &Value, no_headers: bool) -> String {
-        let items = value["items"].as_array().map_or_else(|| vec![value], |items| items.iter().collect());
+        let items = rows(value);
         let mut lines: Vec<Vec<String>> = Vec::new();
         if !no_headers {
             lines.push(self.0.iter().map(|(head, _)| head.clone()).collect());
@@ -83,6 +83,18 @@ impl Columns {
             format!("{}\n", padded.join("   ").trim_end())
         };
         lines.iter().map(line).collect()
+    }
+}
+
+/// What a result lists: its rows as people see them. Anything that lists nothing is one row.
+fn rows(value: &Value) -> Vec<&Value> {
+    let lists = ["items", "services", "findings", "events", "parts", "changes"];
+    if let Some(list) = lists.iter().find_map(|key| value[*key].as_array()) {
+        return list.iter().collect();
+    }
+    match value["categories"].as_array() {
+        Some(categories) => categories.iter().flat_map(|category| category["checks"].as_array().into_iter().flatten()).collect(),
+        None => vec![value],
     }
 }
 

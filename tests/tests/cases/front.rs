@@ -26,6 +26,9 @@ async fn completion_asks_the_cluster_and_azure() {
         (&["list", "-n", "sh"], "shop\n:4\n"),
         (&["list", "--context", "aks-r"], "aks-ready\n:4\n"),
         (&["keyvault", "my-vault", "-n", "shop", "--workload", "deployment/w"], "deployment/web\t2/2 ready\n:4\n"),
+        (&["doctor", "-n", "shop", "deployment/w"], "deployment/web\t2/2 ready\n:4\n"),
+        (&["explain", "keyv"], "keyvault\tKey Vault\n:4\n"),
+        (&["keyvault", "my-vault", "--auth", "c"], "csi\n:4\n"),
         (&["list", "--kubeconfig", ""], ":0\n"),
     ] {
         let ran = completed(&case, words).await;
@@ -46,6 +49,20 @@ async fn completion_is_silent_when_it_fails() {
     }
 }
 
+/// Where Azure and the cluster answer too late, nothing is offered, and the shell has its line back.
+#[tokio::test(flavor = "multi_thread")]
+async fn completion_does_not_wait_for_what_is_slow() {
+    for words in [&["keyvault", ""][..], &["list", "-n", ""], &["verify", "-n", "shop", ""], &["keyvault", "v", "-n", "shop", "-w", ""]] {
+        let case = Case::with("aks-ready", |world| world.knobs.latency = std::time::Duration::from_secs(30)).await;
+        case.sandbox.link("kubectl_complete-connect", &PathBuf::from(env!("CARGO_BIN_EXE_sandbox"))).unwrap();
+        let began = std::time::Instant::now();
+        let ran = completed(&case, words).await;
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (":4\n", ""), "{words:?}");
+        // An answer would have taken 30 s: far from the budget of 1.5 s, however busy the machine is.
+        assert!(began.elapsed().as_secs() < 20, "{words:?}: {:?}", began.elapsed());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn results_come_in_the_form_that_was_asked_for() {
     let case = case().await;
@@ -57,6 +74,22 @@ async fn results_come_in_the_form_that_was_asked_for() {
     assert!(told.filter(|event| event["event"] == "finished").count() >= 4, "{}", made.stderr);
     let listed = case.run("list -n shop -o custom-columns=NAME:.metadata.name,TARGET:.spec.service").await.ended(0);
     assert_eq!(listed.stdout, "NAME                TARGET\nkeyvault-my-vault   keyvault\n");
+    // Every command that lists has its rows.
+    for (words, columns, row) in [
+        ("services", "N:.name,R:.defaultAccess", "keyvault"),
+        ("plan keyvault my-vault -n shop --workload deployment/web", "K:.kind,A:.action", "Secret"),
+        ("diff keyvault-my-vault -n shop", "K:.kind,A:.action", "Deployment"),
+        ("tree keyvault-my-vault -n shop", "S:.step,L:.layer", "identity"),
+        ("events keyvault-my-vault -n shop", "R:.reason,T:.type", "ScalingReplicaSet"),
+        ("verify keyvault-my-vault -n shop", "C:.code,R:.result", "KC5003"),
+        ("doctor deployment/web -n shop", "C:.code,R:.result", "KC5003"),
+        ("doctor --list", "C:.code,W:.title", "KC5110"),
+        ("config view", "K:.key,F:.from", "identity-name"),
+    ] {
+        let ran = case.run(&format!("{words} --no-headers -o custom-columns={columns}")).await.ended(0);
+        let rows: Vec<Vec<&str>> = ran.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert!(rows.len() > 2 && rows.iter().any(|cells| cells[0] == row && cells.len() > 1 && cells[1] != "<none>"), "{words}: {ran:?}");
+    }
     case.run("list -o xml").await.ended(2).says(&["jsonpath="]);
 }
 
