@@ -27,16 +27,7 @@ pub async fn drifted(case: &Case) -> Value {
     case.run("keyvault my-vault -w deployment/web -n shop --yes --verify=false").await.ended(0);
     case.kube_delete("aks-ready", "/api/v1/namespaces/shop/secrets/keyvault-my-vault").await;
     case.kube_delete("aks-ready", "/api/v1/namespaces/shop/serviceaccounts/web").await;
-    let mut taken = 0;
-    for (key, one) in case.control().state()["roleAssignments"].as_object().unwrap() {
-        if one["role"] == "Key Vault Secrets User" {
-            let name = key.rsplit(' ').next().unwrap();
-            let scope = one["scope"].as_str().unwrap();
-            case.arm_delete(&format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"), "2022-04-01").await;
-            taken += 1;
-        }
-    }
-    assert_eq!(taken, 1, "the role was not there to be taken away");
+    assert_eq!(case.take_roles_away().await, 1, "the role was not there to be taken away");
     case.control().clear_log();
     before
 }
