@@ -96,10 +96,14 @@ pub(super) async fn identity(
     }
 }
 
-/// Whether a connection has this identity for one that is made: it may lie where today's request would not put it.
-pub(super) fn is_made_by_us(survey: &Survey, id: &ResourceId) -> bool {
+/// What an identity is marked with that a connection has for one that is made: it may lie where today's request would not
+/// put it, and be another account's that this one shares.
+pub(super) fn made_for<'a>(survey: &'a Survey, id: &ResourceId) -> Option<&'a str> {
     let mut steps = survey.records.iter().flat_map(|s| &s.record.steps);
-    steps.any(|s| matches!(s, StepSpec::Identity(s) if s.create && s.id == *id))
+    steps.find_map(|s| match s {
+        StepSpec::Identity(s) if s.create && s.id == *id => Some(s.owner.as_str()),
+        _ => None,
+    })
 }
 
 /// The identity that we make for a service account: beside its cluster, or where it is asked for, called as we or the

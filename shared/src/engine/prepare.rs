@@ -109,16 +109,22 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     preflight::cluster_runs(&located.cluster_body, located.cluster.name(), located.cluster.resource_group())?;
     let identity = match (&csi, id) {
         (Some(CsiIdentity::Addon), _) => Some(mounts::addon(&located.cluster, &located.cluster_body)),
-        (_, id) => id.map(|id| spec::Identity {
-            create: account.as_ref().is_some_and(|account| {
-                let own = actor::own_identity((request, &connection), &located.cluster, account);
-                own.is_ok_and(|own| own == id) || actor::is_made_by_us(&survey, &id)
-            }),
-            tags: request.tags.clone(),
-            id,
-            location: located.cluster_body["location"].as_str().unwrap_or_default().to_owned(),
-            owner: account.as_ref().map_or_else(String::new, |a| format!("{}/{}/{}", located.cluster.name(), a.namespace, a.name)),
-            addon_of: None,
+        (_, id) => id.map(|id| {
+            let own = account
+                .as_ref()
+                .is_some_and(|account| actor::own_identity((request, &connection), &located.cluster, account).is_ok_and(|own| own == id));
+            let made_for = actor::made_for(&survey, &id).filter(|_| account.is_some());
+            // What is shared knowingly stays marked as the one's that it was made for.
+            let shared = made_for.filter(|_| request.identity.is_some() || !own);
+            let ours = || account.as_ref().map_or_else(String::new, |a| format!("{}/{}/{}", located.cluster.name(), a.namespace, a.name));
+            spec::Identity {
+                create: own || made_for.is_some(),
+                tags: request.tags.clone(),
+                location: located.cluster_body["location"].as_str().unwrap_or_default().to_owned(),
+                owner: shared.map_or_else(ours, str::to_owned),
+                addon_of: None,
+                id,
+            }
         }),
     };
     let grants = match (auth, &store) {

@@ -102,9 +102,17 @@ async fn identities_are_called_as_the_company_calls_them() {
     let api = "keyvault my-vault -n shop --workload deployment/api --name my-vault --yes --identity-name uami-{cluster}-{namespace}-keyvault-{connection}";
     case.run(api).await.ended(1).says(&["KC1322", "aks-ready/shop/web", "--identity-name"]);
     assert_eq!(case.writes().len(), writes);
-    for name in ["keyvault-my-vault", "storage-blob-shopdata"] {
+    // But knowingly, and then for all of the account's connections; the last of all that share it takes it away.
+    case.run(&api.replace("--identity-name uami-{cluster}-{namespace}-keyvault-{connection}", &format!("--identity {}", made(&case)[0])))
+        .await
+        .ended(0);
+    case.run("blob shopdata -n shop --workload deployment/api --name api-data --yes").await.ended(0);
+    assert_eq!(made(&case).len(), 1);
+    for name in ["keyvault-my-vault", "storage-blob-shopdata", "my-vault"] {
         case.run(&format!("delete {name} -n shop --yes")).await.ended(0);
+        assert_eq!(made(&case).len(), 1, "{name} took the identity from the others");
     }
+    case.run("delete api-data -n shop --yes").await.ended(0);
     assert_eq!(made(&case), Vec::<String>::new());
 }
 
