@@ -73,13 +73,17 @@ fn told(ran: &Ran) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn plan_and_progress_are_those_of_kubectl() {
     const CONNECT: &str = "keyvault my-vault --workload deployment/web -n shop";
-    let (one, other) = (Case::on("aks-shop").await, Case::on("aks-shop").await);
+    let (planned, said) = {
+        let case = Case::on("aks-shop").await;
+        let planned = case.run(&format!("plan {CONNECT} -o json")).await.ended(0).json();
+        (planned, steady(&case.run(&format!("{CONNECT} --yes")).await.ended(0).stderr))
+    };
+    let case = Case::on("aks-shop").await;
     let cluster = "--aks-name aks-shop --aks-resource-group rg-shop";
-    let planned = az(&other, &format!("plan {CONNECT} {cluster}")).await.ended(0);
-    assert_eq!(planned.json(), one.run(&format!("plan {CONNECT} -o json")).await.ended(0).json());
-    let made = az(&other, &format!("{CONNECT} {cluster} --yes")).await.ended(0);
+    assert_eq!(az(&case, &format!("plan {CONNECT} {cluster}")).await.ended(0).json(), planned);
+    let made = az(&case, &format!("{CONNECT} {cluster} --yes")).await.ended(0);
     insta::assert_snapshot!("az_plan_and_progress", steady(&made.stderr));
-    assert_eq!(steady(&made.stderr), steady(&one.run(&format!("{CONNECT} --yes")).await.ended(0).stderr));
+    assert_eq!(steady(&made.stderr), said);
     assert_eq!(made.json()["metadata"]["name"], "keyvault-my-vault");
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use super::support::{Case, Ran};
+use super::support::{Case, Ran, real};
 
 async fn completed(case: &Case, words: &[&str]) -> Ran {
     let mut command = tokio::process::Command::new(case.sandbox.bin().join("kubectl_complete-connect"));
@@ -86,7 +86,9 @@ async fn results_come_in_the_form_that_was_asked_for() {
         ("doctor --list", "C:.code,W:.title", "KC5110"),
         ("config view", "K:.key,F:.from", "identity-name"),
     ] {
-        let ran = case.run(&format!("{words} --no-headers -o custom-columns={columns}")).await.ended(0);
+        // On real API servers no webhook runs, and that is found.
+        let found = real::is_on() && (words.starts_with("verify") || words.starts_with("doctor deployment"));
+        let ran = case.run(&format!("{words} --no-headers -o custom-columns={columns}")).await.ended(i32::from(found));
         let rows: Vec<Vec<&str>> = ran.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
         assert!(rows.len() > 2 && rows.iter().any(|cells| cells[0] == row && cells.len() > 1 && cells[1] != "<none>"), "{words}: {ran:?}");
     }
