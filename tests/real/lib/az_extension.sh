@@ -9,14 +9,13 @@ CHECKS+=(
     "az-extension: what it costs over az itself|az|check_az_extension_cost"
 )
 
-# program PACKAGE NAME: a copy of a program of this workspace, built if need be; another build changes nothing then.
+# program_of NAME: a copy of a program of this workspace, built if need be; another build changes nothing then.
 program_of() {
-    local copy=$SCRATCH/$2 built
+    local copy=$SCRATCH/$1 program
     if [[ ! -x $copy ]]; then
-        built=$(cd "$REAL/../.." && cargo build --locked --package "$1" --bin "$2" --message-format json 2>"$SCRATCH/cargo.log" |
-            sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
-        [[ -x $built ]] || fail "no $2: $(tail -n 5 "$SCRATCH/cargo.log")"
-        cp "$built" "$copy"
+        program=$(built "$1" 2>"$SCRATCH/cargo.log")
+        [[ -x $program ]] || fail "no $1: $(tail -n 5 "$SCRATCH/cargo.log")"
+        cp "$program" "$copy"
     fi
     printf '%s\n' "$copy"
 }
@@ -24,13 +23,13 @@ program_of() {
 wheels() {
     local dir=$SCRATCH/wheels
     if [[ ! -d $dir ]]; then
-        "$REAL/../../az-connect-ext/build-wheels" --out "$dir" --binary "$(program_of az-connect-ext az-connect-ext)" >&2
+        "$REAL/../../az-connect-ext/build-wheels" --out "$dir" --binary "$(program_of az-connect-ext)" >&2
     fi
     printf '%s\n' "$dir"
 }
 
 check_az_extension_shim() {
-    "$(program_of az-connect-ext az-connect-ext)" __schema >"$SCRATCH/schema.json"
+    "$(program_of az-connect-ext)" __schema >"$SCRATCH/schema.json"
     CONNECT_SCHEMA=$SCRATCH/schema.json "$AZ/python" -B -m unittest discover --start-directory "$REAL/../../az-connect-ext/python/tests"
 }
 
@@ -39,7 +38,7 @@ check_az_extension_wheels() {
     dir=$(wheels)
     thin=$(echo "$dir"/*-py3-none-any.whl) full=$(echo "$dir"/*linux*.whl)
     python3 "$REAL/az/wheel_rules.py" "$thin" "$full"
-    "$REAL/../../az-connect-ext/build-wheels" --out "$SCRATCH/again" --binary "$(program_of az-connect-ext az-connect-ext)" >&2
+    "$REAL/../../az-connect-ext/build-wheels" --out "$SCRATCH/again" --binary "$(program_of az-connect-ext)" >&2
     cmp "$thin" "$SCRATCH/again/${thin##*/}"
     cmp "$full" "$SCRATCH/again/${full##*/}"
 }
@@ -48,7 +47,7 @@ check_az_extension_wheels() {
 in_sandbox() {
     local name=$1
     shift
-    PATH="$AZ:$PATH" WHEEL=$(echo "$(wheels)"/*linux*.whl) "$(program_of sandbox sandbox)" --az real --retry-after 1 \
+    PATH="$AZ:$PATH" WHEEL=$(echo "$(wheels)"/*linux*.whl) "$(program_of sandbox)" --az real --retry-after 1 \
         --state "$SCRATCH/$name.state" -- "$@"
 }
 

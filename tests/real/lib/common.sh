@@ -108,3 +108,10 @@ end() {
     kill "$pid" 2>/dev/null || return 0
     poll 10 gone "$pid" "$since" 2>/dev/null || kill -KILL "$pid" 2>/dev/null || true
 }
+
+# built NAME: a program of this workspace, as the tests have built it. With the whole workspace and its examples cargo chooses
+# the same features of every crate as for them, so nothing is compiled a second time.
+built() {
+    (cd "$REAL/../.." && cargo build --locked --workspace --bins --examples --message-format json) |
+        sed -n 's/.*"executable":"\([^"]*\/'"$1"'\)".*/\1/p' | tail -n 1
+}

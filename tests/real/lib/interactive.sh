@@ -28,7 +28,7 @@ screen() { tmux -f /dev/null -S "$SCRATCH/tmux" "$@"; }
 person() {
     local state=$1 words
     shift
-    printf -v words '%q ' "$(program_of sandbox sandbox)" --state "$SCRATCH/$state.state" --context aks-ready "$@"
+    printf -v words '%q ' "$(program_of sandbox)" --state "$SCRATCH/$state.state" --context aks-ready "$@"
     # A session for each, and all stay to the end: a server that has just lost its last one would refuse the next.
     PERSON=$BASHPID-$((++PEOPLE))
     screen new-session -d -s "$PERSON" -x 160 -y 60 "unset NO_COLOR CI KUBECTL_CONNECT_NO_INPUT; TERM=xterm-256color $words; echo \"ended with \$?\"; exec sleep 600"
