@@ -330,13 +330,12 @@ pub(crate) fn is_ours(object: &Value) -> bool {
 }
 
 /// How to write an object: one that this connection made is its own, so what somebody changed in it by hand is taken back,
-/// as the plan has shown. Its uid goes with the write, so that it can't be another object of that name by then.
-pub(crate) fn taking_back(examined: &Examined, how: Apply) -> (Apply, Option<&str>) {
+/// as the plan has shown. Its uid goes into the body, so that it can't be another object of that name by then.
+pub(crate) fn taking_back(examined: &Examined, how: Apply, body: &mut Value) -> Apply {
     let own = examined.change.action == Action::Update && examined.intent.ownership == Ownership::Created;
-    match examined.intent.uid.as_deref().filter(|_| own) {
-        Some(uid) => (Apply { force: true, ..how }, Some(uid)),
-        None => (how, None),
-    }
+    let Some(uid) = examined.intent.uid.as_deref().filter(|_| own) else { return how };
+    body["metadata"]["uid"] = json!(uid);
+    Apply { force: true, ..how }
 }
 
 /// The object's uid.

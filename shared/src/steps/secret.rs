@@ -39,7 +39,7 @@ impl Step for Secret {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
             Action::Create | Action::Update => {
-                let written = self.write(cx, taking_back(examined, Apply::default())).await?;
+                let written = self.write(cx, examined, Apply::default()).await?;
                 receipt.uid = uid(&written);
                 self.learn(cx, &written);
             }
@@ -52,7 +52,7 @@ impl Step for Secret {
     }
 
     async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
-        self.write(cx, taking_back(examined, Apply { dry_run: true, ..Apply::default() })).await.map(drop)
+        self.write(cx, examined, Apply { dry_run: true, ..Apply::default() }).await.map(drop)
     }
 }
 
@@ -76,7 +76,7 @@ impl Secret {
         Ok(wanted.iter().filter(|(name, value)| live["data"].get(name.as_str()) != Some(value)).map(|(name, _)| name.clone()).collect())
     }
 
-    async fn write(&self, cx: &Cx, (how, uid): (Apply, Option<&str>)) -> Result<Value> {
+    async fn write(&self, cx: &Cx, examined: &Examined, how: Apply) -> Result<Value> {
         // What is not known yet stands empty in a rehearsal; when it is written for good, everything is known.
         let values = match cx.values(&self.variables).await? {
             Some(values) => values,
@@ -88,9 +88,7 @@ impl Secret {
             // `data`, not `stringData`: keys left out of a later `stringData` apply would stay for ever.
             "data": data(&self.variables, &values),
         });
-        if let Some(uid) = uid {
-            body["metadata"]["uid"] = json!(uid);
-        }
+        let how = taking_back(examined, how, &mut body);
         if are_secret(&self.variables) {
             let live = cx.kube_read(&resources::SECRET, Some(&self.namespace), &self.name).await?;
             let revision = live.as_ref().map_or(0, revision_of) + 1;

@@ -55,7 +55,7 @@ impl Step for SecretProviderClass {
     }
 
     async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
-        match self.write(cx, taking_back(examined, Apply { dry_run: true, ..Apply::default() })).await {
+        match self.write(cx, examined, Apply { dry_run: true, ..Apply::default() }).await {
             // Nobody can check it before the add-on is there.
             Ok(_) | Err(Failure::NoSuchKind { .. }) => Ok(()),
             Err(failure) => Err(failure.into()),
@@ -64,15 +64,13 @@ impl Step for SecretProviderClass {
 }
 
 impl SecretProviderClass {
-    async fn write(&self, cx: &Cx, (how, uid): (Apply, Option<&str>)) -> Result<Value, Failure> {
+    async fn write(&self, cx: &Cx, examined: &Examined, how: Apply) -> Result<Value, Failure> {
         let mut body = json!({
             "apiVersion": resources::SECRET_PROVIDER_CLASS.api_version(), "kind": "SecretProviderClass",
             "metadata": {"name": self.name, "labels": labels(Some(&cx.connection))},
             "spec": self.spec(cx.outputs.known().client_id.as_deref().unwrap_or_default()),
         });
-        if let Some(uid) = uid {
-            body["metadata"]["uid"] = json!(uid);
-        }
+        let how = taking_back(examined, how, &mut body);
         cx.kube.apply(&resources::SECRET_PROVIDER_CLASS, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await
     }
 
@@ -80,7 +78,7 @@ impl SecretProviderClass {
     async fn write_when_known(&self, cx: &Cx, examined: &Examined) -> Result<Value> {
         let until = Instant::now() + cx.timeout.min(Duration::from_secs(300));
         loop {
-            match self.write(cx, taking_back(examined, Apply::default())).await {
+            match self.write(cx, examined, Apply::default()).await {
                 Err(Failure::NoSuchKind { .. }) if Instant::now() < until => {
                     cx.waiting("secret-provider-class", "waiting for the cluster to know SecretProviderClass");
                     tokio::time::sleep(Duration::from_millis(500)).await;

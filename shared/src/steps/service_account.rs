@@ -58,10 +58,7 @@ impl ServiceAccount {
         let live = cx.kube_read(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name).await?;
         // What another connection says is not taken back: an account acts as one identity for all of them.
         let shared = live.as_ref().is_some_and(|account| is_held_by_another(account, &cx.manager()));
-        let (how, uid) = if shared { (how, None) } else { taking_back(examined, how) };
-        if let Some(uid) = uid {
-            body["metadata"]["uid"] = json!(uid);
-        }
+        let how = if shared { how } else { taking_back(examined, how, &mut body) };
         Ok(cx.kube.apply(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await?)
     }
 

@@ -77,19 +77,7 @@ impl State {
             let shown = if version.contains('/') { version.to_string() } else { format!("/{version}") };
             return Err(Failure::bad_request(format!("invalid object type: {shown}, Kind={kind}")));
         }
-        let sent = text(&config, "name").to_string();
-        if sent.is_empty() {
-            return Err(Failure::bad_request(format!(
-                "the name of the object ({} based on URL) was undeterminable: name must be provided",
-                call.name
-            )));
-        }
-        if sent != call.name {
-            return Err(Failure::bad_request(format!(
-                "the name of the object ({sent}) does not match the name on the URL ({})",
-                call.name
-            )));
-        }
+        call.check_name(&config)?;
         self.check_place(call, &mut config)?;
         if config["metadata"]["managedFields"].as_array().is_some_and(|m| !m.is_empty()) {
             return Err(Failure::bad_request("metadata.managedFields must be nil"));

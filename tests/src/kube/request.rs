@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::State;
 use super::auth::{self, Attributes, UserInfo};
 use super::resources::Resource;
 use super::select::{self, Selection};
 use super::status::{Failure, Outcome};
+use super::store::text;
 use crate::http::{Request, percent_decode};
 
 /// One request, taken apart.
@@ -31,6 +34,20 @@ impl Call<'_> {
 
     pub fn shared_resource(&self) -> Outcome<Arc<Resource>> {
         self.resource.clone().ok_or_else(Failure::no_such_resource)
+    }
+
+    /// Name of the body against that of the path, for the verbs that send whole objects to a name.
+    pub fn check_name(&self, object: &Value) -> Outcome<()> {
+        let (sent, name) = (text(object, "name"), &self.name);
+        if sent.is_empty() {
+            let why = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
+            return Err(Failure::bad_request(why));
+        }
+        if sent != name.as_str() {
+            let why = format!("the name of the object ({sent}) does not match the name on the URL ({name})");
+            return Err(Failure::bad_request(why));
+        }
+        Ok(())
     }
 
     pub fn accept(&self) -> &str {

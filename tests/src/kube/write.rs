@@ -34,19 +34,7 @@ impl State {
         let (mut object, mut warnings) = body(call, resource, options.strictness)?;
         warnings.extend(self.prune_custom(resource, &mut object, options.strictness, false)?);
         self.check_place(call, &mut object)?;
-        let sent = text(&object, "name").to_string();
-        if sent.is_empty() {
-            return Err(Failure::bad_request(format!(
-                "the name of the object ({} based on URL) was undeterminable: name must be provided",
-                call.name
-            )));
-        }
-        if sent != call.name {
-            return Err(Failure::bad_request(format!(
-                "the name of the object ({sent}) does not match the name on the URL ({})",
-                call.name
-            )));
-        }
+        call.check_name(&object)?;
         let Some(old) = self.store.get(resource, &call.namespace, &call.name).cloned() else {
             if resource.plural == "leases" && call.subresource.is_empty() {
                 call.check(self, "create")?;

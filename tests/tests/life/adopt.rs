@@ -7,7 +7,7 @@ use sandbox::world::{SUBSCRIPTION, World};
 use serde_json::{Value, json};
 
 use super::kill::killed_after;
-use super::planted::{CLIENT, PRINCIPAL, SUBJECT, by_hand, credential, deployment, issuer, plant_identity, settled, take_roles_away};
+use super::planted::{CLIENT, PRINCIPAL, SUBJECT, by_hand, credential, deployment, issuer, plant_identity, settled};
 use super::support::{Case, same};
 
 const SECRETS_USER: &str = "4633458b-17de-408a-b874-0445c86b69e6";
@@ -218,7 +218,7 @@ async fn what_is_lost_later_is_told_and_not_written() {
     // What is missing in Azure is made, and is ours from then on.
     case.cluster("aks-ready").apply_object("", deployment(|_| {}));
     let before = case.everything();
-    take_roles_away(&case).await;
+    case.take_roles_away().await;
     case.run("repair keyvault-my-vault -n shop --yes").await.ended(0);
     settled(&case, "aks-ready", "api").await;
     case.run("verify keyvault-my-vault -n shop").await.ended(0);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::planted::take_roles_away;
 use super::support::Case;
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
@@ -59,7 +58,7 @@ async fn parts_are_shown_as_they_are_now_only_when_asked() {
     assert!(!plain.contains(" now ") && case.azure_requests().is_empty(), "{plain}");
     let live = case.run("show keyvault-my-vault -n shop --live").await.ended(0).stdout;
     assert!(live.contains("Target now  as recorded") && !live.contains("missing") && !live.contains("unknown"), "{live}");
-    take_roles_away(&case).await;
+    case.take_roles_away().await;
     case.cluster("aks-ready").remove_object("ServiceAccount", "shop", "web");
     let writes = case.writes().len();
     let shown = case.run("show keyvault-my-vault -n shop --live -o json").await.ended(0).json();

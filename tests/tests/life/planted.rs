@@ -90,21 +90,6 @@ pub async fn healthy(world: impl FnOnce(&mut World)) -> Case {
     case
 }
 
-/// A request to ARM as the signed-in user: somebody's hand on Azure behind the product's back.
-pub async fn arm(case: &Case, method: &str, path: &str, version: &str) -> Value {
-    arm_with(case, method, path, version, None).await
-}
-
-/// The same with a body.
-pub async fn arm_with(case: &Case, method: &str, path: &str, version: &str, body: Option<Value>) -> Value {
-    case.arm(method, path, version, body).await
-}
-
-/// Takes away every role of the identities that the product made.
-pub async fn take_roles_away(case: &Case) {
-    case.take_roles_away().await;
-}
-
 /// A planted object as it could be applied again.
 pub fn object(case: &Case, kind: &str, name: &str) -> Value {
     let objects = case.cluster("aks-ready").objects();

@@ -5,9 +5,7 @@ use sandbox::fault::{Action, Fault};
 use sandbox::world::World;
 use serde_json::json;
 
-use super::planted::{
-    PRINCIPAL, SUBJECT, arm, arm_with, by_hand, credential, findings, fix, healthy, issuer, plant_identity, take_roles_away,
-};
+use super::planted::{PRINCIPAL, SUBJECT, by_hand, credential, findings, fix, healthy, issuer, plant_identity};
 use super::support::{Case, Ran};
 
 const DOCTOR: &str = "doctor deployment/api -n shop -o json";
@@ -108,7 +106,7 @@ async fn management_roles_are_told_from_data_roles() {
         w.assignments.push((vault, PRINCIPAL.into(), "ServicePrincipal", CONTRIBUTOR.into()));
     })
     .await;
-    take_roles_away(&case).await;
+    case.take_roles_away().await;
     let ran = verified(&case, "keyvault-my-vault").await.ended(1);
     assert_eq!(findings(&ran), ["KC5401"], "{}", ran.stdout);
     assert!(ran.stdout.contains("Contributor"), "{}", ran.stdout);
@@ -124,7 +122,7 @@ async fn a_grant_of_the_wrong_kind_is_told() {
     ] {
         let case = connected(vault, |_| {}).await;
         let change = json!({"properties": {"enableRbacAuthorization": roles}});
-        arm_with(&case, "PATCH", &id_of(vault), VAULTS, Some(change)).await;
+        case.arm("PATCH", &id_of(vault), VAULTS, Some(change)).await;
         let ran = verified(&case, &format!("keyvault-{vault}")).await.ended(1);
         assert!(findings(&ran).contains(&code.to_owned()), "{}", ran.stdout);
         let fix = fix(&ran, code);
@@ -136,12 +134,12 @@ async fn a_grant_of_the_wrong_kind_is_told() {
 async fn an_access_policy_that_was_lost_is_told() {
     let case = connected("policy-vault", |_| {}).await;
     let vault = id_of("policy-vault");
-    let body = arm(&case, "GET", &vault, VAULTS).await;
+    let body = case.arm("GET", &vault, VAULTS, None).await;
     let all = body["properties"]["accessPolicies"].as_array().unwrap();
     let others: Vec<_> = all.iter().filter(|p| p["objectId"] != PRINCIPAL).cloned().collect();
     assert!(others.len() < all.len(), "{body:#}");
     let replaced = json!({"properties": {"accessPolicies": others}});
-    arm_with(&case, "PATCH", &vault, VAULTS, Some(replaced)).await;
+    case.arm("PATCH", &vault, VAULTS, Some(replaced)).await;
     let ran = verified(&case, "keyvault-policy-vault").await.ended(1);
     assert_eq!(findings(&ran), ["KC5405"], "{}", ran.stdout);
     let fix = fix(&ran, "KC5405");
@@ -187,7 +185,7 @@ async fn a_target_that_takes_no_tokens_is_told() {
     case.run("openai shop-openai -w deployment/web -n shop --yes --verify=false").await.ended(0);
     let name = case.run("list -n shop -o name").await.stdout.trim().replace("connection/", "");
     let change = json!({"properties": {"customSubDomainName": null}});
-    arm_with(&case, "PATCH", &id_of("shop-openai"), "2025-06-01", Some(change)).await;
+    case.arm("PATCH", &id_of("shop-openai"), "2025-06-01", Some(change)).await;
     let ran = verified(&case, &name).await.ended(1);
     assert!(findings(&ran).contains(&"KC5705".to_owned()), "{}", ran.stdout);
     assert!(fix(&ran, "KC5705").contains("--custom-domain shop-openai"), "{}", ran.stdout);

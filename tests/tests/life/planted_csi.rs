@@ -6,9 +6,7 @@ use sandbox::kube::csi::DRIVER;
 use sandbox::world::TENANT;
 use serde_json::{Value, json};
 
-use super::planted::{
-    CLIENT, PRINCIPAL, SUBJECT, account, arm, arm_with, credential, deployment, findings, fix, issuer, object, plant_identity,
-};
+use super::planted::{CLIENT, PRINCIPAL, SUBJECT, account, credential, deployment, findings, fix, issuer, object, plant_identity};
 use super::support::Case;
 
 const DOCTOR: &str = "doctor deployment/api -n shop -o json";
@@ -161,11 +159,11 @@ async fn connected() -> Case {
 async fn an_add_on_that_was_switched_off_is_told() {
     let case = connected().await;
     let id = sandbox::world::World::planted().id_of("aks-ready").unwrap().to_owned();
-    let mut body = sandbox::sendable_cluster(&arm(&case, "GET", &id, CLUSTERS).await);
+    let mut body = sandbox::sendable_cluster(&case.arm("GET", &id, CLUSTERS, None).await);
     body["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["enabled"] = json!(false);
-    arm_with(&case, "PUT", &id, CLUSTERS, Some(body)).await;
+    case.arm("PUT", &id, CLUSTERS, Some(body)).await;
     case.control().advance(std::time::Duration::from_secs(60));
-    while arm(&case, "GET", &id, CLUSTERS).await["properties"]["provisioningState"] != "Succeeded" {
+    while case.arm("GET", &id, CLUSTERS, None).await["properties"]["provisioningState"] != "Succeeded" {
         case.control().advance(std::time::Duration::from_secs(60));
     }
     let ran = case.run(VERIFY).await.ended(1);

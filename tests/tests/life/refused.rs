@@ -6,7 +6,7 @@ use sandbox::kube::KubeCluster;
 use sandbox::world::{SUBSCRIPTION, World};
 use serde_json::{Value, json};
 
-use super::planted::{CLIENT, SUBJECT, account, arm_with, by_hand, credential, deployment, issuer, plant_identity};
+use super::planted::{CLIENT, SUBJECT, account, by_hand, credential, deployment, issuer, plant_identity};
 use super::support::Case;
 
 /// Command, exit code, code, words.
@@ -158,7 +158,7 @@ async fn names_that_are_taken() {
         format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/4633458b-17de-408a-b874-0445c86b69e6");
     let body =
         json!({"properties": {"roleDefinitionId": role, "principalId": super::planted::PRINCIPAL, "principalType": "ServicePrincipal"}});
-    arm_with(&case, "PUT", &assignment, "2022-04-01", Some(body)).await;
+    case.arm("PUT", &assignment, "2022-04-01", Some(body)).await;
     let taken = "adopt keyvault-my-vault --workload deployment/api --name keyvault-my-vault -n shop --yes";
     refuses(&case, &[(taken, 2, "KC1208", "--name NAME")]).await;
 }

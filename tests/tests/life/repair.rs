@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::fault::Fault;
 use serde_json::json;
 
-use super::planted::{object, settled, take_roles_away};
+use super::planted::{object, settled};
 use super::support::{Case, same};
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
@@ -19,7 +19,7 @@ async fn drifted() -> (Case, serde_json::Value) {
     case.run(CONNECT).await.ended(0);
     case.cluster("aks-ready").remove_object("Secret", "shop", "keyvault-my-vault");
     case.cluster("aks-ready").remove_object("ServiceAccount", "shop", "web");
-    take_roles_away(&case).await;
+    case.take_roles_away().await;
     case.control().clear_log();
     (case, before)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::world::World;
 use serde_json::json;
 
-use super::planted::{findings, fix, object, take_roles_away};
+use super::planted::{findings, fix, object};
 use super::support::Case;
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
@@ -51,7 +51,7 @@ async fn a_missing_role_is_told_from_a_young_one() {
     // Somebody takes the role away.
     let gone = Case::on("aks-ready").await;
     gone.run(CONNECT).await.ended(0);
-    take_roles_away(&gone).await;
+    gone.take_roles_away().await;
     let ran = gone.run(VERIFY).await.ended(1);
     assert_eq!(findings(&ran), ["KC5400"], "{}", ran.stdout);
     assert!(fix(&ran, "KC5400").contains("--role 'Key Vault Secrets User'"), "{}", ran.stdout);
