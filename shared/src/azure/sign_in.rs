@@ -17,7 +17,7 @@ use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::handed_over::Endpoint;
+use super::extension_tokens::Endpoint;
 use crate::model::mask;
 use crate::model::{Kind, Problem, Result};
 use crate::sys;
@@ -85,7 +85,7 @@ struct Held {
 
 /// A problem that can be told more than once.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub(super) kind: Kind,
     pub(super) code: &'static str,
     pub(super) what: String,

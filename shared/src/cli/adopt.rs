@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::agree::{Question, agreed, only_planned};
 use super::args;
-use crate::engine::adopt::candidates::{self, Found};
-use crate::engine::adopt::take::{Taking, Wish, take};
+use crate::engine::upkeep::adopt::candidates::{self, Found};
+use crate::engine::upkeep::adopt::take::{Taking, Wish, take};
 use crate::engine::{Session, Stop, report};
 use crate::model::{PREFIX, Result};
 use crate::ui::{Format, Table, Ui};

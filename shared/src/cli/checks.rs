@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::engine::verify::{Check, Outcome};
+use crate::health::connection::{Check, Outcome};
 use crate::ui::{Format, Ui};
 
 /// What makes the command fail.

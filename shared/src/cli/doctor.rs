@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::checks::{self, FailOn};
 use super::{args, in_runtime};
-use crate::engine::findings::{FINDINGS, Finding, find, of_aadsts};
-use crate::engine::{doctor, report};
+use crate::engine::report;
+use crate::health::doctor;
+use crate::health::findings::{FINDINGS, Finding, find, of_aadsts};
 use crate::model::{Kind, Problem, Result};
 use crate::ui::{Table, Ui};
 

@@ -8,9 +8,10 @@ use futures::future::join;
 use serde_json::{Value, json};
 
 use super::args;
-use crate::engine::adopt::connector::{self, Seen};
-use crate::engine::{ledger, report};
+use crate::engine::record::ledger;
+use crate::engine::report;
 use crate::kube::Cluster;
+use crate::lookup::service_connector::{self, Seen};
 use crate::model::{PREFIX, Problem, Result};
 use crate::plan::record::Record;
 use crate::ui::{Format, Table, Ui, age};
@@ -43,7 +44,7 @@ pub(super) async fn list(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Re
     let own = kube.namespace().to_owned();
     let namespace = (!asked.all_namespaces).then_some(own.as_str());
     let labels = asked.selector.as_deref();
-    let (found, made) = join(ledger::select(&kube, namespace, labels), connector::seen(&kube, namespace, labels)).await;
+    let (found, made) = join(ledger::select(&kube, namespace, labels), service_connector::seen(&kube, namespace, labels)).await;
     let (found, version) = found?;
     let mut records: Vec<Record> = found.into_iter().map(|s| s.record).collect();
     records.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
@@ -161,7 +162,8 @@ impl Columns {
     fn row_of(&self, seen: &Seen) -> Vec<String> {
         let unknown = || "<unknown>".to_owned();
         let service = seen.service.map_or_else(unknown, str::to_owned);
-        let mut row = vec![seen.name.clone(), service, unknown(), unknown(), unknown(), connector::STATUS.to_owned(), age(&seen.created)];
+        let mut row =
+            vec![seen.name.clone(), service, unknown(), unknown(), unknown(), service_connector::STATUS.to_owned(), age(&seen.created)];
         if self.wide {
             let client_id = seen.account.as_deref().and_then(|a| a.strip_prefix("sc-account-")).map_or_else(unknown, str::to_owned);
             row.extend([unknown(), client_id, "Service Connector".to_owned()]);

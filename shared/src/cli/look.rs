@@ -6,7 +6,8 @@ use clap::{ArgMatches, Args, Command, ValueEnum};
 use serde_json::{Value, json};
 
 use super::args;
-use crate::engine::{ledger, undo};
+use crate::engine::record::ledger;
+use crate::engine::undo;
 use crate::kube::{Cluster, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::record::{Ownership, Receipt, Record};

@@ -6,7 +6,7 @@ use clap::{ArgMatches, Args, Command};
 
 use super::agree::{Question, agreed, only_planned};
 use super::args;
-use crate::engine::refresh::{Refresh, refresh as look};
+use crate::engine::upkeep::refresh::{Refresh, refresh as look};
 use crate::engine::{Session, Stop, report};
 use crate::model::Result;
 use crate::plan::Plan;

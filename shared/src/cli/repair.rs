@@ -6,7 +6,7 @@ use clap::{ArgMatches, Args, Command};
 
 use super::agree::{Question, agreed};
 use super::args;
-use crate::engine::repair::repair as plan_repair;
+use crate::engine::upkeep::repair::repair as plan_repair;
 use crate::engine::{Session, Stop, report};
 use crate::model::Result;
 use crate::ui::Ui;

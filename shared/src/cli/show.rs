@@ -4,8 +4,9 @@ use clap::{ArgMatches, Args, Command};
 use serde_json::json;
 
 use super::args;
-use crate::engine::live::{self, Live};
-use crate::engine::{Session, ledger, report, undo};
+use crate::engine::record::ledger;
+use crate::engine::upkeep::live::{self, Live};
+use crate::engine::{Session, report, undo};
 use crate::kube::Cluster;
 use crate::model::Result;
 use crate::plan::record::{Ownership, Record};

@@ -6,8 +6,9 @@ use clap::{ArgMatches, Args, Command};
 
 use super::args;
 use super::checks::{self, FailOn};
-use crate::engine::verify::{Check, Looking, Outcome, PROPAGATION, everything};
-use crate::engine::{Session, ledger, report, undo};
+use crate::engine::record::ledger;
+use crate::engine::{Session, report, undo};
+use crate::health::connection::{Check, Looking, Outcome, PROPAGATION, everything};
 use crate::model::Result;
 use crate::plan::record::Record;
 use crate::ui::Ui;

@@ -1,39 +1,17 @@
 //! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
 
-mod actor;
-pub mod adopt;
-mod anywhere;
-pub mod carry_out;
-mod choose;
-pub mod credentials;
-pub mod doctor;
-mod draft;
-mod early;
-pub mod findings;
-mod lease;
-pub mod ledger;
-pub mod live;
-mod locate;
-mod mounts;
-mod named;
-mod nodes;
-pub mod offers;
-pub mod patch;
-mod preflight;
+pub mod apply;
 pub mod prepare;
-pub mod refresh;
-pub mod repair;
+pub mod record;
 pub mod report;
-mod store;
-mod survey;
 pub mod undo;
-pub mod verify;
+pub mod upkeep;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use mounts::MOUNT_PATH;
-pub use store::refuse_store;
+pub use self::prepare::delivery::MOUNT_PATH;
+pub use self::prepare::secret_store::refuse_store;
 
 use crate::azure::{Arm, Profile, SignIn};
 use crate::kube::{Cluster, Flags};
@@ -64,7 +42,7 @@ impl Session {
         Ok(Session { profile, arm, kube, events: events.clone() })
     }
 
-    fn azure(events: &Events) -> Result<(Profile, Arm)> {
+    pub(crate) fn azure(events: &Events) -> Result<(Profile, Arm)> {
         let profile = Profile::load()?;
         let tenant = profile.active().map(|s| s.tenant.clone());
         let arm = Arm::new(profile.cloud.clone(), SignIn::new(), tenant, events.clone())?;

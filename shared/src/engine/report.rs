@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::verify::{Check, Outcome};
+use crate::health::connection::{Check, Outcome};
 use crate::model::PREFIX;
 use crate::plan::change::Plan;
 use crate::plan::record::Record;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use futures::future::{join, join_all};
 
-use super::lease::Lease;
-use super::ledger::{self, Stored};
-use super::{Session, draft, early, preflight};
+use super::Session;
+use super::prepare::{draft, prefetch, preflight};
+use super::record::lease::Lease;
+use super::record::ledger::{self, Stored};
 use crate::kube::{Access, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
@@ -105,7 +106,7 @@ pub async fn undo(session: &Session, connection: &str, timeout: std::time::Durat
         Access::to("delete", &resources::LEASE, Some(&namespace)),
     ];
     let ask_ledger = join_all(ledger.iter().map(|access| cx.may(access)));
-    join(early::look_to_undo(session, &cx, &stored.record, &specs, &receipts), ask_ledger).await;
+    join(prefetch::look_to_undo(session, &cx, &stored.record, &specs, &receipts), ask_ledger).await;
     let examined = draft::examine(&cx, &specs, Goal::Absent, &receipts).await?;
     let mut changes: Vec<Change> = specs.iter().filter_map(|s| examined.get(&s.id())).map(|e| e.change.clone()).collect();
     let name = format!("{namespace}/{}", Record::object_name(connection));

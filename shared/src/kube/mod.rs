@@ -2,27 +2,30 @@
 
 mod access;
 mod certificate;
-mod cluster;
 mod connect;
+pub(crate) mod credential_plugin;
 mod error;
-mod exec;
 mod explain;
 pub mod flags;
 mod gitops;
 mod holder;
 mod kubeconfig;
 pub mod machine;
+pub(crate) mod pod_exec;
 mod pods;
 mod proxy;
 pub mod resources;
 pub mod rollout;
-mod run;
+pub(crate) mod send;
 mod signin;
 mod source;
+#[cfg(test)]
+mod testing;
 mod trace;
 mod verbs;
 pub mod workload;
 
+pub use self::pod_exec::Ended;
 pub use access::{Access, Allowed, Minted};
 pub use connect::Cluster;
 pub use error::{Cause, Failure, Status, Why};
@@ -31,10 +34,6 @@ pub use gitops::{GitOps, ManagedBy};
 pub use holder::{holder, is_dead};
 pub use kubeconfig::contexts;
 pub use resources::Resource;
-pub use run::Ended;
 pub use source::Source;
 pub use verbs::{Apply, FIELD_MANAGER, Only, Watched};
 pub use workload::{Workload, WorkloadKind, WorkloadRef, wrap_template};
-
-#[cfg(test)]
-mod testing;

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use super::source::Azure;
-use super::{certificate, exec};
+use super::{certificate, credential_plugin};
 use crate::model::{Events, Kind, Problem, Result};
 use crate::sys;
 
@@ -101,7 +101,7 @@ impl SignIn {
         interactive: bool,
         events: &Events,
     ) -> Result<SignIn> {
-        let given = exec::run(&plugin, cluster.clone(), interactive, events).await?;
+        let given = credential_plugin::run(&plugin, cluster.clone(), interactive, events).await?;
         let base = base64::engine::general_purpose::STANDARD;
         if let Some((certificate, key)) = &given.certificate {
             user.client_certificate_data = Some(base.encode(certificate));
@@ -111,7 +111,7 @@ impl SignIn {
         let Some(held) = Held::of(&plugin, &given)? else {
             return Ok(SignIn::Nothing(format!(
                 "the certificate that {} gave",
-                exec::base_name(plugin.command.as_deref().unwrap_or("the plugin"))
+                credential_plugin::base_name(plugin.command.as_deref().unwrap_or("the plugin"))
             )));
         };
         Ok(SignIn::Plugin(Box::new(Plugin { exec: plugin, cluster, interactive, events: events.clone(), held: Mutex::new(held) })))
@@ -153,7 +153,7 @@ impl SignIn {
             SignIn::File(path) => format!("the token in {}", path.display()),
             SignIn::Azure(_) => "the token that Azure gave".into(),
             SignIn::Plugin(plugin) => {
-                format!("the token that {} gave", exec::base_name(plugin.exec.command.as_deref().unwrap_or("the plugin")))
+                format!("the token that {} gave", credential_plugin::base_name(plugin.exec.command.as_deref().unwrap_or("the plugin")))
             }
         }
     }
@@ -166,7 +166,7 @@ impl Plugin {
         if let Some(header) = held.header.as_ref().filter(|_| held.renew_after.is_none_or(|at| sys::now() < at)) {
             return Ok(header.clone());
         }
-        let given = exec::run(&self.exec, self.cluster.clone(), self.interactive, &self.events).await?;
+        let given = credential_plugin::run(&self.exec, self.cluster.clone(), self.interactive, &self.events).await?;
         match Held::of(&self.exec, &given)? {
             Some(Held { header: Some(header), renew_after, since }) => {
                 *held = Held { header: Some(header.clone()), renew_after, since };
@@ -178,9 +178,9 @@ impl Plugin {
 }
 
 impl Held {
-    fn of(exec: &ExecConfig, given: &exec::Given) -> Result<Option<Held>> {
+    fn of(exec: &ExecConfig, given: &credential_plugin::Given) -> Result<Option<Held>> {
         let Some(token) = &given.token else { return Ok(None) };
-        let command = exec::base_name(exec.command.as_deref().unwrap_or("the plugin"));
+        let command = credential_plugin::base_name(exec.command.as_deref().unwrap_or("the plugin"));
         let header = bearer(token.expose_secret(), &format!("the token that {command} gave"))?;
         let renew_after = given.expires.map(|end| (end - MARGIN).max(sys::now() + MARGIN));
         Ok(Some(Held { header: Some(header), renew_after, since: sys::now() }))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use kube::config::{AuthInfo, ExecConfig};
 use secrecy::SecretString;
 
-use super::exec::base_name;
+use super::credential_plugin::base_name;
 use super::flags::Flags;
 use super::signin::SignIn;
 use crate::model::Result;

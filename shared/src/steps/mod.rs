@@ -1,20 +1,10 @@
 //! The steps: one file per kind of thing. Each can look (`examine`), and bring about what the look called for (`apply`).
 //! Creating and deleting are the same step with another goal, so there is no second list for undoing.
 
-mod cluster_features;
-mod cosmos_role;
-mod federated_credential;
-mod identity;
+pub(crate) mod access;
+pub(crate) mod delivery;
 mod ownership;
-mod redis_policy;
-mod role_assignment;
-mod secret;
-mod secret_provider_class;
-mod service_account;
-mod values;
-mod vault_policy;
-mod vault_secret;
-mod workload;
+pub(crate) mod trust;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -29,9 +19,9 @@ use crate::plan::change::{Action, Change, Goal};
 use crate::plan::record::{Ownership, Receipt, Record};
 use crate::plan::spec::StepSpec;
 
-pub(crate) use cluster_features::{addon_identity, is_busy as cluster_is_busy};
-pub(crate) use role_assignment::assignments_of as role_assignments_of;
-pub use workload::patch as workload_patch;
+pub(crate) use self::access::role_assignment::assignments_of as role_assignments_of;
+pub use self::delivery::workload::patch as workload_patch;
+pub(crate) use self::trust::cluster_features::{addon_identity, is_busy as cluster_is_busy};
 
 /// api-versions of the types that steps write; those of targets stand in the catalogue.
 pub mod api {
@@ -74,7 +64,7 @@ pub struct Cx {
     pub outputs: Outputs,
     /// Secrets that the user gave for this run, by name.
     pub given: std::collections::BTreeMap<String, secrecy::SecretString>,
-    keys: values::Keys,
+    keys: delivery::values::Keys,
     reads: KubeReads,
 }
 
@@ -312,7 +302,7 @@ impl KubeReads {
 
 /// The client id that a service account names for the webhook.
 pub(crate) fn service_account_client_id(account: &Value) -> Option<&str> {
-    account["metadata"]["annotations"][service_account::CLIENT_ID].as_str().filter(|id| !id.is_empty())
+    account["metadata"]["annotations"][trust::service_account::CLIENT_ID].as_str().filter(|id| !id.is_empty())
 }
 
 /// Labels of every object that we create.
