@@ -14,7 +14,7 @@ use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
 use crate::plan::record::Record;
 use crate::plan::spec::{StepId, StepSpec};
-use crate::steps::{Cx, Examined, KubeReads};
+use crate::steps::{Cx, Examined, Run};
 
 /// A connection that is ready to be undone.
 pub struct Undoing {
@@ -79,18 +79,8 @@ pub async fn undo(session: &Session, connection: &str, timeout: std::time::Durat
     };
     let others =
         records.iter().map(|s| s.record.clone()).filter(|r| (&r.name, &r.namespace) != (&stored.record.name, &namespace)).collect();
-    let arm = session.arm.with_tenant(&stored.record.tenant);
-    let cx = Cx::new(
-        arm,
-        session.kube.clone(),
-        session.events.clone(),
-        connection.to_owned(),
-        namespace.clone(),
-        stored.record.tenant.clone(),
-        others,
-        timeout,
-        KubeReads::default(),
-    );
+    let run = Run { others, ..Run::of(&stored.record, timeout) };
+    let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, run);
     let mut specs = stored.record.steps.clone();
     let mut receipts = stored.record.receipts.clone();
     for (step, receipt) in &stored.record.retired {

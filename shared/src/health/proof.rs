@@ -16,7 +16,7 @@ use crate::model::{Event, Events, Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
 use crate::plan::spec::{StepSpec, VaultSecret};
-use crate::steps::{Cx, KubeReads};
+use crate::steps::{Cx, Run};
 use secrecy::ExposeSecret;
 
 /// Goes through the chain. Fails only where it can't even try; what it finds is in the checks.
@@ -174,8 +174,7 @@ async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, t
 }
 
 fn context(kube: &Cluster, arm: &Arm, events: &Events, record: &Record) -> Cx {
-    let (connection, namespace, tenant) = (record.name.clone(), record.namespace.clone(), record.tenant.clone());
-    Cx::new(arm.clone(), kube.clone(), events.clone(), connection, namespace, tenant, vec![], PROPAGATION, KubeReads::default())
+    Cx::new(arm, kube.afresh(), events, Run::of(record, PROPAGATION))
 }
 
 /// For connections without an identity: the Secret is as recorded, and its keys are those that the service has now. What

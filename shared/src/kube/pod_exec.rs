@@ -46,9 +46,9 @@ impl Cluster {
         let query: Vec<(&str, &str)> = words.chain([("container", container), ("stdout", "true"), ("stderr", "true")]).collect();
         let call = call.query(&query);
         let request = self.request(&call).await?.map(|_| Vec::new());
-        let (host, started) = (&self.0.host, Instant::now());
+        let (host, started) = (&self.inner.host, Instant::now());
         let talk = async {
-            let opened = self.0.client.connect(request).await;
+            let opened = self.inner.client.connect(request).await;
             let connection = opened.map_err(|error| {
                 let failure = self.signed(from_kube(&call.doing, host, &error));
                 trace::answer(host, &call, failure.status().unwrap_or(0), started, "-");

@@ -73,14 +73,14 @@ impl Cluster {
                 Err(failure) => failure,
             };
             // A 401 did nothing, so any request may follow it.
-            if failure.status() == Some(401) && tried == 1 && self.0.sign_in.let_go().await {
+            if failure.status() == Some(401) && tried == 1 && self.inner.sign_in.let_go().await {
                 tried += 1;
                 continue;
             }
             let Some(wait) = wait_before_next(&failure, tried).filter(|_| call.again && tried < TRIES) else {
                 return Err(failure);
             };
-            self.0.events.say(Event::Note(format!("{failure}; trying again in {:.1} s", wait.as_secs_f32())));
+            self.inner.events.say(Event::Note(format!("{failure}; trying again in {:.1} s", wait.as_secs_f32())));
             tokio::time::sleep(wait).await;
             tried += 1;
         }
@@ -93,10 +93,10 @@ impl Cluster {
             trace::body(call, ">", body.to_string().as_bytes());
         }
         let started = Instant::now();
-        let host = &self.0.host;
+        let host = &self.inner.host;
         let answered = self
             .within(async {
-                let response = self.0.client.send(request).await?;
+                let response = self.inner.client.send(request).await?;
                 let (head, body) = response.into_parts();
                 Ok::<_, kube::Error>((head, body.collect_bytes().await?))
             })
@@ -142,7 +142,7 @@ impl Cluster {
         if body.is_some() {
             request = request.header(CONTENT_TYPE, call.content_type);
         }
-        if let Some(header) = self.0.sign_in.header().await.map_err(Failure::Credentials)? {
+        if let Some(header) = self.inner.sign_in.header().await.map_err(Failure::Credentials)? {
             request = request.header(AUTHORIZATION, header);
         }
         request.body(Body::from(body.unwrap_or_default())).map_err(|error| {
@@ -155,9 +155,9 @@ impl Cluster {
 
     /// Runs a request under the limit.
     pub(crate) async fn within<T>(&self, request: impl Future<Output = T>) -> Result<T, Failure> {
-        let Some(limit) = self.0.limit else { return Ok(request.await) };
+        let Some(limit) = self.inner.limit else { return Ok(request.await) };
         tokio::time::timeout(limit, request).await.map_err(|_| Failure::Unreachable {
-            host: self.0.host.clone(),
+            host: self.inner.host.clone(),
             why: Why::NoAnswer(limit),
             may_have_happened: false,
         })
@@ -168,7 +168,7 @@ impl Cluster {
         if let Failure::Status(status) = &mut failure
             && status.code == 401
         {
-            status.credential = Some(self.0.sign_in.describe());
+            status.credential = Some(self.inner.sign_in.describe());
         }
         failure
     }

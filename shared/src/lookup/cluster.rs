@@ -10,7 +10,6 @@ use crate::kube::{Access, Cluster, Resource, Workload, WorkloadKind, WorkloadRef
 use crate::model::request::ConnectRequest;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::record::Record;
-use crate::steps::KubeReads;
 
 /// What was found in the cluster.
 pub(crate) struct Survey {
@@ -24,8 +23,6 @@ pub(crate) struct Survey {
     pub records: Vec<Stored>,
     /// The webhook.
     pub webhook: Webhook,
-    /// Answers so far.
-    pub reads: KubeReads,
 }
 
 impl Survey {
@@ -59,45 +56,37 @@ pub(crate) async fn survey(kube: &Cluster, service: &Service, request: &ConnectR
             .fix("kubectl get namespaces shows those that there are"));
     }
     let named = request.workload.as_deref().map(str::parse::<WorkloadRef>).transpose()?;
-    let reads = KubeReads::default();
     let rights = async {
         // Answers wait for preflight; what fails here is asked again there.
-        join_all(wanted_rights(named.as_ref().map(|n| n.kind), &namespace).iter().map(|access| reads.may(kube, access))).await;
+        join_all(wanted_rights(named.as_ref().map(|n| n.kind), &namespace).iter().map(|access| kube.may_once(access))).await;
     };
-    let early = ask_early(kube, &reads, service, request, &namespace, named.as_ref());
-    let looked = join3(find_workload(kube, &reads, &namespace, named.as_ref()), ledger::list(kube, &namespace), webhook(kube));
+    let early = ask_early(kube, service, request, &namespace, named.as_ref());
+    let looked = join3(find_workload(kube, &namespace, named.as_ref()), ledger::list(kube, &namespace), webhook(kube));
     let ((workload, records, webhook), ((), ())) = join(looked, join(rights, early)).await;
     let workload = workload?;
     let containers = match &workload {
         Some(workload) => containers(workload, &request.containers)?,
         None => Vec::new(),
     };
-    Ok(Survey { namespace, workload, containers, records: records?, webhook, reads })
+    Ok(Survey { namespace, workload, containers, records: records?, webhook })
 }
 
 /// Objects that planning will look at, by the names that they will most likely have. Failures are told when the step
 /// looks.
-async fn ask_early(
-    kube: &Cluster,
-    reads: &KubeReads,
-    service: &Service,
-    request: &ConnectRequest,
-    namespace: &str,
-    named: Option<&WorkloadRef>,
-) {
+async fn ask_early(kube: &Cluster, service: &Service, request: &ConnectRequest, namespace: &str, named: Option<&WorkloadRef>) {
     let target = request.target.rsplit('/').next().unwrap_or_default();
     let secret = request.name.clone().unwrap_or_else(|| service.connection_name(target));
     let account = request.service_account.clone().or_else(|| named.map(|n| n.name.clone())).unwrap_or_default();
     let read = |kind: &'static Resource, name: String| async move {
-        let _ = reads.get(kube, kind, Some(namespace), &name).await;
+        let _ = kube.read(kind, Some(namespace), &name).await;
     };
     let wanted = [(&resources::SECRET, secret), (&resources::SERVICE_ACCOUNT, account), (&resources::SERVICE_ACCOUNT, "default".into())];
     join_all(wanted.into_iter().filter(|(_, name)| !name.is_empty()).map(|(kind, name)| read(kind, name))).await;
 }
 
-async fn find_workload(kube: &Cluster, reads: &KubeReads, namespace: &str, named: Option<&WorkloadRef>) -> Result<Option<Workload>> {
+async fn find_workload(kube: &Cluster, namespace: &str, named: Option<&WorkloadRef>) -> Result<Option<Workload>> {
     let Some(WorkloadRef { kind, name }) = named else { return Ok(None) };
-    match reads.get(kube, kind.resource(), Some(namespace), name).await? {
+    match kube.read(kind.resource(), Some(namespace), name).await? {
         Some(object) => Ok(Some(Workload::new(*kind, object))),
         None => Err(no_such_workload(kube, *kind, namespace, name).await),
     }

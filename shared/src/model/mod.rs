@@ -3,6 +3,7 @@
 pub mod access;
 pub mod auth;
 pub mod cloud;
+pub mod connection;
 pub mod event;
 pub mod ids;
 pub(crate) mod mask;
@@ -16,6 +17,7 @@ pub mod vault;
 
 pub use auth::Auth;
 pub use cloud::Cloud;
+pub use connection::ConnectionKey;
 pub use event::{Event, Events};
 pub use ids::ResourceId;
 pub use problem::{Kind, Problem, Result};

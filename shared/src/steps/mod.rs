@@ -6,15 +6,14 @@ pub(crate) mod delivery;
 mod ownership;
 pub(crate) mod trust;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::azure::Arm;
-use crate::kube::{Access, Apply, Cluster, Failure, Only, Resource};
-use crate::model::{Event, Events, PREFIX, Result};
+use crate::kube::{Access, Apply, Cluster, Only, Resource};
+use crate::model::{ConnectionKey, Event, Events, PREFIX, Result};
 use crate::plan::change::{Action, Change, Goal};
 use crate::plan::record::{Ownership, Receipt, Record};
 use crate::plan::spec::StepSpec;
@@ -65,7 +64,26 @@ pub struct Cx {
     /// Secrets that the user gave for this run, by name.
     pub given: std::collections::BTreeMap<String, secrecy::SecretString>,
     keys: delivery::values::Keys,
-    reads: KubeReads,
+}
+
+/// What a context is opened for.
+pub struct Run {
+    /// The connection.
+    pub key: ConnectionKey,
+    /// Tenant of the identity.
+    pub tenant: String,
+    /// The other connections of this tool that can be seen.
+    pub others: Vec<Record>,
+    /// How long to wait for a rollout or a long operation.
+    pub timeout: std::time::Duration,
+}
+
+impl Run {
+    /// A run for the connection of a record. The others count only where something may be deleted.
+    pub fn of(record: &Record, timeout: std::time::Duration) -> Run {
+        let key = ConnectionKey::new(&record.namespace, &record.name);
+        Run { key, tenant: record.tenant.clone(), others: Vec::new(), timeout }
+    }
 }
 
 /// Results that steps hand to each other.
@@ -177,45 +195,22 @@ pub fn behaviour(spec: &StepSpec) -> &dyn Step {
     }
 }
 
-type Read = Arc<tokio::sync::OnceCell<Option<Value>>>;
-type Trial = Arc<tokio::sync::OnceCell<Value>>;
-type Allow = Arc<tokio::sync::OnceCell<crate::kube::Allowed>>;
-
-/// Answers of the API server in this run, so that no object is asked for twice while planning.
-#[derive(Default)]
-pub struct KubeReads {
-    objects: Mutex<HashMap<String, Read>>,
-    trials: Mutex<HashMap<String, Trial>>,
-    access: Mutex<HashMap<Access, Allow>>,
-}
-
 impl Cx {
-    /// A context without any results yet.
-    #[expect(clippy::too_many_arguments, reason = "every part is a different thing, and it is built in one place")]
-    pub fn new(
-        arm: Arm,
-        kube: Cluster,
-        events: Events,
-        connection: String,
-        namespace: String,
-        tenant: String,
-        others: Vec<Record>,
-        timeout: std::time::Duration,
-        reads: KubeReads,
-    ) -> Self {
+    /// A context without any results yet, in the tenant of the run, with an empty memo of the cluster where `kube` brings one.
+    pub fn new(arm: &Arm, kube: Cluster, events: &Events, run: Run) -> Self {
+        let Run { key, tenant, others, timeout } = run;
         Cx {
-            arm,
+            arm: if tenant.is_empty() { arm.clone() } else { arm.with_tenant(&tenant) },
             kube,
-            events,
-            connection,
-            namespace,
+            events: events.clone(),
+            connection: key.name,
+            namespace: key.namespace,
             tenant,
             others,
             timeout,
             outputs: Outputs::default(),
             given: Default::default(),
             keys: Default::default(),
-            reads,
         }
     }
 
@@ -224,7 +219,7 @@ impl Cx {
     /// # Errors
     /// What the API server says other than that the object is absent.
     pub async fn kube_read(&self, kind: &Resource, namespace: Option<&str>, name: &str) -> Result<Option<Value>> {
-        Ok(self.reads.get(&self.kube, kind, namespace, name).await?)
+        Ok(self.kube.read(kind, namespace, name).await?)
     }
 
     /// Whether the user may do this; asked once a run.
@@ -232,7 +227,7 @@ impl Cx {
     /// # Errors
     /// What the API server says.
     pub async fn may(&self, access: &Access) -> Result<crate::kube::Allowed> {
-        Ok(self.reads.may(&self.kube, access).await?)
+        Ok(self.kube.may_once(access).await?)
     }
 
     /// Says that step `id` waits for `why`.
@@ -258,45 +253,6 @@ impl Cx {
             Err(failure) if failure.status() == Some(409) => Ok(false),
             Err(failure) => Err(failure.into()),
         }
-    }
-}
-
-impl KubeReads {
-    /// See [`Cx::kube_read`]; usable before there is a context, to look things up early.
-    ///
-    /// # Errors
-    /// What the API server says other than that the object is absent.
-    pub async fn get(&self, kube: &Cluster, kind: &Resource, namespace: Option<&str>, name: &str) -> Result<Option<Value>, Failure> {
-        let key = format!("{}/{}/{}", kind.plural, namespace.unwrap_or_default(), name);
-        let cell = self.objects.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(key).or_default().clone();
-        cell.get_or_try_init(|| kube.get(kind, namespace, name)).await.cloned()
-    }
-
-    /// What the API server would make of an apply, tried once for the same patch.
-    ///
-    /// # Errors
-    /// What the API server says; then the next one tries again.
-    pub async fn try_out(
-        &self,
-        kube: &Cluster,
-        kind: &Resource,
-        (namespace, name): (&str, &str),
-        manager: &str,
-        body: &Value,
-    ) -> Result<Value, Failure> {
-        let key = format!("{}/{namespace}/{name} {manager} {body}", kind.plural);
-        let cell = self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(key).or_default().clone();
-        let how = Apply { dry_run: true, ..Apply::default() };
-        cell.get_or_try_init(|| kube.apply(kind, Some(namespace), name, manager, body, how)).await.cloned()
-    }
-
-    /// See [`Cx::may`].
-    ///
-    /// # Errors
-    /// What the API server says.
-    pub async fn may(&self, kube: &Cluster, access: &Access) -> Result<crate::kube::Allowed, Failure> {
-        let cell = self.access.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(access.clone()).or_default().clone();
-        cell.get_or_try_init(|| kube.may(access)).await.cloned()
     }
 }
 

@@ -54,8 +54,8 @@ pub(crate) async fn service_account(
     }
     let name = request.service_account.clone().or_else(|| survey.workload.as_ref().map(|w| w.name.clone())).unwrap_or_default();
     let read = |name: String| {
-        let (reads, kube, namespace) = (&survey.reads, &session.kube, &namespace);
-        async move { reads.get(kube, &resources::SERVICE_ACCOUNT, Some(namespace.as_str()), &name).await }
+        let (kube, namespace) = (&session.kube, &namespace);
+        async move { kube.read(&resources::SERVICE_ACCOUNT, Some(namespace.as_str()), &name).await }
     };
     let (found, default) = join(read(name.clone()), read("default".into())).await;
     if let (Some(found), None) = (found?, &request.service_account)
@@ -89,7 +89,7 @@ pub(crate) async fn identity(
     if let Some(id) = former.map(|f| &f.record).and_then(Record::identity).or_else(|| shared.and_then(Record::identity)) {
         return Ok(id.clone());
     }
-    let object = survey.reads.get(&session.kube, &resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
+    let object = session.kube.read(&resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
     match object.as_ref().and_then(service_account_client_id).filter(|_| request.identity.is_none()) {
         Some(client_id) => azure::identity_with_client_id(session, client_id, &account.name).await,
         None => own_identity((request, connection), &found.cluster, account),

@@ -26,12 +26,12 @@ use crate::lookup::{nodes, outside_aks};
 use crate::model::access::Grant;
 use crate::model::request::ConnectRequest;
 use crate::model::vault::{CsiIdentity, ObjectKind};
-use crate::model::{Auth, Event, Kind, Problem, Result, names};
+use crate::model::{Auth, ConnectionKey, Event, Kind, Problem, Result, names};
 use crate::plan::build;
 use crate::plan::change::{Goal, Plan};
 use crate::plan::record::{Phase, Record};
 use crate::plan::spec::{self, StepId, StepSpec};
-use crate::steps::{Cx, Examined};
+use crate::steps::{Cx, Examined, Run};
 
 /// A connection that is ready to be made.
 pub struct Prepared {
@@ -193,17 +193,9 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     });
     let others =
         survey.records.iter().map(|s| s.record.clone()).filter(|r| (&r.name, &r.namespace) != (&connection, &survey.namespace)).collect();
-    let mut cx = Cx::new(
-        session.arm.clone(),
-        session.kube.clone(),
-        session.events.clone(),
-        connection.clone(),
-        survey.namespace.clone(),
-        located.tenant.clone(),
-        others,
-        request.timeout,
-        survey.reads,
-    );
+    let key = ConnectionKey::new(&survey.namespace, &connection);
+    let run = Run { key, tenant: located.tenant.clone(), others, timeout: request.timeout };
+    let mut cx = Cx::new(&session.arm, session.kube.clone(), &session.events, run);
     cx.given = given;
     let past = former.as_ref().map(|f| f.record.receipts.clone()).unwrap_or_default();
     let examined = draft::examine(&cx, &specs, Goal::Present, &past).await?;

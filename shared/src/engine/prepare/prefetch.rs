@@ -62,13 +62,13 @@ pub(crate) async fn try_workload(
     let secret = former.and_then(|f| f.record.secret());
     let secret_version = match secret {
         Some(secret) => {
-            let live = survey.reads.get(&session.kube, &resources::SECRET, Some(&secret.namespace), &secret.name).await;
+            let live = session.kube.read(&resources::SECRET, Some(&secret.namespace), &secret.name).await;
             live.ok().flatten().and_then(|live| secret.version(&live))
         }
         None => None,
     };
     let known = Known { client_id: former.and_then(|f| f.record.client_id.clone()), secret_version, ..Known::default() };
-    let _ = workload.try_out(&session.kube, &survey.reads, &connection, live, &known).await;
+    let _ = workload.try_out(&session.kube, &connection, live, &known).await;
 }
 
 /// Looks at every recorded step in one round, with the ids that the record has, and at the rights that undoing them takes.

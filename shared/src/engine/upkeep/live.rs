@@ -12,7 +12,7 @@ use crate::model::Result;
 use crate::plan::change::{Action, Goal};
 use crate::plan::graph::{Direction, walk};
 use crate::plan::record::Record;
-use crate::steps::{Cx, KubeReads, behaviour};
+use crate::steps::{Cx, Run, behaviour};
 
 /// What a part is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -57,17 +57,7 @@ pub struct Live {
 /// # Errors
 /// None but those of the sign-in: what else goes wrong is the state of the part.
 pub async fn look(session: &Session, record: &Record) -> Result<Vec<Live>> {
-    let cx = Cx::new(
-        session.arm.with_tenant(&record.tenant),
-        session.kube.clone(),
-        session.events.clone(),
-        record.name.clone(),
-        record.namespace.clone(),
-        record.tenant.clone(),
-        vec![],
-        std::time::Duration::ZERO,
-        KubeReads::default(),
-    );
+    let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run::of(record, std::time::Duration::ZERO));
     session.arm.token(&session.cloud().arm_scope()).await?;
     let looked = walk(
         &record.steps,

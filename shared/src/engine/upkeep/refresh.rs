@@ -16,7 +16,7 @@ use crate::model::{Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::{Phase, Record};
 use crate::plan::spec::StepSpec;
-use crate::steps::{Cx, Examined, KubeReads};
+use crate::steps::{Cx, Examined, Run};
 
 /// What a look at the keys found.
 pub enum Refresh {
@@ -111,10 +111,7 @@ fn is_whole(record: &Record) -> Result<()> {
 }
 
 fn context(session: &Session, record: &Record, timeout: std::time::Duration) -> Cx {
-    let arm = session.arm.with_tenant(&record.tenant);
-    let (kube, events) = (session.kube.clone(), session.events.clone());
-    let (name, namespace, tenant) = (record.name.clone(), record.namespace.clone(), record.tenant.clone());
-    let cx = Cx::new(arm, kube, events, name, namespace, tenant, vec![], timeout, KubeReads::default());
+    let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run::of(record, timeout));
     // The steps that would tell them are not looked at.
     cx.outputs.learn(|known| {
         known.client_id.clone_from(&record.client_id);

@@ -12,7 +12,7 @@ use crate::lookup::azure;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::{Phase, Record};
-use crate::steps::{Cx, Examined, KubeReads, done};
+use crate::steps::{Cx, Examined, Run, done};
 
 /// Looks and plans. Nothing is written.
 ///
@@ -31,14 +31,11 @@ pub async fn repair(session: &Session, connection: &str, timeout: std::time::Dur
     let service = catalogue::find(&past.service)
         .ok_or_else(|| Problem::new(Kind::Failed, "KC6010", format!("the record names the unknown service `{}`", past.service)))?;
     let others = records.iter().filter(|s| !mine(s)).map(|s| s.record.clone()).collect();
-    let arm = session.arm.with_tenant(&past.tenant);
     let target = azure::read_target(session, service, &past.target).await?.ok_or_else(|| {
         Problem::new(Kind::NotFound, "KC1301", format!("the {} {} is gone", service.noun, past.target))
             .fix(format!("delete the connection: kubectl connect delete {connection} -n {namespace}"))
     })?;
-    let (kube, events) = (session.kube.clone(), session.events.clone());
-    let cx =
-        Cx::new(arm, kube, events, connection.to_owned(), namespace.clone(), past.tenant.clone(), others, timeout, KubeReads::default());
+    let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run { others, ..Run::of(past, timeout) });
     let specs = past.steps.clone();
     let examined = draft::examine(&cx, &specs, Goal::Present, &past.receipts).await?;
     let known = cx.outputs.known();

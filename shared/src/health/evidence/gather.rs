@@ -14,7 +14,7 @@ use crate::model::target::Target;
 use crate::model::{ResourceId, Result};
 use crate::plan::record::Record;
 use crate::plan::spec::StepSpec;
-use crate::steps::{Cx, KubeReads, api, role_assignments_of, service_account_client_id};
+use crate::steps::{Cx, Run, api, role_assignments_of, service_account_client_id};
 
 /// The webhook's keys begin with this.
 pub(crate) const KEYS: &str = "azure.workload.identity/";
@@ -267,9 +267,7 @@ async fn secret_differs(session: &Session, evidence: &Evidence) -> Vec<String> {
     let Some(secret) = record.secret() else {
         return Vec::new();
     };
-    let (name, namespace, tenant) = (record.name.clone(), record.namespace.clone(), record.tenant.clone());
-    let arm = session.arm.with_tenant(&record.tenant);
-    let cx = Cx::new(arm, session.kube.clone(), session.events.clone(), name, namespace, tenant, vec![], PROPAGATION, KubeReads::default());
+    let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run::of(record, PROPAGATION));
     cx.outputs.learn(|known| known.client_id = evidence.of_identity("clientId").map(str::to_owned).or_else(|| record.client_id.clone()));
     // What can't be compared (values that only the user knows) is no difference.
     secret.differing(&cx, live).await.unwrap_or_default()

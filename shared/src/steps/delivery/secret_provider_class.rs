@@ -30,7 +30,7 @@ enum Live {
 #[async_trait]
 impl Step for SecretProviderClass {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
-        let live = match cx.reads.get(&cx.kube, &resources::SECRET_PROVIDER_CLASS, Some(&self.namespace), &self.name).await {
+        let live = match cx.kube.read(&resources::SECRET_PROVIDER_CLASS, Some(&self.namespace), &self.name).await {
             Ok(Some(found)) => Live::There(found),
             Ok(None) => Live::Missing,
             Err(Failure::NoSuchKind { .. }) => Live::NoKind,

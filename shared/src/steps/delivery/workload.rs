@@ -122,7 +122,6 @@ impl Workload {
     pub(crate) async fn try_out(
         &self,
         kube: &kube::Cluster,
-        reads: &crate::steps::KubeReads,
         connection: &str,
         live: &Value,
         known: &Known,
@@ -131,7 +130,8 @@ impl Workload {
         let manager = Record::field_manager(connection);
         let digest = if self.may_be_same(known, live, &manager) { self.digest(known) } else { UNDECIDED.to_owned() };
         let body = self.body(connection, kind, uid(live).as_deref(), &digest);
-        reads.try_out(kube, kind.resource(), (&self.namespace, &self.name), &manager, &body).await
+        let trial = kube::Trial { kind: kind.resource(), namespace: &self.namespace, name: &self.name, manager: &manager, body: &body };
+        kube.try_out(&trial).await
     }
 
     async fn examine_present(&self, cx: &Cx, kind: WorkloadKind, live: Option<Value>, past: Option<&Receipt>) -> Result<Examined> {
@@ -150,7 +150,7 @@ impl Workload {
         self.variables_are_free(cx, &workload)?;
         self.place_is_free(&workload)?;
         let known = cx.outputs.known();
-        let would_be = self.try_out(&cx.kube, &cx.reads, &cx.connection, &live, &known).await.map_err(|f| self.refused(f))?;
+        let would_be = self.try_out(&cx.kube, &cx.connection, &live, &known).await.map_err(|f| self.refused(f))?;
         let same = self.may_be_same(&known, &live, &cx.manager()) && would_be["spec"] == live["spec"];
         let intent = Receipt {
             uid: uid(&live),

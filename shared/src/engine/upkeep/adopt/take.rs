@@ -16,12 +16,12 @@ use crate::lookup::{azure, outside_aks};
 use crate::model::access::{Access, Grant, Role};
 use crate::model::ids::role_guid;
 use crate::model::variable::{Part, Variable};
-use crate::model::{Kind, Problem, ResourceId, Result, names};
+use crate::model::{ConnectionKey, Kind, Problem, ResourceId, Result, names};
 use crate::plan::build::grant_step;
 use crate::plan::change::Goal;
 use crate::plan::record::{Origin, Ownership, Phase, RECORD_VERSION, Receipt, Record};
 use crate::plan::spec::{self, Grantee, StepId, StepSpec};
-use crate::steps::{Cx, Examined, KubeReads, api, done, role_assignments_of};
+use crate::steps::{Cx, Examined, Run, api, done, role_assignments_of};
 
 /// What is to be taken over, and how.
 pub struct Wish {
@@ -81,8 +81,8 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
     let tenant = tenant.unwrap_or_default().to_owned();
     let others = found.records.iter().filter(|s| !mine(s)).map(|s| s.record.clone()).collect();
-    let (arm, kube, events) = (session.arm.with_tenant(&tenant), session.kube.clone(), session.events.clone());
-    let cx = Cx::new(arm, kube, events, name.clone(), namespace.clone(), tenant.clone(), others, wish.timeout, KubeReads::default());
+    let run = Run { key: ConnectionKey::new(&namespace, &name), tenant: tenant.clone(), others, timeout: wish.timeout };
+    let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, run);
     let (access, grants) = grants(&cx, session, candidate).await?;
     let client_id = candidate.identity.as_ref().map(|i| i.client_id.clone());
     cx.outputs.learn(|known| known.client_id = client_id);
@@ -158,17 +158,9 @@ async fn grants(cx: &Cx, session: &Session, candidate: &Candidate) -> Result<(Ac
     for level in Access::ALL {
         let steps: Vec<StepSpec> =
             (candidate.service.grants)(target, level).iter().map(|g: &Grant| grant_step(&target.id, "", g, to.clone())).collect();
-        let look = Cx::new(
-            cx.arm.clone(),
-            cx.kube.clone(),
-            cx.events.clone(),
-            cx.connection.clone(),
-            cx.namespace.clone(),
-            cx.tenant.clone(),
-            vec![],
-            cx.timeout,
-            KubeReads::default(),
-        );
+        let key = ConnectionKey::new(&cx.namespace, &cx.connection);
+        let run = Run { key, tenant: cx.tenant.clone(), others: Vec::new(), timeout: cx.timeout };
+        let look = Cx::new(&cx.arm, cx.kube.afresh(), &cx.events, run);
         look.outputs.learn(|known| known.principal_id = Some(principal.clone()));
         let looked = draft::examine(&look, &steps, Goal::Present, &BTreeMap::new()).await?;
         if !steps.is_empty() && looked.values().all(|e| !e.change.writes()) {
