@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::sign_in::{Refusal, Token};
+use super::token::{Refusal, Token};
 use crate::model::Kind;
 use crate::model::mask;
 use crate::sys;

@@ -4,6 +4,7 @@
 //! every refusal is a [`Failure`] that callers can match on and that turns into a [`Problem`](crate::model::Problem) for
 //! people at the point where nobody matches any more.
 
+pub mod api_versions;
 pub mod arm;
 pub mod data_plane;
 pub mod entra;
@@ -18,17 +19,21 @@ mod operation;
 pub mod profile;
 mod request;
 pub mod retry;
+mod role_assignments;
 mod service_error;
 pub mod sign_in;
 #[cfg(test)]
 mod testing;
+pub mod token;
 mod vault_data;
 
 pub use self::extension_tokens::is_handed_over;
+pub use self::sign_in::SignIn;
+pub use self::token::Token;
 pub use arm::{Arm, Written};
 pub use data_plane::{Answer, Probe};
 pub use entra::{Exchange, ExchangeRefused};
 pub use error::{Failure, ServiceError};
 pub use profile::{Profile, Subscription};
 pub use retry::retry_while;
-pub use sign_in::{SignIn, Token};
+pub use role_assignments::role_assignments_of;

@@ -15,11 +15,10 @@ use std::time::{Duration, Instant};
 use azure_core::credentials::TokenCredential;
 use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 use jiff::{SignedDuration, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
 
 use super::extension_tokens::Endpoint;
-use crate::model::mask;
-use crate::model::{Kind, Problem, Result};
+use super::token::{Refusal, Token};
+use crate::model::{Kind, Problem, Result, mask};
 use crate::sys;
 
 /// How long one az may take. Users report 2 to 13 s for a start (azure-cli 20404, 29329).
@@ -34,36 +33,6 @@ const REFUSAL_LASTS: Duration = Duration::from_secs(60);
 const CACHE_PAUSE: Duration = Duration::from_millis(500);
 /// What az says when it read MSAL's cache while another process wrote it (`facts/az-extension.md`, section 1).
 const CACHE_RACES: [&str; 2] = ["does not exist in MSAL token cache", "Can't find token from MSAL cache"];
-
-/// A bearer token. Its `Debug` shows when it expires, never what it is.
-#[derive(Clone)]
-pub struct Token {
-    secret: SecretString,
-    expires: Timestamp,
-}
-
-impl Token {
-    /// A token that is good until `expires`.
-    pub fn new(secret: String, expires: Timestamp) -> Token {
-        Token { secret: secret.into(), expires }
-    }
-
-    /// The token itself: for the `Authorization` header of the host it is for, and nothing else.
-    pub fn secret(&self) -> &str {
-        self.secret.expose_secret()
-    }
-
-    /// When it stops being accepted.
-    pub fn expires(&self) -> Timestamp {
-        self.expires
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token(until {})", self.expires)
-    }
-}
 
 /// Tenant in lower case, and scope.
 type Key = (Option<String>, String);
@@ -83,16 +52,6 @@ struct Held {
     refusals: HashMap<Key, (Instant, Refusal)>,
 }
 
-/// A problem that can be told more than once.
-#[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    pub(super) kind: Kind,
-    pub(super) code: &'static str,
-    pub(super) what: String,
-    pub(super) why: Option<String>,
-    pub(super) fix: String,
-}
-
 impl SignIn {
     /// The sign-in that the az extension hands over, or else the one that `az` on PATH keeps. Starts nothing yet.
     #[allow(clippy::new_ret_no_self, reason = "always shared")]
@@ -105,7 +64,7 @@ impl SignIn {
         Self::from(executor, None)
     }
 
-    pub(super) fn from(executor: Arc<dyn Executor>, endpoint: Option<Endpoint>) -> Arc<SignIn> {
+    pub(crate) fn from(executor: Arc<dyn Executor>, endpoint: Option<Endpoint>) -> Arc<SignIn> {
         let starts = Arc::new(AtomicUsize::new(0));
         let executor = Arc::new(Counted { inner: executor, starts: starts.clone() });
         Arc::new(SignIn { executor, endpoint, starts, held: Mutex::default() })
@@ -159,7 +118,7 @@ impl SignIn {
         let held = self.held();
         let now = sys::now();
         if let Some((token, got)) = held.tokens.get(key) {
-            let until = (token.expires - EARLY).max(*got + KEEP_AT_LEAST).min(token.expires);
+            let until = (token.expires() - EARLY).max(*got + KEEP_AT_LEAST).min(token.expires());
             if now < until {
                 return Some(Ok(token.clone()));
             }

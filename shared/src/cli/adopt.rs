@@ -9,7 +9,8 @@ use super::agree::{Question, agreed, only_planned};
 use super::args;
 use crate::engine::upkeep::adopt::candidates::{self, Found};
 use crate::engine::upkeep::adopt::take::{Taking, Wish, take};
-use crate::engine::{Session, Stop, report};
+use crate::engine::{Stop, report};
+use crate::lookup::session::Session;
 use crate::model::{PREFIX, Result};
 use crate::ui::{Format, Table, Ui};
 

@@ -3,133 +3,26 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::evidence::gather::Evidence;
+use super::check::{Check, Outcome, Refusal};
+use super::evidence::seen::Evidence;
+use super::evidence::token::Mint;
+use super::findings;
 use super::links::{account, cluster, csi, from_pod, grant, pods, target, trust, webhook, workload};
-use super::{findings, proof};
+use super::proof::{self, Chain};
 use crate::catalogue::{self, Service};
-use crate::engine::Session;
-use crate::kube::{Cluster, Minted};
+use crate::lookup::session::Session;
 use crate::model::target::Target;
-use crate::model::{Problem, Result, TOKEN_EXCHANGE_AUDIENCE};
+use crate::model::{Problem, Result};
 use crate::plan::record::Record;
 
 pub use super::proof::verify;
-
-/// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// As it should be.
-    Success,
-    /// Not tried, because an earlier one failed or because you may not look.
-    Skipped,
-    /// Works, but is not as it should be.
-    Warning,
-    /// Not as it should be.
-    Error,
-}
-
-/// Why a proof failed, for telling the cause.
-#[derive(Clone, Debug)]
-pub enum Refusal {
-    /// Entra's error numbers.
-    Entra(Vec<u32>),
-    /// The data plane's status and innermost code.
-    DataPlane(u16, String),
-    /// There was no answer.
-    Silence,
-}
-
-/// One link of the chain.
-#[derive(Clone, Debug, Serialize)]
-pub struct Check {
-    /// Stable code: of the finding, or of the link where all is well.
-    pub code: &'static str,
-    /// Which part of the chain.
-    #[serde(skip)]
-    pub group: &'static str,
-    /// What was tried, or what is wrong.
-    pub description: String,
-    /// How it ended.
-    pub result: Outcome,
-    /// What was seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// What was expected.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected: Option<String>,
-    /// Why it matters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<&'static str>,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fix: Option<String>,
-    /// Where it is explained.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub docs: Option<String>,
-    /// Lines that show the difference.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<String>,
-    /// Why a proof failed.
-    #[serde(skip)]
-    pub refusal: Option<Refusal>,
-}
-
-impl Check {
-    fn new(code: &'static str, group: &'static str, description: String, result: Outcome) -> Check {
-        let (message, expected, fix, docs) = (None, None, None, None);
-        Check { code, group, description, result, message, expected, why: None, fix, docs, details: Vec::new(), refusal: None }
-    }
-
-    /// A link that holds.
-    pub fn ok(code: &'static str, group: &'static str, description: impl Into<String>, seen: impl Into<String>) -> Check {
-        let seen = Some(seen.into()).filter(|s| !s.is_empty());
-        Check { message: seen, ..Check::new(code, group, description.into(), Outcome::Success) }
-    }
-
-    /// A link that does not hold.
-    pub fn failed(code: &'static str, group: &'static str, description: String, seen: String, fix: Option<String>) -> Check {
-        Check { message: Some(seen), fix, ..Check::new(code, group, description, Outcome::Error) }
-    }
-
-    /// A link that was not tried.
-    pub fn skipped(code: &'static str, group: &'static str, description: impl Into<String>, why: impl Into<String>) -> Check {
-        let why = Some(why.into()).filter(|s| !s.is_empty());
-        Check { message: why, ..Check::new(code, group, description.into(), Outcome::Skipped) }
-    }
-
-    /// With lines that show the difference.
-    #[must_use]
-    pub fn details(mut self, details: Vec<String>) -> Check {
-        self.details = details;
-        self
-    }
-}
-
-/// Everything that a proof needs to know.
-pub struct Chain<'a> {
-    /// The record.
-    pub record: &'a Record,
-    /// Catalogue entry.
-    pub service: &'a Service,
-    /// The target.
-    pub target: &'a Target,
-    /// How long a refusal may be a matter of propagation; zero: every refusal counts at once.
-    pub patience: Duration,
-}
-
-/// How long a fresh trust or grant may take to have effect (product documentation: up to 10 minutes for role
-/// assignments).
-pub const PROPAGATION: Duration = Duration::from_secs(600);
 
 /// The target of a record as it is now; `None` when it is gone.
 ///
 /// # Errors
 /// What Azure says other than that it is absent.
 pub async fn target_of(session: &Session, service: &Service, record: &Record) -> Result<Option<Target>> {
-    crate::lookup::azure::read_target(session, service, &record.target).await
+    crate::lookup::resources::read_target(session, service, &record.target).await
 }
 
 /// How to go through a chain.
@@ -152,7 +45,7 @@ pub async fn everything(session: &Session, record: &Record, how: Looking) -> Res
     let evidence = async {
         let mut evidence = Evidence::of_record(session, record, &mint).await?;
         if how.from_pod {
-            evidence.inside = from_pod::look(session, &evidence).await;
+            evidence.inside = crate::health::evidence::from_pod::look(session, &evidence).await;
         }
         Ok::<_, Problem>(evidence)
     };
@@ -188,18 +81,6 @@ async fn prove(session: &Session, record: &Record, patience: Duration, mint: &Mi
     Some(proof::verify_with(&session.kube, &arm, &session.events, &chain, mint).await)
 }
 
-/// A token of the service account, asked for once for all who look at it.
-#[derive(Default)]
-pub(crate) struct Mint(tokio::sync::OnceCell<Result<Minted>>);
-
-impl Mint {
-    /// The token.
-    pub(crate) async fn token(&self, kube: &Cluster, namespace: &str, account: &str) -> &Result<Minted> {
-        let ask = || async { Ok(kube.mint_token(namespace, account, TOKEN_EXCHANGE_AUDIENCE, 600).await?) };
-        self.0.get_or_init(ask).await
-    }
-}
-
 /// Judges everything but the proof.
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Check> {
     let links = [
@@ -229,7 +110,9 @@ fn explain(check: Check, evidence: &Evidence, above: &[Check]) -> Check {
         Some(Refusal::Entra(numbers)) => match failed(&["cluster", "service account", "trust"]) {
             Some(cause) => because(cause, &check),
             None => match numbers.iter().find_map(|n| findings::of_aadsts(*n)) {
-                Some(finding) => findings::found(finding.code, seen, "", &evidence.facts().pairs()).details(trust::comparison(evidence)),
+                Some(finding) => {
+                    crate::health::check::found(finding.code, seen, "", &evidence.facts().pairs()).details(trust::comparison(evidence))
+                }
                 None => check,
             },
         },

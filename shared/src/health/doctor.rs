@@ -2,14 +2,15 @@
 
 use futures::future::join_all;
 
-use super::connection::{Check, Looking, everything, judge};
-use super::evidence::gather::Evidence;
-use super::findings::{self, found};
+use super::check::Check;
+use super::check::found;
+use super::connection::{Looking, everything, judge};
+use super::evidence::seen::Evidence;
+use super::findings;
 use crate::azure::{Arm, Exchange};
-use crate::engine::Session;
 use crate::engine::prepare::preflight;
-use crate::engine::record::ledger;
 use crate::kube::{Access, Cluster, Flags, WorkloadRef, machine, resources};
+use crate::lookup::session::Session;
 use crate::lookup::{azure, outside_aks};
 use crate::model::{Events, Kind, Problem, ResourceId, Result, TOKEN_EXCHANGE_AUDIENCE};
 use secrecy::ExposeSecret;
@@ -179,8 +180,8 @@ async fn rights(session: &Session, cluster: Option<&ResourceId>) -> Vec<Check> {
     if let Some(cluster) = cluster.filter(|c| !outside_aks::is_one(c)) {
         let scope = cluster.group_id();
         let action = "Microsoft.ManagedIdentity/userAssignedIdentities/write";
-        if let Ok(listed) = preflight::permissions(session, scope.as_str()).await
-            && !preflight::is_allowed(&listed, action)
+        if let Ok(listed) = crate::lookup::permissions::permissions(session, scope.as_str()).await
+            && !crate::lookup::permissions::is_allowed(&listed, action)
         {
             let user = session.profile.active().and_then(|s| s.user.clone()).unwrap_or_default();
             let facts = [("user", user.as_str()), ("role", preflight::role_for(action)), ("scope", scope.as_str())];
@@ -197,7 +198,7 @@ async fn rights(session: &Session, cluster: Option<&ResourceId>) -> Vec<Check> {
 async fn of_workload(session: &Session, named: &WorkloadRef, cluster: Option<ResourceId>) -> Result<Vec<Check>> {
     let namespace = session.kube.namespace().to_owned();
     let word = named.to_string();
-    let records = ledger::list_in(&session.kube, &namespace).await.unwrap_or_default();
+    let records = crate::lookup::records::list_in(&session.kube, &namespace).await.unwrap_or_default();
     let mut checks: Vec<Check> = Vec::new();
     for stored in records.iter().filter(|s| s.record.workload.as_deref() == Some(&word)) {
         for check in everything(session, &stored.record, Looking::default()).await? {
@@ -223,7 +224,7 @@ async fn of_workload(session: &Session, named: &WorkloadRef, cluster: Option<Res
     if checks.is_empty() {
         checks.push(Check::skipped("KC5502", "workload", word, "uses neither workload identity nor mounted vaults"));
     }
-    let wrong = |c: &Check| matches!(c.group, "service account" | "trust" | "cluster") && c.result == super::connection::Outcome::Error;
+    let wrong = |c: &Check| matches!(c.group, "service account" | "trust" | "cluster") && c.result == super::check::Outcome::Error;
     if !checks.iter().any(wrong) {
         checks.extend(exchange(session, &evidence).await);
     }

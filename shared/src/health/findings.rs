@@ -1,8 +1,6 @@
 //! Everything that `verify` and `doctor` can find, as one table: the checks take code, reason and remedy from here,
 //! `doctor --list` prints it, and `docs/findings.md` is written from it.
 
-use super::connection::{Check, Outcome};
-
 /// Where the page of findings lies, seen from the repository's root.
 pub const PAGE: &str = "docs/findings.md";
 
@@ -56,28 +54,6 @@ impl Finding {
 /// The finding of this code.
 pub fn find(code: &str) -> Option<&'static Finding> {
     FINDINGS.iter().find(|f| f.code.eq_ignore_ascii_case(code))
-}
-
-/// A check that found something: `seen` against `expected`.
-pub fn found(code: &'static str, seen: impl Into<String>, expected: impl Into<String>, facts: Facts<'_>) -> Check {
-    let expected = Some(expected.into()).filter(|e| !e.is_empty());
-    match find(code) {
-        Some(finding) => Check {
-            code,
-            group: finding.group,
-            description: finding.title.to_owned(),
-            result: if finding.warning { Outcome::Warning } else { Outcome::Error },
-            message: Some(seen.into()),
-            expected,
-            why: Some(finding.why),
-            fix: Some(finding.remedy(facts)),
-            docs: Some(finding.anchor()),
-            refusal: None,
-            details: Vec::new(),
-        },
-        // Only a code that is missing from the table comes here, and a test holds the sources to the table.
-        None => Check { code, expected, ..Check::failed(code, "other", String::new(), seen.into(), None) },
-    }
 }
 
 /// What an error number of Entra means here. Numbers decide, texts change.

@@ -4,20 +4,24 @@
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
+use secrecy::ExposeSecret;
 
-use super::connection::{Chain, Check, Mint, PROPAGATION, Refusal};
+use super::check::{Check, Refusal};
+use super::evidence::token::Mint;
 use crate::azure::{Arm, Exchange, Probe, Token};
-use crate::catalogue::keyvault;
-use crate::engine::prepare::draft;
+use crate::catalogue::{Service, keyvault};
 use crate::kube::Cluster;
+use crate::model::propagation::PROPAGATION;
+use crate::model::target::Target;
 use crate::model::variable::Part;
 use crate::model::vault::VaultObject;
 use crate::model::{Event, Events, Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
-use crate::plan::spec::{StepSpec, VaultSecret};
-use crate::steps::{Cx, Run};
-use secrecy::ExposeSecret;
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::delivery::VaultSecret;
+use crate::steps::context::Cx;
+use crate::steps::context::Run;
 
 /// Goes through the chain. Fails only where it can't even try; what it finds is in the checks.
 ///
@@ -160,7 +164,7 @@ async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, t
         return Ok(Check::skipped("KC5003", "proof", text, format!("not checked: {}", chain.service.ungranted)));
     }
     let cx = context(kube, arm, events, record);
-    let examined = draft::examine(&cx, &wanted, Goal::Present, &record.receipts).await?;
+    let examined = crate::steps::examine::examine(&cx, &wanted, Goal::Present, &record.receipts).await?;
     let missing = examined.values().find(|e| e.change.writes());
     Ok(match missing {
         None => succeeded("KC5003", text, "in place".into()),
@@ -325,4 +329,16 @@ fn refused(code: &'static str, description: String, (message, fix, refusal): Ref
 
 fn skipped(code: &'static str, description: String) -> Check {
     Check::skipped(code, "proof", description, "")
+}
+
+/// Everything that a proof needs to know.
+pub struct Chain<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// Catalogue entry.
+    pub service: &'a Service,
+    /// The target.
+    pub target: &'a Target,
+    /// How long a refusal may be a matter of propagation; zero: every refusal counts at once.
+    pub patience: Duration,
 }

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::call::Call;
 use super::connect::Cluster;
 use super::error::{Doing, Failure};
 use super::resources::{Resource, SERVICE_ACCOUNT};
-use super::send::Call;
 use crate::model::{Kind, Problem};
 
 const ACCESS_REVIEW: Resource = Resource {

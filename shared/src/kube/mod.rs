@@ -1,6 +1,7 @@
 //! The cluster behind the kube context: connection, apply, workloads, tokens. Knows no Azure.
 
 mod access;
+pub(crate) mod call;
 mod certificate;
 mod connect;
 pub(crate) mod credential_plugin;
@@ -25,6 +26,7 @@ mod testing;
 mod trace;
 mod verbs;
 pub mod workload;
+pub mod workload_identity;
 
 pub use self::pod_exec::Ended;
 pub use access::{Access, Allowed, Minted};

@@ -5,10 +5,10 @@ use std::time::Instant;
 use futures::StreamExt;
 use serde_json::Value;
 
+use super::call::Call;
 use super::connect::Cluster;
 use super::error::{Failure, Why, from_kube};
 use super::resources::POD;
-use super::send::Call;
 use super::trace;
 
 /// Channels of the subprotocols v4 and v5, the first byte of each message (apimachinery, `remotecommand/constants.go`).

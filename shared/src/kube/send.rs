@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use http::Request;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use http::{Method, Request};
 use kube::client::Body;
 use serde_json::Value;
 
+use super::call::Call;
 use super::connect::Cluster;
-use super::error::{Doing, Failure, Status, Why, from_answer, from_kube, not_kubernetes};
-use super::resources::{Resource, encode};
+use super::error::{Failure, Status, Why, from_answer, from_kube, not_kubernetes};
 use super::trace;
 use crate::model::Event;
 
@@ -17,51 +17,6 @@ use crate::model::Event;
 const TRIES: u32 = 3;
 /// The longest wait before the next try, whatever the server asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-
-/// One HTTP request to the API server.
-pub(crate) struct Call {
-    pub method: Method,
-    pub path: String,
-    pub body: Option<Value>,
-    pub content_type: &'static str,
-    pub accept: &'static str,
-    pub doing: Doing,
-    /// Whether it may be sent again.
-    pub again: bool,
-}
-
-impl Call {
-    pub(crate) fn read(verb: &'static str, kind: &Resource, namespace: Option<&str>, name: Option<&str>) -> Call {
-        let doing = Doing { verb, kind: *kind, namespace: namespace.map(Into::into), name: name.map(Into::into) };
-        let path = kind.path(namespace, name);
-        Call { method: Method::GET, path, body: None, content_type: "application/json", accept: "application/json", doing, again: true }
-    }
-
-    pub(crate) fn write(
-        verb: &'static str,
-        method: Method,
-        kind: &Resource,
-        namespace: Option<&str>,
-        name: Option<&str>,
-        body: Value,
-    ) -> Call {
-        let mut call = Call::read(verb, kind, namespace, name);
-        call.method = method;
-        call.body = Some(body);
-        call.again = false;
-        call
-    }
-
-    pub(crate) fn query(mut self, pairs: &[(&str, &str)]) -> Call {
-        for (key, value) in pairs {
-            self.path.push(if self.path.contains('?') { '&' } else { '?' });
-            self.path.push_str(key);
-            self.path.push('=');
-            self.path.push_str(&encode(value));
-        }
-        self
-    }
-}
 
 impl Cluster {
     /// Sends a call, again if it may be and that can help.

@@ -3,7 +3,7 @@
 //! blocks on plugins.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use http::HeaderValue;
@@ -12,8 +12,10 @@ use kube::config::{AuthInfo, ExecAuthCluster, ExecConfig};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
-use super::source::Azure;
-use super::{certificate, credential_plugin};
+use super::certificate;
+use super::credential_plugin::{self, base_name};
+use super::flags::Flags;
+use crate::kube::source::{Azure, kubeconfig};
 use crate::model::{Events, Kind, Problem, Result};
 use crate::sys;
 
@@ -214,4 +216,52 @@ fn sensitive(text: &str, what: &str) -> Result<HeaderValue> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// Where the user entry runs kubelogin for a person: a sign-in by Azure in its place, if kubelogin is not on this machine
+/// or the entry was fetched (then it says `devicecode`, which would ask the person to sign in once more).
+pub(crate) async fn instead_of_plugin(user: &mut AuthInfo, flags: &Flags) -> Result<Option<SignIn>> {
+    let (Some(source), Some(exec)) = (&flags.source, &user.exec) else { return Ok(None) };
+    if user.token.is_some() || user.token_file.is_some() {
+        return Ok(None);
+    }
+    let Some((audience, tenant)) = asks_for(exec) else { return Ok(None) };
+    if is_installed(exec) && kubeconfig(flags).await?.is_none() {
+        return Ok(None);
+    }
+    let azure = Azure { source: source.clone(), audience, tenant };
+    // What is wrong is told now, not by the first request.
+    azure.token().await?;
+    user.exec = None;
+    Ok(Some(SignIn::Azure(azure)))
+}
+
+pub(crate) fn is_installed(exec: &ExecConfig) -> bool {
+    exec.command.as_deref().is_some_and(|command| which::which(Path::new(command)).is_ok())
+}
+
+/// Server application and tenant of a kubelogin entry that signs a person in. Another identity, such as a service
+/// principal's, is not ours to replace.
+pub(crate) fn asks_for(exec: &ExecConfig) -> Option<(String, Option<String>)> {
+    if base_name(exec.command.as_deref()?) != "kubelogin" {
+        return None;
+    }
+    let args = exec.args.as_deref().unwrap_or_default();
+    let value = |names: &[&str]| {
+        let mut rest = args.iter();
+        while let Some(arg) = rest.next() {
+            match arg.split_once('=') {
+                Some((name, value)) if names.contains(&name) => return Some(value.to_owned()),
+                None if names.contains(&arg.as_str()) => return rest.next().cloned(),
+                _ => {}
+            }
+        }
+        None
+    };
+    let way = value(&["--login", "-l"]);
+    let a_person = way.as_deref().is_none_or(|way| ["devicecode", "interactive", "azurecli"].contains(&way));
+    if !a_person || args.first().map(String::as_str) != Some("get-token") {
+        return None;
+    }
+    Some((value(&["--server-id"])?, value(&["--tenant-id", "-t"])))
 }

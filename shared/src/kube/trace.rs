@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use http::{HeaderName, HeaderValue};
 
-use super::send::Call;
+use super::call::Call;
 use crate::model::mask;
 
 /// A request with its answer: 0 where there was none.

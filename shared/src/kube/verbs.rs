@@ -11,10 +11,10 @@ use http::header::ACCEPT_ENCODING;
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
+use super::call::Call;
 use super::connect::Cluster;
 use super::error::{Doing, Failure, Why, from_kube, from_status};
 use super::resources::{EVENT, ISSUER_DOCUMENT, NAMESPACE, Resource};
-use super::send::Call;
 use super::trace;
 
 /// Field manager of writes that belong to no connection.

@@ -1,22 +1,20 @@
 //! The Azure half of the look-up: the AKS cluster behind the API server's host name, the target and, where one is named,
 //! the identity. One Resource Graph query finds all of them; then each is read fresh, because the graph lags.
 
-use futures::future::{join, join_all, try_join_all};
+use futures::future::{join, join_all};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::given_ids::Named;
 use super::outside_aks::{self, Anywhere};
+use super::resources::{CLUSTERS, IDENTITIES, ids_of, ids_of_all, list_everywhere, quoted, read_target, subscription};
+use super::session::Session;
+use crate::azure::api_versions;
 use crate::catalogue::Service;
-use crate::engine::Session;
 use crate::model::request::ConnectRequest;
 use crate::model::target::Target;
 use crate::model::{Auth, Kind, Problem, ResourceId, Result};
 use crate::plan::record::Record;
-use crate::steps::api;
-
-pub(crate) const CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
-pub(crate) const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 
 /// What the names in the request lead to.
 pub(crate) struct Found {
@@ -108,18 +106,13 @@ pub(crate) async fn read(
     // Where nothing goes into the group, it may not even exist.
     let scopes = [Some(target.as_str()), Some(group.as_str()).filter(|g| !g.ends_with(&format!("/{}", outside_aks::NOWHERE)))];
     let early = join(
-        join_all(
-            scopes
-                .into_iter()
-                .flatten()
-                .map(|scope| async move { crate::engine::prepare::preflight::permissions(session, scope).await.is_ok() }),
-        ),
+        join_all(scopes.into_iter().flatten().map(|scope| async move { super::permissions::permissions(session, scope).await.is_ok() })),
         ask_early(session, &target, identity, former),
     );
     let read_cluster = async {
         match &anywhere {
             Some(anywhere) => Ok(Some(anywhere.body())),
-            None => session.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]).await,
+            None => session.arm.read(cluster.as_str(), api_versions::MANAGED_CLUSTERS, &[]).await,
         }
     };
     let reads = join(read_cluster, read_target(session, service, &target));
@@ -140,31 +133,22 @@ fn outside(service: &Service, request: &ConnectRequest, cluster: &ResourceId) ->
     ResourceId::resource(cluster.subscription(), cluster.resource_group(), service.arm_type, &request.target)
 }
 
-/// The target as it is now; `None` when it is gone. What can't be read is taken at its word.
-pub(crate) async fn read_target(session: &Session, service: &Service, id: &ResourceId) -> Result<Option<Target>> {
-    if service.is_outside() {
-        return Ok(Some(Target::from_arm(id.clone(), &Value::Null)));
-    }
-    if service.takes_any() {
-        let query = format!("resources | where id =~ {} | project id, name, type, kind, location, properties", quoted(id.as_str()));
-        let rows = session.arm.graph(&query, &[]).await?;
-        return Ok(rows.first().map(|row| Target::from_arm(id.clone(), row)));
-    }
-    Ok(session.arm.read(id.as_str(), service.api_version, &[]).await?.map(|body| Target::from_arm(id.clone(), &body)))
-}
-
 /// The identity, and where a record says that it exists, what hangs on it. Failures are told when the step looks.
 async fn ask_early(session: &Session, target: &ResourceId, identity: Option<&ResourceId>, former: Option<&Record>) {
     let Some(identity) = identity else { return };
     let exists = async {
-        let _ = session.arm.read(identity.as_str(), api::MANAGED_IDENTITY, &[]).await;
+        let _ = session.arm.read(identity.as_str(), api_versions::MANAGED_IDENTITY, &[]).await;
     };
     let hangs_on_it = async {
         let Some(principal) = former.and_then(|f| f.principal_id.as_deref()) else { return };
         let credentials = format!("{identity}/federatedIdentityCredentials");
-        let (path, filter) = crate::steps::role_assignments_of(target, principal);
+        let (path, filter) = crate::azure::role_assignments_of(target, principal);
         let roles = [("$filter", filter.as_str())];
-        let _ = join(session.arm.list(&credentials, api::MANAGED_IDENTITY, &[]), session.arm.list(&path, api::AUTHORIZATION, &roles)).await;
+        let _ = join(
+            session.arm.list(&credentials, api_versions::MANAGED_IDENTITY, &[]),
+            session.arm.list(&path, api_versions::AUTHORIZATION, &roles),
+        )
+        .await;
     };
     join(exists, hangs_on_it).await;
 }
@@ -174,17 +158,8 @@ fn tenant_of(cluster: &Value) -> Option<String> {
     cluster["identity"]["tenantId"].as_str().map(str::to_owned)
 }
 
-pub(crate) fn subscription(session: &Session, request: &ConnectRequest) -> Result<Option<String>> {
-    let Some(asked) = &request.subscription else { return Ok(None) };
-    let found = session.profile.find_subscription(asked).map(|s| s.id.clone());
-    found.map(Some).ok_or_else(|| {
-        Problem::new(Kind::NotFound, "KC1307", format!("there is no subscription `{asked}` in your az profile"))
-            .fix("az account list -o table")
-    })
-}
-
 /// One query for all that is searched for.
-async fn graph(session: &Session, service: &Service, request: &ConnectRequest, named: &Named) -> Result<Vec<Value>> {
+pub(crate) async fn graph(session: &Session, service: &Service, request: &ConnectRequest, named: &Named) -> Result<Vec<Value>> {
     let mut wanted = Vec::new();
     if named.cluster.is_none() {
         let host = quoted(session.kube.host());
@@ -222,16 +197,6 @@ async fn graph(session: &Session, service: &Service, request: &ConnectRequest, n
     }
 }
 
-/// A KQL string.
-pub(crate) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-fn ids_of(rows: &[Value], arm_type: &str) -> Vec<ResourceId> {
-    let of_type = |row: &&Value| row["type"].as_str().is_some_and(|t| t.eq_ignore_ascii_case(arm_type));
-    rows.iter().filter(of_type).filter_map(|row| row["id"].as_str()?.parse().ok()).collect()
-}
-
 /// The AKS cluster behind the kube context.
 pub(crate) async fn cluster_behind(session: &Session) -> Result<ResourceId> {
     let host = quoted(session.kube.host());
@@ -258,7 +223,7 @@ async fn cluster_of(session: &Session, rows: &[Value]) -> Result<ResourceId> {
     if !outside_aks::is_aks(host) {
         return Err(unseen());
     }
-    let listed = list_everywhere(session, CLUSTERS, api::MANAGED_CLUSTERS).await?;
+    let listed = list_everywhere(session, CLUSTERS, api_versions::MANAGED_CLUSTERS).await?;
     let behind = |cluster: &&Value| {
         ["fqdn", "privateFQDN", "azurePortalFQDN"]
             .iter()
@@ -266,20 +231,6 @@ async fn cluster_of(session: &Session, rows: &[Value]) -> Result<ResourceId> {
     };
     let found = listed.iter().find(behind).and_then(|c| c["id"].as_str()?.parse().ok());
     found.ok_or_else(unseen)
-}
-
-/// Lists a type in every subscription of the profile's active tenant; those that can't be read are passed over.
-async fn list_everywhere(session: &Session, arm_type: &str, api_version: &str) -> Result<Vec<Value>> {
-    let tenant = session.profile.active().map(|s| s.tenant.clone());
-    let subscriptions = session.profile.subscriptions.iter().filter(|s| Some(&s.tenant) == tenant.as_ref());
-    let lists = subscriptions.map(|s| async move {
-        match session.arm.list(&format!("/subscriptions/{}/providers/{arm_type}", s.id), api_version, &[]).await {
-            Ok(listed) => Ok(listed),
-            Err(failure) if matches!(failure.status(), Some(403 | 404)) => Ok(Vec::new()),
-            Err(failure) => Err(Problem::from(failure)),
-        }
-    });
-    Ok(try_join_all(lists).await?.into_iter().flatten().collect())
 }
 
 async fn target_of(session: &Session, service: &Service, request: &ConnectRequest, rows: &[Value]) -> Result<ResourceId> {
@@ -309,10 +260,6 @@ async fn target_of(session: &Session, service: &Service, request: &ConnectReques
             Err(found.iter().fold(problem, |p, id| p.fix(format!("kubectl connect {} {id}", service.name))))
         }
     }
-}
-
-fn ids_of_all(resources: &[Value]) -> Vec<ResourceId> {
-    resources.iter().filter_map(|r| r["id"].as_str()?.parse().ok()).collect()
 }
 
 fn no_such_target(service: &Service, request: &ConnectRequest, everything: &[Value]) -> Problem {
@@ -349,34 +296,4 @@ fn identity_of(rows: &[Value], asked: &str) -> Result<ResourceId> {
             Err(found.iter().fold(problem, |p, id| p.fix(format!("--identity {id}"))))
         }
     }
-}
-
-/// The identity that a service account already acts as.
-pub(crate) async fn identity_with_client_id(session: &Session, client_id: &str, account: &str) -> Result<ResourceId> {
-    let query = format!("resources | where type =~ '{IDENTITIES}' and properties.clientId =~ {} | project id, type", quoted(client_id));
-    let rows = session.arm.graph(&query, &[]).await?;
-    ids_of(&rows, IDENTITIES).into_iter().next().ok_or_else(|| {
-        Problem::new(Kind::Failed, "KC1315", format!("service account `{account}` acts as an identity that you can't see"))
-            .why(format!("its annotation azure.workload.identity/client-id is {client_id}; no managed identity of this tenant has that client id"))
-            .fix("if the identity is gone, remove the annotation; if it is an app registration, that is not supported: give the workload another service account")
-    })
-}
-
-/// The definition of the role that the user named, by name or GUID.
-pub(crate) async fn role(session: &Session, scope: &ResourceId, asked: &str) -> Result<crate::model::access::Role> {
-    let path = format!("{scope}/providers/Microsoft.Authorization/roleDefinitions");
-    let guid = crate::model::ids::role_guid(asked);
-    let found = if uuid::Uuid::parse_str(&guid).is_ok() {
-        session.arm.read(&format!("{path}/{guid}"), api::AUTHORIZATION, &[]).await?
-    } else {
-        let filter = format!("roleName eq '{}'", asked.replace('\'', "''"));
-        session.arm.list(&path, api::AUTHORIZATION, &[("$filter", &filter)]).await?.into_iter().next()
-    };
-    let missing = || {
-        Problem::new(Kind::NotFound, "KC1310", format!("there is no role `{asked}`"))
-            .fix(format!("az role definition list --name '{asked}' -o table"))
-    };
-    let found = found.ok_or_else(missing)?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    Ok(crate::model::access::Role { name: text(&found["properties"]["roleName"]), id: crate::model::ids::role_guid(&text(&found["name"])) })
 }

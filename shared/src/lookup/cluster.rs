@@ -1,11 +1,12 @@
 //! The Kubernetes half of the look-up: the workload, its service account, the records of this tool and the state of the
 //! webhook, all asked for at once.
 
+use crate::kube::workload_identity::{WEBHOOK, WEBHOOK_DEPLOYMENT, WEBHOOK_NAMESPACES};
 use futures::future::{join, join_all, join3};
 use serde_json::Value;
 
+use super::records::Stored;
 use crate::catalogue::Service;
-use crate::engine::record::ledger::{self, Stored};
 use crate::kube::{Access, Cluster, Resource, Workload, WorkloadKind, WorkloadRef, resources};
 use crate::model::request::ConnectRequest;
 use crate::model::{Kind, Problem, Result};
@@ -45,9 +46,6 @@ pub(crate) enum Webhook {
     Unknown,
 }
 
-const WEBHOOK: &str = "azure-wi-webhook-mutating-webhook-configuration";
-const WEBHOOK_DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
-
 /// Looks at the cluster.
 pub(crate) async fn survey(kube: &Cluster, service: &Service, request: &ConnectRequest) -> Result<Survey> {
     let namespace = kube.namespace().to_owned();
@@ -61,7 +59,7 @@ pub(crate) async fn survey(kube: &Cluster, service: &Service, request: &ConnectR
         join_all(wanted_rights(named.as_ref().map(|n| n.kind), &namespace).iter().map(|access| kube.may_once(access))).await;
     };
     let early = ask_early(kube, service, request, &namespace, named.as_ref());
-    let looked = join3(find_workload(kube, &namespace, named.as_ref()), ledger::list(kube, &namespace), webhook(kube));
+    let looked = join3(find_workload(kube, &namespace, named.as_ref()), crate::lookup::records::list(kube, &namespace), webhook(kube));
     let ((workload, records, webhook), ((), ())) = join(looked, join(rights, early)).await;
     let workload = workload?;
     let containers = match &workload {
@@ -124,7 +122,7 @@ fn containers(workload: &Workload, asked: &[String]) -> Result<Vec<String>> {
 pub(crate) async fn webhook(kube: &Cluster) -> Webhook {
     let deployment = |namespace: &'static str| kube.get(&resources::DEPLOYMENT, Some(namespace), WEBHOOK_DEPLOYMENT);
     let registered = kube.get(&resources::MUTATING_WEBHOOK, None, WEBHOOK);
-    let (registered, managed, own) = join3(registered, deployment("kube-system"), deployment("azure-workload-identity-system")).await;
+    let (registered, managed, own) = join3(registered, deployment(WEBHOOK_NAMESPACES[0]), deployment(WEBHOOK_NAMESPACES[1])).await;
     match registered {
         Err(_) => return Webhook::Unknown,
         Ok(None) => return Webhook::Absent,

@@ -9,12 +9,12 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+use super::session::Session;
+use crate::azure::api_versions;
 use crate::azure::{Arm, Profile};
-use crate::engine::Session;
 use crate::kube::Source;
 use crate::model::request::ClusterChoice;
 use crate::model::{Events, Kind, Problem, ResourceId, Result};
-use crate::steps::api;
 
 /// Credentials that Azure gives. Nothing is asked before it is needed.
 pub struct FromAzure {
@@ -52,7 +52,7 @@ impl FromAzure {
             }
             (None, Some(name), Some(group)) => {
                 let subscription = profile.active().map(|s| s.id.as_str()).ok_or_else(no_subscription)?;
-                ResourceId::resource(subscription, group, super::azure::CLUSTERS, name)
+                ResourceId::resource(subscription, group, super::resources::CLUSTERS, name)
             }
             _ => {
                 return Err(Problem::new(Kind::Usage, "KC1090", "a cluster's name needs its resource group, and the other way round")
@@ -61,7 +61,7 @@ impl FromAzure {
         };
         let arm = profile.tenant_of(cluster.subscription()).map_or_else(|| arm.clone(), |tenant| arm.with_tenant(tenant));
         let path = format!("{cluster}/listClusterUserCredential");
-        let answer = match arm.action(&path, api::MANAGED_CLUSTERS, &[("format", "exec")]).await {
+        let answer = match arm.action(&path, api_versions::MANAGED_CLUSTERS, &[("format", "exec")]).await {
             Ok(answer) => answer,
             Err(failure) if failure.status() == Some(404) => {
                 return Err(

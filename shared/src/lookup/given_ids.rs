@@ -1,8 +1,8 @@
 //! What a request names by id: it needs no search, and the id may tell more than the thing itself.
 
-use super::azure::{CLUSTERS, subscription};
+use super::resources::{CLUSTERS, subscription};
+use super::session::Session;
 use crate::catalogue::{self, Service};
-use crate::engine::Session;
 use crate::model::request::ConnectRequest;
 use crate::model::{Kind, Problem, ResourceId, Result};
 

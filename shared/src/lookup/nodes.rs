@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::azure::quoted;
-use crate::engine::Session;
+use super::resources::quoted;
+use super::session::Session;
 use crate::model::{Event, Kind, Problem, ResourceId, Result};
 
 /// Scale sets, and machines of pools without one.

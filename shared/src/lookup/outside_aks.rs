@@ -4,8 +4,7 @@
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::azure;
-use crate::engine::Session;
+use super::session::Session;
 use crate::model::request::ConnectRequest;
 use crate::model::{Auth, Kind, PREFIX, Problem, ResourceId, Result, names};
 use crate::plan::record::Record;
@@ -84,7 +83,7 @@ pub(crate) async fn find(
     connection: &str,
     records: oneshot::Receiver<Vec<Record>>,
 ) -> Result<Anywhere> {
-    let subscription = azure::subscription(session, request)?.or_else(|| session.profile.active().map(|s| s.id.clone()));
+    let subscription = crate::lookup::resources::subscription(session, request)?.or_else(|| session.profile.active().map(|s| s.id.clone()));
     let subscription = subscription.ok_or_else(|| {
         Problem::new(Kind::NotSignedIn, "KC2008", "no subscription is active").fix("az login").fix("az account set --subscription NAME")
     })?;
@@ -235,7 +234,7 @@ mod tests {
     fn an_id_is_known_again_after_the_record_was_read() {
         let made = id("s", "rg-edge", "https://oidc.example/edge/");
         let read: ResourceId = serde_json::from_value(json!(made)).unwrap();
-        assert!(is_one(&read) && !is_one(&ResourceId::resource("s", "g", azure::CLUSTERS, "c")));
+        assert!(is_one(&read) && !is_one(&ResourceId::resource("s", "g", crate::lookup::resources::CLUSTERS, "c")));
         assert_eq!((read.resource_group(), read.subscription()), ("rg-edge", "s"));
         assert!(read.name().starts_with("oidc-example-edge-"), "{read}");
     }

@@ -4,10 +4,9 @@ use futures::future::join_all;
 use serde_json::Value;
 
 use super::service_connector;
+use super::session::Session;
 use crate::azure::names::resource_names;
 use crate::catalogue::Service;
-use crate::engine::Session;
-use crate::engine::record::ledger;
 use crate::kube::{Cluster, WorkloadKind, resources};
 use crate::model::{Events, Result};
 
@@ -49,7 +48,7 @@ pub async fn workloads(kube: &Cluster) -> Result<Vec<Offer>> {
 /// # Errors
 /// What the API server says.
 pub async fn connections(kube: &Cluster) -> Result<Vec<Offer>> {
-    let stored = ledger::list_in(kube, kube.namespace()).await?;
+    let stored = crate::lookup::records::list_in(kube, kube.namespace()).await?;
     Ok(stored.into_iter().map(|s| (s.record.name.clone(), format!("{} {}", s.record.service, s.record.target.name()))).collect())
 }
 
@@ -68,7 +67,7 @@ pub async fn candidates(kube: &Cluster) -> Result<Vec<Offer>> {
 /// # Errors
 /// What the API server says.
 pub async fn connections_anywhere(kube: &Cluster) -> Result<Vec<(String, Offer)>> {
-    let mut records: Vec<_> = ledger::list(kube, kube.namespace()).await?.into_iter().map(|s| s.record).collect();
+    let mut records: Vec<_> = crate::lookup::records::list(kube, kube.namespace()).await?.into_iter().map(|s| s.record).collect();
     records.sort_by(|a, b| {
         let elsewhere = |namespace: &str| namespace != kube.namespace();
         (elsewhere(&a.namespace), &b.created, &a.name).cmp(&(elsewhere(&b.namespace), &a.created, &b.name))

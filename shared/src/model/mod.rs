@@ -10,6 +10,7 @@ pub(crate) mod mask;
 pub mod names;
 pub mod naming;
 pub mod problem;
+pub mod propagation;
 pub mod request;
 pub mod target;
 pub mod variable;

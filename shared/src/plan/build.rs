@@ -1,6 +1,7 @@
 //! From facts to steps: which things must be so for this connection. Pure.
 
-use super::spec::{self, Grantee, StepSpec};
+use super::spec::access::Grantee;
+use super::spec::{self, StepSpec};
 use crate::model::ResourceId;
 use crate::model::access::{Grant, Role};
 use crate::model::variable::Variable;

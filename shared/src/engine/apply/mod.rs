@@ -9,16 +9,21 @@ use tokio::sync::Notify;
 
 use super::Stop;
 use super::prepare::Prepared;
-use super::record::ledger::{self, Ledger, Stored};
-use super::report::is_success;
+use super::record::ledger::{self, Ledger};
 use super::undo::Undoing;
-use crate::health::connection::{Chain, Check, verify};
+use crate::health::check::Check;
+use crate::health::check::is_success;
+use crate::health::connection::verify;
+use crate::health::proof::Chain;
+use crate::lookup::records::Stored;
 use crate::model::{Event, Kind, Problem, Result};
 use crate::plan::change::{Goal, KNOWN_AFTER_APPLY};
 use crate::plan::graph::{Direction, Walked, walk};
 use crate::plan::record::{Phase, Receipt, Record, Verified};
 use crate::plan::spec::{StepId, StepSpec};
-use crate::steps::{Cx, Examined, behaviour};
+use crate::steps::behaviour;
+use crate::steps::context::Cx;
+use crate::steps::step::Examined;
 
 /// How long a finished connection waits for its proof before the record is closed without it. A proof that is accepted at
 /// once takes three round trips; one that has to wait for propagation takes minutes, and nobody else should wait for that.

@@ -105,7 +105,7 @@ pub(crate) fn addon(cluster: &ResourceId, body: &serde_json::Value) -> spec::Ide
     let id = made.unwrap_or_else(|| {
         let group = body["properties"]["nodeResourceGroup"].as_str().unwrap_or_default();
         let name = format!("azurekeyvaultsecretsprovider-{}", cluster.name());
-        ResourceId::resource(cluster.subscription(), group, "Microsoft.ManagedIdentity/userAssignedIdentities", &name)
+        ResourceId::resource(cluster.subscription(), group, crate::lookup::resources::IDENTITIES, &name)
     });
     spec::Identity {
         id,

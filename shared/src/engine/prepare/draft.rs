@@ -4,34 +4,18 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::Service;
-use crate::engine::record::ledger::Stored;
 use crate::kube::Workload;
 use crate::lookup::azure::Located;
+use crate::lookup::records::Stored;
 use crate::model::access::Access as Level;
 use crate::model::variable::Client;
 use crate::model::{Auth, Result};
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
-use crate::plan::graph::{Direction, walk};
 use crate::plan::record::{Origin, Phase, RECORD_VERSION, Record};
 use crate::plan::spec::{StepId, StepSpec};
-use crate::steps::{Cx, Examined, behaviour};
-
-/// Looks at every step, in the order of their needs, all at once where they have none.
-pub(crate) async fn examine(
-    cx: &Cx,
-    specs: &[StepSpec],
-    goal: Goal,
-    past: &BTreeMap<StepId, crate::plan::Receipt>,
-) -> Result<BTreeMap<StepId, Examined>> {
-    // Forward always: looking needs what others know (client id, issuer), whichever way the steps are done later.
-    let mut walked = walk(specs, Direction::Forward, || false, |spec| behaviour(spec).examine(cx, goal, past.get(&spec.id()))).await;
-    // The first by order of steps, so that two faults always give the same message.
-    let failed = specs.iter().find_map(|s| walked.failed.iter().position(|(id, _)| *id == s.id()));
-    match failed {
-        Some(at) => Err(walked.failed.swap_remove(at).1),
-        None => Ok(walked.done.into_iter().collect()),
-    }
-}
+use crate::steps::behaviour;
+use crate::steps::context::Cx;
+use crate::steps::step::Examined;
 
 /// Steps of the former version of this connection that the new one does not have.
 pub(crate) async fn retire(cx: &Cx, specs: &[StepSpec], former: Option<&Stored>) -> Result<Vec<(StepSpec, Examined)>> {
@@ -61,7 +45,7 @@ pub(crate) fn record(
     let receipts = examined.iter().map(|(id, e)| {
         // A receipt that is still true stays as it is, so that a run with nothing to do writes nothing.
         let kept = past.and_then(|p| p.receipts.get(id)).filter(|r| r.done && !e.change.writes() && r.ownership == e.intent.ownership);
-        let found = || if e.change.writes() { e.intent.clone() } else { crate::steps::done(&e.intent) };
+        let found = || if e.change.writes() { e.intent.clone() } else { crate::steps::marks::done(&e.intent) };
         (id.clone(), kept.cloned().unwrap_or_else(found))
     });
     Record {

@@ -2,17 +2,17 @@
 
 use futures::future::join;
 
-use crate::engine::Session;
-use crate::engine::record::ledger::Stored;
+use crate::kube::workload_identity;
 use crate::kube::{Workload, resources};
-use crate::lookup::azure::{self, Found};
+use crate::lookup::azure::Found;
 use crate::lookup::cluster::Survey;
+use crate::lookup::records::Stored;
+use crate::lookup::session::Session;
 use crate::model::naming::For;
 use crate::model::request::ConnectRequest;
 use crate::model::{Kind, Problem, ResourceId, Result, names};
 use crate::plan::record::Record;
 use crate::plan::spec::{self, StepSpec};
-use crate::steps::service_account_client_id;
 
 /// The workload's own account where it names one; a new one, named after the workload, where it runs as `default`.
 pub(crate) async fn service_account(
@@ -59,7 +59,7 @@ pub(crate) async fn service_account(
     };
     let (found, default) = join(read(name.clone()), read("default".into())).await;
     if let (Some(found), None) = (found?, &request.service_account)
-        && !crate::steps::is_ours(&found)
+        && !crate::steps::marks::is_ours(&found)
     {
         return Err(Problem::new(Kind::Failed, "KC1313", format!("service account `{name}` exists and the workload does not use it"))
             .why("the workload runs as `default` and would get an account of that name, with whatever rights it has")
@@ -90,8 +90,8 @@ pub(crate) async fn identity(
         return Ok(id.clone());
     }
     let object = session.kube.read(&resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
-    match object.as_ref().and_then(service_account_client_id).filter(|_| request.identity.is_none()) {
-        Some(client_id) => azure::identity_with_client_id(session, client_id, &account.name).await,
+    match object.as_ref().and_then(workload_identity::client_id).filter(|_| request.identity.is_none()) {
+        Some(client_id) => crate::lookup::resources::identity_with_client_id(session, client_id, &account.name).await,
         None => own_identity((request, connection), &found.cluster, account),
     }
 }
@@ -126,5 +126,5 @@ pub(crate) fn own_identity(
         }
     };
     let group = request.identity_group.as_deref().unwrap_or(cluster.resource_group());
-    Ok(ResourceId::resource(cluster.subscription(), group, "Microsoft.ManagedIdentity/userAssignedIdentities", &name))
+    Ok(ResourceId::resource(cluster.subscription(), group, crate::lookup::resources::IDENTITIES, &name))
 }

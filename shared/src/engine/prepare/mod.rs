@@ -16,12 +16,12 @@ use futures::future::{join, join3};
 use serde_json::Value;
 
 use self::patching::{Printed, print_patch, workload_facts};
-use super::Session;
-use super::record::ledger::Stored;
 use crate::catalogue::{self, Service};
 use crate::kube::{Access, resources};
 use crate::lookup::azure::{self, Found, Located};
 use crate::lookup::cluster::{self, Survey, Webhook};
+use crate::lookup::records::Stored;
+use crate::lookup::session::Session;
 use crate::lookup::{nodes, outside_aks};
 use crate::model::access::Grant;
 use crate::model::request::ConnectRequest;
@@ -31,7 +31,9 @@ use crate::plan::build;
 use crate::plan::change::{Goal, Plan};
 use crate::plan::record::{Phase, Record};
 use crate::plan::spec::{self, StepId, StepSpec};
-use crate::steps::{Cx, Examined, Run};
+use crate::steps::context::Cx;
+use crate::steps::context::Run;
+use crate::steps::step::Examined;
 
 /// A connection that is ready to be made.
 pub struct Prepared {
@@ -198,7 +200,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let mut cx = Cx::new(&session.arm, session.kube.clone(), &session.events, run);
     cx.given = given;
     let past = former.as_ref().map(|f| f.record.receipts.clone()).unwrap_or_default();
-    let examined = draft::examine(&cx, &specs, Goal::Present, &past).await?;
+    let examined = crate::steps::examine::examine(&cx, &specs, Goal::Present, &past).await?;
     let retired = draft::retire(&cx, &specs, former.as_ref()).await?;
     let record = draft::record(&cx, (auth, client, access), service, &located, &survey.workload, &specs, &examined, former.as_ref());
     let printed = printed.map(|(why, facts)| print_patch(why, &facts, &specs, &connection, mount));
@@ -364,5 +366,5 @@ async fn grants(session: &Session, service: &Service, request: &ConnectRequest, 
                 located.target.name()
             )));
     }
-    Ok(vec![Grant::Role(azure::role(session, &located.target.id, asked).await?)])
+    Ok(vec![Grant::Role(crate::lookup::resources::role(session, &located.target.id, asked).await?)])
 }

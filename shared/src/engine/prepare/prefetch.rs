@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use futures::future::{join, join_all};
 
-use super::{patching, preflight, variables};
+use super::{patching, variables};
 use crate::catalogue::Service;
-use crate::engine::Session;
-use crate::engine::record::ledger::Stored;
 use crate::kube::{Access, WorkloadKind, resources};
 use crate::lookup::azure::Found;
 use crate::lookup::cluster::Survey;
+use crate::lookup::records::Stored;
+use crate::lookup::session::Session;
 use crate::model::Auth;
 use crate::model::request::ConnectRequest;
 use crate::model::target::Target;
@@ -20,7 +20,8 @@ use crate::model::variable::Client;
 use crate::plan::change::Goal;
 use crate::plan::record::{Receipt, Record};
 use crate::plan::spec::{self, StepId, StepSpec};
-use crate::steps::{Cx, Known, behaviour};
+use crate::steps::behaviour;
+use crate::steps::context::{Cx, Known};
 
 /// Has the API server try the patch of the workload while Azure is still being read: it holds names, hardly ever values.
 #[expect(clippy::too_many_arguments, reason = "a guess from everything that is known so far")]
@@ -104,7 +105,7 @@ pub(crate) async fn look_to_undo(session: &Session, cx: &Cx, record: &Record, sp
             let _ = cx.may(&access).await;
         }
         if let Some(scope) = scope {
-            let _ = preflight::permissions(session, scope.as_str()).await;
+            let _ = crate::lookup::permissions::permissions(session, scope.as_str()).await;
         }
     }));
     join(looks, rights).await;

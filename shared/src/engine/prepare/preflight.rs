@@ -4,16 +4,12 @@
 use futures::future::try_join_all;
 use serde_json::Value;
 
-use crate::azure::Failure;
-use crate::engine::Session;
 use crate::lookup::cluster::Webhook;
+use crate::lookup::permissions::{is_allowed, permissions};
+use crate::lookup::session::Session;
 use crate::model::{Event, Kind, Problem, Result};
-use crate::steps::{Cx, Examined, Right, api};
-
-/// The caller's permissions at a scope; answered from memory when asked again.
-pub(crate) async fn permissions(session: &Session, scope: &str) -> Result<Vec<Value>, Failure> {
-    session.arm.list(&format!("{scope}/providers/Microsoft.Authorization/permissions"), api::AUTHORIZATION, &[]).await
-}
+use crate::steps::context::Cx;
+use crate::steps::step::{Examined, Right};
 
 /// Checks every right that the changes need.
 pub(crate) async fn rights(session: &Session, cx: &Cx, examined: &[&Examined], record: &[crate::kube::Access]) -> Result<()> {
@@ -42,7 +38,7 @@ async fn check(session: &Session, cx: &Cx, right: &Right) -> Result<()> {
     }
 }
 
-async fn arm(session: &Session, scope: &str, action: &str) -> Result<()> {
+pub(crate) async fn arm(session: &Session, scope: &str, action: &str) -> Result<()> {
     let listed = match permissions(session, scope).await {
         Ok(listed) => listed,
         // Who may not even ask is told by the write itself.
@@ -69,27 +65,6 @@ pub(crate) fn role_for(action: &str) -> &'static str {
         a if a.starts_with("Microsoft.ContainerService/") => "Azure Kubernetes Service Contributor Role",
         _ => "Contributor",
     }
-}
-
-/// Whether one of the permissions allows the action and none of the same entry takes it away.
-pub(crate) fn is_allowed(permissions: &[Value], action: &str) -> bool {
-    let any = |list: &Value| list.as_array().into_iter().flatten().filter_map(Value::as_str).any(|pattern| matches(pattern, action));
-    permissions.iter().any(|p| any(&p["actions"]) && !any(&p["notActions"]))
-}
-
-/// ARM's wildcard: `*` stands for any run of characters; case does not count.
-fn matches(pattern: &str, action: &str) -> bool {
-    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
-    let parts: Vec<&str> = pattern.split('*').collect();
-    let [first, middle @ .., last] = parts.as_slice() else { return pattern == action };
-    let Some(mut rest) = action.strip_prefix(first) else { return false };
-    for part in middle {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }
 
 /// A cluster that does not run can't be connected to, whatever is asked.

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::delivery;
 use crate::catalogue::{self, Service, keyvault};
-use crate::engine::Session;
-use crate::lookup::azure::quoted;
+use crate::lookup::resources::quoted;
+use crate::lookup::session::Session;
 use crate::model::request::{ConnectRequest, Csi};
 use crate::model::target::Target;
 use crate::model::variable::Variable;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{delivery, secret_store};
 use crate::catalogue::{self, Ask, Inputs, Missing, Service};
-use crate::engine::record::ledger::Stored;
 use crate::lookup::cluster::Survey;
+use crate::lookup::records::Stored;
 use crate::model::access::Access;
 use crate::model::request::{ConnectRequest, Principal};
 use crate::model::target::Target;

@@ -79,7 +79,7 @@ fn body(namespace: &str, name: &str, version: Option<&str>) -> Value {
     let now = format!("{:.6}", Timestamp::now());
     let mut lease = json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-        "metadata": {"name": name, "namespace": namespace, "labels": crate::steps::labels(None)},
+        "metadata": {"name": name, "namespace": namespace, "labels": crate::steps::marks::labels(None)},
         "spec": {"holderIdentity": crate::kube::holder(), "leaseDurationSeconds": DURATION, "acquireTime": now, "renewTime": now},
     });
     if let Some(version) = version {

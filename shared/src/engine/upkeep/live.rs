@@ -6,13 +6,14 @@ use std::convert::Infallible;
 use serde::Serialize;
 
 use crate::catalogue;
-use crate::engine::Session;
-use crate::lookup::azure;
+use crate::lookup::session::Session;
 use crate::model::Result;
 use crate::plan::change::{Action, Goal};
 use crate::plan::graph::{Direction, walk};
 use crate::plan::record::Record;
-use crate::steps::{Cx, Run, behaviour};
+use crate::steps::behaviour;
+use crate::steps::context::Cx;
+use crate::steps::context::Run;
 
 /// What a part is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -92,7 +93,7 @@ pub async fn look(session: &Session, record: &Record) -> Result<Vec<Live>> {
 async fn target(session: &Session, record: &Record) -> Live {
     let live = |state, message| Live { step: "target".into(), state, message };
     let Some(service) = catalogue::find(&record.service) else { return live(State::Unknown, None) };
-    match azure::read_target(session, service, &record.target).await {
+    match crate::lookup::resources::read_target(session, service, &record.target).await {
         Ok(Some(_)) if service.is_outside() => live(State::Unknown, Some("lives outside Azure".into())),
         Ok(Some(_)) => live(State::AsRecorded, None),
         Ok(None) => live(State::Missing, None),

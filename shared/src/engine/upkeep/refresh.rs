@@ -4,19 +4,20 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue;
-use crate::engine::Session;
 use crate::engine::prepare::Prepared;
 use crate::engine::prepare::{draft, preflight};
-use crate::engine::record::ledger::{self, Stored};
-use crate::engine::undo::no_such_connection;
 use crate::kube::{Access, resources};
-use crate::lookup::azure;
+use crate::lookup::records::Stored;
+use crate::lookup::records::no_such_connection;
+use crate::lookup::session::Session;
 use crate::model::variable::Part;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::{Phase, Record};
 use crate::plan::spec::StepSpec;
-use crate::steps::{Cx, Examined, Run};
+use crate::steps::context::Cx;
+use crate::steps::context::Run;
+use crate::steps::step::Examined;
 
 /// What a look at the keys found.
 pub enum Refresh {
@@ -34,7 +35,7 @@ pub enum Refresh {
 /// There is no such connection, it is not whole, or its keys can't be fetched.
 pub async fn refresh(session: &Session, connection: &str, timeout: std::time::Duration) -> Result<Refresh> {
     let namespace = session.kube.namespace().to_owned();
-    let records = ledger::list(&session.kube, &namespace).await?;
+    let records = crate::lookup::records::list(&session.kube, &namespace).await?;
     let mine = |s: &&Stored| s.record.name == connection && s.record.namespace == namespace;
     let former = records.iter().find(mine).cloned().ok_or_else(|| no_such_connection(&records, &namespace, connection))?;
     let past = &former.record;
@@ -73,11 +74,11 @@ pub async fn refresh(session: &Session, connection: &str, timeout: std::time::Du
                 past.target.name()
             )));
     }
-    let target = azure::read_target(session, service, &past.target).await?.ok_or_else(|| {
+    let target = crate::lookup::resources::read_target(session, service, &past.target).await?.ok_or_else(|| {
         Problem::new(Kind::NotFound, "KC1301", format!("the {} {} is gone", service.noun, past.target))
             .fix(format!("delete the connection: kubectl connect delete {connection} -n {namespace}"))
     })?;
-    let examined = draft::examine(&cx, &specs, Goal::Present, &past.receipts).await?;
+    let examined = crate::steps::examine::examine(&cx, &specs, Goal::Present, &past.receipts).await?;
     let mut receipts = past.receipts.clone();
     receipts.extend(examined.iter().filter(|(_, found)| found.change.writes()).map(|(id, found)| (id.clone(), found.intent.clone())));
     let record = Record { receipts, ..past.clone() };

@@ -2,17 +2,19 @@
 //! drifted is put back by the same steps that made it.
 
 use crate::catalogue;
-use crate::engine::Session;
 use crate::engine::prepare::Prepared;
 use crate::engine::prepare::{draft, preflight};
-use crate::engine::record::ledger::{self, Stored};
-use crate::engine::undo::no_such_connection;
 use crate::kube::{Access, resources};
-use crate::lookup::azure;
+use crate::lookup::records::Stored;
+use crate::lookup::records::no_such_connection;
+use crate::lookup::session::Session;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::{Phase, Record};
-use crate::steps::{Cx, Examined, Run, done};
+use crate::steps::context::Cx;
+use crate::steps::context::Run;
+use crate::steps::marks::done;
+use crate::steps::step::Examined;
 
 /// Looks and plans. Nothing is written.
 ///
@@ -20,7 +22,7 @@ use crate::steps::{Cx, Examined, Run, done};
 /// There is no such connection, it is being deleted, or something stands in the way.
 pub async fn repair(session: &Session, connection: &str, timeout: std::time::Duration) -> Result<Prepared> {
     let namespace = session.kube.namespace().to_owned();
-    let records = ledger::list(&session.kube, &namespace).await?;
+    let records = crate::lookup::records::list(&session.kube, &namespace).await?;
     let mine = |s: &&Stored| s.record.name == connection && s.record.namespace == namespace;
     let former = records.iter().find(mine).cloned().ok_or_else(|| no_such_connection(&records, &namespace, connection))?;
     let past = &former.record;
@@ -31,13 +33,13 @@ pub async fn repair(session: &Session, connection: &str, timeout: std::time::Dur
     let service = catalogue::find(&past.service)
         .ok_or_else(|| Problem::new(Kind::Failed, "KC6010", format!("the record names the unknown service `{}`", past.service)))?;
     let others = records.iter().filter(|s| !mine(s)).map(|s| s.record.clone()).collect();
-    let target = azure::read_target(session, service, &past.target).await?.ok_or_else(|| {
+    let target = crate::lookup::resources::read_target(session, service, &past.target).await?.ok_or_else(|| {
         Problem::new(Kind::NotFound, "KC1301", format!("the {} {} is gone", service.noun, past.target))
             .fix(format!("delete the connection: kubectl connect delete {connection} -n {namespace}"))
     })?;
     let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run { others, ..Run::of(past, timeout) });
     let specs = past.steps.clone();
-    let examined = draft::examine(&cx, &specs, Goal::Present, &past.receipts).await?;
+    let examined = crate::steps::examine::examine(&cx, &specs, Goal::Present, &past.receipts).await?;
     let known = cx.outputs.known();
     let receipts = examined.iter().map(|(id, found)| {
         let kept = past.receipts.get(id).filter(|r| r.done && !found.change.writes());

@@ -1,81 +1,26 @@
 //! What there is to see, gathered at once on both sides; the links only judge it. What may not be looked at is `None`.
 
+use crate::lookup::resources::IDENTITIES;
 use serde_json::Value;
 
 use super::in_cluster::in_cluster;
-pub(crate) use super::remedy_facts::FactSheet;
-use crate::azure::Failure;
-use crate::catalogue::{self, Service};
-use crate::engine::Session;
-use crate::health::connection::{Mint, PROPAGATION};
-use crate::kube::{Workload, WorkloadRef};
-use crate::lookup::{azure, outside_aks};
-use crate::model::target::Target;
+use super::seen::Evidence;
+use super::token::Mint;
+use crate::azure::role_assignments_of;
+use crate::azure::{Failure, api_versions};
+use crate::catalogue::{self};
+use crate::kube::WorkloadRef;
+use crate::kube::workload_identity;
+use crate::lookup::outside_aks;
+use crate::lookup::session::Session;
+use crate::model::propagation::PROPAGATION;
 use crate::model::{ResourceId, Result};
 use crate::plan::record::Record;
 use crate::plan::spec::StepSpec;
-use crate::steps::{Cx, Run, api, role_assignments_of, service_account_client_id};
+use crate::steps::context::Cx;
+use crate::steps::context::Run;
 
-/// The webhook's keys begin with this.
-pub(crate) const KEYS: &str = "azure.workload.identity/";
-/// The label that the webhook selects pods by.
-pub(crate) const USE: &str = "azure.workload.identity/use";
-/// The annotation of service accounts that names the identity.
-pub(crate) const CLIENT_ID: &str = "azure.workload.identity/client-id";
-/// The driver that mounts vaults.
-pub(crate) const CSI: &str = "secrets-store.csi.k8s.io";
-const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
-
-/// What a token of the service account says.
-#[derive(Clone, Debug)]
-pub(crate) struct TokenSays {
-    pub issuer: String,
-    pub subject: String,
-    pub audience: String,
-}
-
-/// Everything that the links judge.
-#[derive(Default)]
-pub(crate) struct Evidence {
-    pub(crate) namespace: String,
-    pub(crate) record: Option<Record>,
-    pub(crate) authority: String,
-    pub(crate) cluster: Option<ResourceId>,
-    pub(crate) cluster_body: Option<Value>,
-    pub(crate) hooks: Option<Vec<Value>>,
-    pub(crate) hook_deployments: Vec<Value>,
-    /// How the webhook comes into a cluster that Azure does not know.
-    pub(crate) webhook_fix: String,
-    pub(crate) workload: Option<Workload>,
-    pub(crate) pods: Option<Vec<Value>>,
-    pub(crate) events: Vec<Value>,
-    pub(crate) account_name: String,
-    pub(crate) account: Option<Value>,
-    pub(crate) accounts: Vec<Value>,
-    pub(crate) elsewhere: Vec<String>,
-    pub(crate) services: Vec<Value>,
-    pub(crate) identity: Option<Value>,
-    pub(crate) identity_hidden: bool,
-    pub(crate) credentials: Option<Vec<Value>>,
-    pub(crate) assignments: Option<Vec<Value>>,
-    /// What the target's own data plane lists for identities, where the connection's grant is one of those.
-    pub(crate) own_grants: Option<Vec<Value>>,
-    pub(crate) service: Option<&'static Service>,
-    pub(crate) target: Option<Target>,
-    pub(crate) target_gone: bool,
-    /// Host of the target's data plane, as the cloud in force names it; empty where none is known.
-    pub(crate) host: String,
-    /// What a pod resolves that name to, where it was asked.
-    pub(crate) inside: Option<crate::health::links::from_pod::Inside>,
-    pub(crate) store: Option<Target>,
-    pub(crate) secret: Option<Option<Value>>,
-    pub(crate) secret_differs: Vec<String>,
-    pub(crate) token: Option<TokenSays>,
-    pub(crate) issuer_fault: Option<String>,
-    pub(crate) classes: Vec<(String, Option<Value>)>,
-    pub(crate) driver: Option<Option<Value>>,
-    pub(crate) driver_pods: Vec<Value>,
-}
+pub(crate) use super::remedy_facts::FactSheet;
 
 impl Evidence {
     /// Looks at everything that a connection consists of.
@@ -120,13 +65,13 @@ impl Evidence {
     }
 
     /// A finding with the facts of this workload.
-    pub(crate) fn tell(&self, code: &'static str, seen: String) -> crate::health::connection::Check {
-        crate::health::findings::found(code, seen, "", &self.facts().pairs())
+    pub(crate) fn tell(&self, code: &'static str, seen: String) -> crate::health::check::Check {
+        crate::health::check::found(code, seen, "", &self.facts().pairs())
     }
 
     /// The client id that the service account names.
     pub(crate) fn annotated(&self) -> Option<&str> {
-        self.account.as_ref().and_then(service_account_client_id)
+        self.account.as_ref().and_then(workload_identity::client_id)
     }
 
     /// The issuer that the cluster publishes.
@@ -151,7 +96,7 @@ impl Evidence {
 
     /// Whether tokens of the service account must be good for something: the workload's own use of them, or the CSI driver's.
     pub(crate) fn needs_trust(&self) -> bool {
-        self.uses_identity() || self.classes.iter().any(|(_, c)| c.as_ref().is_some_and(|c| !crate::health::links::csi::uses_node(c)))
+        self.uses_identity() || self.classes.iter().any(|(_, c)| c.as_ref().is_some_and(|c| !self::uses_node(c)))
     }
 
     /// Whether anything at all points to workload identity.
@@ -178,7 +123,7 @@ async fn ask_early(session: &Session, record: &Record) {
     let arm = session.arm.with_tenant(&record.tenant);
     let target = async {
         if let Some(service) = catalogue::find(&record.service) {
-            let _ = azure::read_target(session, service, &record.target).await;
+            let _ = crate::lookup::resources::read_target(session, service, &record.target).await;
         }
     };
     let identity = async {
@@ -187,17 +132,17 @@ async fn ask_early(session: &Session, record: &Record) {
         let roles = async {
             let Some(principal) = &record.principal_id else { return };
             let (path, filter) = role_assignments_of(&record.target, principal);
-            let _ = arm.list(&path, api::AUTHORIZATION, &[("$filter", &filter)]).await;
+            let _ = arm.list(&path, api_versions::AUTHORIZATION, &[("$filter", &filter)]).await;
         };
         let _ = tokio::join!(
-            session.arm.read(id.as_str(), api::MANAGED_IDENTITY, &[]),
-            arm.list(&credentials, api::MANAGED_IDENTITY, &[]),
+            session.arm.read(id.as_str(), api_versions::MANAGED_IDENTITY, &[]),
+            arm.list(&credentials, api_versions::MANAGED_IDENTITY, &[]),
             roles
         );
     };
     let cluster = async {
         if !outside_aks::is_one(&record.cluster) {
-            let _ = arm.read(record.cluster.as_str(), api::MANAGED_CLUSTERS, &[]).await;
+            let _ = arm.read(record.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &[]).await;
         }
     };
     tokio::join!(cluster, target, identity);
@@ -211,13 +156,13 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
     let cluster = async {
         match &evidence.cluster {
             Some(id) if outside_aks::is_one(id) => outside_aks::issuer(session).await.ok().map(|issuer| outside_aks::body(&issuer, "")),
-            Some(id) => arm.read(id.as_str(), api::MANAGED_CLUSTERS, &[]).await.ok().flatten(),
+            Some(id) => arm.read(id.as_str(), api_versions::MANAGED_CLUSTERS, &[]).await.ok().flatten(),
             None => None,
         }
     };
     let target = async {
         match (&evidence.record, evidence.service) {
-            (Some(record), Some(service)) => Some(azure::read_target(session, service, &record.target).await),
+            (Some(record), Some(service)) => Some(crate::lookup::resources::read_target(session, service, &record.target).await),
             _ => None,
         }
     };
@@ -229,11 +174,11 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
         _ => (None, false),
     };
     evidence.host = match (&evidence.target, evidence.service) {
-        (Some(target), Some(service)) => crate::health::links::from_pod::host(service, target, session.cloud()),
+        (Some(target), Some(service)) => super::from_pod::host(service, target, session.cloud()),
         _ => String::new(),
     };
     evidence.store = match evidence.record.as_ref().and_then(Record::store).zip(catalogue::find("keyvault")) {
-        Some((vault, service)) => azure::read_target(session, service, vault).await.ok().flatten(),
+        Some((vault, service)) => crate::lookup::resources::read_target(session, service, vault).await.ok().flatten(),
         None => None,
     };
     evidence.identity_hidden = identity.is_err();
@@ -245,24 +190,25 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
     let credentials_at = format!("{id}/federatedIdentityCredentials");
     let roles = async {
         let (path, filter) = role_assignments_of(&scope?, &principal);
-        arm.list(&path, api::AUTHORIZATION, &[("$filter", &filter)]).await.ok()
+        arm.list(&path, api_versions::AUTHORIZATION, &[("$filter", &filter)]).await.ok()
     };
     let own_grants = async {
         let (path, api_version) = evidence.record.iter().flat_map(|r| &r.steps).find_map(|step| match step {
-            StepSpec::CosmosRole(role) => Some((format!("{}/sqlRoleAssignments", role.account), api::COSMOS)),
-            StepSpec::RedisPolicy(policy) => Some((format!("{}/accessPolicyAssignments", policy.cache), api::REDIS)),
+            StepSpec::CosmosRole(role) => Some((format!("{}/sqlRoleAssignments", role.account), api_versions::COSMOS)),
+            StepSpec::RedisPolicy(policy) => Some((format!("{}/accessPolicyAssignments", policy.cache), api_versions::REDIS)),
             _ => None,
         })?;
         arm.list(&path, api_version, &[]).await.ok()
     };
-    let (credentials, assignments, own_grants) = tokio::join!(arm.list(&credentials_at, api::MANAGED_IDENTITY, &[]), roles, own_grants);
+    let (credentials, assignments, own_grants) =
+        tokio::join!(arm.list(&credentials_at, api_versions::MANAGED_IDENTITY, &[]), roles, own_grants);
     evidence.credentials = credentials.ok();
     evidence.assignments = assignments;
     evidence.own_grants = own_grants;
 }
 
 /// Variables that the live Secret lacks or has otherwise.
-async fn secret_differs(session: &Session, evidence: &Evidence) -> Vec<String> {
+pub(crate) async fn secret_differs(session: &Session, evidence: &Evidence) -> Vec<String> {
     let (Some(record), Some(Some(live))) = (&evidence.record, &evidence.secret) else { return Vec::new() };
     let Some(secret) = record.secret() else {
         return Vec::new();
@@ -274,8 +220,8 @@ async fn secret_differs(session: &Session, evidence: &Evidence) -> Vec<String> {
 }
 
 /// The identity of the record, else the one that the service account's annotation means in whatever way.
-async fn identity(session: &Session, evidence: &Evidence) -> Result<Option<Value>, Failure> {
-    let read = |id: ResourceId| async move { session.arm.read(id.as_str(), api::MANAGED_IDENTITY, &[]).await };
+pub(crate) async fn identity(session: &Session, evidence: &Evidence) -> Result<Option<Value>, Failure> {
+    let read = |id: ResourceId| async move { session.arm.read(id.as_str(), api_versions::MANAGED_IDENTITY, &[]).await };
     if let Some(id) = evidence.record.as_ref().and_then(Record::identity) {
         return read(id.clone()).await;
     }
@@ -288,7 +234,7 @@ async fn identity(session: &Session, evidence: &Evidence) -> Result<Option<Value
     if let Ok(id) = said.parse::<ResourceId>() {
         return read(id).await;
     }
-    let said = azure::quoted(said);
+    let said = crate::lookup::resources::quoted(said);
     let query = format!(
         "resources | where type =~ '{IDENTITIES}' and (name =~ {said} or properties.clientId =~ {said} or properties.principalId =~ {said}) | project id, type"
     );
@@ -297,4 +243,10 @@ async fn identity(session: &Session, evidence: &Evidence) -> Result<Option<Value
         Some(id) => read(id).await,
         None => Ok(None),
     }
+}
+
+/// The node's identity instead of the workload's.
+pub(crate) fn uses_node(class: &Value) -> bool {
+    let on = |key: &str| class["spec"]["parameters"][key].as_str().is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    on("useVMManagedIdentity") || on("usePodIdentity")
 }

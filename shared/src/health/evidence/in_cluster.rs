@@ -3,18 +3,18 @@
 use futures::future::join_all;
 use serde_json::Value;
 
-use super::gather::{CSI, Evidence, TokenSays};
-use crate::engine::Session;
-use crate::health::connection::Mint;
+use super::seen::{Evidence, TokenSays};
+use super::token::Mint;
+use crate::kube::workload_identity::{CSI_DRIVER, WEBHOOK_DEPLOYMENT};
 use crate::kube::{Cluster, Resource, Workload, WorkloadRef, resources};
 use crate::lookup::outside_aks;
+use crate::lookup::session::Session;
 use crate::model::{Problem, Result};
 use crate::plan::record::Record;
 
 /// The add-on's DaemonSets on Linux nodes (AKS documentation of the add-on).
 const DRIVER_SETS: [&str; 2] = ["aks-secrets-store-csi-driver", "aks-secrets-store-provider-azure"];
 const HOOK: &str = "mutation.azure-workload-identity.io";
-const HOOK_DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
 
 /// Looks at everything in the cluster at once.
 ///
@@ -68,7 +68,7 @@ pub(crate) async fn in_cluster(
     };
     let hooks = may_fail(kube, &resources::MUTATING_WEBHOOK, None);
     let deployment =
-        |place: &'static str| async move { kube.get(&resources::DEPLOYMENT, Some(place), HOOK_DEPLOYMENT).await.ok().flatten() };
+        |place: &'static str| async move { kube.get(&resources::DEPLOYMENT, Some(place), WEBHOOK_DEPLOYMENT).await.ok().flatten() };
     let secret = async {
         let secret = record?.secret().map(|s| s.name.clone())?;
         kube.get(&resources::SECRET, Some(namespace), &secret).await.ok()
@@ -85,7 +85,7 @@ pub(crate) async fn in_cluster(
         let (issuer, subject) = (minted.issuer.clone(), minted.subject.clone());
         Some((TokenSays { issuer, subject, audience: minted.audience.join(",") }, fault))
     };
-    let driver = async { kube.get(&resources::CSI_DRIVER, None, CSI).await.ok() };
+    let driver = async { kube.get(&resources::CSI_DRIVER, None, CSI_DRIVER).await.ok() };
     let (hooks, managed, own, of_workload, events, services, secret, accounts, token, driver) = tokio::join!(
         hooks,
         deployment("kube-system"),
@@ -152,6 +152,6 @@ async fn pods(kube: &Cluster, namespace: &str, workload: Option<&Workload>) -> O
 /// SecretProviderClasses that the pod template mounts.
 fn mounted_classes(workload: &Workload) -> Vec<String> {
     let volumes = workload.pod_spec()["volumes"].as_array();
-    let ours = volumes.into_iter().flatten().filter(|v| v["csi"]["driver"] == CSI);
+    let ours = volumes.into_iter().flatten().filter(|v| v["csi"]["driver"] == CSI_DRIVER);
     ours.filter_map(|v| v["csi"]["volumeAttributes"]["secretProviderClass"].as_str().map(str::to_owned)).collect()
 }

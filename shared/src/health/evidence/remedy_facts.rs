@@ -1,6 +1,6 @@
 //! Names and values of one connection or workload, for remedies to be filled in with.
 
-use super::gather::Evidence;
+use super::seen::Evidence;
 use crate::kube::Workload;
 use crate::plan::spec::StepSpec;
 

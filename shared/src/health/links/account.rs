@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use crate::health::connection::Check;
-use crate::health::evidence::gather::{CLIENT_ID, Evidence, KEYS};
-use crate::health::findings::found;
+use crate::health::check::Check;
+use crate::health::check::found;
+use crate::health::evidence::seen::Evidence;
+use crate::kube::workload_identity::{CLIENT_ID, PREFIX};
 
 const GROUP: &str = "service account";
 const KNOWN: [&str; 3] = ["client-id", "tenant-id", "service-account-token-expiration"];
@@ -32,7 +33,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     let annotations = &account["metadata"]["annotations"];
     let mut checks = Vec::new();
     checks.extend(misspelt(e, annotations));
-    let lifetime = annotations[format!("{KEYS}service-account-token-expiration").as_str()].as_str();
+    let lifetime = annotations[format!("{PREFIX}service-account-token-expiration").as_str()].as_str();
     if let Some(text) = lifetime.filter(|t| !t.parse::<u32>().is_ok_and(|s| (3600..=86400).contains(&s))) {
         checks.push(found("KC5210", text, "3600 to 86400", &facts.pairs()));
     }
@@ -53,7 +54,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
 
 fn tenant(e: &Evidence, annotations: &Value) -> Option<Check> {
     let facts = e.facts();
-    let said = annotations[format!("{KEYS}tenant-id").as_str()].as_str()?;
+    let said = annotations[format!("{PREFIX}tenant-id").as_str()].as_str()?;
     if said.is_empty() {
         return Some(found("KC5208", "an empty text", "a tenant id, or no such annotation", &facts.pairs()));
     }
@@ -86,11 +87,11 @@ fn misspelt(e: &Evidence, annotations: &Value) -> Option<Check> {
         let value = value.as_str().unwrap_or_default();
         let plain = |text: &str| text.to_ascii_lowercase().replace(['_', '-', '.', '/'], "");
         let near = KNOWN.iter().find(|k| {
-            let right = format!("{KEYS}{k}");
+            let right = format!("{PREFIX}{k}");
             *key != right && (plain(key) == plain(&right) || strsim::damerau_levenshtein(key, &right) <= 2)
         });
-        if let Some(near) = near.filter(|n| annotations[format!("{KEYS}{n}").as_str()].is_null()) {
-            let right = format!("{KEYS}{near}");
+        if let Some(near) = near.filter(|n| annotations[format!("{PREFIX}{n}").as_str()].is_null()) {
+            let right = format!("{PREFIX}{near}");
             let facts = e.facts().with("wrong", key).with("right", &right).with("value", value);
             return Some(found("KC5202", key, right, &facts.pairs()));
         }
@@ -101,8 +102,9 @@ fn misspelt(e: &Evidence, annotations: &Value) -> Option<Check> {
 /// Nothing on the account: it may stand on something else.
 fn unnamed(e: &Evidence) -> Check {
     let named = |object: &Value| {
-        let entry =
-            |at: &str| object["metadata"][at].as_object().and_then(|m| m.iter().find(|(k, _)| k.starts_with(KEYS) && k.contains("client")));
+        let entry = |at: &str| {
+            object["metadata"][at].as_object().and_then(|m| m.iter().find(|(k, _)| k.starts_with(PREFIX) && k.contains("client")))
+        };
         entry("annotations").or_else(|| entry("labels")).and_then(|(_, v)| v.as_str().map(str::to_owned))
     };
     let label = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();

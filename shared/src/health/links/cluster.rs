@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::health::connection::Check;
-use crate::health::evidence::gather::Evidence;
-use crate::health::findings::found;
+use crate::health::check::Check;
+use crate::health::check::found;
+use crate::health::evidence::seen::Evidence;
 
 const GROUP: &str = "cluster";
 

@@ -3,9 +3,10 @@
 
 use serde_json::Value;
 
-use crate::health::connection::Check;
-use crate::health::evidence::gather::{Evidence, FactSheet};
-use crate::health::findings::{found, of_aadsts};
+use crate::health::check::{Check, found};
+use crate::health::evidence::gather::{FactSheet, uses_node};
+use crate::health::evidence::seen::Evidence;
+use crate::health::findings::of_aadsts;
 use crate::model::TOKEN_EXCHANGE_AUDIENCE;
 use crate::plan::spec::StepSpec;
 
@@ -77,12 +78,6 @@ fn addon(e: &Evidence, facts: &FactSheet) -> Vec<Check> {
         }
     }
     checks
-}
-
-/// The node's identity instead of the workload's.
-pub(crate) fn uses_node(class: &Value) -> bool {
-    let on = |key: &str| class["spec"]["parameters"][key].as_str().is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    on("useVMManagedIdentity") || on("usePodIdentity")
 }
 
 fn lint(e: &Evidence, name: &str, class: &Value) -> Vec<Check> {

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::health::connection::{Check, PROPAGATION, Refusal};
-use crate::health::evidence::gather::Evidence;
-use crate::health::findings::found;
+use crate::health::check::found;
+use crate::health::check::{Check, Refusal};
+use crate::health::evidence::seen::Evidence;
 use crate::model::ids::role_guid;
-use crate::plan::spec::{RoleAssignment, StepSpec, VaultPolicy};
+use crate::model::propagation::PROPAGATION;
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::access::{RoleAssignment, VaultPolicy};
 
 const GROUP: &str = "grant";
 /// Owner, Contributor, Reader, User Access Administrator: they open no data.

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::health::connection::Check;
-use crate::health::evidence::gather::{CLIENT_ID, Evidence, KEYS, USE};
-use crate::health::findings::found;
+use crate::health::check::Check;
+use crate::health::check::found;
+use crate::health::evidence::seen::Evidence;
 use crate::kube::Workload;
+use crate::kube::workload_identity::{CLIENT_ID, PREFIX, USE};
 use crate::model::TOKEN_EXCHANGE_AUDIENCE;
 
 const GROUP: &str = "pods";
@@ -73,7 +74,7 @@ fn verdict(e: &Evidence, workload: &Workload, pod: &Value) -> Option<Verdict> {
     if account != e.account_name && workload.service_account().unwrap_or("default") == e.account_name {
         return Some(Verdict("KC5601", format!("runs as {account}")));
     }
-    let annotation = format!("{KEYS}skip-containers");
+    let annotation = format!("{PREFIX}skip-containers");
     let skipped: Vec<&str> =
         pod["metadata"]["annotations"][annotation.as_str()].as_str().unwrap_or_default().split(';').map(str::trim).collect();
     let containers = pod["spec"]["containers"].as_array().into_iter().flatten();

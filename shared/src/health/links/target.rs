@@ -1,10 +1,8 @@
 //! The target: there, set up for Entra tokens, and reachable from where the pods are.
 
-use serde_json::Value;
-
-use crate::health::connection::{Check, Refusal};
-use crate::health::evidence::gather::Evidence;
-use crate::health::findings::found;
+use crate::health::check::{Check, Refusal, found};
+use crate::health::evidence::network::{endpoints, has_firewall, is_closed};
+use crate::health::evidence::seen::Evidence;
 
 const GROUP: &str = "target";
 
@@ -48,21 +46,6 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
         checks.push(Check::ok("KC5701", GROUP, format!("the {} is there", service.noun), way));
     }
     checks
-}
-
-pub(crate) fn is_closed(properties: &Value) -> bool {
-    properties["publicNetworkAccess"].as_str().is_some_and(|p| p.eq_ignore_ascii_case("Disabled"))
-}
-
-fn has_firewall(properties: &Value) -> bool {
-    properties["networkAcls"]["defaultAction"].as_str().is_some_and(|a| a.eq_ignore_ascii_case("Deny"))
-}
-
-/// Private endpoint connections: id and state.
-pub(crate) fn endpoints(properties: &Value) -> Vec<(String, String)> {
-    let listed = properties["privateEndpointConnections"].as_array();
-    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-    listed.into_iter().flatten().map(|c| (text(&c["id"]), text(&c["properties"]["privateLinkServiceConnectionState"]["status"]))).collect()
 }
 
 /// What can't be read from here although pods go the right way.

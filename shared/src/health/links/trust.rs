@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::compare::rows;
-use crate::health::connection::Check;
-use crate::health::evidence::gather::{Evidence, TokenSays};
-use crate::health::findings::found;
+use crate::health::check::Check;
+use crate::health::check::found;
+use crate::health::evidence::seen::{Evidence, TokenSays};
 use crate::model::{TOKEN_EXCHANGE_AUDIENCE, names};
 
 const GROUP: &str = "trust";

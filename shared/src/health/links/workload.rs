@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::health::connection::Check;
-use crate::health::evidence::gather::{Evidence, KEYS, USE};
-use crate::health::findings::found;
+use crate::health::check::Check;
+use crate::health::check::found;
+use crate::health::evidence::seen::Evidence;
+use crate::kube::workload_identity::{PREFIX, USE};
 use crate::kube::{Workload, wrap_template};
 use crate::plan::spec::StepSpec;
 
@@ -21,7 +22,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
         return checks;
     }
     checks.push(label(e, workload));
-    let annotation = |key: &str| workload.template()["metadata"]["annotations"][format!("{KEYS}{key}").as_str()].as_str();
+    let annotation = |key: &str| workload.template()["metadata"]["annotations"][format!("{PREFIX}{key}").as_str()].as_str();
     if annotation("inject-proxy-sidecar").is_some_and(|v| v != "true") {
         checks.push(found("KC5510", annotation("inject-proxy-sidecar").unwrap_or_default(), "no such annotation", &facts.pairs()));
     }

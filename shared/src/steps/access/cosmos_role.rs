@@ -4,11 +4,16 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::azure::Failure;
+use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result, names};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::{CosmosRole, StepSpec};
-use crate::steps::{Cx, Examined, Right, Step, api, done, ownership};
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::access::CosmosRole;
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
 
 #[async_trait]
 impl Step for CosmosRole {
@@ -18,7 +23,7 @@ impl Step for CosmosRole {
         let left = past.filter(|p| goal == Goal::Absent && p.is_ours() && p.id.contains("/sqlRoleAssignments/")).map(|p| p.id.clone());
         let held = match (&principal, &left) {
             (Some(principal), _) => self.held(cx, principal).await?,
-            (None, Some(id)) => cx.arm.read(id, api::COSMOS, &[]).await?.into_iter().collect(),
+            (None, Some(id)) => cx.arm.read(id, api_versions::COSMOS, &[]).await?.into_iter().collect(),
             (None, None) => Vec::new(),
         };
         let own = principal.as_deref().map(|p| self.id_for(p)).or(left);
@@ -40,10 +45,10 @@ impl Step for CosmosRole {
                 let properties = json!({"roleDefinitionId": self.definition(), "scope": self.scope(), "principalId": principal});
                 let body = json!({"properties": properties});
                 let schedule = [1, 2, 4, 8, 15, 15, 15].map(std::time::Duration::from_secs);
-                crate::azure::retry_while(is_unknown, schedule, || cx.arm.put(&receipt.id, api::COSMOS, &body, None)).await?;
+                crate::azure::retry_while(is_unknown, schedule, || cx.arm.put(&receipt.id, api_versions::COSMOS, &body, None)).await?;
             }
             Action::Delete => {
-                cx.arm.delete(&receipt.id, api::COSMOS).await?;
+                cx.arm.delete(&receipt.id, api_versions::COSMOS).await?;
             }
             Action::Update | Action::NoOp => {}
         }
@@ -81,7 +86,7 @@ impl CosmosRole {
 
     /// Assignments of the role that cover the scope. Services answer ids in any case.
     async fn held(&self, cx: &Cx, principal: &str) -> Result<Vec<Value>> {
-        let listed = cx.arm.list(&format!("{}/sqlRoleAssignments", self.account), api::COSMOS, &[]).await?;
+        let listed = cx.arm.list(&format!("{}/sqlRoleAssignments", self.account), api_versions::COSMOS, &[]).await?;
         let scope = self.scope().to_ascii_lowercase();
         Ok(listed
             .into_iter()

@@ -3,11 +3,16 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result, names};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::{RedisPolicy, StepSpec};
-use crate::steps::{Cx, Examined, Right, Step, api, done, ownership};
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::access::RedisPolicy;
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
 
 #[async_trait]
 impl Step for RedisPolicy {
@@ -17,7 +22,7 @@ impl Step for RedisPolicy {
         let left = past.filter(|p| goal == Goal::Absent && p.is_ours() && p.id.contains("/accessPolicyAssignments/")).map(|p| p.id.clone());
         let held = match (&principal, &left) {
             (Some(principal), _) => self.held(cx, principal).await?,
-            (None, Some(id)) => cx.arm.read(id, api::REDIS, &[]).await?,
+            (None, Some(id)) => cx.arm.read(id, api_versions::REDIS, &[]).await?,
             (None, None) => None,
         };
         let own = principal.as_deref().map(|p| self.id_for(p)).or(left);
@@ -37,10 +42,10 @@ impl Step for RedisPolicy {
                     .ok_or_else(|| Problem::new(Kind::Failed, "KC4609", format!("identity `{}` has no object id", self.to.name())))?;
                 receipt.id = self.id_for(&principal);
                 let properties = json!({"accessPolicyName": self.policy, "objectId": principal, "objectIdAlias": self.to.name()});
-                cx.arm.put(&receipt.id, api::REDIS, &json!({"properties": properties}), None).await?;
+                cx.arm.put(&receipt.id, api_versions::REDIS, &json!({"properties": properties}), None).await?;
             }
             Action::Delete => {
-                cx.arm.delete(&receipt.id, api::REDIS).await?;
+                cx.arm.delete(&receipt.id, api_versions::REDIS).await?;
             }
             Action::Update | Action::NoOp => {}
         }
@@ -61,7 +66,7 @@ impl RedisPolicy {
     }
 
     async fn held(&self, cx: &Cx, principal: &str) -> Result<Option<Value>> {
-        let listed = cx.arm.list(&format!("{}/accessPolicyAssignments", self.cache), api::REDIS, &[]).await?;
+        let listed = cx.arm.list(&format!("{}/accessPolicyAssignments", self.cache), api_versions::REDIS, &[]).await?;
         Ok(listed.into_iter().find(|a| {
             let text = |key: &str| a["properties"][key].as_str().unwrap_or_default();
             text("objectId").eq_ignore_ascii_case(principal) && text("accessPolicyName") == self.policy

@@ -3,12 +3,17 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use crate::azure::api_versions;
 use crate::model::ids::role_guid;
 use crate::model::{Kind, Problem, ResourceId, Result, names};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::{RoleAssignment, StepSpec};
-use crate::steps::{Cx, Examined, Right, Step, api, done, ownership};
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::access::RoleAssignment;
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
 
 #[async_trait]
 impl Step for RoleAssignment {
@@ -18,7 +23,7 @@ impl Step for RoleAssignment {
             Some(principal) => self.held(cx, &principal).await?,
             // One that is gone leaves its assignments behind, under a principal that nobody knows any more.
             None => match past.filter(|p| goal == Goal::Absent && p.id.contains("/roleAssignments/")) {
-                Some(past) => cx.arm.read(&past.id, api::AUTHORIZATION, &[]).await?.into_iter().collect(),
+                Some(past) => cx.arm.read(&past.id, api_versions::AUTHORIZATION, &[]).await?.into_iter().collect(),
                 None => Vec::new(),
             },
         };
@@ -38,7 +43,7 @@ impl Step for RoleAssignment {
                 receipt.id = self.assign(cx, &principal).await?;
             }
             Action::Delete => {
-                cx.arm.delete(&receipt.id, api::AUTHORIZATION).await?;
+                cx.arm.delete(&receipt.id, api_versions::AUTHORIZATION).await?;
             }
             Action::Update | Action::NoOp => {}
         }
@@ -68,8 +73,8 @@ impl RoleAssignment {
 
     /// Assignments of our role to the principal at the scope or above it.
     async fn held(&self, cx: &Cx, principal: &str) -> Result<Vec<Value>> {
-        let (path, filter) = assignments_of(&self.scope, principal);
-        let listed = cx.arm.list(&path, api::AUTHORIZATION, &[("$filter", &filter)]).await?;
+        let (path, filter) = crate::azure::role_assignments_of(&self.scope, principal);
+        let listed = cx.arm.list(&path, api_versions::AUTHORIZATION, &[("$filter", &filter)]).await?;
         Ok(listed
             .into_iter()
             .filter(|a| {
@@ -138,7 +143,7 @@ impl RoleAssignment {
         }});
         let not_replicated = |failure: &crate::azure::Failure| failure.is("PrincipalNotFound");
         let schedule = [1, 2, 4, 8, 15, 15, 15].map(std::time::Duration::from_secs);
-        match crate::azure::retry_while(not_replicated, schedule, || cx.arm.put(&id, api::AUTHORIZATION, &body, None)).await {
+        match crate::azure::retry_while(not_replicated, schedule, || cx.arm.put(&id, api_versions::AUTHORIZATION, &body, None)).await {
             Ok(_) => Ok(id),
             Err(failure) if failure.is("RoleAssignmentExists") => match self.held(cx, principal).await?.first() {
                 Some(found) => Ok(found["id"].as_str().unwrap_or(&id).to_owned()),
@@ -147,9 +152,4 @@ impl RoleAssignment {
             Err(failure) => Err(failure.into()),
         }
     }
-}
-
-/// Path and filter of the list of a principal's assignments at a scope and above it.
-pub(crate) fn assignments_of(scope: &ResourceId, principal: &str) -> (String, String) {
-    (format!("{scope}/providers/Microsoft.Authorization/roleAssignments"), format!("principalId eq '{principal}'"))
 }

@@ -4,16 +4,21 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::{StepSpec, VaultPolicy};
-use crate::steps::{Cx, Examined, Right, Step, api, done, ownership};
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::access::VaultPolicy;
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
 
 #[async_trait]
 impl Step for VaultPolicy {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
-        let vault = cx.arm.read(self.vault.as_str(), api::KEY_VAULT, &[]).await?;
+        let vault = cx.arm.read(self.vault.as_str(), api_versions::KEY_VAULT, &[]).await?;
         let entry = match (&vault, self.to.principal(cx.outputs.known().principal_id)) {
             (Some(vault), Some(principal)) => entry_of(vault, &principal).cloned(),
             _ => None,
@@ -105,7 +110,7 @@ impl VaultPolicy {
     async fn write(&self, cx: &Cx, operation: &str, principal: &str, permissions: Value) -> Result<()> {
         let path = format!("{}/accessPolicies/{operation}", self.vault);
         let entry = json!({"tenantId": cx.tenant, "objectId": principal, "permissions": permissions});
-        cx.arm.put(&path, api::KEY_VAULT, &json!({"properties": {"accessPolicies": [entry]}}), None).await?;
+        cx.arm.put(&path, api_versions::KEY_VAULT, &json!({"properties": {"accessPolicies": [entry]}}), None).await?;
         Ok(())
     }
 }

@@ -11,9 +11,11 @@ use crate::model::variable::{Part, Variable};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::Secret;
+use crate::plan::spec::delivery::Secret;
+use crate::steps::context::Cx;
+use crate::steps::marks::{done, labels, taking_back, uid};
 use crate::steps::ownership::is_this_connections;
-use crate::steps::{Cx, Examined, Right, Step, done, labels, taking_back, uid};
+use crate::steps::step::{Examined, Right, Step};
 
 /// What a comparison of the live Secret found.
 pub(crate) struct Delivered {

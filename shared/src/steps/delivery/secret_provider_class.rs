@@ -12,9 +12,11 @@ use crate::model::vault::{CsiIdentity, VaultObject};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::SecretProviderClass;
+use crate::plan::spec::delivery::SecretProviderClass;
+use crate::steps::context::Cx;
+use crate::steps::marks::{done, labels, taking_back, uid};
 use crate::steps::ownership::is_this_connections;
-use crate::steps::{Cx, Examined, Right, Step, done, labels, taking_back, uid};
+use crate::steps::step::{Examined, Right, Step};
 
 /// Set by the driver on every Secret that it makes (its `pkg/secrets-store`).
 const MANAGED: &str = "secrets-store.csi.k8s.io/managed";

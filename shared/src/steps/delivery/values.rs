@@ -2,22 +2,15 @@
 //! secrets that the user gave. Keys and given secrets live in this process's memory and in the Kubernetes Secret, nowhere
 //! else.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use secrecy::ExposeSecret;
-use serde_json::Value;
 
 use crate::model::variable::{Key, Part, Variable, escape};
 use crate::model::{Kind, Problem, Result};
-use crate::steps::{Cx, Known, Right};
-
-type Answer = Arc<tokio::sync::OnceCell<Value>>;
-
-/// Answers of listKeys and its likes, so that one run asks once for each.
-#[derive(Default)]
-pub(crate) struct Keys(Mutex<HashMap<String, Answer>>);
+use crate::steps::context::{Cx, Keys, Known};
+use crate::steps::step::Right;
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,8 +9,11 @@ use crate::azure::Failure;
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::VaultSecret;
-use crate::steps::{Cx, Examined, Step, done, ownership};
+use crate::plan::spec::delivery::VaultSecret;
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Step};
 
 #[async_trait]
 impl Step for VaultSecret {

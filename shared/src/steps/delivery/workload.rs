@@ -1,6 +1,7 @@
 //! The workload's pod template: the webhook's label, the service account and the variables, as one server-side apply
 //! under the connection's own field manager. Undoing is letting go of these fields; nobody else's are touched.
 
+use crate::kube::workload_identity::{CSI_DRIVER, USE};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -10,15 +11,14 @@ use crate::kube::{self, Access, Apply, WorkloadKind, wrap_template};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
-use crate::plan::spec::{Mount, SecretProviderClass, Workload};
-use crate::steps::{Cx, Examined, Known, Right, Step, done, ownership, uid};
+use crate::plan::spec::delivery::{Mount, SecretProviderClass, Workload};
+use crate::steps::context::{Cx, Known};
+use crate::steps::marks::{done, uid};
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
 
-/// What the webhook selects pods by (its MutatingWebhookConfiguration).
-const USE: &str = "azure.workload.identity/use";
 /// Stands for the digest in a dry run whose outcome does not depend on it.
 const UNDECIDED: &str = "pending";
-/// The driver that mounts vaults.
-const CSI: &str = "secrets-store.csi.k8s.io";
 
 #[async_trait]
 impl Step for Workload {
@@ -338,7 +338,7 @@ pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Val
         let mount = json!([{"name": class.name, "mountPath": path, "readOnly": true}]);
         containers.iter_mut().for_each(|container| container["volumeMounts"] = mount.clone());
         let attributes = json!({"secretProviderClass": class.name});
-        volumes.push(json!({"name": class.name, "csi": {"driver": CSI, "readOnly": true, "volumeAttributes": attributes}}));
+        volumes.push(json!({"name": class.name, "csi": {"driver": CSI_DRIVER, "readOnly": true, "volumeAttributes": attributes}}));
     }
     let mut template = json!({"spec": {"containers": containers}});
     if !volumes.is_empty() {

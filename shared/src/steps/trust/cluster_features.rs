@@ -6,11 +6,15 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::ClusterFeatures;
-use crate::steps::{Cx, Examined, Right, Step, api, done, ownership};
+use crate::plan::spec::trust::ClusterFeatures;
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
 
 /// Read-only properties of a managed cluster (official description, 2025-07-01; `*` is any key or element). What is not
 /// in the object is no matter.
@@ -71,7 +75,7 @@ impl Switch {
 #[async_trait]
 impl Step for ClusterFeatures {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
-        let Some(cluster) = cx.arm.read(self.cluster.as_str(), api::MANAGED_CLUSTERS, &[]).await? else {
+        let Some(cluster) = cx.arm.read(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &[]).await? else {
             if goal == Goal::Absent {
                 return Ok(self.kept(Goal::Absent, past, "the cluster is gone"));
             }
@@ -107,16 +111,16 @@ impl Step for ClusterFeatures {
 
     async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
         if examined.change.action == Action::Update {
-            let current = cx.arm.get(self.cluster.as_str(), api::MANAGED_CLUSTERS).await?.unwrap_or_default();
+            let current = cx.arm.get(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS).await?.unwrap_or_default();
             let body = enabled(&current, &self.switches().collect::<Vec<_>>())?;
             let etag = current["eTag"].as_str();
             let what: Vec<&str> = examined.change.details.iter().map(|d| d.name.as_str()).collect();
             cx.waiting("cluster", format!("waiting for AKS to switch on {} (about 4 minutes)", what.join(", ")));
-            let mut cluster = cx.arm.put(self.cluster.as_str(), api::MANAGED_CLUSTERS, &body, etag).await?.body;
+            let mut cluster = cx.arm.put(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &body, etag).await?.body;
             // The answer to the write may be from before the add-on had its identity.
             let told = |cluster: &Value| learn(cx, cluster) || !self.federation;
             if !told(&cluster) || (self.secrets_provider && addon_identity(&cluster).is_none()) {
-                cluster = cx.arm.get(self.cluster.as_str(), api::MANAGED_CLUSTERS).await?.unwrap_or_default();
+                cluster = cx.arm.get(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS).await?.unwrap_or_default();
                 if !told(&cluster) {
                     return Err(Problem::new(
                         Kind::Failed,
@@ -152,7 +156,7 @@ impl ClusterFeatures {
     async fn settled(&self, cx: &Cx) -> Result<Value> {
         let until = std::time::Instant::now() + cx.timeout;
         loop {
-            let cluster = cx.arm.get(self.cluster.as_str(), api::MANAGED_CLUSTERS).await?.unwrap_or_default();
+            let cluster = cx.arm.get(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS).await?.unwrap_or_default();
             if !is_busy(&cluster) {
                 cx.arm.forget(self.cluster.as_str());
                 return Ok(cluster);

@@ -4,11 +4,16 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result, TOKEN_EXCHANGE_AUDIENCE, names};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::{FederatedCredential, StepSpec};
-use crate::steps::{Cx, Examined, Right, Step, api, done, ownership};
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::trust::FederatedCredential;
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
 
 /// Most credentials that an identity can have (product documentation, workload identity federation considerations).
 const MOST: usize = 20;
@@ -18,7 +23,7 @@ impl Step for FederatedCredential {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let known = cx.outputs.known();
         let listed = if known.client_id.is_some() {
-            cx.arm.list(&format!("{}/federatedIdentityCredentials", self.identity), api::MANAGED_IDENTITY, &[]).await?
+            cx.arm.list(&format!("{}/federatedIdentityCredentials", self.identity), api_versions::MANAGED_IDENTITY, &[]).await?
         } else {
             Vec::new()
         };
@@ -36,11 +41,11 @@ impl Step for FederatedCredential {
                 let issuer = issuer.ok_or_else(|| Problem::new(Kind::Failed, "KC4601", "the cluster has no OIDC issuer"))?;
                 let id = self.identity.child("federatedIdentityCredentials", &self.own_name(&issuer));
                 let body = json!({"properties": {"issuer": issuer, "subject": self.subject(), "audiences": [TOKEN_EXCHANGE_AUDIENCE]}});
-                cx.arm.put(id.as_str(), api::MANAGED_IDENTITY, &body, None).await?;
+                cx.arm.put(id.as_str(), api_versions::MANAGED_IDENTITY, &body, None).await?;
                 receipt.id = id.to_string();
             }
             Action::Delete => {
-                cx.arm.delete(&receipt.id, api::MANAGED_IDENTITY).await?;
+                cx.arm.delete(&receipt.id, api_versions::MANAGED_IDENTITY).await?;
             }
             Action::NoOp => {}
         }

@@ -3,11 +3,16 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use crate::azure::api_versions;
 use crate::model::{Kind, PREFIX, Problem, ResourceId, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::{Identity, StepSpec, tags};
-use crate::steps::{Cx, Examined, Right, Step, api, done, ownership};
+use crate::plan::spec::trust::Identity;
+use crate::plan::spec::{StepSpec, tags};
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
 
 #[async_trait]
 impl Step for Identity {
@@ -15,7 +20,7 @@ impl Step for Identity {
         if let Some(cluster) = &self.addon_of {
             return self.of_addon(cx, cluster, goal, past).await;
         }
-        let found = cx.arm.read(self.id.as_str(), api::MANAGED_IDENTITY, &[]).await?;
+        let found = cx.arm.read(self.id.as_str(), api_versions::MANAGED_IDENTITY, &[]).await?;
         if let Some(identity) = &found {
             learn(cx, identity);
         }
@@ -31,11 +36,11 @@ impl Step for Identity {
                 let mut tags = tags(&self.owner);
                 tags.extend(self.tags.clone());
                 let body = json!({"location": self.location, "tags": tags});
-                let written = cx.arm.put(self.id.as_str(), api::MANAGED_IDENTITY, &body, None).await?;
+                let written = cx.arm.put(self.id.as_str(), api_versions::MANAGED_IDENTITY, &body, None).await?;
                 learn(cx, &written.body);
             }
             Action::Delete => {
-                cx.arm.delete(self.id.as_str(), api::MANAGED_IDENTITY).await?;
+                cx.arm.delete(self.id.as_str(), api_versions::MANAGED_IDENTITY).await?;
             }
             Action::Update | Action::NoOp => {}
         }
@@ -50,7 +55,7 @@ impl Identity {
 
     /// What the cluster says about it is enough: the group that it lies in is AKS's own, and not everybody may look there.
     async fn of_addon(&self, cx: &Cx, cluster: &ResourceId, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
-        let body = cx.arm.read(cluster.as_str(), api::MANAGED_CLUSTERS, &[]).await?.unwrap_or_default();
+        let body = cx.arm.read(cluster.as_str(), api_versions::MANAGED_CLUSTERS, &[]).await?.unwrap_or_default();
         let known = super::cluster_features::learn_addon(cx, &body);
         let why = if known || goal == Goal::Absent { "the Key Vault add-on's own" } else { "comes with the Key Vault add-on" };
         let intent = ownership::recorded(past, self.id.as_str());
@@ -121,7 +126,7 @@ impl Identity {
     }
 
     async fn foreign_credentials(&self, cx: &Cx) -> Result<usize> {
-        let listed = cx.arm.list(&format!("{}/federatedIdentityCredentials", self.id), api::MANAGED_IDENTITY, &[]).await?;
+        let listed = cx.arm.list(&format!("{}/federatedIdentityCredentials", self.id), api_versions::MANAGED_IDENTITY, &[]).await?;
         Ok(listed.iter().filter(|credential| !super::federated_credential::has_our_name(credential)).count())
     }
 }

@@ -1,6 +1,7 @@
 //! The service account: names the identity's client id for the webhook. One that existed is annotated and kept; one of
 //! ours is deleted with the last connection that uses it.
 
+use crate::kube::workload_identity::{CLIENT_ID, TENANT_ID};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
@@ -8,13 +9,12 @@ use crate::kube::{Access, Apply, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
-use crate::plan::spec::{ServiceAccount, StepSpec};
-use crate::steps::{Cx, Examined, Right, Step, done, is_ours, labels, ownership, taking_back, uid};
-
-/// Read by the workload identity webhook (its `pkg/webhook/consts.go`).
-pub(crate) const CLIENT_ID: &str = "azure.workload.identity/client-id";
-/// Needed where the identity's tenant is not the webhook's default; harmless elsewhere.
-const TENANT_ID: &str = "azure.workload.identity/tenant-id";
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::trust::ServiceAccount;
+use crate::steps::context::Cx;
+use crate::steps::marks::{done, is_ours, labels, taking_back, uid};
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
 
 #[async_trait]
 impl Step for ServiceAccount {

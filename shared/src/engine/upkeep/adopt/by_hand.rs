@@ -3,27 +3,24 @@
 use futures::future::join_all;
 
 use super::candidates::{Candidate, Found, Identity, Shown};
+use crate::azure::api_versions;
 use crate::catalogue::{self, Service};
-use crate::engine::Session;
 use crate::kube::Workload;
-use crate::lookup::azure;
+use crate::kube::workload_identity::{self, USE};
+use crate::lookup::session::Session;
 use crate::model::access::{Access, Grant};
 use crate::model::ids::role_guid;
 use crate::model::target::Target;
 use crate::model::variable::Client;
 use crate::model::{Auth, Problem, ResourceId, Result};
 use crate::plan::record::Origin;
-use crate::steps::{api, service_account_client_id};
-
-/// What the webhook selects pods by.
-const USE: &str = "azure.workload.identity/use";
 
 /// Workloads with the webhook's label whose account names an identity, with each thing of a known type that the identity
 /// may reach.
 pub(crate) async fn by_hand(session: &Session, shown: &Shown, identities: &[Identity], found: &mut Found) -> Result<()> {
     for account in &shown.accounts {
         let name = account["metadata"]["name"].as_str().unwrap_or_default();
-        let Some(client_id) = service_account_client_id(account) else { continue };
+        let Some(client_id) = workload_identity::client_id(account) else { continue };
         let acts = |w: &&Workload| w.service_account().unwrap_or("default") == name && w.pod_label(USE) == Some("true");
         let workloads: Vec<&Workload> = shown.workloads.iter().filter(acts).collect();
         // What Service Connector keeps is a candidate of its own; an account that no pod acts as connects nothing.
@@ -74,7 +71,7 @@ async fn reached(session: &Session, principal: &str) -> Result<Vec<(&'static Ser
     let filter = &filter;
     let lists = subscriptions.map(|s| async move {
         let path = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleAssignments", s.id);
-        match session.arm.list(&path, api::AUTHORIZATION, &[("$filter", filter)]).await {
+        match session.arm.list(&path, api_versions::AUTHORIZATION, &[("$filter", filter)]).await {
             Err(failure) if matches!(failure.status(), Some(403 | 404)) => Ok(Vec::new()),
             other => other.map_err(Problem::from),
         }
@@ -98,7 +95,7 @@ async fn reached(session: &Session, principal: &str) -> Result<Vec<(&'static Ser
     for (id, roles) in at {
         let of_type: Vec<&'static Service> = catalogue::of_type(&id.arm_type()).collect();
         let Some(first) = of_type.first() else { continue };
-        let Some(target) = azure::read_target(session, first, &id).await? else { continue };
+        let Some(target) = crate::lookup::resources::read_target(session, first, &id).await? else { continue };
         let fits = |service: &&&'static Service| {
             let grants = Access::ALL.iter().flat_map(|level| (service.grants)(&target, *level));
             grants.into_iter().any(|g| matches!(g, Grant::Role(role) if roles.contains(&role.id)))

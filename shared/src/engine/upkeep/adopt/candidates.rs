@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 use super::by_hand::by_hand;
 use super::linkers::{linkers, of_linker};
 use crate::catalogue::Service;
-use crate::engine::Session;
-use crate::engine::record::ledger::{self, Stored};
+use crate::kube::workload_identity;
 use crate::kube::{Cluster, Workload, WorkloadKind, resources};
+use crate::lookup::records::Stored;
 use crate::lookup::service_connector;
+use crate::lookup::session::Session;
 use crate::lookup::{azure, outside_aks};
 use crate::model::target::Target;
 use crate::model::variable::Client;
 use crate::model::{Auth, Kind, Problem, ResourceId, Result};
 use crate::plan::record::{Origin, Phase};
-use crate::steps::service_account_client_id;
 
 /// A managed identity as Resource Graph tells it.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ pub async fn find(session: &Session) -> Result<Found> {
         cluster(session),
         kube.list(&resources::SERVICE_ACCOUNT, Some(&namespace), None),
         workloads(kube, &namespace),
-        join(service_connector::seen(kube, Some(&namespace), None), ledger::list(kube, &namespace)),
+        join(service_connector::seen(kube, Some(&namespace), None), crate::lookup::records::list(kube, &namespace)),
     )
     .await;
     let (cluster, issuer) = cluster?;
@@ -159,7 +159,7 @@ async fn workloads(kube: &Cluster, namespace: &str) -> Vec<Workload> {
 
 /// The identities that accounts and linkers name, in one query.
 async fn identities(session: &Session, shown: &Shown, linkers: &[Value]) -> Result<Vec<Identity>> {
-    let annotated = shown.accounts.iter().filter_map(service_account_client_id);
+    let annotated = shown.accounts.iter().filter_map(workload_identity::client_id);
     let linked = linkers.iter().filter_map(|l| l["properties"]["authInfo"]["clientId"].as_str());
     let mut wanted: Vec<String> = annotated.chain(linked).filter(|id| uuid::Uuid::parse_str(id).is_ok()).map(str::to_lowercase).collect();
     wanted.sort();
@@ -167,10 +167,10 @@ async fn identities(session: &Session, shown: &Shown, linkers: &[Value]) -> Resu
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let clauses: Vec<String> = wanted.iter().map(|id| format!("properties.clientId =~ {}", azure::quoted(id))).collect();
+    let clauses: Vec<String> = wanted.iter().map(|id| format!("properties.clientId =~ {}", crate::lookup::resources::quoted(id))).collect();
     let query = format!(
         "resources | where type =~ '{}' and ({}) | project id, type, location, properties",
-        azure::IDENTITIES,
+        crate::lookup::resources::IDENTITIES,
         clauses.join(" or ")
     );
     let rows = session.arm.graph(&query, &[]).await?;

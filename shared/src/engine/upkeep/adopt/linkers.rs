@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::candidates::{Candidate, Identity, Shown};
-use crate::engine::Session;
 use crate::kube::{Workload, resources};
+use crate::lookup::given_ids;
 use crate::lookup::service_connector;
-use crate::lookup::{azure, given_ids};
+use crate::lookup::session::Session;
 use crate::model::variable::Client;
 use crate::model::{Auth, ResourceId, Result};
 use crate::plan::record::Origin;
@@ -72,7 +72,7 @@ pub(crate) async fn of_linker(
     let Some(service) = service_connector::service_of(&top.arm_type(), &variables) else {
         return Ok(Err(format!("no service of ours goes with {}", id.arm_type())));
     };
-    let Some(target) = azure::read_target(session, service, &top).await? else {
+    let Some(target) = crate::lookup::resources::read_target(session, service, &top).await? else {
         return Ok(Err(format!("its target {top} is gone")));
     };
     let uses = |w: &&Workload| account.as_deref().is_some_and(|a| w.service_account() == Some(a)) || reads(w, &secret);

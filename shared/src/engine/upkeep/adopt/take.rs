@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::candidates::{self, Candidate};
+use crate::azure::api_versions;
+use crate::azure::role_assignments_of;
 use crate::catalogue::{Ask, Inputs};
-use crate::engine::Session;
 use crate::engine::prepare::Prepared;
 use crate::engine::prepare::{draft, preflight};
-use crate::engine::record::ledger;
 use crate::kube::{Access as Right, WorkloadRef, resources};
-use crate::lookup::{azure, outside_aks};
+use crate::lookup::outside_aks;
+use crate::lookup::session::Session;
 use crate::model::access::{Access, Grant, Role};
 use crate::model::ids::role_guid;
 use crate::model::variable::{Part, Variable};
@@ -20,8 +21,12 @@ use crate::model::{ConnectionKey, Kind, Problem, ResourceId, Result, names};
 use crate::plan::build::grant_step;
 use crate::plan::change::Goal;
 use crate::plan::record::{Origin, Ownership, Phase, RECORD_VERSION, Receipt, Record};
-use crate::plan::spec::{self, Grantee, StepId, StepSpec};
-use crate::steps::{Cx, Examined, Run, api, done, role_assignments_of};
+use crate::plan::spec::access::Grantee;
+use crate::plan::spec::{self, StepId, StepSpec};
+use crate::steps::context::Cx;
+use crate::steps::context::Run;
+use crate::steps::marks::done;
+use crate::steps::step::Examined;
 
 /// What is to be taken over, and how.
 pub struct Wish {
@@ -67,7 +72,7 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
         return Err(Problem::new(Kind::Usage, "KC1002", format!("{flag} `{name}` can't be used: it {fault}"))
             .fix("name it otherwise: --name NAME, in lower-case letters, digits and hyphens"));
     }
-    let mine = |s: &&ledger::Stored| s.record.name == name && s.record.namespace == namespace;
+    let mine = |s: &&crate::lookup::records::Stored| s.record.name == name && s.record.namespace == namespace;
     let former = found.records.iter().find(mine).cloned();
     // One that was cut off while it was written down is gone on with.
     if former.as_ref().is_some_and(|f| f.record.origin == Origin::Made || f.record.phase != Phase::Applying) {
@@ -88,7 +93,7 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     cx.outputs.learn(|known| known.client_id = client_id);
     let variables = variables(&cx, session, candidate, access).await?;
     let specs = specs(candidate, &cluster, found.issuer.as_ref(), &namespace, grants, variables, workload.as_ref());
-    let mut examined = draft::examine(&cx, &specs, Goal::Present, &BTreeMap::new()).await?;
+    let mut examined = crate::steps::examine::examine(&cx, &specs, Goal::Present, &BTreeMap::new()).await?;
     is_whole(candidate, &examined)?;
     examined.values_mut().for_each(own_nothing);
     let known = cx.outputs.known();
@@ -162,7 +167,7 @@ async fn grants(cx: &Cx, session: &Session, candidate: &Candidate) -> Result<(Ac
         let run = Run { key, tenant: cx.tenant.clone(), others: Vec::new(), timeout: cx.timeout };
         let look = Cx::new(&cx.arm, cx.kube.afresh(), &cx.events, run);
         look.outputs.learn(|known| known.principal_id = Some(principal.clone()));
-        let looked = draft::examine(&look, &steps, Goal::Present, &BTreeMap::new()).await?;
+        let looked = crate::steps::examine::examine(&look, &steps, Goal::Present, &BTreeMap::new()).await?;
         if !steps.is_empty() && looked.values().all(|e| !e.change.writes()) {
             held = Some((level, steps));
         }
@@ -180,7 +185,7 @@ async fn grants(cx: &Cx, session: &Session, candidate: &Candidate) -> Result<(Ac
 /// Roles that the principal holds at the target itself.
 async fn roles_at(cx: &Cx, session: &Session, target: &ResourceId, principal: &str) -> Result<Vec<Role>> {
     let (path, filter) = role_assignments_of(target, principal);
-    let listed = cx.arm.list(&path, api::AUTHORIZATION, &[("$filter", &filter)]).await?;
+    let listed = cx.arm.list(&path, api_versions::AUTHORIZATION, &[("$filter", &filter)]).await?;
     let here = |a: &&Value| {
         let properties = &a["properties"];
         let scope = properties["scope"].as_str().and_then(|s| s.parse::<ResourceId>().ok());
@@ -190,7 +195,7 @@ async fn roles_at(cx: &Cx, session: &Session, target: &ResourceId, principal: &s
         listed.iter().filter(here).filter_map(|a| a["properties"]["roleDefinitionId"].as_str()).map(role_guid).collect();
     guids.sort();
     guids.dedup();
-    futures::future::try_join_all(guids.iter().map(|guid| azure::role(session, target, guid))).await
+    futures::future::try_join_all(guids.iter().map(|guid| crate::lookup::resources::role(session, target, guid))).await
 }
 
 /// The variables of the Secret. Only where the catalogue tells the same value is it written down where it comes from: what

@@ -1,0 +1,74 @@
+//! Steps by which Entra trusts the service account.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::ResourceId;
+
+/// See [`StepSpec::ClusterFeatures`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterFeatures {
+    /// The managed cluster.
+    pub cluster: ResourceId,
+    /// Whether OIDC issuer and workload identity are wanted.
+    #[serde(default = "super::yes", skip_serializing_if = "Clone::clone")]
+    pub federation: bool,
+    /// Whether the Key Vault add-on is wanted: the secrets store CSI driver with Azure's provider.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secrets_provider: bool,
+}
+
+/// See [`StepSpec::Identity`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// Its resource id.
+    pub id: ResourceId,
+    /// Region to create it in.
+    pub location: String,
+    /// Whether we create it where it is missing; `false`: the user named it, it must exist and is never ours.
+    pub create: bool,
+    /// Value of our tag: `<cluster>/<namespace>/<service account>`.
+    pub owner: String,
+    /// The cluster whose Key Vault add-on it belongs to: it comes with the add-on and is never ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addon_of: Option<ResourceId>,
+    /// Tags that it gets besides, when it is made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// See [`StepSpec::FederatedCredential`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FederatedCredential {
+    /// The identity.
+    pub identity: ResourceId,
+    /// Namespace of the service account.
+    pub namespace: String,
+    /// The service account.
+    pub service_account: String,
+    /// Issuer of a cluster that Azure does not know; `None`: the managed cluster tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+}
+
+/// See [`StepSpec::ServiceAccount`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceAccount {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Whether we create it where it is missing.
+    pub create: bool,
+    /// Somebody else's, taken over as it is: looked at and never written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
+    /// Pull secrets that the workload had through the account that it leaves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<String>,
+}
