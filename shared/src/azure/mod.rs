@@ -20,6 +20,7 @@ pub mod profile;
 mod request;
 pub mod retry;
 mod role_assignments;
+pub(crate) mod roles;
 mod service_error;
 pub mod sign_in;
 #[cfg(test)]
@@ -37,3 +38,4 @@ pub use error::{Failure, ServiceError};
 pub use profile::{Profile, Subscription};
 pub use retry::retry_while;
 pub use role_assignments::role_assignments_of;
+pub use roles::role_for;

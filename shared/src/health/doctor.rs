@@ -7,8 +7,8 @@ use super::check::found;
 use super::connection::{Looking, everything, judge};
 use super::evidence::seen::Evidence;
 use super::findings;
+use crate::azure::role_for;
 use crate::azure::{Arm, Exchange};
-use crate::engine::prepare::preflight;
 use crate::kube::{Access, Cluster, Flags, WorkloadRef, machine, resources};
 use crate::lookup::session::Session;
 use crate::lookup::{azure, outside_aks};
@@ -184,7 +184,7 @@ async fn rights(session: &Session, cluster: Option<&ResourceId>) -> Vec<Check> {
             && !crate::lookup::permissions::is_allowed(&listed, action)
         {
             let user = session.profile.active().and_then(|s| s.user.clone()).unwrap_or_default();
-            let facts = [("user", user.as_str()), ("role", preflight::role_for(action)), ("scope", scope.as_str())];
+            let facts = [("user", user.as_str()), ("role", role_for(action)), ("scope", scope.as_str())];
             checks.push(found("KC5910", format!("you may not do {action} on {}", scope.name()), "allowed", &facts));
         }
     }

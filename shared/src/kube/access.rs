@@ -1,7 +1,5 @@
 //! Asking the API server about ourselves and for others: rights, and tokens of service accounts.
 
-use std::fmt;
-
 use base64::Engine;
 use http::Method;
 use jiff::Timestamp;
@@ -11,6 +9,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::connect::Cluster;
 use super::error::{Doing, Failure};
+use super::permission::{Access, Allowed};
 use super::resources::{Resource, SERVICE_ACCOUNT};
 use crate::model::{Kind, Problem};
 
@@ -21,79 +20,6 @@ const ACCESS_REVIEW: Resource = Resource {
     plural: "selfsubjectaccessreviews",
     namespaced: false,
 };
-
-/// A right to ask about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Access {
-    /// `get`, `list`, `create`, `patch`, …
-    pub verb: String,
-    /// API group; empty for the core group.
-    pub group: String,
-    /// Plural name of the resource.
-    pub resource: String,
-    /// Subresource, like `token`.
-    pub subresource: Option<String>,
-    /// Namespace; `None` for the whole cluster.
-    pub namespace: Option<String>,
-    /// Name of the object; a right that is limited to names shows only when it is given.
-    pub name: Option<String>,
-}
-
-impl Access {
-    /// The right to `verb` objects of a kind.
-    pub fn to(verb: &str, kind: &Resource, namespace: Option<&str>) -> Self {
-        Access {
-            verb: verb.into(),
-            group: kind.group.into(),
-            resource: kind.plural.into(),
-            namespace: namespace.filter(|_| kind.namespaced).map(Into::into),
-            ..Access::default()
-        }
-    }
-
-    /// The same right for one object.
-    #[must_use]
-    pub fn named(mut self, name: &str) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// The same right for a subresource.
-    #[must_use]
-    pub fn subresource(mut self, subresource: &str) -> Self {
-        self.subresource = Some(subresource.into());
-        self
-    }
-}
-
-/// As `kubectl auth can-i` takes it: `patch deployments.apps/scale -n shop`.
-impl fmt::Display for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verb, self.resource)?;
-        if !self.group.is_empty() {
-            write!(f, ".{}", self.group)?;
-        }
-        if let Some(name) = &self.name {
-            write!(f, "/{name}")?;
-        }
-        if let Some(sub) = &self.subresource {
-            write!(f, " --subresource={sub}")?;
-        }
-        match &self.namespace {
-            Some(namespace) => write!(f, " -n {namespace}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// The answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Allowed {
-    /// Whether it is allowed.
-    pub yes: bool,
-    /// Why, as far as the cluster tells.
-    pub reason: String,
-}
 
 /// A service account's token. `Debug` hides it.
 #[derive(Clone, Debug)]

@@ -45,7 +45,7 @@ pub struct Flags {
     /// Whether a person sits there whom a sign-in plugin may ask.
     pub interactive: bool,
     /// Who knows more about clusters and their tokens than the kubeconfig does.
-    pub source: Option<Arc<dyn super::Source>>,
+    pub source: Option<Arc<dyn super::cluster_credentials::Source>>,
 }
 
 impl fmt::Debug for Flags {

@@ -1,8 +1,10 @@
 //! The cluster behind the kube context: connection, apply, workloads, tokens. Knows no Azure.
 
 mod access;
+pub(crate) mod cached;
 pub(crate) mod call;
 mod certificate;
+pub(crate) mod cluster_credentials;
 mod connect;
 pub(crate) mod credential_plugin;
 mod error;
@@ -13,6 +15,7 @@ mod holder;
 mod kubeconfig;
 pub mod machine;
 mod memo;
+pub(crate) mod permission;
 pub(crate) mod pod_exec;
 mod pods;
 mod proxy;
@@ -28,16 +31,17 @@ mod verbs;
 pub mod workload;
 pub mod workload_identity;
 
+pub use self::access::Minted;
+pub(crate) use self::cached::Trial;
+pub use self::cluster_credentials::Source;
+pub use self::permission::{Access, Allowed};
 pub use self::pod_exec::Ended;
-pub use access::{Access, Allowed, Minted};
 pub use connect::Cluster;
 pub use error::{Cause, Failure, Status, Why};
 pub use flags::Flags;
 pub use gitops::{GitOps, ManagedBy};
 pub use holder::{holder, is_dead};
 pub use kubeconfig::contexts;
-pub(crate) use memo::Trial;
 pub use resources::Resource;
-pub use source::Source;
 pub use verbs::{Apply, FIELD_MANAGER, Only, Watched};
 pub use workload::{Workload, WorkloadKind, WorkloadRef, wrap_template};

@@ -34,3 +34,29 @@ pub(crate) fn matches(pattern: &str, action: &str) -> bool {
     }
     rest.ends_with(last)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn wildcards_match_as_arm_does() {
+        let write = "Microsoft.Authorization/roleAssignments/write";
+        for yes in ["*", "*/write", "Microsoft.Authorization/*", "microsoft.authorization/*/Write", write] {
+            assert!(matches(yes, write), "{yes}");
+        }
+        for no in ["*/read", "Microsoft.Author", "Microsoft.Authorization/roleAssignments", ""] {
+            assert!(!matches(no, write), "{no}");
+        }
+    }
+
+    #[test]
+    fn what_one_entry_takes_away_another_may_give() {
+        let action = "Microsoft.Authorization/roleAssignments/write";
+        let contributor = json!({"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]});
+        let administrator = json!({"actions": ["Microsoft.Authorization/roleAssignments/*"], "notActions": []});
+        assert!(!is_allowed(std::slice::from_ref(&contributor), action));
+        assert!(is_allowed(&[contributor, administrator], action));
+    }
+}

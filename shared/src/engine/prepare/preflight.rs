@@ -4,6 +4,7 @@
 use futures::future::try_join_all;
 use serde_json::Value;
 
+use crate::azure::role_for;
 use crate::lookup::cluster::Webhook;
 use crate::lookup::permissions::{is_allowed, permissions};
 use crate::lookup::session::Session;
@@ -54,19 +55,6 @@ pub(crate) async fn arm(session: &Session, scope: &str, action: &str) -> Result<
         .fix(format!("ask an owner: az role assignment create --assignee YOU --role '{}' --scope {scope}", role_for(action))))
 }
 
-/// The narrowest built-in role that people usually grant for an action.
-pub(crate) fn role_for(action: &str) -> &'static str {
-    match action {
-        a if a.starts_with("Microsoft.Authorization/") => "Role Based Access Control Administrator",
-        a if a.starts_with("Microsoft.ManagedIdentity/") => "Managed Identity Contributor",
-        a if a.starts_with("Microsoft.KeyVault/") => "Key Vault Contributor",
-        a if a.starts_with("Microsoft.DocumentDB/") => "DocumentDB Account Contributor",
-        a if a.starts_with("Microsoft.Cache/") => "Redis Cache Contributor",
-        a if a.starts_with("Microsoft.ContainerService/") => "Azure Kubernetes Service Contributor Role",
-        _ => "Contributor",
-    }
-}
-
 /// A cluster that does not run can't be connected to, whatever is asked.
 pub(crate) fn cluster_runs(cluster: &Value, name: &str, group: &str) -> Result<()> {
     let power = cluster["properties"]["powerState"]["code"].as_str().unwrap_or("Running");
@@ -99,31 +87,5 @@ pub(crate) fn webhook(session: &Session, webhook: Webhook, about_to_be_enabled: 
         Webhook::NotReady => Err(Problem::new(Kind::Failed, "KC1106", "the workload identity webhook is down")
             .why("none of its pods is ready: pods of connected workloads could not start")
             .fix("kubectl get pods -A -l azure-workload-identity.io/system=true")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn wildcards_match_as_arm_does() {
-        let write = "Microsoft.Authorization/roleAssignments/write";
-        for yes in ["*", "*/write", "Microsoft.Authorization/*", "microsoft.authorization/*/Write", write] {
-            assert!(matches(yes, write), "{yes}");
-        }
-        for no in ["*/read", "Microsoft.Author", "Microsoft.Authorization/roleAssignments", ""] {
-            assert!(!matches(no, write), "{no}");
-        }
-    }
-
-    #[test]
-    fn what_one_entry_takes_away_another_may_give() {
-        let action = "Microsoft.Authorization/roleAssignments/write";
-        let contributor = json!({"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]});
-        let administrator = json!({"actions": ["Microsoft.Authorization/roleAssignments/*"], "notActions": []});
-        assert!(!is_allowed(std::slice::from_ref(&contributor), action));
-        assert!(is_allowed(&[contributor, administrator], action));
     }
 }

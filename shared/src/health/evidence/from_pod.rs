@@ -139,3 +139,45 @@ pub(crate) async fn endpoint_addresses(session: &Session, e: &Evidence, target: 
 pub(crate) fn addresses<'a>(texts: impl Iterator<Item = &'a Value>) -> Vec<IpAddr> {
     texts.filter_map(|text| text.as_str()?.parse().ok()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalogue;
+
+    fn seen(all: &[&str]) -> Seen {
+        Seen::Addresses(all.iter().map(|a| a.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn what_the_programs_of_usual_images_print_is_read() {
+        let glibc = "10.224.0.7      v.privatelink.vaultcore.azure.net v.vault.azure.net\n";
+        assert_eq!(getent(0, glibc), seen(&["10.224.0.7"]));
+        assert_eq!(getent(2, ""), Seen::Unknown);
+        assert!(matches!(getent(1, "Unknown database: hosts"), Seen::NotTried(_)));
+        let busybox = "Server:\t\t10.0.0.10\nAddress:\t10.0.0.10:53\n\nName:\tv.vault.azure.net\nAddress: 20.61.97.10\n";
+        assert_eq!(nslookup(0, busybox), seen(&["20.61.97.10"]));
+        let old_busybox = "Server:    10.0.0.10\nAddress 1: 10.0.0.10 kube-dns\n\nName:      v\nAddress 1: 10.224.0.7 v\n";
+        assert_eq!(nslookup(0, old_busybox), seen(&["10.224.0.7"]));
+        let windows = "Server:  dns\nAddress:  10.0.0.10\n\nNon-authoritative answer:\nName:    v\nAddresses:  fd00::7\n\t  10.224.0.7\n";
+        assert_eq!(nslookup(0, windows), seen(&["fd00::7", "10.224.0.7"]));
+        assert_eq!(nslookup(1, "** server can't find v.vault.azure.net: NXDOMAIN\n"), Seen::Unknown);
+        assert!(matches!(nslookup(1, ";; connection timed out; no servers could be reached"), Seen::NotTried(_)));
+    }
+
+    #[test]
+    fn hosts_are_those_of_the_cloud_in_force() {
+        let id = |kind: &str, name: &str| ResourceId::resource("s", "g", kind, name);
+        let of = |service: &str, name: &str, cloud: &Cloud| {
+            let service = catalogue::find(service).unwrap();
+            host(service, &Target::from_arm(id(service.arm_type, name), &json!({})), cloud)
+        };
+        assert_eq!(of("keyvault", "v", &Cloud::public()), "v.vault.azure.net");
+        assert_eq!(of("keyvault", "v", &Cloud::us_government()), "v.vault.usgovcloudapi.net");
+        assert_eq!(of("storage-blob", "a", &Cloud::china()), "a.blob.core.chinacloudapi.cn");
+        assert_eq!(of("postgres-flexible", "p", &Cloud::us_government()), "p.postgres.database.usgovcloudapi.net");
+        assert_eq!(of("resource", "r", &Cloud::public()), "");
+    }
+}

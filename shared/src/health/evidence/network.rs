@@ -26,3 +26,17 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
         IpAddr::V6(v6) => v6.is_unique_local(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_private_networks_are_known() {
+        for (address, private) in
+            [("10.1.2.3", true), ("100.64.0.9", true), ("100.128.0.9", false), ("20.61.97.10", false), ("fd00::1", true)]
+        {
+            assert_eq!(is_private(address.parse().unwrap()), private, "{address}");
+        }
+    }
+}

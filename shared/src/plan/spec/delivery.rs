@@ -36,7 +36,7 @@ pub struct Workload {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub foreign: bool,
     /// Whether its pods act as a managed identity: then they carry the webhook's label.
-    #[serde(default = "super::yes", skip_serializing_if = "Clone::clone")]
+    #[serde(default = "super::defaults::yes", skip_serializing_if = "Clone::clone")]
     pub identity: bool,
     /// The service account to set; `None`: the workload names one itself and keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,7 @@
 //! machine, another version) can continue or undo with the same steps.
 
 pub mod access;
+pub(crate) mod defaults;
 pub mod delivery;
 pub mod trust;
 
@@ -46,10 +47,6 @@ pub enum StepSpec {
     SecretProviderClass(SecretProviderClass),
     /// The workload's pods use the service account, carry the webhook's label and see the variables.
     Workload(Workload),
-}
-
-pub(crate) fn yes() -> bool {
-    true
 }
 
 impl StepSpec {

@@ -13,7 +13,7 @@ pub struct ClusterFeatures {
     /// The managed cluster.
     pub cluster: ResourceId,
     /// Whether OIDC issuer and workload identity are wanted.
-    #[serde(default = "super::yes", skip_serializing_if = "Clone::clone")]
+    #[serde(default = "super::defaults::yes", skip_serializing_if = "Clone::clone")]
     pub federation: bool,
     /// Whether the Key Vault add-on is wanted: the secrets store CSI driver with Azure's provider.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

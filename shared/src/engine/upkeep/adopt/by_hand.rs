@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use super::candidates::{Candidate, Found, Identity, Shown};
+use super::candidate::{Candidate, Found, Identity, Shown};
 use crate::azure::api_versions;
 use crate::catalogue::{self, Service};
 use crate::kube::Workload;

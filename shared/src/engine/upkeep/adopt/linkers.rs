@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::candidates::{Candidate, Identity, Shown};
+use super::candidate::{Candidate, Identity, Shown};
 use crate::kube::{Workload, resources};
 use crate::lookup::given_ids;
 use crate::lookup::service_connector;

@@ -3,6 +3,7 @@
 //! leaves everything as it was.
 
 pub(crate) mod by_hand;
+pub mod candidate;
 pub mod candidates;
 pub(crate) mod linkers;
 pub mod take;

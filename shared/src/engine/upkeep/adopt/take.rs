@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::candidates::{self, Candidate};
+use super::candidate::Candidate;
+use super::candidates;
 use crate::azure::api_versions;
 use crate::azure::role_assignments_of;
 use crate::catalogue::{Ask, Inputs};
