@@ -1,7 +1,7 @@
 //! The house stands: each room uses only rooms below it, no files of a room use each other in a circle, and rooms that only
 //! look call nothing that writes. The test reads the sources.
 
-#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ fn sources(under: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Rooms named after `crate::` in a source, `use` lines and paths alike.
+/// Rooms named after `crate::` in a source, in `use` lines and in paths.
 fn rooms_named(source: &str) -> Vec<String> {
     let mut rooms = Vec::new();
     let code: String = source.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
@@ -278,7 +278,7 @@ fn each_code_has_one_meaning() {
         }
     }
     assert!(texts.len() > 60, "the codes were not found");
-    // One room owns a code: the same trouble may be met in two of its files, but never in two rooms.
+    // A code belongs to one room: several files of that room may use it, but no other room.
     for (code, files) in texts {
         let rooms: BTreeSet<&str> = files.iter().map(|f| f.split('/').next().unwrap_or_default()).collect();
         let upper = rooms.iter().all(|r| ["engine", "health", "lookup", "steps", "cli", "catalogue"].contains(r));

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::model::Kind;
 
-/// A bearer token. Its `Debug` shows when it expires, never what it is.
+/// A bearer token. Its `Debug` output shows only the expiry.
 #[derive(Clone)]
 pub struct Token {
     secret: SecretString,
@@ -15,17 +15,17 @@ pub struct Token {
 }
 
 impl Token {
-    /// A token that is good until `expires`.
+    /// A token that is valid until `expires`.
     pub fn new(secret: String, expires: Timestamp) -> Token {
         Token { secret: secret.into(), expires }
     }
 
-    /// The token itself: for the `Authorization` header of the host it is for, and nothing else.
+    /// The token itself, only for the `Authorization` header of the host in its scope.
     pub fn secret(&self) -> &str {
         self.secret.expose_secret()
     }
 
-    /// When it stops being accepted.
+    /// The time of expiry.
     pub fn expires(&self) -> Timestamp {
         self.expires
     }
@@ -37,7 +37,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A problem that can be told more than once.
+/// A [`Problem`] that can be reported more than once.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) kind: Kind,

@@ -1,4 +1,4 @@
-//! Asking the API server about ourselves and for others: rights, and tokens of service accounts.
+//! Permission checks and service account tokens: questions to the API server.
 
 use base64::Engine;
 use http::Method;
@@ -26,21 +26,21 @@ const ACCESS_REVIEW: Resource = Resource {
 pub struct Minted {
     /// The token.
     pub token: SecretString,
-    /// Who signed it: the cluster's issuer, as others know it.
+    /// The cluster's issuer, as written in the token.
     pub issuer: String,
     /// `system:serviceaccount:NAMESPACE:NAME`.
     pub subject: String,
-    /// Whom it is for.
+    /// Audiences of the token.
     pub audience: Vec<String>,
-    /// When it ends.
+    /// Time of expiry.
     pub expires: Timestamp,
 }
 
 impl Cluster {
-    /// Asks for a token of a service account. At least 600 seconds are granted.
+    /// Requests a token of a service account. The API server grants at least 600 seconds.
     ///
     /// # Errors
-    /// Any [`Failure`]; an absent account is a status 404.
+    /// Any [`Failure`]; an absent service account is a status 404.
     pub async fn mint_token(&self, namespace: &str, service_account: &str, audience: &str, seconds: u64) -> Result<Minted, Failure> {
         let body = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
@@ -48,7 +48,7 @@ impl Cluster {
         });
         let doing = Doing { verb: "asking for", kind: TOKEN, namespace: Some(namespace.into()), name: Some(service_account.into()) };
         let path = format!("{}/token", SERVICE_ACCOUNT.path(Some(namespace), Some(service_account)));
-        // Repeating it does no harm: a token is written down nowhere.
+        // Safe to repeat: the API server stores nothing.
         let call = Call {
             method: Method::POST,
             path,
@@ -68,10 +68,10 @@ impl Cluster {
         })
     }
 
-    /// Asks whether we may do something.
+    /// Checks whether the user has a permission.
     ///
     /// # Errors
-    /// Any [`Failure`]; being refused is an answer and no failure.
+    /// Any [`Failure`]. A missing permission is an answer, not a failure.
     pub async fn may(&self, ask: &Access) -> Result<Allowed, Failure> {
         let mut attributes = json!({ "verb": ask.verb, "resource": ask.resource });
         let rest = [("subresource", &ask.subresource), ("namespace", &ask.namespace), ("name", &ask.name)];
@@ -101,11 +101,11 @@ impl Cluster {
     }
 }
 
-/// For naming what is done only; the request goes to the service account's subresource.
+/// Used only in messages; the request goes to the service account's `token` subresource.
 const TOKEN: Resource =
     Resource { group: "", version: "v1", kind: "ServiceAccount", plural: "a token of serviceaccounts", namespaced: true };
 
-/// Reads a token's claims. They are not verified: they came straight from the server that signs them.
+/// Reads a token's claims. The signature is not verified: the token came directly from the server that signed it.
 fn read_claims(token: &str) -> Option<Minted> {
     let payload = token.split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_access_reads_like_the_command_that_checks_it() {
+    fn a_permission_is_shown_as_in_kubectl_auth_can_i() {
         let access = Access::to("patch", &DEPLOYMENT, Some("shop")).named("web");
         assert_eq!(access.to_string(), "patch deployments.apps/web -n shop");
         assert_eq!(

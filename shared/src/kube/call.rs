@@ -14,7 +14,7 @@ pub(crate) struct Call {
     pub content_type: &'static str,
     pub accept: &'static str,
     pub doing: Doing,
-    /// Whether it may be sent again.
+    /// Whether the request may be sent again.
     pub again: bool,
 }
 

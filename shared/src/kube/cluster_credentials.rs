@@ -4,18 +4,19 @@ use secrecy::SecretString;
 
 use crate::model::Result;
 
-/// Who knows more about clusters and their tokens than the kubeconfig does.
+/// Provides credentials beyond the kubeconfig.
 #[async_trait::async_trait]
 pub trait Source: Send + Sync {
     /// The kubeconfig of the cluster that the command line names; `None` where it names none.
     ///
     /// # Errors
-    /// Says why it can't be had.
+    /// If the kubeconfig can't be fetched.
     async fn kubeconfig(&self) -> Result<Option<SecretString>>;
 
-    /// A token of `tenant` for the server application `audience`. Asked before every request: it is to be remembered.
+    /// A token of `tenant` for the server application `audience`. Called before every request, so implementations
+    /// must cache.
     ///
     /// # Errors
-    /// Says why there is none.
+    /// If there is no token.
     async fn token(&self, tenant: Option<&str>, audience: &str) -> Result<SecretString>;
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::resources::Resource;
 
-/// A right to ask about.
+/// A permission to check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Access {
     /// `get`, `list`, `create`, `patch`, …
@@ -17,12 +17,12 @@ pub struct Access {
     pub subresource: Option<String>,
     /// Namespace; `None` for the whole cluster.
     pub namespace: Option<String>,
-    /// Name of the object; a right that is limited to names shows only when it is given.
+    /// Name of the object. A permission limited to certain names is found only if the name is given.
     pub name: Option<String>,
 }
 
 impl Access {
-    /// The right to `verb` objects of a kind.
+    /// Permission to `verb` objects of a kind.
     pub fn to(verb: &str, kind: &Resource, namespace: Option<&str>) -> Self {
         Access {
             verb: verb.into(),
@@ -33,14 +33,14 @@ impl Access {
         }
     }
 
-    /// The same right for one object.
+    /// The same permission for one object.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The same right for a subresource.
+    /// The same permission for a subresource.
     #[must_use]
     pub fn subresource(mut self, subresource: &str) -> Self {
         self.subresource = Some(subresource.into());
@@ -48,7 +48,7 @@ impl Access {
     }
 }
 
-/// As `kubectl auth can-i` takes it: `patch deployments.apps/scale -n shop`.
+/// In the form that `kubectl auth can-i` accepts: `patch deployments.apps/scale -n shop`.
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb, self.resource)?;
@@ -68,11 +68,11 @@ impl fmt::Display for Access {
     }
 }
 
-/// The answer.
+/// The answer to a permission check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
     /// Whether it is allowed.
     pub yes: bool,
-    /// Why, as far as the cluster tells.
+    /// The reason, if the cluster gives one.
     pub reason: String,
 }

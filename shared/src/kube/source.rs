@@ -1,5 +1,5 @@
-//! Credentials that don't come from a kubeconfig on disk: a cluster's own, fetched by name, and tokens of AKS' server
-//! application, which kubelogin would get from the very sign-in that we hold already.
+//! Credentials that don't come from a kubeconfig file: those of a cluster fetched by its Azure name, and tokens for
+//! AKS' server application, which kubelogin would get from the sign-in that this process already has.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::cluster_credentials::Source;
 use super::flags::Flags;
 use crate::model::Result;
 
-/// What to ask for in kubelogin's place.
+/// The token to request in place of kubelogin.
 pub(crate) struct Azure {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) audience: String,
@@ -31,7 +31,7 @@ impl fmt::Debug for Azure {
 
 pub(crate) async fn kubeconfig(flags: &Flags) -> Result<Option<SecretString>> {
     match &flags.source {
-        // A context or a file named by the user beats a cluster named by its Azure name.
+        // A context or file named by the user takes precedence over a cluster named by its Azure name.
         Some(source) if flags.context.is_none() && flags.kubeconfig.is_none() => source.kubeconfig().await,
         _ => Ok(None),
     }

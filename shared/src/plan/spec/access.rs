@@ -12,15 +12,15 @@ pub struct RoleAssignment {
     pub scope: ResourceId,
     /// The role.
     pub role: Role,
-    /// Tells assignments of one role at several parts of a resource apart.
+    /// Distinguishes assignments of the same role at several parts of a resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
-    /// Who gets it.
+    /// Who gets the role.
     #[serde(flatten)]
     pub to: Grantee,
 }
 
-/// Who gets a grant.
+/// The principal that gets a grant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Grantee {
@@ -31,7 +31,7 @@ pub enum Grantee {
 }
 
 impl Grantee {
-    /// What people call it.
+    /// Name for users.
     pub fn name(&self) -> &str {
         match self {
             Grantee::Identity(id) => id.name(),
@@ -39,7 +39,7 @@ impl Grantee {
         }
     }
 
-    /// Its object id, where that is known: `identity` is the connection's identity's.
+    /// Object id, if known. `identity` is the object id of the connection's identity.
     pub fn principal(&self, identity: Option<String>) -> Option<String> {
         match self {
             Grantee::Identity(_) => identity,
@@ -61,12 +61,12 @@ impl Grantee {
 pub struct CosmosRole {
     /// The account.
     pub account: ResourceId,
-    /// Path of the part of the account that it is for: `dbs/shop`; empty: all of it.
+    /// Path of the part of the account to which the role applies: `dbs/shop`; empty for the whole account.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// Name and GUID of the role definition within the account.
     pub role: Role,
-    /// Who gets it.
+    /// Who gets the role.
     #[serde(flatten)]
     pub to: Grantee,
 }
@@ -79,7 +79,7 @@ pub struct RedisPolicy {
     pub cache: ResourceId,
     /// Name of the access policy.
     pub policy: String,
-    /// Who gets it.
+    /// Who gets the policy.
     #[serde(flatten)]
     pub to: Grantee,
 }
@@ -98,7 +98,7 @@ pub struct VaultPolicy {
     /// Permissions on certificates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<String>,
-    /// Who gets it.
+    /// Who gets the permissions.
     #[serde(flatten)]
     pub to: Grantee,
 }

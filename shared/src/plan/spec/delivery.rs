@@ -9,13 +9,13 @@ use crate::model::vault::{CsiIdentity, VaultObject};
 /// See [`StepSpec::Secret`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Secret {
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// What it holds.
+    /// Variables in the Secret.
     pub variables: Vec<Variable>,
-    /// Somebody else's, taken over as it is: looked at and never written.
+    /// Adopted from somebody else: read, never written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub foreign: bool,
 }
@@ -26,36 +26,36 @@ pub struct Secret {
 pub struct Workload {
     /// `deployment`, `statefulset`, `daemonset` or `cronjob`.
     pub kind: String,
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Containers that get the variables, in their live order.
+    /// Containers that get the variables, in the order of the live object.
     pub containers: Vec<String>,
-    /// Set up by somebody else, taken over as it is: looked at and never written.
+    /// Adopted from somebody else: read, never written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub foreign: bool,
-    /// Whether its pods act as a managed identity: then they carry the webhook's label.
+    /// Whether the pods act as a managed identity and therefore carry the webhook's label.
     #[serde(default = "super::defaults::yes", skip_serializing_if = "Clone::clone")]
     pub identity: bool,
-    /// The service account to set; `None`: the workload names one itself and keeps it.
+    /// The service account to set; `None`: the workload already names one and keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
     /// The Secret with the variables.
     pub secret: String,
-    /// The variables; their values make the digest that restarts pods when one changes.
+    /// The variables. A digest of their values goes into the pod template, so that pods restart when a value changes.
     pub variables: Vec<Variable>,
-    /// The vault objects that the same containers get as files.
+    /// Key Vault objects that the same containers get as files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mount: Option<Mount>,
 }
 
-/// Vault objects as files of a workload.
+/// Key Vault objects mounted as files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mount {
-    /// Where the files are.
+    /// Directory of the files.
     pub path: String,
-    /// What is mounted.
+    /// The class that lists the objects.
     pub class: SecretProviderClass,
 }
 
@@ -64,43 +64,43 @@ pub struct Mount {
 pub struct VaultSecret {
     /// The vault.
     pub vault: ResourceId,
-    /// Its address on the data plane, without a slash at its end.
+    /// URL of the vault's data plane, without a trailing slash.
     pub uri: String,
     /// Name of the secret.
     pub name: String,
-    /// Value of our tag: `<cluster>/<namespace>/<connection>`.
+    /// Value of this tool's tag: `<cluster>/<namespace>/<connection>`.
     pub owner: String,
-    /// The variable that it holds.
+    /// The variable whose value the secret holds.
     pub variable: Variable,
 }
 
 /// See [`StepSpec::SecretProviderClass`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SecretProviderClass {
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its name; the volume has the same.
+    /// Name; also the name of the volume.
     pub name: String,
     /// Name of the vault.
     pub vault: String,
     /// Tenant of the vault.
     pub tenant: String,
-    /// The provider's name of the cloud; absent: the public one.
+    /// The provider's name of the cloud; absent for the public cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud: Option<String>,
-    /// As whom the driver reads.
+    /// The identity with which the driver reads the vault.
     pub identity: CsiIdentity,
-    /// What it fetches.
+    /// The objects to fetch.
     pub objects: Vec<VaultObject>,
 }
 
 impl SecretProviderClass {
-    /// The Secret that the driver keeps for variables, where an object has one.
+    /// Name of the Secret that the driver maintains, if any object has a variable.
     pub fn synced(&self) -> Option<String> {
         self.objects.iter().any(|o| o.variable.is_some()).then(|| format!("{}-vault", self.name))
     }
 
-    /// Variables that come out of the vault, in the order of the objects.
+    /// Names of the variables that come from the vault, in the order of the objects.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.objects.iter().filter_map(|o| o.variable.as_deref())
     }

@@ -16,10 +16,10 @@ pub use self::access::{CosmosRole, Grantee, RedisPolicy, RoleAssignment, VaultPo
 pub use self::delivery::{Mount, Secret, SecretProviderClass, VaultSecret, Workload};
 pub use self::trust::{ClusterFeatures, FederatedCredential, Identity, ServiceAccount};
 
-/// Names a step within its connection: `identity`, `role:Key Vault Secrets User`.
+/// Id of a step within its connection: `identity`, `role:<GUID>`.
 pub type StepId = String;
 
-/// One thing that must be so.
+/// The desired state of one object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "camelCase")]
 pub enum StepSpec {
@@ -39,18 +39,18 @@ pub enum StepSpec {
     FederatedCredential(FederatedCredential),
     /// The service account exists and names the identity's client id.
     ServiceAccount(ServiceAccount),
-    /// The Secret with the connection's variables.
+    /// The Secret exists and holds the connection's variables.
     Secret(Secret),
-    /// A key or connection string of the service, as a secret of a vault.
+    /// A Key Vault secret exists and holds a key or connection string of the service.
     VaultSecret(VaultSecret),
-    /// The class that tells the secrets store CSI driver what to mount, and as whom.
+    /// The SecretProviderClass exists: it tells the CSI driver what to mount and with which identity.
     SecretProviderClass(SecretProviderClass),
     /// The workload's pods use the service account, carry the webhook's label and see the variables.
     Workload(Workload),
 }
 
 impl StepSpec {
-    /// The step's name within the connection; stable over versions, because records hold it.
+    /// The step's id within the connection. Records hold it, so it must not change between versions.
     pub fn id(&self) -> StepId {
         match self {
             StepSpec::ClusterFeatures(_) => "cluster".into(),
@@ -69,15 +69,15 @@ impl StepSpec {
         }
     }
 
-    /// Steps whose results this one needs. The workload comes last although it needs only two of them for its data:
-    /// pods that start before the trust is there fail their first token request and may cache the refusal for minutes.
+    /// Ids of the steps whose results this step needs. The workload needs the data of only two steps, but comes last:
+    /// pods that start before the trust exists fail their first token request and may cache the refusal for minutes.
     pub fn needs(&self) -> &'static [&'static str] {
         match self {
             StepSpec::ClusterFeatures(_) | StepSpec::VaultSecret(_) => &[],
-            // The add-on brings its identity with it.
+            // AKS creates this identity together with the add-on.
             StepSpec::Identity(s) if s.addon_of.is_some() => &["cluster"],
             StepSpec::Identity(_) => &[],
-            // Its kind comes with the add-on.
+            // The add-on installs the custom resource definition.
             StepSpec::SecretProviderClass(_) => &["cluster", "identity"],
             StepSpec::RoleAssignment(_) | StepSpec::VaultPolicy(_) | StepSpec::CosmosRole(_) | StepSpec::RedisPolicy(_) => &["identity"],
             StepSpec::FederatedCredential(_) => &["cluster", "identity"],
@@ -98,19 +98,19 @@ impl StepSpec {
         }
     }
 
-    /// Only one step at a time may hold a lock of this name: the identity service answers 409 to concurrent writers of
-    /// the federated credentials of one identity.
+    /// Lock of the step; steps with the same lock run one at a time. The identity service answers 409 to concurrent
+    /// writes of federated credentials of one identity.
     pub fn lock(&self) -> Option<String> {
         match self {
             StepSpec::FederatedCredential(s) => Some(format!("federated credentials of {}", s.identity.as_str().to_ascii_lowercase())),
-            // Both services answer 409 while another write to the same account is under way.
+            // Both services answer 409 while another write to the same account runs.
             StepSpec::CosmosRole(s) => Some(format!("data roles of {}", s.account.as_str().to_ascii_lowercase())),
             StepSpec::RedisPolicy(s) => Some(format!("policies of {}", s.cache.as_str().to_ascii_lowercase())),
             _ => None,
         }
     }
 
-    /// What the step makes, as a key that two connections share when they share the thing itself.
+    /// Key of the object that the step is about. Two connections that share the object have the same key.
     pub fn thing(&self) -> String {
         let lower = |id: &ResourceId| id.as_str().to_ascii_lowercase();
         match self {
@@ -130,7 +130,7 @@ impl StepSpec {
     }
 }
 
-/// Our tag on Azure resources: tag names may not hold a slash, so it is the bare prefix.
+/// This tool's tag for Azure resources. Tag names can't contain a slash, so the tag is the bare prefix.
 pub fn tags(owner: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(crate::model::PREFIX.to_owned(), owner.to_owned())])
 }

@@ -24,18 +24,20 @@ pub struct ClusterFeatures {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
-    /// Its resource id.
+    /// Resource id.
     pub id: ResourceId,
     /// Region to create it in.
     pub location: String,
-    /// Whether we create it where it is missing; `false`: the user named it, it must exist and is never ours.
+    /// Whether to create the identity if it is missing. `false`: the user named it, so it must exist and is never
+    /// ours.
     pub create: bool,
-    /// Value of our tag: `<cluster>/<namespace>/<service account>`.
+    /// Value of this tool's tag: `<cluster>/<namespace>/<service account>`.
     pub owner: String,
-    /// The cluster whose Key Vault add-on it belongs to: it comes with the add-on and is never ours.
+    /// The cluster whose Key Vault add-on owns the identity. AKS creates it together with the add-on; it is never
+    /// ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addon_of: Option<ResourceId>,
-    /// Tags that it gets besides, when it is made.
+    /// Additional tags for a created identity.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
 }
@@ -50,7 +52,7 @@ pub struct FederatedCredential {
     pub namespace: String,
     /// The service account.
     pub service_account: String,
-    /// Issuer of a cluster that Azure does not know; `None`: the managed cluster tells it.
+    /// Issuer of a cluster outside AKS; `None`: read from the managed cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
 }
@@ -59,16 +61,16 @@ pub struct FederatedCredential {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAccount {
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Whether we create it where it is missing.
+    /// Whether to create the service account if it is missing.
     pub create: bool,
-    /// Somebody else's, taken over as it is: looked at and never written.
+    /// Adopted from somebody else: read, never written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub foreign: bool,
-    /// Pull secrets that the workload had through the account that it leaves.
+    /// Pull secrets of the service account that the workload used before; the workload still needs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub image_pull_secrets: Vec<String>,
 }
