@@ -10,8 +10,8 @@ pub mod upkeep;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use self::prepare::asked::refuse_store;
 pub use self::prepare::delivery::MOUNT_PATH;
-pub use self::prepare::secret_store::refuse_store;
 
 /// Asked before each step; set by Ctrl-C.
 #[derive(Clone, Default)]

@@ -1,4 +1,8 @@
-//! How a connection is told from others in one cluster.
+//! How a connection is told from others in one cluster, and how it lets the workload in.
+
+use super::access::Access;
+use super::auth::Auth;
+use super::variable::Client;
 
 /// Namespace and name of a connection. Two connections of one name in two namespaces have nothing to do with each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,4 +18,15 @@ impl ConnectionKey {
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
         ConnectionKey { namespace: namespace.into(), name: name.into() }
     }
+}
+
+/// How a connection lets the workload in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// How the workload proves who it is.
+    pub auth: Auth,
+    /// Client library whose variables are delivered.
+    pub client: Client,
+    /// How much the workload may do.
+    pub access: Access,
 }

@@ -75,6 +75,14 @@ pub struct ConnectRequest {
     pub timeout: Duration,
 }
 
+impl ConnectRequest {
+    /// Resource group in which the target is searched. With a location the group belongs to the identity and says nothing about
+    /// the target.
+    pub fn target_group(&self) -> Option<&str> {
+        self.resource_group.as_deref().filter(|_| self.location.is_none())
+    }
+}
+
 /// A service principal, as far as the user described it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Principal {
