@@ -1,38 +1,23 @@
 //! From argv to a request, and from an outcome to an exit code.
 
-mod adopt;
-mod agree;
-mod args;
-mod auth_args;
 mod az;
-mod az_words;
-mod checks;
-mod complete;
-mod completion;
-mod config;
-mod connect;
-mod csi_args;
-mod delete;
-mod doctor;
-mod explain;
-mod global_args;
-mod guided;
-mod list;
-mod look;
-mod offline;
-mod output;
-mod refresh;
-mod repair;
-mod schema;
-mod show;
-mod verify;
+mod command_line;
+mod flags;
+mod interactive;
+mod settings;
+mod verbs;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
 
-use self::guided::Unclear;
+use self::az::{schema, wording};
+use self::command_line as args;
+use self::interactive::complete;
+use self::interactive::guided::{self, Unclear};
+use self::settings as config;
+use self::verbs::{adopt, completion, connect, delete, doctor, explain, list, refresh, repair, services, show, tree, verify};
 use crate::azure;
 use crate::engine::Stop;
 use crate::model::{Kind, Problem, Result};
@@ -104,7 +89,7 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     ui.errors_for_programs_only = azure::is_handed_over();
     if frontend == Frontend::Az {
         // As long as the program lives, as the command line does.
-        ui.wording = Some(ui::Wording { reword: az_words::reworded, cluster: az_words::cluster(&matches).leak() });
+        ui.wording = Some(ui::Wording { reword: wording::reworded, cluster: wording::cluster(&matches).leak() });
     }
     ui.log();
     match dispatch(frontend, &ui, &matches) {
@@ -128,9 +113,9 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         return Err(unsaid(frontend));
     };
     match word {
-        "services" => Ok(offline::services(ui, args::markdown(rest))),
+        "services" => Ok(services::services(ui, args::markdown(rest))),
         "explain" => explain::explain(ui, rest),
-        "version" => Ok(offline::version(ui, frontend)),
+        "version" => Ok(services::version(ui, frontend)),
         "completion" => completion::run(ui, rest),
         "config" => config::run(ui, rest),
         "list" => in_runtime(|_| list::list(ui, matches, rest)),
@@ -141,9 +126,9 @@ fn dispatch(frontend: Frontend, ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         "adopt" => in_runtime(|stop| adopt::adopt(ui, matches, rest, stop)),
         "refresh" => in_runtime(|stop| refresh::refresh(ui, matches, rest, stop)),
         "diff" => in_runtime(|_| repair::diff(ui, matches, rest)),
-        "tree" => in_runtime(|_| look::tree(ui, matches, rest)),
-        "wait" => in_runtime(|_| look::wait(ui, matches, rest)),
-        "events" => in_runtime(|_| look::events(ui, matches, rest)),
+        "tree" => in_runtime(|_| tree::tree(ui, matches, rest)),
+        "wait" => in_runtime(|_| tree::wait(ui, matches, rest)),
+        "events" => in_runtime(|_| tree::events(ui, matches, rest)),
         "delete" => in_runtime(|stop| delete::delete(ui, matches, rest, stop)),
         "plan" | "create" => match rest.subcommand() {
             Some((service, args)) => in_runtime(|stop| connect::connect(ui, matches, service, args, word == "plan", stop)),

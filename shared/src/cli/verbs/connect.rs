@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
-use super::agree::{Question, agreed};
-use super::args::{self, DryRun};
 use crate::catalogue;
+use crate::cli::command_line::{self as args, DryRun};
+use crate::cli::interactive::consent::{Question, agreed};
 use crate::engine::carry_out::rehearse;
 use crate::engine::prepare::{Prepared, prepare};
 use crate::engine::undo::undo;
@@ -18,7 +18,7 @@ use crate::plan::record::{Phase, Record};
 use crate::ui::Ui;
 
 /// Makes or plans a connection.
-pub(super) async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: &ArgMatches, plan_only: bool, stop: Stop) -> Result<u8> {
+pub async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: &ArgMatches, plan_only: bool, stop: Stop) -> Result<u8> {
     if let Some((title, next)) = catalogue::retired(service) {
         return Err(Problem::new(Kind::Usage, "KC1612", format!("{title} is retired"))
             .why("Azure has switched its servers off or moved them to flexible server")
@@ -49,7 +49,7 @@ pub(super) async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: 
         .fix("leave --atomic away"));
     }
     // What was made a while ago has had its time; what is fresh may need minutes.
-    let fresh = prepared.plan.writes() || super::verify::is_young(&prepared.record);
+    let fresh = prepared.plan.writes() || crate::cli::verbs::verify::is_young(&prepared.record);
     let patience = run.verify.then(|| if fresh { PROPAGATION.min(request.timeout) } else { Duration::ZERO });
     let made = match prepared.carry_out(&stop, patience).await {
         Err(problem) if run.atomic && problem.kind() != Kind::Interrupted => return Err(roll_back(ui, &flags, &prepared, problem).await),
@@ -58,7 +58,7 @@ pub(super) async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: 
     progress.clear();
     let (record, checks) = (made.record, made.proof?);
     if run.verify {
-        super::verify::print(ui, &checks);
+        crate::cli::verbs::verify::print(ui, &checks);
     }
     if run.atomic && !report::is_success(&checks) {
         let problem =

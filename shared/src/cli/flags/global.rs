@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
-use super::args::{duration, parse};
+use crate::cli::command_line::{duration, parse};
 use crate::kube::Flags;
 use crate::model::Result;
 use crate::ui::{Colour, Format, Ui};
@@ -65,11 +65,11 @@ struct Global {
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, help_heading = "Cluster", hide_short_help = true)]
     request_timeout: Option<Duration>,
     /// Form of the result: wide, json, yaml, name, jsonpath=TEMPLATE, custom-columns=HEAD:.path,…
-    #[arg(short, long, global = true, value_parser = super::output::parse, value_name = "FORM", help_heading = "Output")]
+    #[arg(short, long, global = true, value_parser = crate::cli::flags::output::parse, value_name = "FORM", help_heading = "Output")]
     output: Option<Format>,
     /// How progress is told on stderr: live on a terminal, in plain lines, or as one JSON object a line
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "FORM", help_heading = "Output", hide_short_help = true)]
-    progress: super::output::Progress,
+    progress: crate::cli::flags::output::Progress,
     /// No column heads
     #[arg(long, global = true, help_heading = "Output", hide_short_help = true)]
     no_headers: bool,
@@ -96,12 +96,12 @@ enum ColorWhen {
 }
 
 /// The command line with these flags.
-pub(super) fn with_globals(root: Command) -> Command {
+pub fn with_globals(root: Command) -> Command {
     Global::augment_args(root)
 }
 
 /// How this run talks.
-pub(super) fn ui(matches: &ArgMatches) -> Ui {
+pub fn ui(matches: &ArgMatches) -> Ui {
     let Ok(global) = Global::from_arg_matches(matches) else { return Ui::default() };
     Ui::colour(match global.color {
         ColorWhen::Auto => Colour::Auto,
@@ -122,7 +122,7 @@ pub(super) fn ui(matches: &ArgMatches) -> Ui {
 }
 
 /// The cluster connection that the flags name.
-pub(super) fn flags(ui: &Ui, matches: &ArgMatches) -> Result<Flags> {
+pub fn flags(ui: &Ui, matches: &ArgMatches) -> Result<Flags> {
     let g: Global = parse(matches)?;
     Ok(Flags {
         kubeconfig: g.kubeconfig,
@@ -143,6 +143,6 @@ pub(super) fn flags(ui: &Ui, matches: &ArgMatches) -> Result<Flags> {
         as_user_extra: g.as_user_extra,
         request_timeout: g.request_timeout,
         interactive: ui.is_interactive(),
-        source: Some(super::az::source(matches)),
+        source: Some(crate::cli::flags::az_cluster::source(matches)),
     })
 }

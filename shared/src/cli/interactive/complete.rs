@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Frontend, args};
 use crate::catalogue;
+use crate::cli::{Frontend, command_line as args};
 use crate::engine::offers::{self, Offer};
 use crate::kube::{Cluster, Flags, contexts};
 use crate::model::{Auth, Events, Result};
@@ -31,13 +31,13 @@ enum Then {
 }
 
 /// Whether kubectl called us for completion. It goes by the name, because krew takes no second program.
-pub(super) fn is_asked(program: Option<&OsString>) -> bool {
+pub fn is_asked(program: Option<&OsString>) -> bool {
     let name = program.and_then(|p| Path::new(p).file_stem()).and_then(|name| name.to_str());
     name.is_some_and(|name| name.starts_with("kubectl_complete-"))
 }
 
 /// Answers.
-pub(super) fn answer(words: &[OsString]) -> ExitCode {
+pub fn answer(words: &[OsString]) -> ExitCode {
     let words: Vec<String> = words.iter().map(|w| w.to_string_lossy().into_owned()).collect();
     let (before, prefix) = words.split_last().map_or((&[][..], ""), |(last, before)| (before, last.as_str()));
     let (offers, then) = offer(before, prefix);
@@ -50,7 +50,7 @@ pub(super) fn answer(words: &[OsString]) -> ExitCode {
 }
 
 /// Where in the command line the cursor stands.
-pub(super) struct Place {
+pub struct Place {
     pub command: Command,
     pub service: Option<String>,
     /// The option whose value is being typed.
@@ -60,7 +60,7 @@ pub(super) struct Place {
 }
 
 /// Reads the words before it.
-pub(super) fn place(before: &[String]) -> Place {
+pub fn place(before: &[String]) -> Place {
     let mut command = args::command(Frontend::Kubectl);
     command.build();
     let mut place = Place { command, service: None, option: None, positionals: 0 };
@@ -122,7 +122,7 @@ fn offer(before: &[String], prefix: &str) -> (Vec<Offer>, Then) {
 }
 
 /// Subcommands that are shown.
-pub(super) fn commands(command: &Command) -> Vec<Offer> {
+pub fn commands(command: &Command) -> Vec<Offer> {
     let shown = command.get_subcommands().filter(|c| !c.is_hide_set());
     shown.map(|c| (c.get_name().to_owned(), c.get_about().map(ToString::to_string).unwrap_or_default())).collect()
 }
@@ -143,7 +143,7 @@ fn values(arg: &Arg, place: &Place, before: &[String]) -> (Vec<Offer>, Then) {
     let service = place.service.as_deref().and_then(catalogue::find);
     match arg.get_id().as_str() {
         "kubeconfig" | "certificate_authority" | "client_certificate" | "client_key" | "secret_file" => (Vec::new(), Then::Files),
-        "output" => (super::output::FORMS.iter().map(|form| ((*form).to_owned(), String::new())).collect(), Then::NoFiles),
+        "output" => (crate::cli::flags::output::FORMS.iter().map(|form| ((*form).to_owned(), String::new())).collect(), Then::NoFiles),
         "context" => (named_contexts(before), Then::NoFiles),
         "client_type" => {
             let clients = service.map(|s| s.clients.iter().map(|c| (c.word().to_owned(), String::new())).collect());

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
-use super::Frontend;
-pub(super) use super::global_args::{flags, ui};
 use crate::catalogue::{SERVICES, Service};
+use crate::cli::Frontend;
+pub use crate::cli::flags::global::{flags, ui};
 use crate::model::access::Access;
 use crate::model::naming::IdentityName;
 use crate::model::request::{ClusterChoice, ConnectRequest, Patch};
@@ -65,7 +65,7 @@ struct Connect {
     #[arg(long, value_name = "TYPE", default_value = "none", help_heading = "Delivery")]
     client_type: String,
     #[command(flatten)]
-    auth: super::auth_args::AuthArgs,
+    auth: crate::cli::flags::auth::AuthArgs,
     /// Patch the workload, or print the patch; auto prints where Argo CD, Flux or Helm manages it
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Delivery")]
     patch: PatchWhen,
@@ -113,14 +113,14 @@ enum PatchWhen {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum DryRun {
+pub enum DryRun {
     None,
     Client,
     Server,
 }
 
 /// What a connect command is to do besides the request itself.
-pub(super) struct Run {
+pub struct Run {
     pub yes: bool,
     pub dry_run: DryRun,
     pub verify: bool,
@@ -149,7 +149,7 @@ const EXAMPLES: &str = "Examples:
 Exit codes: 0 done, 1 failed, 2 usage or refused, 3 not found, 4 not signed in, 5 not permitted, 6 timed out, 130 interrupted";
 
 /// The whole command line.
-pub(super) fn command(frontend: Frontend) -> Command {
+pub fn command(frontend: Frontend) -> Command {
     let styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default());
     let root = Command::new("kubectl-connect")
         .bin_name(frontend.words())
@@ -162,33 +162,33 @@ pub(super) fn command(frontend: Frontend) -> Command {
         .arg_required_else_help(true)
         .subcommand_value_name("SERVICE|VERB")
         .subcommand_help_heading("Services and verbs");
-    let root = if frontend == Frontend::Az { super::az::with_cluster_choice(root) } else { root };
-    let root = SERVICES.iter().fold(super::global_args::with_globals(root), |root, service| root.subcommand(connect_to(service)));
+    let root = if frontend == Frontend::Az { crate::cli::flags::az_cluster::with_cluster_choice(root) } else { root };
+    let root = SERVICES.iter().fold(crate::cli::flags::global::with_globals(root), |root, service| root.subcommand(connect_to(service)));
     let nested = |name: &'static str, about: &'static str| {
         let command =
             Command::new(name).about(about).subcommand_required(true).arg_required_else_help(true).subcommand_value_name("SERVICE");
-        super::auth_args::with_retired(SERVICES.iter().fold(command, |command, service| command.subcommand(connect_to(service))))
+        crate::cli::flags::auth::with_retired(SERVICES.iter().fold(command, |command, service| command.subcommand(connect_to(service))))
     };
-    let root = super::auth_args::with_retired(root);
+    let root = crate::cli::flags::auth::with_retired(root);
     root.subcommand(nested("plan", "Show what connecting would do"))
         .subcommand(nested("create", "Connect (the long form of naming the service)"))
-        .subcommand(super::list::command())
-        .subcommand(super::show::command())
-        .subcommand(super::verify::command())
-        .subcommand(super::doctor::command())
-        .subcommand(super::repair::diff_command())
-        .subcommand(super::repair::command())
-        .subcommand(super::refresh::command())
-        .subcommand(super::adopt::command())
-        .subcommands(super::look::commands())
-        .subcommand(super::delete::command())
+        .subcommand(crate::cli::verbs::list::command())
+        .subcommand(crate::cli::verbs::show::command())
+        .subcommand(crate::cli::verbs::verify::command())
+        .subcommand(crate::cli::verbs::doctor::command())
+        .subcommand(crate::cli::verbs::repair::diff_command())
+        .subcommand(crate::cli::verbs::repair::command())
+        .subcommand(crate::cli::verbs::refresh::command())
+        .subcommand(crate::cli::verbs::adopt::command())
+        .subcommands(crate::cli::verbs::tree::commands())
+        .subcommand(crate::cli::verbs::delete::command())
         .subcommand(Services::augment_args(Command::new("services").about("List the services, -o wide for everything about them")))
-        .subcommand(super::explain::Explain::augment_args(
+        .subcommand(crate::cli::verbs::explain::Explain::augment_args(
             Command::new("explain").about("Show what a connection would bring, without asking anybody"),
         ))
         .subcommand(Command::new("version").about("Show the version"))
-        .subcommand(super::completion::command())
-        .subcommand(super::config::subcommand())
+        .subcommand(crate::cli::verbs::completion::command())
+        .subcommand(crate::cli::settings::subcommand())
 }
 
 fn connect_to(service: &Service) -> Command {
@@ -202,15 +202,15 @@ fn connect_to(service: &Service) -> Command {
         ));
     let place = if service.is_outside() { "Host name" } else { "Name or resource id" };
     let command = Connect::augment_args(command).mut_arg("target", |a| a.help(format!("{place} of the {}", service.noun)));
-    super::csi_args::with_objects(super::auth_args::with_parameters(command, service), service)
+    crate::cli::flags::csi::with_objects(crate::cli::flags::auth::with_parameters(command, service), service)
 }
 
-pub(super) fn parse<T: FromArgMatches>(matches: &ArgMatches) -> Result<T> {
+pub fn parse<T: FromArgMatches>(matches: &ArgMatches) -> Result<T> {
     T::from_arg_matches(matches).map_err(|e| Problem::new(Kind::Usage, "KC1000", e.to_string()))
 }
 
 /// The request that a service's subcommand makes, and how to run it.
-pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectRequest, Run)> {
+pub fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectRequest, Run)> {
     let c: Connect = parse(matches)?;
     let client = Client::parse(&c.client_type);
     if client.is_none() && !c.client_type.eq_ignore_ascii_case("auto") {
@@ -240,7 +240,7 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
         role: c.role,
         client,
         auth: c.auth.auth()?,
-        parameters: super::auth_args::parameters(service, matches),
+        parameters: crate::cli::flags::auth::parameters(service, matches),
         scope: c.auth.scope.clone(),
         user: c.auth.secret_name.clone(),
         map: c.auth.map()?,
@@ -248,7 +248,7 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
         principal: c.auth.principal(),
         secrets: c.auth.secrets()?,
         secret_store: c.auth.secret_store()?,
-        csi: super::csi_args::csi(service, matches)?,
+        csi: crate::cli::flags::csi::csi(service, matches)?,
         patch: match c.patch {
             PatchWhen::Auto => Patch::Auto,
             PatchWhen::Always => Patch::Always,
@@ -261,12 +261,12 @@ pub(super) fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectReq
 }
 
 /// Whether the table of services is for the documentation.
-pub(super) fn markdown(matches: &ArgMatches) -> bool {
+pub fn markdown(matches: &ArgMatches) -> bool {
     parse::<Services>(matches).is_ok_and(|s| s.markdown)
 }
 
 /// `90s`, `15m`, `1h30m`, or bare seconds, as kubectl takes times.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }

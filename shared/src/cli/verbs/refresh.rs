@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command};
 
-use super::agree::{Question, agreed, only_planned};
-use super::args;
+use crate::cli::command_line as args;
+use crate::cli::interactive::consent::{Question, agreed, only_planned};
 use crate::engine::refresh::{Refresh, refresh as look};
 use crate::engine::{Session, Stop, report};
 use crate::model::Result;
@@ -32,12 +32,12 @@ struct RefreshKeys {
 }
 
 /// The command.
-pub(super) fn command() -> Command {
+pub fn command() -> Command {
     RefreshKeys::augment_args(Command::new("refresh").about("Fetch keys again that were rotated, and restart what reads them"))
 }
 
 /// Fetches the keys and puts them in place where they are others.
-pub(super) async fn refresh(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
+pub async fn refresh(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
     let asked: RefreshKeys = args::parse(matches)?;
     let flags = args::flags(ui, root)?;
     let progress = ui.progress();

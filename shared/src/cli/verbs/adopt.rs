@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::{ArgMatches, Args, Command};
 use serde_json::json;
 
-use super::agree::{Question, agreed, only_planned};
-use super::args;
+use crate::cli::command_line as args;
+use crate::cli::interactive::consent::{Question, agreed, only_planned};
 use crate::engine::adopt::candidates::{self, Found};
 use crate::engine::adopt::take::{Taking, Wish, take};
 use crate::engine::{Session, Stop, report};
@@ -38,7 +38,7 @@ struct Adopt {
 const ABOUT: &str = "Take over what Service Connector or somebody by hand set up, without changing it";
 
 /// The command.
-pub(super) fn command() -> Command {
+pub fn command() -> Command {
     Adopt::augment_args(Command::new("adopt").about(ABOUT)).after_help(
         "Only a record is written. Everything that was there stays its maker's: deleting the connection leaves it as it is.\n\
          Connecting again under the same name (kubectl connect SERVICE TARGET --name NAME) makes it a connection of this tool.",
@@ -46,7 +46,7 @@ pub(super) fn command() -> Command {
 }
 
 /// Shows candidates, or takes one over.
-pub(super) async fn adopt(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
+pub async fn adopt(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
     let asked: Adopt = args::parse(matches)?;
     let flags = args::flags(ui, root)?;
     let progress = ui.progress();

@@ -14,16 +14,16 @@ use crate::model::{Auth, Kind, Problem, Result};
 
 // Flags of authentication and delivery.
 #[derive(Args, Debug)]
-pub(super) struct AuthArgs {
+pub struct AuthArgs {
     /// How the workload proves itself: workload-identity, secret, service-principal, csi [default: the service's first]
     #[arg(long = "auth", value_name = "WAY", help_heading = "Access")]
     way: Option<String>,
     /// Give access to a part only, like container=images
     #[arg(long, value_name = "KIND=NAME", help_heading = "Access")]
-    pub(super) scope: Option<String>,
+    pub scope: Option<String>,
     /// User name that goes with a given password
     #[arg(long, value_name = "USER", help_heading = "Access", hide_short_help = true)]
-    pub(super) secret_name: Option<String>,
+    pub secret_name: Option<String>,
     /// Read the password or client secret from standard input; several as NAME=VALUE lines
     #[arg(long, conflicts_with = "secret_file", help_heading = "Access", hide_short_help = true)]
     secret_stdin: bool,
@@ -47,12 +47,12 @@ pub(super) struct AuthArgs {
     map: Vec<String>,
     /// Put this before the name of every variable
     #[arg(long, value_name = "TEXT", help_heading = "Delivery", hide_short_help = true)]
-    pub(super) env_prefix: Option<String>,
+    pub env_prefix: Option<String>,
 }
 
 impl AuthArgs {
     /// The way of authentication.
-    pub(super) fn auth(&self) -> Result<Option<Auth>> {
+    pub fn auth(&self) -> Result<Option<Auth>> {
         let Some(word) = &self.way else { return Ok(None) };
         Auth::parse(word).map(Some).ok_or_else(|| {
             let known = Auth::ALL.iter().map(|a| a.word()).collect::<Vec<_>>().join(", ");
@@ -62,12 +62,12 @@ impl AuthArgs {
     }
 
     /// The vault that keeps the secrets.
-    pub(super) fn secret_store(&self) -> Result<Option<String>> {
+    pub fn secret_store(&self) -> Result<Option<String>> {
         self.secret_store.as_deref().map(store).transpose()
     }
 
     /// New names of variables.
-    pub(super) fn map(&self) -> Result<Vec<(String, String)>> {
+    pub fn map(&self) -> Result<Vec<(String, String)>> {
         let pair =
             |text: &String| text.split_once('=').filter(|(a, b)| !a.is_empty() && !b.is_empty()).map(|(a, b)| (a.to_owned(), b.to_owned()));
         let bad = |text: &String| {
@@ -77,12 +77,12 @@ impl AuthArgs {
     }
 
     /// The service principal.
-    pub(super) fn principal(&self) -> Principal {
+    pub fn principal(&self) -> Principal {
         Principal { client_id: self.client_id.clone(), object_id: self.object_id.clone(), tenant: self.tenant.clone() }
     }
 
     /// Secrets by name; an only one has no name.
-    pub(super) fn secrets(&self) -> Result<BTreeMap<String, SecretString>> {
+    pub fn secrets(&self) -> Result<BTreeMap<String, SecretString>> {
         let unreadable = |from: &str, e: std::io::Error| {
             Problem::new(Kind::Usage, "KC1613", format!("the secret can't be read from {from}")).why(e.to_string()).fix("give it as text")
         };
@@ -103,7 +103,7 @@ impl AuthArgs {
 }
 
 /// The vault that `keyvault:NAME` or `keyvault:ID` means.
-pub(super) fn store(text: &str) -> Result<String> {
+pub fn store(text: &str) -> Result<String> {
     let fits = |name: &str| (3..=24).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     match text.split_once(':') {
         Some((word, vault)) if word.eq_ignore_ascii_case("keyvault") && (vault.contains('/') || fits(vault)) => Ok(vault.to_owned()),
@@ -124,7 +124,7 @@ fn parse(text: &str) -> BTreeMap<String, SecretString> {
 }
 
 /// Adds the flags that only this service has.
-pub(super) fn with_parameters(command: Command, service: &Service) -> Command {
+pub fn with_parameters(command: Command, service: &Service) -> Command {
     service.parameters.iter().fold(command, |command, parameter| {
         let default = if parameter.default.is_empty() { String::new() } else { format!(" [default: {}]", parameter.default) };
         let arg = Arg::new(parameter.name).long(parameter.name).value_name("NAME").help_heading("Target");
@@ -133,14 +133,14 @@ pub(super) fn with_parameters(command: Command, service: &Service) -> Command {
 }
 
 /// Values of those flags.
-pub(super) fn parameters(service: &str, matches: &ArgMatches) -> BTreeMap<String, String> {
+pub fn parameters(service: &str, matches: &ArgMatches) -> BTreeMap<String, String> {
     let parameters = catalogue::find(service).map_or(&[][..], |s| s.parameters);
     let given = |name: &str| matches.get_one::<String>(name).cloned();
     parameters.iter().filter_map(|p| Some((p.name.to_owned(), given(p.name)?))).collect()
 }
 
 /// Retired services stay words, so that whoever used them is told of the successor.
-pub(super) fn with_retired(command: Command) -> Command {
+pub fn with_retired(command: Command) -> Command {
     catalogue::retired_words().fold(command, |command, word| {
         let rest = Arg::new("rest").num_args(0..).allow_hyphen_values(true).trailing_var_arg(true);
         command.subcommand(Command::new(word).hide(true).about("Retired").arg(rest))

@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Command, ValueEnum};
 use clap_complete::Shell;
 use serde_json::json;
 
-use super::{Frontend, args};
+use crate::cli::{Frontend, command_line as args};
 use crate::model::{Kind, Problem, Result};
 use crate::ui::Ui;
 
@@ -16,14 +16,14 @@ const ASKED_AS: [(&str, &str); 2] =
     [("kubectl-connect", "kubectl_complete-connect"), ("kubectl-azure_connect", "kubectl_complete-azure_connect")];
 
 /// Shells, and what the file of a script is called.
-pub(super) const FILES: [(Shell, &str); 4] = [
+pub const FILES: [(Shell, &str); 4] = [
     (Shell::Bash, "kubectl-connect.bash"),
     (Shell::Zsh, "_kubectl-connect"),
     (Shell::Fish, "kubectl-connect.fish"),
     (Shell::PowerShell, "kubectl-connect.ps1"),
 ];
 
-pub(super) fn command() -> Command {
+pub fn command() -> Command {
     let shells = ["bash", "zsh", "fish", "powershell", "install"];
     Command::new("completion")
         .about("Complete the command line in a shell")
@@ -35,7 +35,7 @@ pub(super) fn command() -> Command {
         .arg(Arg::new("shell").value_name("SHELL|install").required(true).value_parser(shells).help("Shell, or install"))
 }
 
-pub(super) fn run(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
+pub fn run(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
     let word = matches.get_one::<String>("shell").map(String::as_str).unwrap_or_default();
     let Ok(shell) = Shell::from_str(word, true) else {
         return install(ui);
@@ -46,7 +46,7 @@ pub(super) fn run(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
 }
 
 /// A shell's script, made from the command line.
-pub(super) fn script(shell: Shell) -> String {
+pub fn script(shell: Shell) -> String {
     let mut command = args::command(Frontend::Kubectl).bin_name("kubectl-connect");
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "kubectl-connect", &mut script);

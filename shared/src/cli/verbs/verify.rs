@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command};
 
-use super::args;
-use super::checks::{self, FailOn};
+use crate::cli::command_line as args;
+use crate::cli::verbs::check_text::{self as checks, FailOn};
 use crate::engine::verify::{Check, Looking, Outcome, PROPAGATION, everything};
 use crate::engine::{Session, ledger, report, undo};
 use crate::model::Result;
@@ -35,12 +35,12 @@ struct Verify {
 }
 
 /// The command.
-pub(super) fn command() -> Command {
+pub fn command() -> Command {
     Verify::augment_args(Command::new("verify").visible_alias("test").about("Prove that a connection works, link by link"))
 }
 
 /// Goes through the whole chain of a connection.
-pub(super) async fn verify(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
+pub async fn verify(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
     let asked: Verify = args::parse(matches)?;
     let flags = args::flags(ui, root)?;
     let progress = ui.progress();
@@ -64,7 +64,7 @@ pub(super) async fn verify(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> 
 }
 
 /// Shows checks as talk, beside another result.
-pub(super) fn print(ui: &Ui, checks: &[Check]) {
+pub fn print(ui: &Ui, checks: &[Check]) {
     ui.say(text(checks).trim_end());
 }
 
@@ -87,7 +87,7 @@ fn text(checks: &[Check]) -> String {
 }
 
 /// Whether something of the connection was made so recently that it may still be on its way through Azure.
-pub(super) fn is_young(record: &Record) -> bool {
+pub fn is_young(record: &Record) -> bool {
     let fresh = |at: &str| {
         at.parse::<jiff::Timestamp>().is_ok_and(|at| {
             let age = jiff::Timestamp::now().duration_since(at).as_secs();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::{ArgMatches, Args, Command, ValueEnum};
 use serde_json::json;
 
-use super::agree::{Question, agreed, only_planned};
-use super::args;
+use crate::cli::command_line as args;
+use crate::cli::interactive::consent::{Question, agreed, only_planned};
 use crate::engine::undo::{Keep, undo};
 use crate::engine::{Session, Stop};
 use crate::model::Result;
@@ -56,12 +56,12 @@ impl From<KeepWhat> for Keep {
 }
 
 /// The command.
-pub(super) fn command() -> Command {
+pub fn command() -> Command {
     Delete::augment_args(Command::new("delete").visible_alias("rm").about("Undo a connection, exactly what was made for it"))
 }
 
 /// Undoes a connection.
-pub(super) async fn delete(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
+pub async fn delete(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
     let asked: Delete = args::parse(matches)?;
     let flags = args::flags(ui, root)?;
     let progress = ui.progress();

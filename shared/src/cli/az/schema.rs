@@ -8,20 +8,20 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, Command};
 use serde_json::{Value, json};
 
-use super::{Frontend, args};
+use crate::cli::{Frontend, command_line as args};
 use crate::ui;
 
 /// The hidden word that prints the schema.
-pub(super) const WORD: &str = "__schema";
+pub const WORD: &str = "__schema";
 
 /// Commands that mean nothing inside az: it completes its own command line and has its own help.
 const NOT_IN_AZ: &[&str] = &["completion", "help"];
 
 /// Commands that ask neither cluster nor Azure.
-pub(super) const OFFLINE: &[&str] = &["services", "explain", "version", "config"];
+pub const OFFLINE: &[&str] = &["services", "explain", "version", "config"];
 
 /// Global flags that az' users get, by id, in az's words. All others az has itself or nobody needs there.
-pub(super) const GLOBALS: &[(&str, &[&str])] = &[
+pub const GLOBALS: &[(&str, &[&str])] = &[
     ("aks_name", &["--cluster-name"]),
     ("aks_resource_group", &["--cluster-resource-group", "--crg"]),
     ("aks_id", &["--cluster-id"]),
@@ -61,13 +61,13 @@ const CANDIDATES: &[(&str, &str)] = &[
 const SETTINGS: &[(&str, &str)] = &[("Setting", "/key"), ("Value", "/value"), ("From", "/from")];
 
 /// Prints the schema.
-pub(super) fn print() -> ExitCode {
+pub fn print() -> ExitCode {
     ui::Ui { format: ui::Format::Json, ..ui::Ui::default() }.result(&schema(), String::new, &[]);
     ExitCode::SUCCESS
 }
 
 /// Groups and commands, sorted by name.
-pub(super) fn schema() -> Value {
+pub fn schema() -> Value {
     let root = args::command(Frontend::Az);
     let globals: Vec<Value> = GLOBALS
         .iter()
@@ -131,7 +131,7 @@ fn table(words: &[String]) -> (&'static str, Option<&'static [(&'static str, &'s
 }
 
 /// az's options for an argument: what the command is about is its `--name`; a flag that is called so already steps aside.
-pub(super) fn options(arg: &Arg, positional: Option<&Arg>) -> Vec<String> {
+pub fn options(arg: &Arg, positional: Option<&Arg>) -> Vec<String> {
     let dashed = |text: &str| format!("--{}", text.replace('_', "-"));
     if arg.is_positional() {
         let first = positional.is_some_and(|p| p.get_id() == arg.get_id());

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command};
 
-use super::agree::{Question, agreed};
-use super::args;
+use crate::cli::command_line as args;
+use crate::cli::interactive::consent::{Question, agreed};
 use crate::engine::repair::repair as plan_repair;
 use crate::engine::{Session, Stop, report};
 use crate::model::Result;
@@ -32,18 +32,18 @@ struct Diff {
 }
 
 /// The command `repair`.
-pub(super) fn command() -> Command {
+pub fn command() -> Command {
     Repair::augment_args(Command::new("repair").about("Put back what drifted, and only that"))
 }
 
 /// The command `diff`.
-pub(super) fn diff_command() -> Command {
+pub fn diff_command() -> Command {
     let about = "Show what differs from the connection as it was made: exit 0 nothing, 1 something, above 1 an error";
     Diff::augment_args(Command::new("diff").about(about))
 }
 
 /// Puts back what drifted.
-pub(super) async fn repair(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
+pub async fn repair(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
     let asked: Repair = args::parse(matches)?;
     let flags = args::flags(ui, root)?;
     let progress = ui.progress();
@@ -62,7 +62,7 @@ pub(super) async fn repair(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, sto
 }
 
 /// Says what drifted, with kubectl's exit codes.
-pub(super) async fn diff(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
+pub async fn diff(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
     match compare(ui, root, matches).await {
         Ok(code) => Ok(code),
         Err(problem) => {

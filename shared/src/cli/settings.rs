@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
-use super::{Frontend, args};
+use crate::cli::{Frontend, command_line as args};
 use crate::model::{Kind, Problem, Result};
 use crate::sys;
 use crate::ui::{Table, Ui};
@@ -69,7 +69,7 @@ impl std::fmt::Display for Origin {
 
 /// What is set, and where.
 #[derive(Default)]
-pub(super) struct Config(Vec<(&'static Setting, Vec<String>, Origin)>);
+pub struct Config(Vec<(&'static Setting, Vec<String>, Origin)>);
 
 /// The commands that work whatever is wrong with the settings.
 const ALWAYS: [&str; 3] = ["version", "completion", "services"];
@@ -79,7 +79,7 @@ impl Config {
     ///
     /// # Errors
     /// Names the key, and the file with the line or the variable, where something can't be used.
-    pub(super) fn load() -> Result<Config> {
+    pub fn load() -> Result<Config> {
         let mut found = match file()? {
             Some((path, text)) => read(&path, &text)?,
             None => Vec::new(),
@@ -95,7 +95,7 @@ impl Config {
     }
 
     /// The command line with these values as defaults.
-    pub(super) fn apply(&self, command: Command) -> Command {
+    pub fn apply(&self, command: Command) -> Command {
         self.0.iter().fold(command, |command, (setting, values, _)| {
             // A command line lives as long as the program, and there is one.
             let values: Vec<&'static str> = values.iter().map(|value| &*value.clone().leak()).collect();
@@ -105,7 +105,7 @@ impl Config {
 }
 
 /// The command line of this machine. Where the settings can't be used, the problem comes with the plain one.
-pub(super) fn command(frontend: Frontend) -> (Command, Option<Problem>) {
+pub fn command(frontend: Frontend) -> (Command, Option<Problem>) {
     let plain = args::command(frontend);
     match Config::load() {
         Ok(config) => (config.apply(plain), None),
@@ -114,7 +114,7 @@ pub(super) fn command(frontend: Frontend) -> (Command, Option<Problem>) {
 }
 
 /// Whether a command needs no settings.
-pub(super) fn does_without(word: &str) -> bool {
+pub fn does_without(word: &str) -> bool {
     ALWAYS.contains(&word)
 }
 
@@ -223,7 +223,7 @@ fn check(setting: &Setting, values: &[String], from: &Origin) -> Result<()> {
 }
 
 /// The command.
-pub(super) fn subcommand() -> Command {
+pub fn subcommand() -> Command {
     Command::new("config")
         .about("Show the settings of this machine")
         .subcommand_required(true)
@@ -237,7 +237,7 @@ pub(super) fn subcommand() -> Command {
 }
 
 /// Shows the settings.
-pub(super) fn run(ui: &Ui, _: &ArgMatches) -> Result<u8> {
+pub fn run(ui: &Ui, _: &ArgMatches) -> Result<u8> {
     let config = Config::load()?;
     let usual = {
         let argv = ["kubectl-connect", "keyvault", "any"];

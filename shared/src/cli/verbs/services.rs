@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::{Frontend, explain};
 use crate::catalogue::{SERVICES, Service};
+use crate::cli::Frontend;
+use crate::cli::verbs::explain;
 use crate::ui::{Format, Table, Ui};
 
 /// Lists the catalogue.
-pub(super) fn services(ui: &Ui, markdown: bool) -> u8 {
+pub fn services(ui: &Ui, markdown: bool) -> u8 {
     let value: Vec<_> = SERVICES
         .iter()
         .map(|s| {
@@ -46,7 +47,7 @@ fn wide(no_headers: bool) -> String {
 }
 
 /// The table of the documentation.
-pub(super) fn markdown() -> String {
+pub fn markdown() -> String {
     let mut text =
         String::from("| service | connects to | ways of authentication | grant by default | private link |\n|---|---|---|---|---|\n");
     for s in SERVICES {
@@ -100,7 +101,7 @@ fn variables(service: &Service) -> Vec<String> {
 }
 
 /// Shows the version.
-pub(super) fn version(ui: &Ui, frontend: Frontend) -> u8 {
+pub fn version(ui: &Ui, frontend: Frontend) -> u8 {
     let version = env!("CARGO_PKG_VERSION");
     let value = json!({"version": version, "os": std::env::consts::OS, "arch": std::env::consts::ARCH});
     let text = || format!("{} {version} ({}/{})", frontend.words(), std::env::consts::OS, std::env::consts::ARCH);

@@ -7,7 +7,7 @@ use crate::ui::{Format, Ui};
 
 /// What makes the command fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum FailOn {
+pub enum FailOn {
     /// A failed check
     Error,
     /// A warning as well
@@ -17,7 +17,7 @@ pub(super) enum FailOn {
 }
 
 /// The exit code.
-pub(super) fn exit_code(checks: &[Check], fail_on: FailOn) -> u8 {
+pub fn exit_code(checks: &[Check], fail_on: FailOn) -> u8 {
     let worst = checks.iter().map(|c| c.result).max().unwrap_or(Outcome::Success);
     let limit = match fail_on {
         FailOn::Error => Outcome::Error,
@@ -28,7 +28,7 @@ pub(super) fn exit_code(checks: &[Check], fail_on: FailOn) -> u8 {
 }
 
 /// Checks as text; `-o short` leaves out what is well.
-pub(super) fn text(ui: &Ui, title: &str, checks: &[Check]) -> String {
+pub fn text(ui: &Ui, title: &str, checks: &[Check]) -> String {
     let mut out = format!("{title}\n");
     let short = ui.format == Format::Short;
     let mut groups: Vec<&str> = Vec::new();

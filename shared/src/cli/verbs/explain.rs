@@ -14,7 +14,7 @@ use crate::ui::{Table, Ui};
 
 // Flags of explaining.
 #[derive(Args, Debug)]
-pub(super) struct Explain {
+pub struct Explain {
     /// The service
     service: String,
     /// Way of authentication [default: the service's first]
@@ -32,7 +32,7 @@ pub(super) struct Explain {
 }
 
 /// Explains one combination.
-pub(super) fn explain(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
+pub fn explain(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
     let asked = Explain::from_arg_matches(matches).map_err(|e| Problem::new(Kind::Usage, "KC1000", e.to_string()))?;
     let service = catalogue::find(&asked.service).ok_or_else(|| {
         let problem = Problem::new(Kind::Usage, "KC1004", format!("there is no service `{}`", asked.service));
@@ -47,7 +47,7 @@ pub(super) fn explain(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         Problem::new(Kind::Usage, "KC1601", format!("{} can't be connected to with --auth {word}", service.title))
             .fix(format!("choose one of: {}", service.auth_words()))
     })?;
-    let store = asked.secret_store.as_deref().map(super::auth_args::store).transpose()?;
+    let store = asked.secret_store.as_deref().map(crate::cli::flags::auth::store).transpose()?;
     if store.is_some() {
         refuse_store(service, auth)?;
     }
@@ -137,19 +137,19 @@ fn steps(auth: Auth, granted: bool, stored: bool, plain: bool) -> Vec<&'static s
 }
 
 /// A resource of the service with nothing said about it, but that it takes roles.
-pub(super) fn imagined(service: &Service, kind: Option<&str>) -> Target {
+pub fn imagined(service: &Service, kind: Option<&str>) -> Target {
     let id = ResourceId::resource("<subscription>", "<group>", service.arm_type, "<name>");
     let kind = kind.or(service.kinds.first().copied());
     Target::from_arm(id, &json!({"kind": kind, "location": "<region>", "properties": {"enableRbacAuthorization": true}}))
 }
 
 /// The rows of one combination.
-pub(super) fn rows(service: &Service, kind: Option<&str>, auth: Auth, client: Client) -> Vec<Row> {
+pub fn rows(service: &Service, kind: Option<&str>, auth: Auth, client: Client) -> Vec<Row> {
     (service.rows)(&Ask { target: &imagined(service, kind), auth, client })
 }
 
 /// Grants, for people.
-pub(super) fn names(grants: &[Grant]) -> Vec<String> {
+pub fn names(grants: &[Grant]) -> Vec<String> {
     grants
         .iter()
         .map(|grant| match grant {

@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Args, Command};
 use serde_json::json;
 
-use super::args;
+use crate::cli::command_line as args;
 use crate::engine::live::{self, Live};
 use crate::engine::{Session, ledger, report, undo};
 use crate::kube::Cluster;
@@ -22,12 +22,12 @@ struct Show {
 }
 
 /// The command.
-pub(super) fn command() -> Command {
+pub fn command() -> Command {
     Show::augment_args(Command::new("show").visible_alias("describe").about("Show one connection"))
 }
 
 /// Shows one connection.
-pub(super) async fn show(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
+pub async fn show(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
     let asked: Show = args::parse(matches)?;
     let flags = args::flags(ui, root)?;
     let progress = ui.progress();

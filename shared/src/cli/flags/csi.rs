@@ -16,7 +16,7 @@ const PATH: &str = "mount-path";
 const IDENTITY: &str = "csi-identity";
 
 /// Adds the flags where the service has objects to mount.
-pub(super) fn with_objects(command: Command, service: &Service) -> Command {
+pub fn with_objects(command: Command, service: &Service) -> Command {
     if !service.auths.contains(&Auth::Csi) {
         return command;
     }
@@ -36,7 +36,7 @@ pub(super) fn with_objects(command: Command, service: &Service) -> Command {
 ///
 /// # Errors
 /// The first value that can't be used.
-pub(super) fn csi(service: &str, matches: &ArgMatches) -> Result<Csi> {
+pub fn csi(service: &str, matches: &ArgMatches) -> Result<Csi> {
     if !catalogue::find(service).is_some_and(|s| s.auths.contains(&Auth::Csi)) {
         return Ok(Csi::default());
     }

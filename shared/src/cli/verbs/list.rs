@@ -7,7 +7,7 @@ use futures::StreamExt;
 use futures::future::join;
 use serde_json::{Value, json};
 
-use super::args;
+use crate::cli::command_line as args;
 use crate::engine::adopt::connector::{self, Seen};
 use crate::engine::{ledger, report};
 use crate::kube::Cluster;
@@ -30,12 +30,12 @@ struct List {
 }
 
 /// The command.
-pub(super) fn command() -> Command {
+pub fn command() -> Command {
     List::augment_args(Command::new("list").visible_aliases(["ls", "get"]).about("List connections, those that Service Connector made too"))
 }
 
 /// Lists connections.
-pub(super) async fn list(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
+pub async fn list(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
     let asked: List = args::parse(matches)?;
     let flags = args::flags(ui, root)?;
     let progress = ui.progress();

@@ -23,13 +23,13 @@ struct AzureCluster {
     aks_resource_group: Option<String>,
 }
 
-pub(super) fn with_cluster_choice(root: Command) -> Command {
+pub fn with_cluster_choice(root: Command) -> Command {
     AzureCluster::augment_args(root)
 }
 
 /// Where credentials come from besides the kubeconfig. As the kubectl plugin no cluster is named this way: there the
 /// context says which one it is, and only kubelogin's tokens can come from az.
-pub(super) fn source(root: &ArgMatches) -> Arc<dyn Source> {
+pub fn source(root: &ArgMatches) -> Arc<dyn Source> {
     let named = root.try_contains_id("aks_name").is_ok();
     let chosen = if named { AzureCluster::from_arg_matches(root).unwrap_or_default() } else { AzureCluster::default() };
     FromAzure::new(ClusterChoice { id: chosen.aks_id, name: chosen.aks_name, resource_group: chosen.aks_resource_group })

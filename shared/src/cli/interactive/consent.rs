@@ -1,13 +1,13 @@
 //! What agreeing means, for every command that writes: the plan has been seen, and then `--yes` was given or a question
 //! answered. A plan that writes nothing needs no answer, and where nobody can be asked `--yes` is the only one.
 
-use super::args::DryRun;
+use crate::cli::command_line::DryRun;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::Plan;
 use crate::ui::Ui;
 
 /// What the user is asked.
-pub(super) enum Question<'a> {
+pub enum Question<'a> {
     /// Whether to: a letter is enough.
     Whether(&'a str),
     /// To type the name of what can't be brought back.
@@ -18,7 +18,7 @@ pub(super) enum Question<'a> {
 ///
 /// # Errors
 /// There was none, or nobody to give it.
-pub(super) async fn agreed(ui: &Ui, plan: &Plan, yes: bool, question: Question<'_>) -> Result<()> {
+pub async fn agreed(ui: &Ui, plan: &Plan, yes: bool, question: Question<'_>) -> Result<()> {
     ui.plan(plan);
     let agreed = yes
         || !plan.writes()
@@ -33,7 +33,7 @@ pub(super) async fn agreed(ui: &Ui, plan: &Plan, yes: bool, question: Question<'
 }
 
 /// With `--dry-run` the plan is the result, and there is nothing to agree to; whether it was so.
-pub(super) fn only_planned(ui: &Ui, plan: &Plan, dry_run: DryRun) -> bool {
+pub fn only_planned(ui: &Ui, plan: &Plan, dry_run: DryRun) -> bool {
     let only = dry_run != DryRun::None;
     if only {
         ui.result(&plan.to_json(), || ui.plan_text(plan), &[]);

@@ -3,8 +3,8 @@
 use clap::{ArgMatches, Args, Command};
 use serde_json::json;
 
-use super::checks::{self, FailOn};
-use super::{args, in_runtime};
+use crate::cli::verbs::check_text::{self as checks, FailOn};
+use crate::cli::{command_line as args, in_runtime};
 use crate::engine::findings::{FINDINGS, Finding, find, of_aadsts};
 use crate::engine::{doctor, report};
 use crate::model::{Kind, Problem, Result};
@@ -25,12 +25,12 @@ struct Doctor {
 }
 
 /// The command.
-pub(super) fn command() -> Command {
+pub fn command() -> Command {
     Doctor::augment_args(Command::new("doctor").visible_alias("check").about("Find what is wrong with this machine, or with any workload"))
 }
 
 /// Looks, or explains.
-pub(super) fn doctor(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
+pub fn doctor(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
     let asked: Doctor = args::parse(matches)?;
     if asked.list {
         list(ui);
@@ -41,7 +41,7 @@ pub(super) fn doctor(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result
     }
     in_runtime(|_| async move {
         let flags = args::flags(ui, root)?;
-        let command = args::command(super::Frontend::Kubectl);
+        let command = args::command(crate::cli::Frontend::Kubectl);
         let words: Vec<&str> = command.get_subcommands().flat_map(|s| std::iter::once(s.get_name()).chain(s.get_all_aliases())).collect();
         let progress = ui.progress();
         let found = doctor::doctor(&flags, &progress.events(), asked.about.as_deref(), &words).await;

@@ -6,16 +6,17 @@ use std::ffi::OsString;
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 
-use super::{Frontend, args, complete, config, in_runtime};
 use crate::azure;
 use crate::catalogue::{self, Service};
+use crate::cli::interactive::complete;
+use crate::cli::{Frontend, command_line as args, in_runtime, settings as config};
 use crate::engine::offers;
 use crate::kube::Cluster;
 use crate::model::{Auth, Problem, Result};
 use crate::ui::Ui;
 
 /// Why there is nothing to run.
-pub(super) enum Unclear {
+pub enum Unclear {
     /// The command line is wrong, or asks for help.
     Usage(clap::Error),
     /// No answer, or nothing could be asked.
@@ -42,7 +43,7 @@ struct Choice {
 }
 
 /// Reads the command line, and asks for what it lacks.
-pub(super) fn matches(frontend: Frontend, argv: Vec<OsString>) -> Result<ArgMatches, Unclear> {
+pub fn matches(frontend: Frontend, argv: Vec<OsString>) -> Result<ArgMatches, Unclear> {
     let (command, unusable) = config::command(frontend);
     let parse = |argv: &[OsString]| command.clone().try_get_matches_from(argv);
     let mut parsed = parse(&argv);

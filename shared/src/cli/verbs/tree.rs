@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use clap::{ArgMatches, Args, Command, ValueEnum};
 use serde_json::{Value, json};
 
-use super::args;
+use crate::cli::command_line as args;
 use crate::engine::{ledger, undo};
 use crate::kube::{Cluster, resources};
 use crate::model::{Kind, Problem, Result};
@@ -41,7 +41,7 @@ enum Until {
 }
 
 /// The three commands.
-pub(super) fn commands() -> [Command; 3] {
+pub fn commands() -> [Command; 3] {
     [
         Named::augment_args(Command::new("tree").about("Show what a connection consists of, and whose it is")),
         Wait::augment_args(Command::new("wait").about("Wait until a connection is ready, or gone")),
@@ -76,7 +76,7 @@ fn whose(receipt: Option<&Receipt>) -> (&'static str, &'static str) {
 }
 
 /// Shows the parts, Azure's and the cluster's.
-pub(super) async fn tree(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
+pub async fn tree(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
     let asked: Named = args::parse(matches)?;
     let kube = cluster(ui, root).await?;
     let record = load(&kube, &asked.connection).await?;
@@ -119,7 +119,7 @@ pub(super) async fn tree(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Re
 }
 
 /// Waits.
-pub(super) async fn wait(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
+pub async fn wait(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
     let asked: Wait = args::parse(matches)?;
     let kube = cluster(ui, root).await?;
     let (name, began) = (&asked.connection, Instant::now());
@@ -150,7 +150,7 @@ pub(super) async fn wait(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Re
 }
 
 /// Shows events about the parts that lie in the cluster and about the workload's pods.
-pub(super) async fn events(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
+pub async fn events(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
     let asked: Named = args::parse(matches)?;
     let kube = cluster(ui, root).await?;
     let record = load(&kube, &asked.connection).await?;

@@ -4,14 +4,15 @@
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-use super::{Frontend, args, schema};
+use crate::cli::az::schema;
+use crate::cli::{Frontend, command_line as args};
 
 const OURS: &str = "kubectl connect";
 /// What a command in a sentence ends before.
 const ENDS: [&str; 6] = ["   #", "\n", "`", ")", ";", ": "];
 
 /// The flags that said which cluster it is, as az takes them: a command that is to be pasted needs them again.
-pub(super) fn cluster(root: &ArgMatches) -> String {
+pub fn cluster(root: &ArgMatches) -> String {
     let given = |id: &str| root.try_get_one::<String>(id).ok().flatten();
     let flags = schema::GLOBALS.iter().filter(|(id, _)| id.starts_with("aks_") || *id == "context");
     flags.filter_map(|(id, options)| Some(format!(" {} {}", options[0], given(id)?))).collect()
@@ -26,7 +27,7 @@ const FLAGS: [(&str, &str); 4] = [
 ];
 
 /// The text with every command and flag of ours as az has it, for the cluster that `cluster` names.
-pub(super) fn reworded(text: &str, cluster: &str) -> String {
+pub fn reworded(text: &str, cluster: &str) -> String {
     FLAGS.iter().fold(commands_reworded(text, cluster), |text, (ours, az)| text.replace(ours, az))
 }
 

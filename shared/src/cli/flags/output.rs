@@ -5,11 +5,11 @@ use clap::ValueEnum;
 use crate::ui::{Columns, Format, ProgressForm, Template};
 
 /// What can stand behind `-o`.
-pub(super) const FORMS: [&str; 7] = ["wide", "json", "yaml", "name", "short", "jsonpath=", "custom-columns="];
+pub const FORMS: [&str; 7] = ["wide", "json", "yaml", "name", "short", "jsonpath=", "custom-columns="];
 
 /// How progress is told.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Progress {
+pub enum Progress {
     Auto,
     Plain,
     Json,
@@ -26,7 +26,7 @@ impl From<Progress> for ProgressForm {
 }
 
 /// Reads the value of `-o`.
-pub(super) fn parse(text: &str) -> Result<Format, String> {
+pub fn parse(text: &str) -> Result<Format, String> {
     // Templates stay for the whole run, and there is one: so a format is a plain value that can be copied.
     if let Some(template) = text.strip_prefix("jsonpath=") {
         return Template::parse(template).map(|t| Format::JsonPath(Box::leak(Box::new(t))));

@@ -1,0 +1,4 @@
+//! The command line as `az connect` has it.
+
+pub mod schema;
+pub mod wording;

@@ -1,0 +1,7 @@
+//! Flags that several verbs share, and how their values are read.
+
+pub mod auth;
+pub mod az_cluster;
+pub mod csi;
+pub mod global;
+pub mod output;
