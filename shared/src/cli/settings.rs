@@ -4,25 +4,23 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Command};
+use clap::Command;
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Frontend, command_line as args};
 use crate::model::{Kind, Problem, Result};
 use crate::sys;
-use crate::ui::{Table, Ui};
 
 /// A flag that can have its value from elsewhere.
-struct Setting {
+pub struct Setting {
     /// The flag, without its dashes; in the file the key.
-    key: &'static str,
+    pub key: &'static str,
     /// Its name in clap.
-    id: &'static str,
+    pub id: &'static str,
     /// May be repeated: a map in the file, `a=b,c=d` in the environment.
     many: bool,
 }
 
-const SETTINGS: [Setting; 12] = [
+static SETTINGS: [Setting; 12] = [
     one("access", "access"),
     one("client-type", "client_type"),
     one("patch", "patch"),
@@ -53,7 +51,7 @@ impl Setting {
 
 /// Where a value was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Origin {
+pub enum Origin {
     File { path: PathBuf, line: usize },
     Environment(String),
 }
@@ -69,17 +67,18 @@ impl std::fmt::Display for Origin {
 
 /// What is set, and where.
 #[derive(Default)]
-pub struct Config(Vec<(&'static Setting, Vec<String>, Origin)>);
+pub struct Settings(Vec<(&'static Setting, Vec<String>, Origin)>);
 
 /// The commands that work whatever is wrong with the settings.
 const ALWAYS: [&str; 3] = ["version", "completion", "services"];
 
-impl Config {
-    /// Reads file and environment.
+impl Settings {
+    /// Reads file and environment. `probe` makes a command with every flag that a setting can set: its rules judge the
+    /// values.
     ///
     /// # Errors
     /// Names the key, and the file with the line or the variable, where something can't be used.
-    pub fn load() -> Result<Config> {
+    pub fn load(probe: impl FnOnce() -> Command) -> Result<Settings> {
         let mut found = match file()? {
             Some((path, text)) => read(&path, &text)?,
             None => Vec::new(),
@@ -90,8 +89,19 @@ impl Config {
             found.retain(|(other, ..)| other.key != setting.key);
             found.push((setting, values, Origin::Environment(setting.variable())));
         }
-        found.iter().try_for_each(|(setting, values, from)| check(setting, values, from))?;
-        Ok(Config(found))
+        if !found.is_empty() {
+            let probe = probe();
+            found.iter().try_for_each(|(setting, values, from)| check(&probe, setting, values, from))?;
+        }
+        Ok(Settings(found))
+    }
+
+    /// Every setting, with its values and where they are from where it is set.
+    pub fn all(&self) -> impl Iterator<Item = (&'static Setting, Option<(&[String], &Origin)>)> {
+        SETTINGS.iter().map(|setting| {
+            let found = self.0.iter().find(|(other, ..)| other.key == setting.key);
+            (setting, found.map(|(_, values, from)| (values.as_slice(), from)))
+        })
     }
 
     /// The command line with these values as defaults.
@@ -101,15 +111,6 @@ impl Config {
             let values: Vec<&'static str> = values.iter().map(|value| &*value.clone().leak()).collect();
             with_default(command, setting.id, &values)
         })
-    }
-}
-
-/// The command line of this machine. Where the settings can't be used, the problem comes with the plain one.
-pub fn command(frontend: Frontend) -> (Command, Option<Problem>) {
-    let plain = args::command(frontend);
-    match Config::load() {
-        Ok(config) => (config.apply(plain), None),
-        Err(problem) => (plain, Some(problem)),
     }
 }
 
@@ -139,7 +140,8 @@ fn file() -> Result<Option<(PathBuf, String)>> {
     }
 }
 
-fn usual_path() -> Option<PathBuf> {
+/// Where the file is, unless the environment names another one.
+pub fn usual_path() -> Option<PathBuf> {
     let windows = || sys::var("APPDATA").filter(|_| cfg!(windows)).map(PathBuf::from);
     let folder =
         sys::var("XDG_CONFIG_HOME").map(PathBuf::from).or_else(windows).or_else(|| sys::home().map(|home| home.join(".config")))?;
@@ -207,10 +209,10 @@ fn values(setting: &Setting, value: &Value, from: &Origin) -> Result<Vec<String>
 }
 
 /// Has the flag's own rules judge the value.
-fn check(setting: &Setting, values: &[String], from: &Origin) -> Result<()> {
+fn check(probe: &Command, setting: &Setting, values: &[String], from: &Origin) -> Result<()> {
     let flags = values.iter().map(|value| format!("{}={value}", setting.flag()));
-    let argv = ["kubectl-connect", "keyvault", "any"].into_iter().map(str::to_owned).chain(flags);
-    let Err(error) = args::command(Frontend::Kubectl).try_get_matches_from(argv) else { return Ok(()) };
+    let argv = ["any", "any"].into_iter().map(str::to_owned).chain(flags);
+    let Err(error) = probe.clone().try_get_matches_from(argv) else { return Ok(()) };
     let shown = error.render().to_string();
     let why =
         shown.lines().filter(|l| l.trim_start().starts_with("[possible values")).map(|l| l.trim().trim_matches(['[', ']']).to_owned());
@@ -222,79 +224,26 @@ fn check(setting: &Setting, values: &[String], from: &Origin) -> Result<()> {
     Err(problem.fix(format!("kubectl connect keyvault --help tells what {} takes", setting.flag())))
 }
 
-/// The command.
-pub fn subcommand() -> Command {
-    Command::new("config")
-        .about("Show the settings of this machine")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .after_help(
-            "Settings are defaults for flags of the same name. A flag on the command line comes first, then the environment\n\
-             (KUBECTL_CONNECT_ACCESS for access, and so on), then $XDG_CONFIG_HOME/kubectl-connect/config.yaml (on Windows\n\
-             %APPDATA%\\kubectl-connect\\config.yaml), or the file that KUBECTL_CONNECT_CONFIG names.",
-        )
-        .subcommand(Command::new("view").about("Show every setting, its value, and where that comes from"))
-}
-
-/// Shows the settings.
-pub fn run(ui: &Ui, _: &ArgMatches) -> Result<u8> {
-    let config = Config::load()?;
-    let usual = {
-        let argv = ["kubectl-connect", "keyvault", "any"];
-        args::command(Frontend::Kubectl).try_get_matches_from(argv).ok()
-    };
-    let default = |id: &str| -> String {
-        let usual = usual.as_ref().and_then(|m| m.subcommand()).map(|(_, m)| m);
-        let raw = usual.and_then(|m| m.try_get_raw(id).ok().flatten());
-        raw.map(|values| values.map(|v| v.to_string_lossy().into_owned()).collect::<Vec<_>>().join(",")).unwrap_or_default()
-    };
-    let rows: Vec<(&str, String, Option<&Origin>)> = SETTINGS
-        .iter()
-        .map(|setting| match config.0.iter().find(|(other, ..)| other.key == setting.key) {
-            Some((_, values, from)) => (setting.key, values.join(","), Some(from)),
-            None => (setting.key, default(setting.id), None),
-        })
-        .collect();
-    let items: Vec<Value> = rows
-        .iter()
-        .map(|(key, value, from)| match from {
-            Some(Origin::File { path, line }) => {
-                json!({"key": key, "value": value, "from": "file", "file": path.display().to_string(), "line": line})
-            }
-            Some(Origin::Environment(name)) => json!({"key": key, "value": value, "from": "environment", "variable": name}),
-            None => json!({"key": key, "value": value, "from": "default"}),
-        })
-        .collect();
-    let text = || {
-        let mut table = Table::new(&["SETTING", "VALUE", "FROM"]);
-        for (key, value, from) in &rows {
-            let shown = if value.is_empty() { "<none>" } else { value };
-            table.row(vec![(*key).to_owned(), shown.to_owned(), from.map_or_else(|| "default".to_owned(), ToString::to_string)]);
-        }
-        table.render(ui.no_headers)
-    };
-    let names: Vec<String> = rows.iter().map(|(key, ..)| format!("setting/{key}")).collect();
-    ui.result(&json!({"path": usual_path().map(|p| p.display().to_string()), "items": items}), text, &names);
-    Ok(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::flags::{connect, global};
+
+    fn probe() -> Command {
+        global::with_globals(connect::with_common(Command::new("any")))
+    }
 
     fn problem(text: &str) -> String {
         let path = std::path::Path::new("config.yaml");
-        let told = read(path, text).and_then(|found| found.iter().try_for_each(|(s, v, f)| check(s, v, f)));
+        let told = read(path, text).and_then(|found| found.iter().try_for_each(|(s, v, f)| check(&probe(), s, v, f)));
         told.unwrap_err().what().to_owned()
     }
 
     #[test]
     fn every_setting_is_a_flag() {
-        let mut command = args::command(Frontend::Kubectl);
-        command.build();
-        let keyvault = command.find_subcommand("keyvault").unwrap();
+        let probe = probe();
         for setting in &SETTINGS {
-            let arg = keyvault.get_arguments().find(|a| a.get_id() == setting.id);
+            let arg = probe.get_arguments().find(|a| a.get_id() == setting.id);
             let arg = arg.unwrap_or_else(|| panic!("{} is no flag", setting.key));
             assert_eq!(arg.get_long().map(|l| format!("--{l}")), Some(setting.flag()), "{}", setting.key);
         }
@@ -331,9 +280,12 @@ mod tests {
     #[test]
     fn a_flag_beats_a_setting() {
         let path = std::path::Path::new("c");
-        let config = Config(read(path, "access: admin\ntags: {a: b}\n").unwrap());
-        let given = |line: &str, id: &str| {
-            let matches = config.apply(args::command(Frontend::Kubectl)).try_get_matches_from(line.split(' ')).unwrap();
+        let keyvault = || connect::with_flags(Command::new("keyvault"), crate::catalogue::find("keyvault").unwrap());
+        let nested = |name: &'static str| Command::new(name).subcommand(keyvault());
+        let line = || Command::new("k").subcommands([keyvault(), nested("plan"), nested("create")]);
+        let config = Settings(read(path, "access: admin\ntags: {a: b}\n").unwrap());
+        let given = |words: &str, id: &str| {
+            let matches = config.apply(line()).try_get_matches_from(words.split(' ')).unwrap();
             let mut at = matches.subcommand().unwrap().1.clone();
             if let Some((_, deeper)) = at.clone().subcommand() {
                 at = deeper.clone();

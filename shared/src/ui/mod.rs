@@ -12,7 +12,7 @@ use std::io::Write;
 
 pub use ask::{is_asking, restore_terminal};
 pub use output::Format;
-pub use progress::ProgressForm;
+pub use progress::{Progress, ProgressForm};
 pub use table::{Table, age};
 pub use template::{Columns, Template};
 
@@ -125,8 +125,8 @@ impl Ui {
     }
 
     /// Where the engine's events go: a live display on a terminal, plain lines elsewhere.
-    pub fn progress(&self) -> progress::Progress {
-        progress::Progress::new(self.quiet, self.progress)
+    pub fn progress(&self) -> Progress {
+        Progress::new(self.quiet, self.progress)
     }
 
     /// Shows a plan.

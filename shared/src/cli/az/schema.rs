@@ -8,17 +8,14 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, Command};
 use serde_json::{Value, json};
 
-use crate::cli::{Frontend, command_line as args};
+use crate::cli::command_line;
+use crate::cli::frontend::Frontend;
+use crate::cli::verbs;
+use crate::cli::verbs::verb::{Az, AzTable};
 use crate::ui;
 
 /// The hidden word that prints the schema.
 pub const WORD: &str = "__schema";
-
-/// Commands that mean nothing inside az: it completes its own command line and has its own help.
-const NOT_IN_AZ: &[&str] = &["completion", "help"];
-
-/// Commands that ask neither cluster nor Azure.
-pub const OFFLINE: &[&str] = &["services", "explain", "version", "config"];
 
 /// Global flags that az' users get, by id, in az's words. All others az has itself or nobody needs there.
 pub const GLOBALS: &[(&str, &[&str])] = &[
@@ -34,32 +31,6 @@ pub const GLOBALS: &[(&str, &[&str])] = &[
 /// Flags of single commands that az has itself, or that are written otherwise as globals.
 const OWN_BUT_NOT_IN_AZ: &[&str] = &["subscription", "aks_id", "aks_name", "aks_resource_group", "output"];
 
-/// Columns of `-o table`, by the first word of the command, with `|` between the places where a value may be. Absent: az
-/// lays the result out by itself.
-const CONNECTION: &[(&str, &str)] = &[
-    ("Namespace", "/metadata/namespace"),
-    ("Name", "/metadata/name"),
-    ("Service", "/spec/service"),
-    ("Target", "/spec/target"),
-    ("Workload", "/spec/workload"),
-    ("Access", "/spec/access"),
-    ("Status", "/status/phase"),
-];
-const CHANGES: &[(&str, &str)] = &[("Layer", "/layer"), ("Action", "/action"), ("Kind", "/kind"), ("Name", "/name")];
-const CHECKS: &[(&str, &str)] =
-    &[("Result", "/result"), ("Check", "/description"), ("Message", "/message"), ("Code", "/code"), ("Fix", "/fix")];
-const SERVICES: &[(&str, &str)] =
-    &[("Name", "/name"), ("Title", "/title"), ("ResourceType", "/resourceType"), ("DefaultAccess", "/defaultAccess")];
-// What can be taken over, and what was.
-const CANDIDATES: &[(&str, &str)] = &[
-    ("Name", "/name|/metadata/name"),
-    ("MadeBy", "/madeBy|/status/madeBy"),
-    ("Service", "/service|/spec/service"),
-    ("Target", "/target|/spec/target"),
-    ("ServiceAccount", "/serviceAccount|/status/serviceAccount"),
-];
-const SETTINGS: &[(&str, &str)] = &[("Setting", "/key"), ("Value", "/value"), ("From", "/from")];
-
 /// Prints the schema.
 pub fn print() -> ExitCode {
     ui::Ui { format: ui::Format::Json, ..ui::Ui::default() }.result(&schema(), String::new, &[]);
@@ -68,7 +39,7 @@ pub fn print() -> ExitCode {
 
 /// Groups and commands, sorted by name.
 pub fn schema() -> Value {
-    let root = args::command(Frontend::Az);
+    let root = command_line::command(Frontend::Az);
     let globals: Vec<Value> = GLOBALS
         .iter()
         .filter_map(|(id, options)| root.get_arguments().find(|a| a.get_id() == id && a.is_global_set()).map(|a| argument(a, options)))
@@ -86,7 +57,7 @@ fn walk(command: &Command, words: &mut Vec<String>, globals: &[Value], groups: &
     }
     groups.push(json!({"name": name, "summary": sentence(&about(command))}));
     let mut children: Vec<&Command> =
-        command.get_subcommands().filter(|c| !c.is_hide_set() && !NOT_IN_AZ.contains(&c.get_name())).collect();
+        command.get_subcommands().filter(|c| !c.is_hide_set() && !matches!(shape(c.get_name()), Az::Hidden)).collect();
     children.sort_by_key(|c| c.get_name());
     for child in children {
         words.push(child.get_name().to_owned());
@@ -100,10 +71,14 @@ fn leaf(command: &Command, words: &[String], name: &str, globals: &[Value]) -> V
     let own =
         command.get_arguments().filter(|a| !a.is_hide_set() && !a.is_global_set() && !OWN_BUT_NOT_IN_AZ.contains(&a.get_id().as_str()));
     let own: Vec<Value> = own.map(|arg| argument(arg, &options(arg, positional))).collect();
-    let offline = words.first().is_some_and(|word| OFFLINE.contains(&word.as_str()));
+    let offline = words.first().is_some_and(|word| is_offline(word));
     let args: Vec<Value> = own.iter().chain(globals.iter().filter(|_| !offline)).cloned().collect();
     let example = example(name, &own, offline);
-    let (rows, columns) = table(words);
+    let shape = shape(words.first().map_or("", String::as_str));
+    let table = match shape {
+        Az::Shown(AzTable { rows, columns }) if !columns.is_empty() => json!({"rows": rows, "columns": columns}),
+        _ => Value::Null,
+    };
     json!({
         "name": name,
         "words": words,
@@ -111,23 +86,19 @@ fn leaf(command: &Command, words: &[String], name: &str, globals: &[Value]) -> V
         "description": command.get_after_help().map(ToString::to_string).filter(|t| !t.is_empty()),
         "examples": [{"name": sentence(&about(command)), "text": example}],
         "args": args,
-        // az's delete commands return nothing.
-        "returns": words.first().is_none_or(|w| w != "delete"),
-        "table": columns.map(|columns| json!({"rows": rows, "columns": columns})),
+        "returns": !matches!(shape, Az::Silent),
+        "table": table,
     })
 }
 
-fn table(words: &[String]) -> (&'static str, Option<&'static [(&'static str, &'static str)]>) {
-    match words.first().map(String::as_str) {
-        Some("list" | "show" | "create" | "refresh") => ("", Some(CONNECTION)),
-        Some("plan" | "diff") => ("/changes", Some(CHANGES)),
-        Some("verify" | "doctor") => ("/categories/*/checks", Some(CHECKS)),
-        Some("services") => ("", Some(SERVICES)),
-        Some("adopt") => ("", Some(CANDIDATES)),
-        Some("config") => ("/items", Some(SETTINGS)),
-        Some(word) if crate::catalogue::find(word).is_some() => ("", Some(CONNECTION)),
-        _ => ("", None),
-    }
+/// The verb of this word as a command of az. What is no verb is a service, or a word behind a verb.
+fn shape(word: &str) -> Az {
+    verbs::find(word).map_or(Az::Shown(AzTable::CONNECTION), |verb| verb.az)
+}
+
+/// Whether the command asks neither cluster nor Azure.
+pub fn is_offline(word: &str) -> bool {
+    verbs::find(word).is_some_and(verbs::verb::Verb::is_offline)
 }
 
 /// az's options for an argument: what the command is about is its `--name`; a flag that is called so already steps aside.
@@ -232,11 +203,11 @@ mod tests {
                 assert!(names.contains(&format!("{before} {}", service.name)), "{before} {}", service.name);
             }
         }
-        // Every verb that kubectl's users see, or the reason stands with NOT_IN_AZ.
-        for command in args::command(Frontend::Kubectl).get_subcommands().filter(|c| !c.is_hide_set()) {
+        // Every verb that kubectl's users see, or the verb says that az has no use for it.
+        for command in command_line::command(Frontend::Kubectl).get_subcommands().filter(|c| !c.is_hide_set()) {
             let verb = command.get_name();
             let is_there = names.iter().any(|n| *n == format!("connect {verb}") || n.starts_with(&format!("connect {verb} ")));
-            assert_eq!(is_there, !NOT_IN_AZ.contains(&verb), "{verb}");
+            assert_eq!(is_there, !matches!(shape(verb), Az::Hidden), "{verb}");
         }
     }
 
@@ -300,7 +271,7 @@ mod tests {
             }
             argv.push("--".into());
             argv.extend(last);
-            let read = args::command(Frontend::Az).try_get_matches_from(&argv);
+            let read = command_line::command(Frontend::Az).try_get_matches_from(&argv);
             assert!(read.is_ok(), "{argv:?}: {}", read.err().map(|e| e.to_string()).unwrap_or_default());
         }
     }

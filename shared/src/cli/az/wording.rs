@@ -5,7 +5,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 use crate::cli::az::schema;
-use crate::cli::{Frontend, command_line as args};
+use crate::cli::command_line;
+use crate::cli::frontend::Frontend;
 
 const OURS: &str = "kubectl connect";
 /// What a command in a sentence ends before.
@@ -61,7 +62,8 @@ fn commands_reworded(text: &str, cluster: &str) -> String {
 
 /// The command of these words; `None` where they are none.
 fn command(words: &[&str], cluster: &str) -> Option<String> {
-    let mut root = args::command(Frontend::Az);
+    let typed: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let mut root = command_line::reached_by(Frontend::Az, &typed);
     root.build();
     let matches = root.clone().try_get_matches_from(std::iter::once(&"az-connect").chain(words)).ok()?;
     let (mut at, mut found): (&Command, &ArgMatches) = (&root, &matches);
@@ -70,7 +72,7 @@ fn command(words: &[&str], cluster: &str) -> Option<String> {
         line = format!("{line} {word}");
         (at, found) = (at.find_subcommand(word)?, deeper);
     }
-    let offline = matches.subcommand_name().is_some_and(|word| schema::OFFLINE.contains(&word));
+    let offline = matches.subcommand_name().is_some_and(|word| schema::is_offline(word));
     let positional = at.get_positionals().next();
     let is_given = |id: &str| matches!(found.value_source(id), Some(ValueSource::CommandLine));
     // What a command is about comes first, as people write it.

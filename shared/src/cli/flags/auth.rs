@@ -139,14 +139,6 @@ pub fn parameters(service: &str, matches: &ArgMatches) -> BTreeMap<String, Strin
     parameters.iter().filter_map(|p| Some((p.name.to_owned(), given(p.name)?))).collect()
 }
 
-/// Retired services stay words, so that whoever used them is told of the successor.
-pub fn with_retired(command: Command) -> Command {
-    catalogue::retired_words().fold(command, |command, word| {
-        let rest = Arg::new("rest").num_args(0..).allow_hyphen_values(true).trailing_var_arg(true);
-        command.subcommand(Command::new(word).hide(true).about("Retired").arg(rest))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
-use crate::cli::command_line::{duration, parse};
+use crate::cli::flags::values::{duration, parse};
+use crate::cli::flags::{az_cluster, output};
 use crate::kube::Flags;
 use crate::model::Result;
 use crate::ui::{Colour, Format, Ui};
@@ -65,11 +66,11 @@ struct Global {
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, help_heading = "Cluster", hide_short_help = true)]
     request_timeout: Option<Duration>,
     /// Form of the result: wide, json, yaml, name, jsonpath=TEMPLATE, custom-columns=HEAD:.path,…
-    #[arg(short, long, global = true, value_parser = crate::cli::flags::output::parse, value_name = "FORM", help_heading = "Output")]
+    #[arg(short, long, global = true, value_parser = output::parse, value_name = "FORM", help_heading = "Output")]
     output: Option<Format>,
     /// How progress is told on stderr: live on a terminal, in plain lines, or as one JSON object a line
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "FORM", help_heading = "Output", hide_short_help = true)]
-    progress: crate::cli::flags::output::Progress,
+    progress: output::Progress,
     /// No column heads
     #[arg(long, global = true, help_heading = "Output", hide_short_help = true)]
     no_headers: bool,
@@ -143,6 +144,6 @@ pub fn flags(ui: &Ui, matches: &ArgMatches) -> Result<Flags> {
         as_user_extra: g.as_user_extra,
         request_timeout: g.request_timeout,
         interactive: ui.is_interactive(),
-        source: Some(crate::cli::flags::az_cluster::source(matches)),
+        source: Some(az_cluster::source(matches)),
     })
 }

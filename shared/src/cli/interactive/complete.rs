@@ -12,7 +12,9 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::catalogue;
-use crate::cli::{Frontend, command_line as args};
+use crate::cli::command_line;
+use crate::cli::flags::{global, output};
+use crate::cli::frontend::Frontend;
 use crate::engine::offers::{self, Offer};
 use crate::kube::{Cluster, Flags, contexts};
 use crate::model::{Auth, Events, Result};
@@ -61,7 +63,7 @@ pub struct Place {
 
 /// Reads the words before it.
 pub fn place(before: &[String]) -> Place {
-    let mut command = args::command(Frontend::Kubectl);
+    let mut command = command_line::command(Frontend::Kubectl);
     command.build();
     let mut place = Place { command, service: None, option: None, positionals: 0 };
     let mut only_words = false;
@@ -143,7 +145,7 @@ fn values(arg: &Arg, place: &Place, before: &[String]) -> (Vec<Offer>, Then) {
     let service = place.service.as_deref().and_then(catalogue::find);
     match arg.get_id().as_str() {
         "kubeconfig" | "certificate_authority" | "client_certificate" | "client_key" | "secret_file" => (Vec::new(), Then::Files),
-        "output" => (crate::cli::flags::output::FORMS.iter().map(|form| ((*form).to_owned(), String::new())).collect(), Then::NoFiles),
+        "output" => (output::FORMS.iter().map(|form| ((*form).to_owned(), String::new())).collect(), Then::NoFiles),
         "context" => (named_contexts(before), Then::NoFiles),
         "client_type" => {
             let clients = service.map(|s| s.clients.iter().map(|c| (c.word().to_owned(), String::new())).collect());
@@ -172,9 +174,10 @@ fn named_contexts(before: &[String]) -> Vec<Offer> {
 /// The flags about the cluster, as far as they are typed.
 fn flags_of(before: &[String]) -> Result<Flags> {
     let argv = std::iter::once("kubectl-connect".to_owned()).chain(before.iter().cloned());
-    let matches = args::command(Frontend::Kubectl).ignore_errors(true).try_get_matches_from(argv).unwrap_or_else(|_| ArgMatches::default());
+    let matches =
+        command_line::command(Frontend::Kubectl).ignore_errors(true).try_get_matches_from(argv).unwrap_or_else(|_| ArgMatches::default());
     let ui = Ui { no_input: true, ..Ui::default() };
-    args::flags(&ui, &matches)
+    global::flags(&ui, &matches)
 }
 
 /// What only Azure or the cluster knows.

@@ -1,7 +1,6 @@
 //! What agreeing means, for every command that writes: the plan has been seen, and then `--yes` was given or a question
 //! answered. A plan that writes nothing needs no answer, and where nobody can be asked `--yes` is the only one.
 
-use crate::cli::command_line::DryRun;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::Plan;
 use crate::ui::Ui;
@@ -30,13 +29,4 @@ pub async fn agreed(ui: &Ui, plan: &Plan, yes: bool, question: Question<'_>) -> 
         true => Ok(()),
         false => Err(Problem::new(Kind::Usage, "KC1009", "not confirmed: nothing was changed")),
     }
-}
-
-/// With `--dry-run` the plan is the result, and there is nothing to agree to; whether it was so.
-pub fn only_planned(ui: &Ui, plan: &Plan, dry_run: DryRun) -> bool {
-    let only = dry_run != DryRun::None;
-    if only {
-        ui.result(&plan.to_json(), || ui.plan_text(plan), &[]);
-    }
-    only
 }

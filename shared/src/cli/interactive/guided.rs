@@ -3,13 +3,17 @@
 
 use std::ffi::OsString;
 
-use clap::ArgMatches;
 use clap::error::ErrorKind;
+use clap::{ArgMatches, Command};
 
 use crate::azure;
 use crate::catalogue::{self, Service};
+use crate::cli::command_line;
+use crate::cli::flags::{connect, global};
+use crate::cli::frontend::Frontend;
 use crate::cli::interactive::complete;
-use crate::cli::{Frontend, command_line as args, in_runtime, settings as config};
+use crate::cli::runtime::in_runtime;
+use crate::cli::settings::{self, Settings};
 use crate::engine::offers;
 use crate::kube::Cluster;
 use crate::model::{Auth, Problem, Result};
@@ -42,13 +46,26 @@ struct Choice {
     words: Vec<String>,
 }
 
+/// The command line as far as these words reach, with the settings of this machine. Where the settings can't be used, the
+/// problem comes with the plain one.
+fn command(frontend: Frontend, words: &[String]) -> (Command, Option<Problem>) {
+    let plain = command_line::reached_by(frontend, words);
+    let probe = || global::with_globals(connect::with_common(Command::new("any")));
+    match Settings::load(probe) {
+        Ok(settings) => (settings.apply(plain), None),
+        Err(problem) => (plain, Some(problem)),
+    }
+}
+
 /// Reads the command line, and asks for what it lacks.
 pub fn matches(frontend: Frontend, argv: Vec<OsString>) -> Result<ArgMatches, Unclear> {
-    let (command, unusable) = config::command(frontend);
-    let parse = |argv: &[OsString]| command.clone().try_get_matches_from(argv);
-    let mut parsed = parse(&argv);
+    let parse = |argv: &[OsString]| {
+        let (command, unusable) = command(frontend, &words_of(argv));
+        (command.try_get_matches_from(argv), unusable)
+    };
+    let (mut parsed, unusable) = parse(&argv);
     if let (Some(problem), Ok(matches)) = (unusable, &parsed)
-        && !matches.subcommand_name().is_some_and(config::does_without)
+        && !matches.subcommand_name().is_some_and(settings::does_without)
     {
         return Err(Unclear::Asking(problem));
     }
@@ -56,11 +73,11 @@ pub fn matches(frontend: Frontend, argv: Vec<OsString>) -> Result<ArgMatches, Un
     if frontend == Frontend::Az || azure::is_handed_over() {
         return parsed.map_err(Unclear::Usage);
     }
-    let mut words: Vec<String> = argv.iter().skip(1).map(|w| w.to_string_lossy().into_owned()).collect();
+    let mut words = words_of(&argv);
     let mut asked = false;
     while let Some(lack) = lack(&parsed, &words) {
         let known = parse_what_is_there(frontend, &words);
-        let ui = args::ui(&known);
+        let ui = global::ui(&known);
         if !ui.is_interactive() {
             break;
         }
@@ -70,17 +87,21 @@ pub fn matches(frontend: Frontend, argv: Vec<OsString>) -> Result<ArgMatches, Un
         }
         asked = true;
         let program = argv.first().cloned().unwrap_or_default();
-        parsed = parse(&std::iter::once(program).chain(words.iter().map(OsString::from)).collect::<Vec<_>>());
+        (parsed, _) = parse(&std::iter::once(program).chain(words.iter().map(OsString::from)).collect::<Vec<_>>());
     }
     if asked && let Ok(matches) = &parsed {
-        args::ui(matches).say(format!("\n→ {} {}\n", frontend.words(), shell_words::join(&words)));
+        global::ui(matches).say(format!("\n→ {} {}\n", frontend.words(), shell_words::join(&words)));
     }
     parsed.map_err(Unclear::Usage)
 }
 
+fn words_of(argv: &[OsString]) -> Vec<String> {
+    argv.iter().skip(1).map(|w| w.to_string_lossy().into_owned()).collect()
+}
+
 fn parse_what_is_there(frontend: Frontend, words: &[String]) -> ArgMatches {
     let argv = std::iter::once("kubectl-connect").chain(words.iter().map(String::as_str));
-    args::command(frontend).ignore_errors(true).try_get_matches_from(argv).unwrap_or_else(|_| ArgMatches::default())
+    command_line::command(frontend).ignore_errors(true).try_get_matches_from(argv).unwrap_or_else(|_| ArgMatches::default())
 }
 
 /// What the command line lacks, if that is something to choose.
@@ -151,7 +172,7 @@ async fn choose(ui: &Ui, question: &str, mut choices: Vec<Choice>) -> Result<Opt
 }
 
 async fn cluster(ui: &Ui, known: &ArgMatches) -> Result<(Cluster, bool)> {
-    let flags = args::flags(ui, known)?;
+    let flags = global::flags(ui, known)?;
     let chosen = flags.namespace.is_some();
     Ok((Cluster::connect(&flags, &ui.progress().events()).await?, chosen))
 }
@@ -172,7 +193,7 @@ async fn targets(ui: &Ui, known: &ArgMatches, words: &[String], service: &'stati
             Choice { offer: (name.clone(), about.clone()), words }
         })
         .collect();
-    let context = args::flags(ui, known).ok().and_then(|f| f.context).unwrap_or_default();
+    let context = global::flags(ui, known).ok().and_then(|f| f.context).unwrap_or_default();
     by_likeness(&mut choices, words.iter().skip(1).map(String::as_str).chain([context.as_str()]));
     Ok(choices)
 }
@@ -188,7 +209,7 @@ async fn workload(ui: &Ui, known: &ArgMatches, words: &[String]) -> Result<Optio
         let choices = namespaces.into_iter().map(|(name, about)| Choice { words: vec!["-n".into(), name.clone()], offer: (name, about) });
         let question = format!("Namespace {} has no workload. Which namespace?", kube.namespace());
         let Some(answer) = choose(ui, &question, choices.collect()).await? else { return Ok(None) };
-        let mut flags = args::flags(ui, known)?;
+        let mut flags = global::flags(ui, known)?;
         flags.namespace = answer.last().cloned();
         kube = Cluster::connect(&flags, &ui.progress().events()).await?;
         more.extend(answer);
@@ -235,7 +256,7 @@ mod tests {
     fn lacks(line: &str) -> Option<Lack> {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         let argv = std::iter::once("kubectl-connect".to_owned()).chain(words.clone());
-        lack(&args::command(Frontend::Kubectl).try_get_matches_from(argv), &words)
+        lack(&command_line::command(Frontend::Kubectl).try_get_matches_from(argv), &words)
     }
 
     #[test]

@@ -1,17 +1,40 @@
 //! `kubectl connect adopt` shows what can be taken over; `kubectl connect adopt NAME` writes a record of it.
 
-use std::time::Duration;
-
-use clap::{ArgMatches, Args, Command};
+use clap::{Args, Command};
 use serde_json::json;
 
-use crate::cli::command_line as args;
-use crate::cli::interactive::consent::{Question, agreed, only_planned};
+use crate::cli::flags::changing::Changing;
+use crate::cli::interactive::consent::Question;
+use crate::cli::invocation::Invocation;
+use crate::cli::verbs::change::{change, show_connection};
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::adopt::candidates::{self, Found};
 use crate::engine::adopt::take::{Taking, Wish, take};
-use crate::engine::{Session, Stop, report};
+use crate::engine::report;
 use crate::model::{PREFIX, Result};
 use crate::ui::{Format, Table, Ui};
+
+/// The verb.
+pub const VERB: Verb = Verb {
+    name: "adopt",
+    aliases: &[],
+    about: "Take over what Service Connector or somebody by hand set up, without changing it",
+    group: Group::Change,
+    takes_service: false,
+    flags,
+    run: Run::Waiting(|call| Box::pin(adopt(call))),
+    // What can be taken over, and what was.
+    az: Az::Shown(AzTable {
+        rows: "",
+        columns: &[
+            ("Name", "/name|/metadata/name"),
+            ("MadeBy", "/madeBy|/status/madeBy"),
+            ("Service", "/service|/spec/service"),
+            ("Target", "/target|/spec/target"),
+            ("ServiceAccount", "/serviceAccount|/status/serviceAccount"),
+        ],
+    }),
+};
 
 // Flags of taking over.
 #[derive(Args, Debug)]
@@ -24,64 +47,49 @@ struct Adopt {
     /// The workload, where several use it
     #[arg(short, long, value_name = "KIND/NAME", requires = "candidate")]
     workload: Option<String>,
-    /// Do it without asking
-    #[arg(short, long)]
-    yes: bool,
-    /// Only show what would be done
-    #[arg(long, value_enum, value_name = "WHERE", default_value = "none")]
-    dry_run: args::DryRun,
-    /// Limit for everything that is waited for
-    #[arg(long, value_name = "TIME", value_parser = args::duration, default_value = "15m")]
-    timeout: Duration,
+    #[command(flatten)]
+    changing: Changing,
 }
 
-const ABOUT: &str = "Take over what Service Connector or somebody by hand set up, without changing it";
-
-/// The command.
-pub fn command() -> Command {
-    Adopt::augment_args(Command::new("adopt").about(ABOUT)).after_help(
+fn flags(command: Command) -> Command {
+    Adopt::augment_args(command).after_help(
         "Only a record is written. Everything that was there stays its maker's: deleting the connection leaves it as it is.\n\
          Connecting again under the same name (kubectl connect SERVICE TARGET --name NAME) makes it a connection of this tool.",
     )
 }
 
 /// Shows candidates, or takes one over.
-pub async fn adopt(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
-    let asked: Adopt = args::parse(matches)?;
-    let flags = args::flags(ui, root)?;
-    let progress = ui.progress();
-    let session = Session::open(&flags, &progress.events()).await?;
+async fn adopt(call: &Invocation<'_>) -> Result<u8> {
+    let asked: Adopt = call.read()?;
+    let (session, progress) = call.session().await?;
     let Some(candidate) = asked.candidate else {
         let found = candidates::find(&session).await;
         progress.clear();
-        show(ui, session.kube.namespace(), &found?);
+        show(call.ui, session.kube.namespace(), &found?);
         return Ok(0);
     };
-    let wish = Wish { candidate, name: asked.name, workload: asked.workload, timeout: asked.timeout };
+    let wish = Wish { candidate, name: asked.name, workload: asked.workload, timeout: asked.changing.timeout };
     let prepared = take(&session, &wish).await;
     progress.clear();
     let prepared = match prepared? {
         Taking::Ready(prepared) => prepared,
         Taking::Already(record) => {
             let name = format!("connection/{}", record.name);
-            ui.result(&report::connection(&record), || format!("Connection {} is taken over already.", record.name), &[name]);
+            call.ui.result(&report::connection(&record), || format!("Connection {} is taken over already.", record.name), &[name]);
             return Ok(0);
         }
     };
-    if only_planned(ui, &prepared.plan, asked.dry_run) {
-        return Ok(0);
-    }
-    agreed(ui, &prepared.plan, asked.yes, Question::Whether("Take it over")).await?;
-    let record = prepared.carry_out(&stop, None).await?.record;
-    let value = report::with_run(report::connection(&record), &prepared.plan, &[], None);
-    let (name, namespace) = (&record.name, &record.namespace);
+    let Some(made) = change(call, &asked.changing, &*prepared, Question::Whether("Take it over")).await? else { return Ok(0) };
+    let record = made.record;
     let text = || {
         format!(
-            "Took over connection {name}, made by {}. Does it work? kubectl connect verify {name} -n {namespace}",
-            record.origin.made_by()
+            "Took over connection {0}, made by {1}. Does it work? kubectl connect verify {0} -n {2}",
+            record.name,
+            record.origin.made_by(),
+            record.namespace
         )
     };
-    ui.result(&value, text, &[format!("connection/{name}")]);
+    show_connection(call.ui, &record, &prepared.plan, text);
     Ok(0)
 }
 

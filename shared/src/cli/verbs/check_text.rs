@@ -1,4 +1,5 @@
-//! How checks are shown: by the part of the chain, with everything about those that failed.
+//! How checks are shown: by the part of the chain, with everything about those that failed. `verify` and `doctor` show
+//! them as their result, `connect` as talk beside its own.
 
 use clap::ValueEnum;
 
@@ -40,7 +41,7 @@ pub fn text(ui: &Ui, title: &str, checks: &[Check]) -> String {
     for group in groups {
         let mut head = group;
         for check in checks.iter().filter(|c| c.group == group && !(short && c.result < Outcome::Warning)) {
-            line(&mut out, head, check);
+            line(&mut out, &format!("  {head:16}"), check);
             head = "";
         }
     }
@@ -54,6 +55,14 @@ pub fn text(ui: &Ui, title: &str, checks: &[Check]) -> String {
     out
 }
 
+/// The proof at the end of a run: the same checks, without the parts that they belong to.
+pub fn proof(checks: &[Check]) -> String {
+    let mut out = String::new();
+    checks.iter().for_each(|check| line(&mut out, "  ", check));
+    out
+}
+
+/// One check behind its heading, and everything about it below where it failed.
 fn line(out: &mut String, head: &str, check: &Check) {
     let sign = match check.result {
         Outcome::Success => "✓",
@@ -61,19 +70,17 @@ fn line(out: &mut String, head: &str, check: &Check) {
         Outcome::Warning => "!",
         Outcome::Error => "✗",
     };
-    let bad = check.result >= Outcome::Warning;
-    let first = format!("  {head:16}{sign} {}", check.description);
-    match (bad, &check.message) {
-        (false, Some(seen)) => out.push_str(&format!("{first}: {seen}\n")),
-        (false, None) => out.push_str(&format!("{first}\n")),
-        (true, _) => out.push_str(&format!("{first}   {}\n", check.code)),
-    }
-    if !bad {
+    let first = format!("{head}{sign} {}", check.description);
+    if check.result < Outcome::Warning {
+        let seen = check.message.as_deref().map_or_else(String::new, |seen| format!(": {seen}"));
+        out.push_str(&format!("{first}{seen}\n"));
         return;
     }
+    out.push_str(&format!("{first}   {}\n", check.code));
+    let indent = head.chars().count() + 2;
     let mut row = |key: &str, value: Option<&str>| {
         if let Some(value) = value {
-            out.push_str(&format!("{:20}{key:9}{value}\n", ""));
+            out.push_str(&format!("{:indent$}{key:9}{value}\n", ""));
         }
     };
     row("seen", check.message.as_deref());

@@ -1,12 +1,17 @@
-//! `kubectl connect SERVICE NAME`: plan, ask, do, prove.
+//! `kubectl connect SERVICE NAME`, `create` and `plan`: plan, ask, do, prove.
 
 use std::time::Duration;
 
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 
 use crate::catalogue;
-use crate::cli::command_line::{self as args, DryRun};
-use crate::cli::interactive::consent::{Question, agreed};
+use crate::cli::flags::connect::{self as connect_flags, Run as How};
+use crate::cli::flags::values::DryRun;
+use crate::cli::interactive::consent::Question;
+use crate::cli::invocation::Invocation;
+use crate::cli::verbs::change::{is_wanted, print_patch, show_plan};
+use crate::cli::verbs::check_text;
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::carry_out::rehearse;
 use crate::engine::prepare::{Prepared, prepare};
 use crate::engine::undo::undo;
@@ -17,56 +22,120 @@ use crate::model::{Kind, Problem, Result};
 use crate::plan::record::{Phase, Record};
 use crate::ui::Ui;
 
+/// The long form of naming the service.
+pub const CREATE: Verb = Verb {
+    name: "create",
+    aliases: &[],
+    about: "Connect (the long form of naming the service)",
+    group: Group::Connect,
+    takes_service: true,
+    flags: services,
+    run: Run::Waiting(|call| Box::pin(behind_a_verb(call))),
+    az: Az::Shown(AzTable::CONNECTION),
+};
+
+/// The plan alone.
+pub const PLAN: Verb = Verb {
+    name: "plan",
+    aliases: &[],
+    about: "Show what connecting would do",
+    group: Group::Connect,
+    takes_service: true,
+    flags: services,
+    run: Run::Waiting(|call| Box::pin(behind_a_verb(call))),
+    az: Az::Shown(AzTable::CHANGES),
+};
+
+/// A service's word alone.
+pub const SERVICE: Run = Run::Waiting(|call| Box::pin(connect(call, call.word, call.matches)));
+
+/// The command line puts the services below the verb, as it puts them below the program.
+fn services(command: Command) -> Command {
+    command.subcommand_required(true).arg_required_else_help(true).subcommand_value_name("SERVICE")
+}
+
+async fn behind_a_verb(call: &Invocation<'_>) -> Result<u8> {
+    match call.matches.subcommand() {
+        Some((service, matches)) => connect(call, service, matches).await,
+        None => Err(Problem::new(Kind::Usage, "KC1000", "no service was named").fix("choose one: kubectl connect services")),
+    }
+}
+
 /// Makes or plans a connection.
-pub async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: &ArgMatches, plan_only: bool, stop: Stop) -> Result<u8> {
+async fn connect(call: &Invocation<'_>, service: &str, matches: &ArgMatches) -> Result<u8> {
     if let Some((title, next)) = catalogue::retired(service) {
         return Err(Problem::new(Kind::Usage, "KC1612", format!("{title} is retired"))
             .why("Azure has switched its servers off or moved them to flexible server")
             .fix(format!("kubectl connect {next} NAME")));
     }
-    let (request, run) = args::connect(service, matches)?;
-    let flags = args::flags(ui, root)?;
-    let progress = ui.progress();
-    let session = Session::open(&flags, &progress.events()).await?;
+    let (request, how) = connect_flags::connect(service, matches)?;
+    let (session, progress) = call.session().await?;
     let prepared = prepare(&session, &request).await;
     progress.clear();
     let prepared = prepared?;
-    header(ui, &session, &prepared);
-    if plan_only || run.dry_run != DryRun::None {
-        if run.dry_run == DryRun::Server {
-            rehearse(&prepared).await?;
+    header(call.ui, &session, &prepared);
+    if call.word == PLAN.name {
+        return plan_alone(call.ui, &prepared, &how).await;
+    }
+    if how.atomic {
+        refuse_atomic(&prepared)?;
+    }
+    if !is_wanted(call, &how.changing, &prepared, Question::Whether("Apply")).await? {
+        return Ok(0);
+    }
+    let made = match prepared.carry_out(&call.stop, patience(&prepared, &how)).await {
+        Err(problem) if how.atomic && problem.kind() != Kind::Interrupted => {
+            return Err(roll_back(call.ui, &call.flags()?, &prepared, problem).await);
         }
-        return Ok(show_plan(ui, &prepared, plan_only && run.detailed_exitcode));
-    }
-    agreed(ui, &prepared.plan, run.yes, Question::Whether("Apply")).await?;
-    let unfinished = prepared.former.as_ref().is_none_or(|f| f.record.phase == Phase::Applying);
-    if run.atomic && !unfinished {
-        return Err(Problem::new(
-            Kind::Usage,
-            "KC1010",
-            format!("connection `{}` exists: --atomic can't undo a change to it", prepared.record.name),
-        )
-        .fix("leave --atomic away"));
-    }
-    // What was made a while ago has had its time; what is fresh may need minutes.
-    let fresh = prepared.plan.writes() || crate::cli::verbs::verify::is_young(&prepared.record);
-    let patience = run.verify.then(|| if fresh { PROPAGATION.min(request.timeout) } else { Duration::ZERO });
-    let made = match prepared.carry_out(&stop, patience).await {
-        Err(problem) if run.atomic && problem.kind() != Kind::Interrupted => return Err(roll_back(ui, &flags, &prepared, problem).await),
         other => other?,
     };
     progress.clear();
     let (record, checks) = (made.record, made.proof?);
-    if run.verify {
-        crate::cli::verbs::verify::print(ui, &checks);
+    if how.verify {
+        call.ui.say(check_text::proof(&checks).trim_end());
     }
-    if run.atomic && !report::is_success(&checks) {
+    if how.atomic && !report::is_success(&checks) {
         let problem =
             Problem::new(Kind::Failed, "KC6012", format!("connection `{}` does not work", record.name)).why("a check failed, see above");
-        return Err(roll_back(ui, &flags, &prepared, problem).await);
+        return Err(roll_back(call.ui, &call.flags()?, &prepared, problem).await);
     }
-    result(ui, &prepared, &record, &checks);
+    result(call.ui, &prepared, &record, &checks);
     Ok(u8::from(!report::is_success(&checks)))
+}
+
+/// The plan as the result. What a change means for the exit code is asked for with a flag of its own.
+async fn plan_alone(ui: &Ui, prepared: &Prepared, how: &How) -> Result<u8> {
+    if how.changing.dry_run == DryRun::Server {
+        rehearse(prepared).await?;
+    }
+    show_plan(ui, prepared);
+    Ok(if how.detailed_exitcode && prepared.plan.writes() { 2 } else { 0 })
+}
+
+/// Only a connection that the run makes can be undone as if the run had not been.
+fn refuse_atomic(prepared: &Prepared) -> Result<()> {
+    if prepared.former.as_ref().is_none_or(|f| f.record.phase == Phase::Applying) {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::Usage, "KC1010", format!("connection `{}` exists: --atomic can't undo a change to it", prepared.record.name))
+        .fix("leave --atomic away"))
+}
+
+/// How long the proof may be refused: what was made a while ago has had its time, what is fresh may need minutes.
+fn patience(prepared: &Prepared, how: &How) -> Option<Duration> {
+    let is_fresh = prepared.plan.writes() || is_young(&prepared.record);
+    how.verify.then(|| if is_fresh { PROPAGATION.min(how.changing.timeout) } else { Duration::ZERO })
+}
+
+/// Whether something of the connection was made so recently that it may still be on its way through Azure.
+fn is_young(record: &Record) -> bool {
+    let fresh = |at: &str| {
+        at.parse::<jiff::Timestamp>().is_ok_and(|at| {
+            let age = jiff::Timestamp::now().duration_since(at).as_secs();
+            u64::try_from(age).is_ok_and(|age| age < PROPAGATION.as_secs())
+        })
+    };
+    record.receipts.values().any(|r| r.done && fresh(&r.at))
 }
 
 /// Undoes everything that the run made; the problem says how that went.
@@ -104,17 +173,6 @@ fn header(ui: &Ui, session: &Session, prepared: &Prepared) {
     ));
 }
 
-fn show_plan(ui: &Ui, prepared: &Prepared, detailed: bool) -> u8 {
-    let names: Vec<String> = prepared.plan.changes.iter().filter(|c| c.writes()).map(|c| format!("{}/{}", c.kind, c.name)).collect();
-    let mut value = prepared.plan.to_json();
-    if let Some(printed) = &prepared.printed {
-        value["patch"] = printed.patch.clone();
-    }
-    ui.result(&value, || ui.plan_text(&prepared.plan), &names);
-    print_patch(ui, prepared);
-    if detailed && prepared.plan.writes() { 2 } else { 0 }
-}
-
 fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {
     let patch = prepared.printed.as_ref().map(|p| &p.patch);
     let value = report::with_run(report::connection(record), &prepared.plan, checks, patch);
@@ -129,10 +187,4 @@ fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {
     };
     print_patch(ui, prepared);
     ui.result(&value, text, &[format!("connection/{}", record.name)]);
-}
-
-fn print_patch(ui: &Ui, prepared: &Prepared) {
-    if let Some(printed) = &prepared.printed {
-        ui.say(format!("\nNot patched: {}.\n\n{}", printed.why, ui.yaml(&printed.patch)));
-    }
 }

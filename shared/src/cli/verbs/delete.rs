@@ -1,38 +1,42 @@
 //! `kubectl connect delete NAME`: plan first, then exactly what was made.
 
-use std::time::Duration;
-
-use clap::{ArgMatches, Args, Command, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 use serde_json::json;
 
-use crate::cli::command_line as args;
-use crate::cli::interactive::consent::{Question, agreed, only_planned};
+use crate::cli::flags::changing::Changing;
+use crate::cli::interactive::consent::Question;
+use crate::cli::invocation::Invocation;
+use crate::cli::verbs::change::change;
+use crate::cli::verbs::verb::{Az, Group, Run, Verb};
 use crate::engine::undo::{Keep, undo};
-use crate::engine::{Session, Stop};
 use crate::model::Result;
 use crate::plan::change::{Action, Layer};
-use crate::ui::Ui;
+
+/// The verb.
+pub const VERB: Verb = Verb {
+    name: "delete",
+    aliases: &["rm"],
+    about: "Undo a connection, exactly what was made for it",
+    group: Group::Change,
+    takes_service: false,
+    flags,
+    run: Run::Waiting(|call| Box::pin(delete(call))),
+    az: Az::Silent,
+};
 
 // Flags of deleting.
 #[derive(Args, Debug)]
 struct Delete {
     /// Name of the connection
     connection: String,
-    /// Do it without asking
-    #[arg(short, long)]
-    yes: bool,
     /// It is no error when there is no such connection
     #[arg(long)]
     ignore_not_found: bool,
     /// Leave this part as it is, may be repeated; it is nobody's connection then
     #[arg(long, value_enum, value_name = "PART")]
     keep: Vec<KeepWhat>,
-    /// Only show what would be done
-    #[arg(long, value_enum, value_name = "WHERE", default_value = "none")]
-    dry_run: args::DryRun,
-    /// Limit for everything that is waited for
-    #[arg(long, value_name = "TIME", value_parser = args::duration, default_value = "15m")]
-    timeout: Duration,
+    #[command(flatten)]
+    changing: Changing,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -55,34 +59,29 @@ impl From<KeepWhat> for Keep {
     }
 }
 
-/// The command.
-pub fn command() -> Command {
-    Delete::augment_args(Command::new("delete").visible_alias("rm").about("Undo a connection, exactly what was made for it"))
+fn flags(command: Command) -> Command {
+    Delete::augment_args(command)
 }
 
-/// Undoes a connection.
-pub async fn delete(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
-    let asked: Delete = args::parse(matches)?;
-    let flags = args::flags(ui, root)?;
-    let progress = ui.progress();
-    let session = Session::open(&flags, &progress.events()).await?;
-    let mut undoing = match undo(&session, &asked.connection, asked.timeout).await {
+async fn delete(call: &Invocation<'_>) -> Result<u8> {
+    let asked: Delete = call.read()?;
+    let (session, progress) = call.session().await?;
+    let mut undoing = match undo(&session, &asked.connection, asked.changing.timeout).await {
         Err(problem) if asked.ignore_not_found && problem.code() == "KC1201" => return Ok(0),
         other => other?,
     };
     progress.clear();
     let keep: Vec<Keep> = asked.keep.iter().map(|part| (*part).into()).collect();
     undoing.keep(&keep);
-    if only_planned(ui, &undoing.plan, asked.dry_run) {
-        return Ok(0);
-    }
     // What goes in Azure can't be brought back with its ids: the name is typed, not a letter.
     let azure = undoing.plan.changes.iter().any(|c| c.layer == Layer::Azure && c.action == Action::Delete);
     let question = if azure { Question::Name(&asked.connection) } else { Question::Whether("Delete") };
-    agreed(ui, &undoing.plan, asked.yes, question).await?;
-    undoing.carry_out(&stop).await?;
-    let value = json!({"deleted": {"name": undoing.plan.connection, "namespace": undoing.plan.namespace}, "changes": undoing.plan.changes});
-    let name = &undoing.plan.connection;
-    ui.result(&value, || format!("Deleted connection {name}."), &[format!("connection/{name}")]);
+    if change(call, &asked.changing, &undoing, question).await?.is_none() {
+        return Ok(0);
+    }
+    let plan = &undoing.plan;
+    let value = json!({"deleted": {"name": plan.connection, "namespace": plan.namespace}, "changes": plan.changes});
+    let name = &plan.connection;
+    call.ui.result(&value, || format!("Deleted connection {name}."), &[format!("connection/{name}")]);
     Ok(0)
 }

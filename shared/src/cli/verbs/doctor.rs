@@ -1,14 +1,32 @@
 //! `kubectl connect doctor [WORKLOAD]`: what is wrong with this machine and with any workload.
 
-use clap::{ArgMatches, Args, Command};
+use clap::{Args, Command};
 use serde_json::json;
 
-use crate::cli::verbs::check_text::{self as checks, FailOn};
-use crate::cli::{command_line as args, in_runtime};
+use crate::cli::frontend::Frontend;
+use crate::cli::invocation::Invocation;
+use crate::cli::verbs::check_text::{self, FailOn};
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::findings::{FINDINGS, Finding, find, of_aadsts};
 use crate::engine::{doctor, report};
 use crate::model::{Kind, Problem, Result};
 use crate::ui::{Table, Ui};
+
+/// The verb.
+pub const VERB: Verb = Verb {
+    name: "doctor",
+    aliases: &["check"],
+    about: "Find what is wrong with this machine, or with any workload",
+    group: Group::Check,
+    takes_service: false,
+    flags,
+    run: Run::Waiting(|call| Box::pin(doctor(call))),
+    az: Az::Shown(AzTable::CHECKS),
+};
+
+/// What is left to check where the chain is whole.
+const STILL_FAILS: &str = "If the application still fails: it must use WorkloadIdentityCredential or DefaultAzureCredential, not\n\
+    ManagedIdentityCredential; .NET Azure.Identity 1.9, Go azidentity 1.3, Java 1.9, @azure/identity 3.2, Python 1.13 or newer.\n";
 
 // Flags of the doctor.
 #[derive(Args, Debug)]
@@ -24,14 +42,13 @@ struct Doctor {
     fail_on: FailOn,
 }
 
-/// The command.
-pub fn command() -> Command {
-    Doctor::augment_args(Command::new("doctor").visible_alias("check").about("Find what is wrong with this machine, or with any workload"))
+fn flags(command: Command) -> Command {
+    Doctor::augment_args(command)
 }
 
 /// Looks, or explains.
-pub fn doctor(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
-    let asked: Doctor = args::parse(matches)?;
+async fn doctor(call: &Invocation<'_>) -> Result<u8> {
+    let (ui, asked) = (call.ui, call.read::<Doctor>()?);
     if asked.list {
         list(ui);
         return Ok(0);
@@ -39,27 +56,23 @@ pub fn doctor(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
     if let Some(code) = asked.about.as_deref().filter(|a| is_code(a)) {
         return explain(ui, code);
     }
-    in_runtime(|_| async move {
-        let flags = args::flags(ui, root)?;
-        let command = args::command(crate::cli::Frontend::Kubectl);
-        let words: Vec<&str> = command.get_subcommands().flat_map(|s| std::iter::once(s.get_name()).chain(s.get_all_aliases())).collect();
-        let progress = ui.progress();
-        let found = doctor::doctor(&flags, &progress.events(), asked.about.as_deref(), &words).await;
-        progress.clear();
-        let found = found?;
-        let title = asked.about.clone().unwrap_or_else(|| "this machine".into());
-        let text = || {
-            let mut text = checks::text(ui, &title, &found);
-            if asked.about.is_some() && report::is_success(&found) {
-                text.push_str("If the application still fails: it must use WorkloadIdentityCredential or DefaultAzureCredential, not\n\
-                    ManagedIdentityCredential; .NET Azure.Identity 1.9, Go azidentity 1.3, Java 1.9, @azure/identity 3.2, Python 1.13 or newer.\n");
-            }
-            text
-        };
-        let names: Vec<String> = found.iter().filter(|c| c.fix.is_some()).map(|c| c.code.to_owned()).collect();
-        ui.result(&report::categories(&found), text, &names);
-        Ok(checks::exit_code(&found, asked.fail_on))
-    })
+    let command = (call.whole)(Frontend::Kubectl);
+    let words: Vec<&str> = command.get_subcommands().flat_map(|s| std::iter::once(s.get_name()).chain(s.get_all_aliases())).collect();
+    let (flags, progress) = (call.flags()?, ui.progress());
+    let found = doctor::doctor(&flags, &progress.events(), asked.about.as_deref(), &words).await;
+    progress.clear();
+    let found = found?;
+    let title = asked.about.clone().unwrap_or_else(|| "this machine".into());
+    let text = || {
+        let mut text = check_text::text(ui, &title, &found);
+        if asked.about.is_some() && report::is_success(&found) {
+            text.push_str(STILL_FAILS);
+        }
+        text
+    };
+    let names: Vec<String> = found.iter().filter(|c| c.fix.is_some()).map(|c| c.code.to_owned()).collect();
+    ui.result(&report::categories(&found), text, &names);
+    Ok(check_text::exit_code(&found, asked.fail_on))
 }
 
 fn is_code(text: &str) -> bool {

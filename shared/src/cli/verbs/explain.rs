@@ -1,20 +1,35 @@
 //! `kubectl connect explain SERVICE`: variables, grants and steps of one combination, from the catalogue alone.
 
-use clap::{ArgMatches, Args, FromArgMatches as _};
+use clap::{Args, Command};
 use serde_json::{Value, json};
 
 use crate::catalogue::{self, Ask, Row, Service};
+use crate::cli::flags::auth;
+use crate::cli::invocation::Invocation;
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::refuse_store;
 use crate::model::access::Grant;
 use crate::model::target::Target;
 use crate::model::variable::Client;
 use crate::model::vault::ObjectKind;
 use crate::model::{Auth, Kind, Problem, ResourceId, Result};
-use crate::ui::{Table, Ui};
+use crate::ui::Table;
+
+/// The verb.
+pub const VERB: Verb = Verb {
+    name: "explain",
+    aliases: &[],
+    about: "Show what a connection would bring, without asking anybody",
+    group: Group::Connect,
+    takes_service: false,
+    flags,
+    run: Run::AtOnce(explain),
+    az: Az::Shown(AzTable::PLAIN),
+};
 
 // Flags of explaining.
 #[derive(Args, Debug)]
-pub struct Explain {
+struct Explain {
     /// The service
     service: String,
     /// Way of authentication [default: the service's first]
@@ -31,9 +46,13 @@ pub struct Explain {
     secret_store: Option<String>,
 }
 
+fn flags(command: Command) -> Command {
+    Explain::augment_args(command)
+}
+
 /// Explains one combination.
-pub fn explain(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
-    let asked = Explain::from_arg_matches(matches).map_err(|e| Problem::new(Kind::Usage, "KC1000", e.to_string()))?;
+fn explain(call: &Invocation<'_>) -> Result<u8> {
+    let (ui, asked) = (call.ui, call.read::<Explain>()?);
     let service = catalogue::find(&asked.service).ok_or_else(|| {
         let problem = Problem::new(Kind::Usage, "KC1004", format!("there is no service `{}`", asked.service));
         match catalogue::retired(&asked.service) {
@@ -47,7 +66,7 @@ pub fn explain(ui: &Ui, matches: &ArgMatches) -> Result<u8> {
         Problem::new(Kind::Usage, "KC1601", format!("{} can't be connected to with --auth {word}", service.title))
             .fix(format!("choose one of: {}", service.auth_words()))
     })?;
-    let store = asked.secret_store.as_deref().map(crate::cli::flags::auth::store).transpose()?;
+    let store = asked.secret_store.as_deref().map(auth::store).transpose()?;
     if store.is_some() {
         refuse_store(service, auth)?;
     }

@@ -2,18 +2,31 @@
 
 use std::collections::HashSet;
 
-use clap::{ArgMatches, Args, Command};
+use clap::{Args, Command};
 use futures::StreamExt;
 use futures::future::join;
 use serde_json::{Value, json};
 
-use crate::cli::command_line as args;
+use crate::cli::invocation::Invocation;
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::adopt::connector::{self, Seen};
 use crate::engine::{ledger, report};
 use crate::kube::Cluster;
 use crate::model::{PREFIX, Problem, Result};
 use crate::plan::record::Record;
 use crate::ui::{Format, Table, Ui, age};
+
+/// The verb.
+pub const VERB: Verb = Verb {
+    name: "list",
+    aliases: &["ls", "get"],
+    about: "List connections, those that Service Connector made too",
+    group: Group::Look,
+    takes_service: false,
+    flags,
+    run: Run::Waiting(|call| Box::pin(list(call))),
+    az: Az::Shown(AzTable::CONNECTION),
+};
 
 // Flags of listing.
 #[derive(Args, Debug)]
@@ -29,17 +42,13 @@ struct List {
     watch: bool,
 }
 
-/// The command.
-pub fn command() -> Command {
-    List::augment_args(Command::new("list").visible_aliases(["ls", "get"]).about("List connections, those that Service Connector made too"))
+fn flags(command: Command) -> Command {
+    List::augment_args(command)
 }
 
-/// Lists connections.
-pub async fn list(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
-    let asked: List = args::parse(matches)?;
-    let flags = args::flags(ui, root)?;
-    let progress = ui.progress();
-    let kube = Cluster::connect(&flags, &progress.events()).await?;
+async fn list(call: &Invocation<'_>) -> Result<u8> {
+    let asked: List = call.read()?;
+    let (ui, kube) = (call.ui, call.cluster().await?);
     let own = kube.namespace().to_owned();
     let namespace = (!asked.all_namespaces).then_some(own.as_str());
     let labels = asked.selector.as_deref();

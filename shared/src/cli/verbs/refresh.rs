@@ -1,13 +1,13 @@
-//! `kubectl connect refresh NAME` fetches rotated keys again.
+//! `kubectl connect refresh NAME`: fetches rotated keys again.
 
-use std::time::Duration;
+use clap::{Args, Command};
 
-use clap::{ArgMatches, Args, Command};
-
-use crate::cli::command_line as args;
-use crate::cli::interactive::consent::{Question, agreed, only_planned};
+use crate::cli::flags::changing::Changing;
+use crate::cli::interactive::consent::Question;
+use crate::cli::invocation::Invocation;
+use crate::cli::verbs::change::{change, show_connection};
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::refresh::{Refresh, refresh as look};
-use crate::engine::{Session, Stop, report};
 use crate::model::Result;
 use crate::plan::Plan;
 use crate::plan::change::Goal;
@@ -15,60 +15,56 @@ use crate::plan::record::Record;
 use crate::plan::spec::StepSpec;
 use crate::ui::Ui;
 
+/// The verb.
+pub const VERB: Verb = Verb {
+    name: "refresh",
+    aliases: &[],
+    about: "Fetch keys again that were rotated, and restart what reads them",
+    group: Group::Change,
+    takes_service: false,
+    flags,
+    run: Run::Waiting(|call| Box::pin(refresh(call))),
+    az: Az::Shown(AzTable::CONNECTION),
+};
+
 // Flags of refreshing.
 #[derive(Args, Debug)]
 struct RefreshKeys {
     /// Name of the connection
     connection: String,
-    /// Do it without asking
-    #[arg(short, long)]
-    yes: bool,
-    /// Only show what would be done
-    #[arg(long, value_enum, value_name = "WHERE", default_value = "none")]
-    dry_run: args::DryRun,
-    /// Limit for everything that is waited for
-    #[arg(long, value_name = "TIME", value_parser = args::duration, default_value = "15m")]
-    timeout: Duration,
+    #[command(flatten)]
+    changing: Changing,
 }
 
-/// The command.
-pub fn command() -> Command {
-    RefreshKeys::augment_args(Command::new("refresh").about("Fetch keys again that were rotated, and restart what reads them"))
+fn flags(command: Command) -> Command {
+    RefreshKeys::augment_args(command)
 }
 
-/// Fetches the keys and puts them in place where they are others.
-pub async fn refresh(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
-    let asked: RefreshKeys = args::parse(matches)?;
-    let flags = args::flags(ui, root)?;
-    let progress = ui.progress();
-    let session = Session::open(&flags, &progress.events()).await?;
-    let found = look(&session, &asked.connection, asked.timeout).await;
+async fn refresh(call: &Invocation<'_>) -> Result<u8> {
+    let asked: RefreshKeys = call.read()?;
+    let (session, progress) = call.session().await?;
+    let found = look(&session, &asked.connection, asked.changing.timeout).await;
     progress.clear();
     let prepared = match found? {
-        Refresh::NoKeys(record) => return Ok(unchanged(ui, &record, "holds no keys: nothing to refresh")),
-        Refresh::Same(record) => return Ok(unchanged(ui, &record, "holds the keys of now: nothing to refresh")),
+        Refresh::NoKeys(record) => return Ok(unchanged(call.ui, &record, "holds no keys: nothing to refresh")),
+        Refresh::Same(record) => return Ok(unchanged(call.ui, &record, "holds the keys of now: nothing to refresh")),
         Refresh::Rotated(prepared) => prepared,
     };
-    if only_planned(ui, &prepared.plan, asked.dry_run) {
-        return Ok(0);
-    }
-    agreed(ui, &prepared.plan, asked.yes, Question::Whether("Refresh")).await?;
-    let record = prepared.carry_out(&stop, None).await?.record;
+    let Some(made) = change(call, &asked.changing, &*prepared, Question::Whether("Refresh")).await? else { return Ok(0) };
+    let record = made.record;
     if let Some(workload) = record.workload.as_ref().filter(|_| !record.steps.iter().any(|s| matches!(s, StepSpec::Workload(_)))) {
-        ui.say(format!(
+        call.ui.say(format!(
             "{workload} is not patched by this tool: restart it with kubectl rollout restart {workload} -n {}",
             record.namespace
         ));
     }
-    let value = report::with_run(report::connection(&record), &prepared.plan, &[], None);
-    ui.result(&value, || format!("Refreshed connection {}.", record.name), &[format!("connection/{}", record.name)]);
+    show_connection(call.ui, &record, &prepared.plan, || format!("Refreshed connection {}.", record.name));
     Ok(0)
 }
 
 fn unchanged(ui: &Ui, record: &Record, why: &str) -> u8 {
     let (connection, namespace) = (record.name.clone(), record.namespace.clone());
     let plan = Plan { goal: Goal::Present, connection, namespace, changes: Vec::new() };
-    let value = report::with_run(report::connection(record), &plan, &[], None);
-    ui.result(&value, || format!("Connection {} {why}.", record.name), &[format!("connection/{}", record.name)]);
+    show_connection(ui, record, &plan, || format!("Connection {} {why}.", record.name));
     0
 }

@@ -1,87 +1,50 @@
-//! `kubectl connect repair NAME` puts back what drifted, and only that; `kubectl connect diff NAME` says what that is.
+//! `kubectl connect repair NAME`: puts back what drifted, and only that.
 
-use std::time::Duration;
+use clap::{Args, Command};
 
-use clap::{ArgMatches, Args, Command};
-
-use crate::cli::command_line as args;
-use crate::cli::interactive::consent::{Question, agreed};
+use crate::cli::flags::changing::Changing;
+use crate::cli::interactive::consent::Question;
+use crate::cli::invocation::Invocation;
+use crate::cli::verbs::change::{change, show_connection};
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::repair::repair as plan_repair;
-use crate::engine::{Session, Stop, report};
 use crate::model::Result;
-use crate::ui::Ui;
+
+/// The verb.
+pub const VERB: Verb = Verb {
+    name: "repair",
+    aliases: &[],
+    about: "Put back what drifted, and only that",
+    group: Group::Change,
+    takes_service: false,
+    flags,
+    run: Run::Waiting(|call| Box::pin(repair(call))),
+    az: Az::Shown(AzTable::PLAIN),
+};
 
 // Flags of repairing.
 #[derive(Args, Debug)]
 struct Repair {
     /// Name of the connection
     connection: String,
-    /// Do it without asking
-    #[arg(short, long)]
-    yes: bool,
-    /// Limit for everything that is waited for
-    #[arg(long, value_name = "TIME", value_parser = args::duration, default_value = "15m")]
-    timeout: Duration,
+    #[command(flatten)]
+    changing: Changing,
 }
 
-// Flags of comparing.
-#[derive(Args, Debug)]
-struct Diff {
-    /// Name of the connection
-    connection: String,
+fn flags(command: Command) -> Command {
+    Repair::augment_args(command)
 }
 
-/// The command `repair`.
-pub fn command() -> Command {
-    Repair::augment_args(Command::new("repair").about("Put back what drifted, and only that"))
-}
-
-/// The command `diff`.
-pub fn diff_command() -> Command {
-    let about = "Show what differs from the connection as it was made: exit 0 nothing, 1 something, above 1 an error";
-    Diff::augment_args(Command::new("diff").about(about))
-}
-
-/// Puts back what drifted.
-pub async fn repair(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, stop: Stop) -> Result<u8> {
-    let asked: Repair = args::parse(matches)?;
-    let flags = args::flags(ui, root)?;
-    let progress = ui.progress();
-    let session = Session::open(&flags, &progress.events()).await?;
-    let prepared = plan_repair(&session, &asked.connection, asked.timeout).await;
+async fn repair(call: &Invocation<'_>) -> Result<u8> {
+    let asked: Repair = call.read()?;
+    let (session, progress) = call.session().await?;
+    let prepared = plan_repair(&session, &asked.connection, asked.changing.timeout).await;
     progress.clear();
     let prepared = prepared?;
-    agreed(ui, &prepared.plan, asked.yes, Question::Whether("Repair")).await?;
+    let Some(made) = change(call, &asked.changing, &prepared, Question::Whether("Repair")).await? else { return Ok(0) };
+    let (record, name) = (&made.record, &made.record.name);
     let changed = prepared.plan.writes();
-    let record = prepared.carry_out(&stop, None).await?.record;
-    let value = report::with_run(report::connection(&record), &prepared.plan, &[], None);
-    let name = &record.name;
     let text = || if changed { format!("Repaired connection {name}.") } else { format!("Connection {name} needs no repair.") };
-    ui.result(&value, text, &[format!("connection/{name}")]);
+    show_connection(call.ui, record, &prepared.plan, text);
     Ok(0)
-}
-
-/// Says what drifted, with kubectl's exit codes.
-pub async fn diff(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
-    match compare(ui, root, matches).await {
-        Ok(code) => Ok(code),
-        Err(problem) => {
-            // 1 means a difference here, so no error may end with it.
-            ui.problem(&problem);
-            Ok(problem.kind().exit_code().max(2))
-        }
-    }
-}
-
-async fn compare(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
-    let asked: Diff = args::parse(matches)?;
-    let flags = args::flags(ui, root)?;
-    let progress = ui.progress();
-    let session = Session::open(&flags, &progress.events()).await?;
-    let prepared = plan_repair(&session, &asked.connection, Duration::ZERO).await;
-    progress.clear();
-    let prepared = prepared?;
-    let names: Vec<String> = prepared.plan.changes.iter().filter(|c| c.writes()).map(|c| format!("{}/{}", c.kind, c.name)).collect();
-    ui.result(&prepared.plan.to_json(), || ui.plan_text(&prepared.plan), &names);
-    Ok(u8::from(prepared.plan.writes()))
 }

@@ -1,14 +1,45 @@
-//! Commands that need neither cluster nor Azure: they answer in milliseconds.
+//! `kubectl connect services`: the catalogue as a table, for people, the documentation and the README.
 
+use clap::{Args, Command};
 use serde_json::json;
 
 use crate::catalogue::{SERVICES, Service};
-use crate::cli::Frontend;
+use crate::cli::invocation::Invocation;
 use crate::cli::verbs::explain;
-use crate::ui::{Format, Table, Ui};
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
+use crate::model::Result;
+use crate::ui::{Format, Table};
+
+/// The verb.
+pub const VERB: Verb = Verb {
+    name: "services",
+    aliases: &[],
+    about: "List the services, -o wide for everything about them",
+    group: Group::Connect,
+    takes_service: false,
+    flags,
+    run: Run::AtOnce(services),
+    az: Az::Shown(AzTable {
+        rows: "",
+        columns: &[("Name", "/name"), ("Title", "/title"), ("ResourceType", "/resourceType"), ("DefaultAccess", "/defaultAccess")],
+    }),
+};
+
+// Flags of the table of services.
+#[derive(Args, Debug)]
+struct Services {
+    /// As a table for the documentation
+    #[arg(long, hide = true)]
+    markdown: bool,
+}
+
+fn flags(command: Command) -> Command {
+    Services::augment_args(command)
+}
 
 /// Lists the catalogue.
-pub fn services(ui: &Ui, markdown: bool) -> u8 {
+fn services(call: &Invocation<'_>) -> Result<u8> {
+    let (ui, Services { markdown }) = (call.ui, call.read()?);
     let value: Vec<_> = SERVICES
         .iter()
         .map(|s| {
@@ -34,7 +65,7 @@ pub fn services(ui: &Ui, markdown: bool) -> u8 {
         }
     };
     ui.result(&json!({"services": value}), text, &names);
-    0
+    Ok(0)
 }
 
 fn wide(no_headers: bool) -> String {
@@ -47,7 +78,7 @@ fn wide(no_headers: bool) -> String {
 }
 
 /// The table of the documentation.
-pub fn markdown() -> String {
+fn markdown() -> String {
     let mut text =
         String::from("| service | connects to | ways of authentication | grant by default | private link |\n|---|---|---|---|---|\n");
     for s in SERVICES {
@@ -98,15 +129,6 @@ fn network(service: &Service) -> String {
 fn variables(service: &Service) -> Vec<String> {
     let client = crate::model::variable::Client::None;
     explain::rows(service, None, service.default_auth(), client).into_iter().map(|row| row.name).collect()
-}
-
-/// Shows the version.
-pub fn version(ui: &Ui, frontend: Frontend) -> u8 {
-    let version = env!("CARGO_PKG_VERSION");
-    let value = json!({"version": version, "os": std::env::consts::OS, "arch": std::env::consts::ARCH});
-    let text = || format!("{} {version} ({}/{})", frontend.words(), std::env::consts::OS, std::env::consts::ARCH);
-    ui.result(&value, text, &[version.to_owned()]);
-    0
 }
 
 #[cfg(test)]

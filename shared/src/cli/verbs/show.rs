@@ -1,15 +1,28 @@
 //! `kubectl connect show NAME`: from the cluster alone; `--live` puts what there is right now beside the record.
 
-use clap::{ArgMatches, Args, Command};
+use clap::{Args, Command};
 use serde_json::json;
 
-use crate::cli::command_line as args;
+use crate::cli::invocation::{Invocation, record};
+use crate::cli::verbs::parts;
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::live::{self, Live};
-use crate::engine::{Session, ledger, report, undo};
-use crate::kube::Cluster;
+use crate::engine::report;
 use crate::model::Result;
-use crate::plan::record::{Ownership, Record};
-use crate::ui::{Ui, age};
+use crate::plan::record::Record;
+use crate::ui::age;
+
+/// The verb.
+pub const VERB: Verb = Verb {
+    name: "show",
+    aliases: &["describe"],
+    about: "Show one connection",
+    group: Group::Look,
+    takes_service: false,
+    flags,
+    run: Run::Waiting(|call| Box::pin(show(call))),
+    az: Az::Shown(AzTable::CONNECTION),
+};
 
 // Flags of showing.
 #[derive(Args, Debug)]
@@ -21,38 +34,27 @@ struct Show {
     live: bool,
 }
 
-/// The command.
-pub fn command() -> Command {
-    Show::augment_args(Command::new("show").visible_alias("describe").about("Show one connection"))
+fn flags(command: Command) -> Command {
+    Show::augment_args(command)
 }
 
-/// Shows one connection.
-pub async fn show(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
-    let asked: Show = args::parse(matches)?;
-    let flags = args::flags(ui, root)?;
-    let progress = ui.progress();
+async fn show(call: &Invocation<'_>) -> Result<u8> {
+    let asked: Show = call.read()?;
     // Without --live nobody but the cluster is asked, and nobody needs to be signed in to Azure.
-    let session = if asked.live { Some(Session::open(&flags, &progress.events()).await?) } else { None };
-    let kube = match &session {
-        Some(session) => session.kube.clone(),
-        None => Cluster::connect(&flags, &progress.events()).await?,
+    let (record, looked) = if asked.live {
+        let (session, progress) = call.session().await?;
+        let record = record(&session.kube, &asked.connection).await?;
+        let looked = live::look(&session, &record).await;
+        progress.clear();
+        (record, Some(looked?))
+    } else {
+        (record(&call.cluster().await?, &asked.connection).await?, None)
     };
-    let Some(stored) = ledger::load(&kube, kube.namespace(), &asked.connection).await? else {
-        let records = ledger::list(&kube, kube.namespace()).await?;
-        return Err(undo::no_such_connection(&records, kube.namespace(), &asked.connection));
-    };
-    let record = stored.record;
-    let looked = match &session {
-        Some(session) => Some(live::look(session, &record).await),
-        None => None,
-    };
-    progress.clear();
-    let looked = looked.transpose()?;
     let mut value = report::connection(&record);
     if let Some(looked) = &looked {
         value["status"]["live"] = json!(looked);
     }
-    ui.result(&value, || text(&record, looked.as_deref()), &[format!("connection/{}", record.name)]);
+    call.ui.result(&value, || text(&record, looked.as_deref()), &[format!("connection/{}", record.name)]);
     Ok(0)
 }
 
@@ -86,20 +88,9 @@ fn text(record: &Record, live: Option<&[Live]>) -> String {
     }
     let mut text: String = lines.iter().map(|(key, value)| format!("{key:11} {value}\n")).collect();
     text.push_str("Objects:\n");
-    for step in &record.steps {
-        let id = step.id();
-        let whose = match record.receipts.get(&id) {
-            Some(r) if !r.done => "planned",
-            Some(r) => match r.ownership {
-                Ownership::Created => "made by this connection",
-                Ownership::Joined => "shared with other connections",
-                Ownership::Adopted => "was there before",
-            },
-            None => "planned",
-        };
-        let thing = record.receipts.get(&id).map_or("", |r| r.id.as_str());
-        text.push_str(&format!("  {:22} {:30} {thing}\n", id.split(':').next().unwrap_or_default(), whose));
-        if let Some(state) = state(&id) {
+    for part in parts::of(record) {
+        text.push_str(&format!("  {:22} {:30} {}\n", part.kind(), part.whose(), part.id));
+        if let Some(state) = state(&part.step) {
             text.push_str(&format!("  {:22} now {state}\n", ""));
         }
     }

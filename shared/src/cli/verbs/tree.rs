@@ -1,200 +1,65 @@
-//! `tree`, `wait` and `events`: looking at a connection from the cluster alone.
+//! `kubectl connect tree NAME`: what a connection consists of, from the cluster alone.
 
-use std::time::{Duration, Instant};
-
-use clap::{ArgMatches, Args, Command, ValueEnum};
+use clap::{Args, Command};
 use serde_json::{Value, json};
 
-use crate::cli::command_line as args;
-use crate::engine::{ledger, undo};
-use crate::kube::{Cluster, resources};
-use crate::model::{Kind, Problem, Result};
-use crate::plan::record::{Ownership, Receipt, Record};
-use crate::ui::{Table, Ui, age};
+use crate::cli::invocation::{Invocation, record};
+use crate::cli::verbs::parts::{self, Part};
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
+use crate::model::Result;
+use crate::plan::record::Record;
 
-// Name of a connection.
+/// The verb.
+pub const VERB: Verb = Verb {
+    name: "tree",
+    aliases: &[],
+    about: "Show what a connection consists of, and whose it is",
+    group: Group::Look,
+    takes_service: false,
+    flags,
+    run: Run::Waiting(|call| Box::pin(tree(call))),
+    az: Az::Shown(AzTable::PLAIN),
+};
+
+// Flags of the tree.
 #[derive(Args, Debug)]
-struct Named {
+struct Tree {
     /// Name of the connection
     connection: String,
 }
 
-// Flags of waiting.
-#[derive(Args, Debug)]
-struct Wait {
-    /// Name of the connection
-    connection: String,
-    /// What to wait for
-    #[arg(long = "for", value_enum, value_name = "STATE", default_value = "ready")]
-    until: Until,
-    /// How long to wait
-    #[arg(long, value_name = "TIME", value_parser = args::duration, default_value = "5m")]
-    timeout: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Until {
-    /// All steps are done
-    Ready,
-    /// It is gone
-    Deleted,
-}
-
-/// The three commands.
-pub fn commands() -> [Command; 3] {
-    [
-        Named::augment_args(Command::new("tree").about("Show what a connection consists of, and whose it is")),
-        Wait::augment_args(Command::new("wait").about("Wait until a connection is ready, or gone")),
-        Named::augment_args(Command::new("events").about("Show what the cluster says about the parts of a connection")),
-    ]
-}
-
-async fn load(kube: &Cluster, name: &str) -> Result<Record> {
-    match ledger::load(kube, kube.namespace(), name).await? {
-        Some(stored) => Ok(stored.record),
-        None => Err(undo::no_such_connection(&ledger::list(kube, kube.namespace()).await?, kube.namespace(), name)),
-    }
-}
-
-async fn cluster(ui: &Ui, root: &ArgMatches) -> Result<Cluster> {
-    Cluster::connect(&args::flags(ui, root)?, &ui.progress().events()).await
-}
-
-/// Whose a thing is and how far it is.
-fn whose(receipt: Option<&Receipt>) -> (&'static str, &'static str) {
-    match receipt {
-        None => ("nobody's yet", "planned"),
-        Some(receipt) => {
-            let owner = match receipt.ownership {
-                Ownership::Created => "made by this connection",
-                Ownership::Joined => "shared with other connections",
-                Ownership::Adopted => "was there before",
-            };
-            (owner, if receipt.done { "done" } else { "planned" })
-        }
-    }
+fn flags(command: Command) -> Command {
+    Tree::augment_args(command)
 }
 
 /// Shows the parts, Azure's and the cluster's.
-pub async fn tree(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
-    let asked: Named = args::parse(matches)?;
-    let kube = cluster(ui, root).await?;
-    let record = load(&kube, &asked.connection).await?;
-    let parts: Vec<Value> = record
-        .steps
-        .iter()
-        .map(|step| {
-            let (id, receipt) = (step.id(), record.receipts.get(&step.id()));
-            let (owner, state) = whose(receipt);
-            let thing = receipt.map_or("", |r| r.id.as_str());
-            json!({"layer": if thing.starts_with("/subscriptions/") { "azure" } else { "cluster" }, "step": id, "id": thing, "owner": owner, "state": state})
-        })
-        .collect();
-    let text = || {
-        let mut out = format!("connection/{} ({}) {}\n", record.name, record.namespace, record.status());
-        let layers = ["azure", "cluster"];
-        for (at, layer) in layers.iter().enumerate() {
-            let last_layer = at + 1 == layers.len();
-            out.push_str(&format!("{} {layer}\n", if last_layer { "└─" } else { "├─" }));
-            let of_layer: Vec<&Value> = parts.iter().filter(|p| p["layer"] == *layer).collect();
-            for (index, part) in of_layer.iter().enumerate() {
-                let branch = if index + 1 == of_layer.len() { "└─" } else { "├─" };
-                let text = |key: &str| part[key].as_str().unwrap_or_default();
-                let step = text("step").split(':').next().unwrap_or_default();
-                let name = text("id").rsplit_once("/providers/").map_or(text("id"), |(_, tail)| tail);
-                out.push_str(&format!(
-                    "{} {branch} {step:21} {name}  ({}, {})\n",
-                    if last_layer { "  " } else { "│ " },
-                    text("owner"),
-                    text("state")
-                ));
-            }
-        }
-        out
-    };
-    let value = json!({"connection": {"name": record.name, "namespace": record.namespace}, "status": record.status(), "parts": parts});
+async fn tree(call: &Invocation<'_>) -> Result<u8> {
+    let asked: Tree = call.read()?;
+    let record = record(&call.cluster().await?, &asked.connection).await?;
     let names: Vec<String> = record.steps.iter().map(|s| s.id()).collect();
-    ui.result(&value, text, &names);
+    call.ui.result(&value(&record), || text(&record), &names);
     Ok(0)
 }
 
-/// Waits.
-pub async fn wait(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
-    let asked: Wait = args::parse(matches)?;
-    let kube = cluster(ui, root).await?;
-    let (name, began) = (&asked.connection, Instant::now());
-    loop {
-        let found = ledger::load(&kube, kube.namespace(), name).await?;
-        let status = found.as_ref().map_or("Deleted", |s| s.record.status());
-        let reached = match asked.until {
-            Until::Ready => status == "Ready",
-            Until::Deleted => found.is_none(),
-        };
-        if reached {
-            let value = json!({"connection": {"name": name, "namespace": kube.namespace()}, "status": status});
-            ui.result(&value, || format!("connection/{name} is {}", status.to_lowercase()), &[format!("connection/{name}")]);
-            return Ok(0);
+fn value(record: &Record) -> Value {
+    let part = |part: &Part| {
+        let layer = if part.is_in_azure() { "azure" } else { "cluster" };
+        json!({"layer": layer, "step": part.step, "id": part.id, "owner": part.owner, "state": part.state})
+    };
+    let parts: Vec<Value> = parts::of(record).iter().map(part).collect();
+    json!({"connection": {"name": record.name, "namespace": record.namespace}, "status": record.status(), "parts": parts})
+}
+
+fn text(record: &Record) -> String {
+    let mut out = format!("connection/{} ({}) {}\n", record.name, record.namespace, record.status());
+    let (azure, cluster): (Vec<Part>, Vec<Part>) = parts::of(record).into_iter().partition(Part::is_in_azure);
+    for (layer, parts, stem, trunk) in [("azure", azure, "├─", "│ "), ("cluster", cluster, "└─", "  ")] {
+        out.push_str(&format!("{stem} {layer}\n"));
+        for (index, part) in parts.iter().enumerate() {
+            let branch = if index + 1 == parts.len() { "└─" } else { "├─" };
+            let name = part.id.rsplit_once("/providers/").map_or(part.id.as_str(), |(_, tail)| tail);
+            out.push_str(&format!("{trunk} {branch} {:21} {name}  ({}, {})\n", part.kind(), part.owner, part.state));
         }
-        if began.elapsed() >= asked.timeout {
-            let state = found.as_ref().map_or("not there".to_owned(), |s| s.record.status().to_lowercase());
-            return Err(Problem::new(
-                Kind::TimedOut,
-                "KC6011",
-                format!("connection `{name}` is {state} after {} s", began.elapsed().as_secs()),
-            )
-            .fix(format!("look at it: kubectl connect tree {name} -n {}", kube.namespace()))
-            .fix("or wait longer: --timeout 15m"));
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
     }
-}
-
-/// Shows events about the parts that lie in the cluster and about the workload's pods.
-pub async fn events(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
-    let asked: Named = args::parse(matches)?;
-    let kube = cluster(ui, root).await?;
-    let record = load(&kube, &asked.connection).await?;
-    let mut names: Vec<String> = record
-        .receipts
-        .values()
-        .filter(|r| !r.id.starts_with("/subscriptions/"))
-        .filter_map(|r| Some(r.id.rsplit_once('/')?.1.to_owned()))
-        .collect();
-    names.push(Record::object_name(&record.name));
-    let workload = record.workload.as_deref().and_then(|w| w.split_once('/')).map(|(_, name)| format!("{name}-")).unwrap_or_default();
-    let text_of = |event: &Value, key: &str| event[key].as_str().unwrap_or_default().to_owned();
-    let about = |event: &Value| event["involvedObject"]["name"].as_str().unwrap_or_default().to_owned();
-    let listed = kube.list(&resources::EVENT, Some(&record.namespace), None).await?;
-    let concerns = |event: &Value| {
-        let name = about(event);
-        names.contains(&name) || (!workload.is_empty() && name.starts_with(&workload))
-    };
-    let mut found: Vec<Value> = listed.into_iter().filter(concerns).collect();
-    let at = |event: &Value| {
-        [&event["lastTimestamp"], &event["eventTime"], &event["metadata"]["creationTimestamp"]]
-            .into_iter()
-            .find_map(|t| t.as_str().map(str::to_owned))
-            .unwrap_or_default()
-    };
-    found.sort_by_key(at);
-    let text = || {
-        if found.is_empty() {
-            return format!("No events about connection {}.", record.name);
-        }
-        let mut table = Table::new(&["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]);
-        for event in &found {
-            let kind = event["involvedObject"]["kind"].as_str().unwrap_or_default().to_lowercase();
-            table.row(vec![
-                age(&at(event)),
-                text_of(event, "type"),
-                text_of(event, "reason"),
-                format!("{kind}/{}", about(event)),
-                text_of(event, "message"),
-            ]);
-        }
-        table.render(ui.no_headers)
-    };
-    let shown: Vec<String> = found.iter().filter_map(|e| Some(format!("event/{}", e["metadata"]["name"].as_str()?))).collect();
-    ui.result(&json!({"events": found}), text, &shown);
-    Ok(0)
+    out
 }

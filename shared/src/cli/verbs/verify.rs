@@ -1,16 +1,28 @@
-//! `kubectl connect verify NAME`, and how the proof at the end of `connect` is shown.
+//! `kubectl connect verify NAME`.
 
 use std::time::Duration;
 
-use clap::{ArgMatches, Args, Command};
+use clap::{Args, Command};
 
-use crate::cli::command_line as args;
-use crate::cli::verbs::check_text::{self as checks, FailOn};
-use crate::engine::verify::{Check, Looking, Outcome, PROPAGATION, everything};
-use crate::engine::{Session, ledger, report, undo};
+use crate::cli::flags::values::duration;
+use crate::cli::invocation::{Invocation, record};
+use crate::cli::verbs::check_text::{self, FailOn};
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
+use crate::engine::verify::{Looking, everything};
+use crate::engine::{ledger, report};
 use crate::model::Result;
-use crate::plan::record::Record;
-use crate::ui::Ui;
+
+/// The verb.
+pub const VERB: Verb = Verb {
+    name: "verify",
+    aliases: &["test"],
+    about: "Prove that a connection works, link by link",
+    group: Group::Check,
+    takes_service: false,
+    flags,
+    run: Run::Waiting(|call| Box::pin(verify(call))),
+    az: Az::Shown(AzTable::CHECKS),
+};
 
 // Flags of verifying.
 #[derive(Args, Debug)]
@@ -21,7 +33,7 @@ struct Verify {
     #[arg(long)]
     wait: bool,
     /// How long to wait
-    #[arg(long, value_name = "TIME", value_parser = args::duration, default_value = "10m")]
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10m")]
     timeout: Duration,
     /// Look up the target's name in a running pod of the workload as well
     ///
@@ -34,65 +46,24 @@ struct Verify {
     fail_on: FailOn,
 }
 
-/// The command.
-pub fn command() -> Command {
-    Verify::augment_args(Command::new("verify").visible_alias("test").about("Prove that a connection works, link by link"))
+fn flags(command: Command) -> Command {
+    Verify::augment_args(command)
 }
 
 /// Goes through the whole chain of a connection.
-pub async fn verify(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8> {
-    let asked: Verify = args::parse(matches)?;
-    let flags = args::flags(ui, root)?;
-    let progress = ui.progress();
-    let session = Session::open(&flags, &progress.events()).await?;
+async fn verify(call: &Invocation<'_>) -> Result<u8> {
+    let asked: Verify = call.read()?;
+    let (session, progress) = call.session().await?;
     let namespace = session.kube.namespace();
-    let name = &asked.connection;
-    let Some(stored) = ledger::load(&session.kube, namespace, name).await? else {
-        let records = ledger::list(&session.kube, namespace).await?;
-        return Err(undo::no_such_connection(&records, namespace, name));
-    };
-    let mut record = stored.record;
+    let mut record = record(&session.kube, &asked.connection).await?;
     let patience = if asked.wait { asked.timeout } else { Duration::ZERO };
     let found = everything(&session, &record, Looking { patience, from_pod: asked.from_pod }).await;
     progress.clear();
     let found = found?;
     ledger::remember(&session.kube, &mut record, report::is_success(&found)).await?;
+    let (ui, name) = (call.ui, &record.name);
     let who = record.workload.clone().unwrap_or_else(|| "service account".into());
     let title = format!("{name} ({namespace}, {who} → {})", record.target.name());
-    ui.result(&report::checks(&record, &found), || checks::text(ui, &title, &found), &[format!("connection/{name}")]);
-    Ok(checks::exit_code(&found, asked.fail_on))
-}
-
-/// Shows checks as talk, beside another result.
-pub fn print(ui: &Ui, checks: &[Check]) {
-    ui.say(text(checks).trim_end());
-}
-
-fn text(checks: &[Check]) -> String {
-    let mut text = String::new();
-    for check in checks {
-        let (sign, code) = match check.result {
-            Outcome::Success => ("✓", ""),
-            Outcome::Error | Outcome::Warning => ("✗", check.code),
-            Outcome::Skipped => ("-", ""),
-        };
-        let seen = check.message.as_deref().map_or_else(String::new, |m| format!(": {m}"));
-        text.push_str(format!("  {sign} {}{seen}   {code}", check.description).trim_end());
-        text.push('\n');
-        if let Some(fix) = &check.fix {
-            text.push_str(&format!("      fix  {fix}\n"));
-        }
-    }
-    text
-}
-
-/// Whether something of the connection was made so recently that it may still be on its way through Azure.
-pub fn is_young(record: &Record) -> bool {
-    let fresh = |at: &str| {
-        at.parse::<jiff::Timestamp>().is_ok_and(|at| {
-            let age = jiff::Timestamp::now().duration_since(at).as_secs();
-            u64::try_from(age).is_ok_and(|age| age < PROPAGATION.as_secs())
-        })
-    };
-    record.receipts.values().any(|r| r.done && fresh(&r.at))
+    ui.result(&report::checks(&record, &found), || check_text::text(ui, &title, &found), &[format!("connection/{name}")]);
+    Ok(check_text::exit_code(&found, asked.fail_on))
 }
