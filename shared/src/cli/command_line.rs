@@ -7,20 +7,12 @@ use clap::{Arg, Command};
 use crate::catalogue::{self, SERVICES};
 use crate::cli::flags::{az_cluster, connect, global};
 use crate::cli::frontend::Frontend;
+use crate::cli::help;
 use crate::cli::verbs::VERBS;
 use crate::cli::verbs::verb::Verb;
 
-const EXAMPLES: &str = "Examples:
-  # Connect a deployment to a vault: identity, role, trust, variables, rollout, proof
-  kubectl connect keyvault my-vault --workload deployment/web
-  # Only show what would be done
-  kubectl connect plan storage-blob shopdata --workload deployment/web
-  # What there is, whether it works, and how it goes away again
-  kubectl connect list
-  kubectl connect verify keyvault-my-vault
-  kubectl connect delete keyvault-my-vault
-
-Exit codes: 0 done, 1 failed, 2 usage or refused, 3 not found, 4 not signed in, 5 not permitted, 6 timed out, 130 interrupted";
+/// Words that ask for help.
+const HELP: [&str; 3] = ["-h", "--help", "help"];
 
 /// Which subcommands are built with their flags. Flags of 28 services take longer to build than most verbs take to
 /// answer, and a command line can only reach subcommands that it names.
@@ -39,6 +31,11 @@ impl Detail<'_> {
             Detail::Named(words) => words.iter().any(|word| is_it(word)),
         }
     }
+
+    /// Whether all that there is to say is asked for.
+    fn asks_at_length(self) -> bool {
+        matches!(self, Detail::Named(words) if words.iter().any(|word| word == "--help" || word == "help"))
+    }
 }
 
 /// The whole command line.
@@ -53,36 +50,43 @@ pub fn reached_by(frontend: Frontend, words: &[String]) -> Command {
 
 fn build(frontend: Frontend, detail: Detail<'_>) -> Command {
     let styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default());
+    let heading = *styles.get_header();
     let root = Command::new("kubectl-connect")
         .bin_name(frontend.words())
         .display_name(frontend.words())
-        .about("Connect AKS workloads to Azure services, without passwords")
         .version(env!("CARGO_PKG_VERSION"))
         .styles(styles)
-        .after_help(EXAMPLES)
+        .override_usage(help::usage(frontend))
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand_value_name("SERVICE|VERB")
-        .subcommand_help_heading("Services and verbs");
+        .subcommand_value_name("SERVICE|VERB");
+    let root =
+        if detail.covers(|word| HELP.contains(&word)) { help::with_help(root, frontend, heading, detail.asks_at_length()) } else { root };
     let root = if frontend == Frontend::Az { az_cluster::with_cluster_choice(root) } else { root };
-    let root = with_services(global::with_globals(root), detail);
-    VERBS.iter().fold(root, |root, verb| root.subcommand(of_verb(verb, detail)))
+    let root = with_services(global::with_globals(root), frontend, detail);
+    VERBS.iter().fold(root, |root, verb| root.subcommand(of_verb(verb, frontend, detail)))
 }
 
-fn of_verb(verb: &Verb, detail: Detail<'_>) -> Command {
+fn of_verb(verb: &Verb, frontend: Frontend, detail: Detail<'_>) -> Command {
     let command = Command::new(verb.name).visible_aliases(verb.aliases).about(verb.about);
     if !detail.covers(|word| verb.is(word)) {
         return command;
     }
     let command = (verb.flags)(command);
-    if verb.takes_service { with_services(command, detail) } else { command }
+    let command = help::with_examples(command, frontend, verb.examples);
+    if verb.takes_service { with_services(command, frontend, detail) } else { command }
 }
 
-fn with_services(command: Command, detail: Detail<'_>) -> Command {
+fn with_services(command: Command, frontend: Frontend, detail: Detail<'_>) -> Command {
+    let before = VERBS.iter().find(|verb| verb.name == command.get_name()).map_or_else(String::new, |verb| format!("{} ", verb.name));
     let command = SERVICES.iter().fold(command, |command, service| {
         let own = Command::new(service.name).visible_aliases(service.aliases).about(format!("Connect to {}", service.title));
         let is_reached = detail.covers(|word| service.name == word || service.aliases.contains(&word));
-        command.subcommand(if is_reached { connect::with_flags(own, service) } else { own })
+        if !is_reached {
+            return command.subcommand(own);
+        }
+        let example = format!("{before}{} {} --workload deployment/web", service.name, connect::sample(service));
+        command.subcommand(help::with_examples(connect::with_flags(own, service), frontend, &[&example]))
     });
     // Retired services stay words, so that whoever used them is told of the successor.
     catalogue::retired_words().fold(command, |command, word| {

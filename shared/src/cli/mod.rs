@@ -4,6 +4,7 @@ mod az;
 mod command_line;
 mod flags;
 mod frontend;
+mod help;
 mod interactive;
 mod invocation;
 mod runtime;
@@ -82,6 +83,10 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
 /// Says why there is nothing to run.
 fn explain(frontend: Frontend, unclear: Unclear) -> ExitCode {
     let problem = match unclear {
+        Unclear::Nothing => {
+            Ui::default().say(help::overview(frontend).trim_end());
+            return ExitCode::from(Kind::Usage.exit_code());
+        }
         // clap's own words for this list every word that there is.
         Unclear::Usage(error) if error.kind() == ErrorKind::MissingSubcommand => unsaid(frontend),
         Unclear::Usage(error) => {

@@ -243,7 +243,7 @@ pub(super) fn named(made: &[Variable], secrets: &BTreeMap<String, secrecy::Secre
 
 fn missing(service: &Service, word: &str) -> Problem {
     let (flag, what) = match word {
-        "user" => ("--secret-name".to_owned(), "the user name that goes with the password".to_owned()),
+        "user" => ("--username".to_owned(), "the user name that goes with the password".to_owned()),
         word => {
             let help = service.parameters.iter().find(|p| p.name == word).map_or("a value", |p| p.help);
             (format!("--{word}"), help.to_lowercase())

@@ -8,25 +8,16 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, Command};
 use serde_json::{Value, json};
 
+use crate::cli::az::names::{BARE, GLOBALS, is_offline, options};
+use crate::cli::az::wording::reworded;
 use crate::cli::command_line;
 use crate::cli::frontend::Frontend;
 use crate::cli::verbs;
-use crate::cli::verbs::verb::{Az, AzTable};
+use crate::cli::verbs::verb::{Az, AzTable, Group};
 use crate::ui;
 
 /// The hidden word that prints the schema.
 pub const WORD: &str = "__schema";
-
-/// Global flags that az' users get, by id, in az's words. All others az has itself or nobody needs there.
-pub const GLOBALS: &[(&str, &[&str])] = &[
-    ("aks_name", &["--cluster-name"]),
-    ("aks_resource_group", &["--cluster-resource-group", "--crg"]),
-    ("aks_id", &["--cluster-id"]),
-    ("namespace", &["--kube-namespace"]),
-    ("context", &["--kube-context"]),
-    ("kubeconfig", &["--kube-config"]),
-    ("request_timeout", &["--request-timeout"]),
-];
 
 /// Flags of single commands that az has itself, or that are written otherwise as globals.
 const OWN_BUT_NOT_IN_AZ: &[&str] = &["subscription", "aks_id", "aks_name", "aks_resource_group", "output"];
@@ -55,7 +46,7 @@ fn walk(command: &Command, words: &mut Vec<String>, globals: &[Value], groups: &
         commands.push(leaf(command, words, &name, globals));
         return;
     }
-    groups.push(json!({"name": name, "summary": sentence(&about(command))}));
+    groups.push(json!({"name": name, "summary": sentence(&about(command)), "description": described(words)}));
     let mut children: Vec<&Command> =
         command.get_subcommands().filter(|c| !c.is_hide_set() && !matches!(shape(c.get_name()), Az::Hidden)).collect();
     children.sort_by_key(|c| c.get_name());
@@ -64,6 +55,15 @@ fn walk(command: &Command, words: &mut Vec<String>, globals: &[Value], groups: &
         walk(child, words, globals, groups, commands);
         words.pop();
     }
+}
+
+/// The verbs by their groups, as the program's own help has them: az lists commands by the alphabet alone.
+fn described(words: &[String]) -> Option<String> {
+    let of = |group: Group| {
+        let shown = verbs::VERBS.iter().filter(|verb| verb.group == group && !matches!(verb.az, Az::Hidden));
+        format!("{}: {}.", group.words(), shown.map(|verb| verb.name).collect::<Vec<_>>().join(", "))
+    };
+    words.is_empty().then(|| Group::ALL.map(of).join(" "))
 }
 
 fn leaf(command: &Command, words: &[String], name: &str, globals: &[Value]) -> Value {
@@ -83,7 +83,7 @@ fn leaf(command: &Command, words: &[String], name: &str, globals: &[Value]) -> V
         "name": name,
         "words": words,
         "summary": sentence(&about(command)),
-        "description": command.get_after_help().map(ToString::to_string).filter(|t| !t.is_empty()),
+        "description": command.get_after_help().map(|text| reworded(&text.to_string(), "")).filter(|t| !t.is_empty()),
         "examples": [{"name": sentence(&about(command)), "text": example}],
         "args": args,
         "returns": !matches!(shape, Az::Silent),
@@ -94,28 +94,6 @@ fn leaf(command: &Command, words: &[String], name: &str, globals: &[Value]) -> V
 /// The verb of this word as a command of az. What is no verb is a service, or a word behind a verb.
 fn shape(word: &str) -> Az {
     verbs::find(word).map_or(Az::Shown(AzTable::CONNECTION), |verb| verb.az)
-}
-
-/// Whether the command asks neither cluster nor Azure.
-pub fn is_offline(word: &str) -> bool {
-    verbs::find(word).is_some_and(verbs::verb::Verb::is_offline)
-}
-
-/// az's options for an argument: what the command is about is its `--name`; a flag that is called so already steps aside.
-pub fn options(arg: &Arg, positional: Option<&Arg>) -> Vec<String> {
-    let dashed = |text: &str| format!("--{}", text.replace('_', "-"));
-    if arg.is_positional() {
-        let first = positional.is_some_and(|p| p.get_id() == arg.get_id());
-        return if first { vec!["--name".into(), "-n".into()] } else { vec![dashed(arg.get_id().as_str())] };
-    }
-    let long = arg.get_long().unwrap_or(arg.get_id().as_str());
-    if long == "name" && positional.is_some() {
-        return vec!["--connection".into()];
-    }
-    let mut options = vec![dashed(long)];
-    // Taken by az, or by `--name`.
-    options.extend(arg.get_short().filter(|short| !matches!(short, 'h' | 'o' | 'n')).map(|short| format!("-{short}")));
-    options
 }
 
 fn argument(arg: &Arg, options: &[impl AsRef<str>]) -> Value {
@@ -140,6 +118,7 @@ fn argument(arg: &Arg, options: &[impl AsRef<str>]) -> Value {
         "required": arg.is_required_set(),
         "kind": if many { "list" } else { kind },
         "choices": if kind == "flag" { Vec::new() } else { values },
+        "bare": BARE.iter().find(|(id, _)| arg.get_id() == id).map(|(_, value)| value),
         "group": arg.get_help_heading().map(|heading| format!("{heading} Arguments")),
         // How it is passed on: by this flag, or by its place.
         "flag": arg.get_long().filter(|_| !arg.is_positional()).map(|long| format!("--{long}")),
@@ -173,7 +152,7 @@ fn example(name: &str, own: &[Value], offline: bool) -> String {
 }
 
 fn about(command: &Command) -> String {
-    command.get_about().map(ToString::to_string).unwrap_or_default()
+    command.get_about().map(|text| reworded(&text.to_string(), "")).unwrap_or_default()
 }
 
 /// With a capital in front and a full stop behind, as az's help has it.
@@ -252,6 +231,18 @@ mod tests {
                     assert!(option.starts_with("--") || option.len() == 2, "{name}: {option}");
                     assert!(!option.contains('_') && option != "--ids", "{name}: {option}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn flags_that_need_no_value_say_what_they_mean_without_one() {
+        let is_optional = |arg: &Arg| arg.get_action().takes_values() && arg.get_num_args().is_some_and(|n| n.min_values() == 0);
+        let mut root = command_line::command(Frontend::Az);
+        root.build();
+        for command in root.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
+            for arg in command.get_arguments().filter(|arg| is_optional(arg)) {
+                assert!(BARE.iter().any(|(id, _)| arg.get_id() == id), "{} {}", command.get_name(), arg.get_id());
             }
         }
     }

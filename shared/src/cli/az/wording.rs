@@ -4,7 +4,7 @@
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-use crate::cli::az::schema;
+use crate::cli::az::names;
 use crate::cli::command_line;
 use crate::cli::frontend::Frontend;
 
@@ -15,7 +15,7 @@ const ENDS: [&str; 6] = ["   #", "\n", "`", ")", ";", ": "];
 /// The flags that said which cluster it is, as az takes them: a command that is to be pasted needs them again.
 pub fn cluster(root: &ArgMatches) -> String {
     let given = |id: &str| root.try_get_one::<String>(id).ok().flatten();
-    let flags = schema::GLOBALS.iter().filter(|(id, _)| id.starts_with("aks_") || *id == "context");
+    let flags = names::GLOBALS.iter().filter(|(id, _)| id.starts_with("aks_") || *id == "context");
     flags.filter_map(|(id, options)| Some(format!(" {} {}", options[0], given(id)?))).collect()
 }
 
@@ -72,7 +72,7 @@ fn command(words: &[&str], cluster: &str) -> Option<String> {
         line = format!("{line} {word}");
         (at, found) = (at.find_subcommand(word)?, deeper);
     }
-    let offline = matches.subcommand_name().is_some_and(|word| schema::is_offline(word));
+    let offline = matches.subcommand_name().is_some_and(|word| names::is_offline(word));
     let positional = at.get_positionals().next();
     let is_given = |id: &str| matches!(found.value_source(id), Some(ValueSource::CommandLine));
     // What a command is about comes first, as people write it.
@@ -81,9 +81,9 @@ fn command(words: &[&str], cluster: &str) -> Option<String> {
         if !found.try_contains_id(id).is_ok_and(|there| there) || !is_given(id) {
             continue;
         }
-        let option = match schema::GLOBALS.iter().find(|(global, _)| *global == id) {
+        let option = match names::GLOBALS.iter().find(|(global, _)| *global == id) {
             Some((_, options)) => options[0].to_owned(),
-            None => schema::options(arg, positional).first()?.clone(),
+            None => names::options(arg, positional).first()?.clone(),
         };
         line = format!("{line} {option}");
         if arg.get_action().takes_values() {

@@ -15,25 +15,25 @@ use crate::model::{Auth, Kind, Problem, Result};
 // Flags of authentication and delivery.
 #[derive(Args, Debug)]
 pub struct AuthArgs {
-    /// How the workload proves itself: workload-identity, secret, service-principal, csi [default: the service's first]
+    /// How the workload signs in [default: the first one listed below]
     #[arg(long = "auth", value_name = "WAY", help_heading = "Access")]
     way: Option<String>,
-    /// Give access to a part only, like container=images
+    /// Give access to a part only, such as container=images
     #[arg(long, value_name = "KIND=NAME", help_heading = "Access")]
     pub scope: Option<String>,
-    /// User name that goes with a given password
-    #[arg(long, value_name = "USER", help_heading = "Access", hide_short_help = true)]
-    pub secret_name: Option<String>,
+    /// User name for the given password
+    #[arg(long = "username", alias = "secret-name", value_name = "USER", help_heading = "Access", hide_short_help = true)]
+    pub username: Option<String>,
     /// Read the password or client secret from standard input; several as NAME=VALUE lines
     #[arg(long, conflicts_with = "secret_file", help_heading = "Access", hide_short_help = true)]
     secret_stdin: bool,
-    /// Read it from a file
+    /// Read the password or client secret from FILE
     #[arg(long, value_name = "FILE", help_heading = "Access", hide_short_help = true)]
     secret_file: Option<PathBuf>,
     /// Client id of the service principal
     #[arg(long, value_name = "ID", help_heading = "Access", hide_short_help = true)]
     client_id: Option<String>,
-    /// Object id of the service principal, to have the role given to it
+    /// Object id of the service principal; needed to grant the role to it
     #[arg(long, value_name = "ID", help_heading = "Access", hide_short_help = true)]
     object_id: Option<String>,
     /// Tenant of the service principal [default: the cluster's]
@@ -42,8 +42,8 @@ pub struct AuthArgs {
     /// Keep keys and connection strings in this vault (keyvault:NAME), and mount them from there
     #[arg(long, value_name = "STORE", help_heading = "Delivery", hide_short_help = true)]
     secret_store: Option<String>,
-    /// Call a variable otherwise, may be repeated
-    #[arg(long = "map", value_name = "KEY=NEWKEY", help_heading = "Delivery")]
+    /// Rename a variable: OLD=NEW (repeatable)
+    #[arg(long = "map", value_name = "OLD=NEW", help_heading = "Delivery")]
     map: Vec<String>,
     /// Put this before the name of every variable
     #[arg(long, value_name = "TEXT", help_heading = "Delivery", hide_short_help = true)]
@@ -70,9 +70,8 @@ impl AuthArgs {
     pub fn map(&self) -> Result<Vec<(String, String)>> {
         let pair =
             |text: &String| text.split_once('=').filter(|(a, b)| !a.is_empty() && !b.is_empty()).map(|(a, b)| (a.to_owned(), b.to_owned()));
-        let bad = |text: &String| {
-            Problem::new(Kind::Usage, "KC1609", format!("--map {text}: no new name is given")).fix("write --map KEY=NEWKEY")
-        };
+        let bad =
+            |text: &String| Problem::new(Kind::Usage, "KC1609", format!("--map {text}: no new name is given")).fix("write --map OLD=NEW");
         self.map.iter().map(|text| pair(text).ok_or_else(|| bad(text))).collect()
     }
 

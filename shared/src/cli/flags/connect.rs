@@ -20,22 +20,22 @@ use crate::model::{Kind, Problem, Result};
 struct Connect {
     /// Name or resource id
     target: String,
-    /// The workload: deployment/NAME, statefulset/NAME, daemonset/NAME, cronjob/NAME
+    /// The workload: deployment/NAME; or statefulset, daemonset, cronjob, job
     #[arg(short, long, value_name = "KIND/NAME")]
     workload: Option<String>,
-    /// Only this container gets the variables, may be repeated
+    /// Container of the pod that gets the variables [default: all] (repeatable)
     #[arg(short, long = "container", value_name = "NAME")]
     containers: Vec<String>,
     /// Name of the connection [default: SERVICE-TARGET]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Resource group of the target, where its name is not enough
+    /// Resource group of the target, if its name alone is ambiguous
     #[arg(short = 'g', long, value_name = "NAME", help_heading = "Target")]
     resource_group: Option<String>,
-    /// Subscription of the target, where its name is not enough
+    /// Subscription of the target, if its name alone is ambiguous
     #[arg(long, value_name = "NAME|ID", help_heading = "Target")]
     subscription: Option<String>,
-    /// Region for the identity, where the cluster is no AKS cluster: --resource-group is the identity's then
+    /// Only for non-AKS clusters: region for the identity; --resource-group is then the identity's group
     #[arg(long, value_name = "REGION", requires = "resource_group", help_heading = "Access")]
     location: Option<String>,
     /// How much the workload may do [default: the least that the usual client libraries need]
@@ -44,33 +44,33 @@ struct Connect {
     /// Role to grant instead, by name or GUID
     #[arg(long, value_name = "ROLE", conflicts_with = "access", help_heading = "Access")]
     role: Option<String>,
-    /// Managed identity to use: name, client id or resource id [default: one is made for the service account]
+    /// Managed identity to use: name, client id or resource id [default: a new one for the service account]
     #[arg(long, value_name = "IDENTITY", help_heading = "Access")]
     identity: Option<String>,
-    /// Resource group of the identity that is made [default: the cluster's]
+    /// Resource group of the new identity [default: the cluster's]
     #[arg(long, value_name = "NAME", conflicts_with = "identity", help_heading = "Access", hide_short_help = true)]
     identity_group: Option<String>,
-    /// Name of the identity that is made, with {cluster}, {namespace}, {service-account}, {connection}, {service}, {hash}
+    /// Name of the new identity, with {cluster}, {namespace}, {service-account}, {connection}, {service}, {hash}
     #[arg(long, value_name = "TEMPLATE", value_parser = IdentityName::parse, conflicts_with = "identity", help_heading = "Access", hide_short_help = true)]
     identity_name: Option<IdentityName>,
-    /// Tag of the identity that is made, may be repeated
+    /// Tag of the new identity (repeatable)
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag, help_heading = "Access", hide_short_help = true)]
     tags: Vec<(String, String)>,
     /// Service account to use [default: the workload's own, or a new one of its name]
     #[arg(long, value_name = "NAME", help_heading = "Access")]
     service_account: Option<String>,
-    /// Client library that reads the variables; auto looks at the workload
+    /// Use this library's variable names; auto guesses from the image
     #[arg(long, value_name = "TYPE", default_value = "none", help_heading = "Delivery")]
     client_type: String,
     #[command(flatten)]
     auth: AuthArgs,
-    /// Patch the workload, or print the patch; auto prints where Argo CD, Flux or Helm manages it
+    /// Patch the workload, or print the patch; auto prints it where Argo CD, Flux or Helm manages the workload
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Delivery")]
     patch: PatchWhen,
-    /// Resource id of the AKS cluster, where the context does not lead to it
+    /// Resource id of the AKS cluster, if the context does not tell which one it is
     #[arg(long, value_name = "ID", help_heading = "Cluster", hide_short_help = true)]
     aks_id: Option<String>,
-    /// Name of the AKS cluster, where the context does not lead to it
+    /// Name of the AKS cluster, if the context does not tell which one it is
     #[arg(long, value_name = "NAME", requires = "aks_resource_group", help_heading = "Cluster", hide_short_help = true)]
     aks_name: Option<String>,
     /// Resource group of the AKS cluster
@@ -78,10 +78,10 @@ struct Connect {
     aks_resource_group: Option<String>,
     #[command(flatten)]
     changing: Changing,
-    /// Prove that it works, with a token of the service account
+    /// Check with a token of the service account that the connection works
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true, help_heading = "Run")]
     verify: bool,
-    /// Undo everything when a step or the proof fails
+    /// If a step or the check fails, undo what this run made (cluster features stay on)
     #[arg(long, help_heading = "Run")]
     atomic: bool,
     /// plan: exit with 2 when something would change
@@ -114,15 +114,22 @@ pub struct Run {
 /// The command of a service, with its flags.
 pub fn with_flags(command: Command, service: &Service) -> Command {
     let clients = service.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", ");
-    let command = command.after_help(format!(
-        "Ways of authentication: {}\nClient types: {clients}\nAccess by default: {}\nSee {}",
-        service.auth_words(),
-        service.default_access,
-        service.docs
-    ));
+    let (auths, access) = (service.auth_words(), service.default_access);
+    let command =
+        command.after_help(format!("--auth: {auths}\n--client-type: {clients}, auto\n--access: by default {access}\nSee {}", service.docs));
     let place = if service.is_outside() { "Host name" } else { "Name or resource id" };
     let command = with_common(command).mut_arg("target", |a| a.help(format!("{place} of the {}", service.noun)));
     csi::with_objects(auth::with_parameters(command, service), service)
+}
+
+/// A target with the flags that it needs, for an example.
+pub fn sample(service: &Service) -> String {
+    let name = match service.noun.rsplit(' ').next() {
+        _ if service.is_outside() => "db.example.com".to_owned(),
+        noun => format!("my-{}", noun.unwrap_or_default().to_lowercase()),
+    };
+    let needed = service.parameters.iter().filter(|p| p.default.is_empty());
+    needed.fold(name, |line, parameter| format!("{line} --{} {}", parameter.name, parameter.name.to_uppercase()))
 }
 
 /// The flags that every service has.
@@ -163,7 +170,7 @@ pub fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectRequest, R
         auth: c.auth.auth()?,
         parameters: auth::parameters(service, matches),
         scope: c.auth.scope.clone(),
-        user: c.auth.secret_name.clone(),
+        user: c.auth.username.clone(),
         map: c.auth.map()?,
         env_prefix: c.auth.env_prefix.clone(),
         principal: c.auth.principal(),

@@ -8,9 +8,9 @@ use crate::model::vault::{CsiIdentity, ObjectKind, VaultObject};
 use crate::model::{Auth, Kind, Problem, Result};
 
 const FLAGS: [(&str, ObjectKind, &str); 3] = [
-    ("secret", ObjectKind::Secret, "Mount this secret, and set a variable to it where one is named; may be repeated"),
-    ("key", ObjectKind::Key, "Mount the public part of this key, may be repeated"),
-    ("cert", ObjectKind::Cert, "Mount this certificate, without its private key (that is in the secret of its name), may be repeated"),
+    ("secret", ObjectKind::Secret, "Mount this secret; =ENV also sets a variable to it (repeatable)"),
+    ("key", ObjectKind::Key, "Mount the public part of this key (repeatable)"),
+    ("cert", ObjectKind::Cert, "Mount this certificate; its private key is in the secret of the same name (repeatable)"),
 ];
 const PATH: &str = "mount-path";
 const IDENTITY: &str = "csi-identity";
@@ -28,7 +28,7 @@ pub fn with_objects(command: Command, service: &Service) -> Command {
     let place = format!("Where the files are [default: {}]", crate::engine::MOUNT_PATH);
     let place = Arg::new(PATH).long(PATH).value_name("PATH").help(place).help_heading(heading);
     let identity = Arg::new(IDENTITY).long(IDENTITY).value_name("WHO").help_heading(heading);
-    let identity = identity.help("As whom the driver reads: workload, addon, vm:CLIENT-ID [default: workload]");
+    let identity = identity.help("Identity that the CSI driver reads the vault with: workload, addon, vm:CLIENT-ID [default: workload]");
     command.arg(place).arg(identity)
 }
 

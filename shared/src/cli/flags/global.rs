@@ -14,7 +14,7 @@ use crate::ui::{Colour, Format, Ui};
 // kubectl's connection flags and the flags of every command.
 #[derive(Args, Debug)]
 struct Global {
-    /// The namespace; the context's if not given
+    /// The namespace [default: the context's]
     #[arg(short, long, global = true, value_name = "NAME", help_heading = "Cluster")]
     namespace: Option<String>,
     /// The kubeconfig context
@@ -53,25 +53,25 @@ struct Global {
     /// User to impersonate
     #[arg(long = "as", global = true, value_name = "USER", help_heading = "Cluster", hide_short_help = true)]
     as_user: Option<String>,
-    /// Group to impersonate, may be repeated
+    /// Group to impersonate (repeatable)
     #[arg(long = "as-group", global = true, value_name = "GROUP", help_heading = "Cluster", hide_short_help = true)]
     as_groups: Vec<String>,
     /// UID to impersonate
     #[arg(long, global = true, value_name = "UID", help_heading = "Cluster", hide_short_help = true)]
     as_uid: Option<String>,
-    /// Extra attribute to impersonate, may be repeated
+    /// Extra attribute to impersonate (repeatable)
     #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Cluster", hide_short_help = true)]
     as_user_extra: Vec<String>,
-    /// Limit for one request to the API server, like 30s; 0 for none
+    /// Longest time for one request to the API server, such as 30s; 0: no limit
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, help_heading = "Cluster", hide_short_help = true)]
     request_timeout: Option<Duration>,
-    /// Form of the result: wide, json, yaml, name, jsonpath=TEMPLATE, custom-columns=HEAD:.path,…
+    /// Form of the result: wide, json, yaml, name, jsonpath=TEMPLATE, custom-columns=HEAD:.path,…; short (verify, doctor)
     #[arg(short, long, global = true, value_parser = output::parse, value_name = "FORM", help_heading = "Output")]
     output: Option<Format>,
-    /// How progress is told on stderr: live on a terminal, in plain lines, or as one JSON object a line
+    /// Progress on stderr: live at a terminal, plain lines, or one JSON object per line
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "FORM", help_heading = "Output", hide_short_help = true)]
     progress: output::Progress,
-    /// No column heads
+    /// No column headings
     #[arg(long, global = true, help_heading = "Output", hide_short_help = true)]
     no_headers: bool,
     /// Only results and errors
@@ -83,7 +83,7 @@ struct Global {
     /// Log level: 2 decisions, 6 requests, 8 headers, 9 bodies (secrets masked)
     #[arg(short, long = "v", global = true, value_name = "N", default_value_t = 0, help_heading = "Output", hide_short_help = true)]
     v: u8,
-    /// Never ask; fail where an answer is needed
+    /// Never ask; fail if an answer is needed
     #[arg(long, global = true, env = "KUBECTL_CONNECT_NO_INPUT", value_parser = clap::builder::FalseyValueParser::new(),
         action = clap::ArgAction::SetTrue, hide_env = true, help_heading = "Output", hide_short_help = true)]
     no_input: bool,

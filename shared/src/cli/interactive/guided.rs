@@ -21,6 +21,8 @@ use crate::ui::Ui;
 
 /// Why there is nothing to run.
 pub enum Unclear {
+    /// Nothing was typed.
+    Nothing,
     /// The command line is wrong, or asks for help.
     Usage(clap::Error),
     /// No answer, or nothing could be asked.
@@ -71,7 +73,7 @@ pub fn matches(frontend: Frontend, argv: Vec<OsString>) -> Result<ArgMatches, Un
     }
     // az asks for its arguments itself, and knows them by other names.
     if frontend == Frontend::Az || azure::is_handed_over() {
-        return parsed.map_err(Unclear::Usage);
+        return parsed.map_err(|error| unclear(&argv, error));
     }
     let mut words = words_of(&argv);
     let mut asked = false;
@@ -92,7 +94,11 @@ pub fn matches(frontend: Frontend, argv: Vec<OsString>) -> Result<ArgMatches, Un
     if asked && let Ok(matches) = &parsed {
         global::ui(matches).say(format!("\n→ {} {}\n", frontend.words(), shell_words::join(&words)));
     }
-    parsed.map_err(Unclear::Usage)
+    parsed.map_err(|error| unclear(&argv, error))
+}
+
+fn unclear(argv: &[OsString], error: clap::Error) -> Unclear {
+    if argv.len() > 1 { Unclear::Usage(error) } else { Unclear::Nothing }
 }
 
 fn words_of(argv: &[OsString]) -> Vec<String> {

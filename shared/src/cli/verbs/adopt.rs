@@ -18,9 +18,10 @@ use crate::ui::{Format, Table, Ui};
 pub const VERB: Verb = Verb {
     name: "adopt",
     aliases: &[],
-    about: "Take over what Service Connector or somebody by hand set up, without changing it",
+    about: "Manage an existing set-up from here, without changing it",
     group: Group::Change,
     takes_service: false,
+    examples: &["adopt", "adopt keyvault_ab12 --workload deployment/web"],
     flags,
     run: Run::Waiting(|call| Box::pin(adopt(call))),
     // What can be taken over, and what was.
@@ -30,7 +31,7 @@ pub const VERB: Verb = Verb {
             ("Name", "/name|/metadata/name"),
             ("MadeBy", "/madeBy|/status/madeBy"),
             ("Service", "/service|/spec/service"),
-            ("Target", "/target|/spec/target"),
+            ("Target", "/target#|/spec/target#"),
             ("ServiceAccount", "/serviceAccount|/status/serviceAccount"),
         ],
     }),
@@ -53,8 +54,9 @@ struct Adopt {
 
 fn flags(command: Command) -> Command {
     Adopt::augment_args(command).after_help(
-        "Only a record is written. Everything that was there stays its maker's: deleting the connection leaves it as it is.\n\
-         Connecting again under the same name (kubectl connect SERVICE TARGET --name NAME) makes it a connection of this tool.",
+        "Existing set-ups are those that Service Connector made and those made by hand. Only a record is\n\
+         written: what was there stays, also when the connection is deleted. To make it a connection of\n\
+         this tool, connect to the same target under the same name.",
     )
 }
 

@@ -9,11 +9,11 @@ use crate::ui::{Format, Ui};
 /// What makes the command fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// A failed check
+    /// errors
     Error,
-    /// A warning as well
+    /// errors and warnings
     Warning,
-    /// Nothing
+    /// never
     Never,
 }
 

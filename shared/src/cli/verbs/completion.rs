@@ -32,6 +32,7 @@ pub const VERB: Verb = Verb {
     about: "Complete the command line in a shell",
     group: Group::Help,
     takes_service: false,
+    examples: &["completion install"],
     flags,
     run: Run::AtOnce(completion),
     az: Az::Hidden,
@@ -41,9 +42,9 @@ fn flags(command: Command) -> Command {
     let shells = ["bash", "zsh", "fish", "powershell", "install"];
     command
         .after_help(
-            "install makes `kubectl connect` complete wherever kubectl itself completes: it puts a link named\n\
-             kubectl_complete-connect beside this program. A shell's name prints the script for calling kubectl-connect directly,\n\
-             for example: source <(kubectl-connect completion bash)",
+            "install makes `kubectl connect` complete wherever kubectl completes: it puts a link named\n\
+             kubectl_complete-connect beside this program. The name of a shell prints the script for\n\
+             running kubectl-connect directly: source <(kubectl-connect completion bash)",
         )
         .arg(Arg::new("shell").value_name("SHELL|install").required(true).value_parser(shells).help("Shell, or install"))
 }

@@ -17,6 +17,7 @@ pub const VERB: Verb = Verb {
     about: "Show the settings of this machine",
     group: Group::Help,
     takes_service: false,
+    examples: &["config view"],
     flags,
     run: Run::AtOnce(view),
     az: Az::Shown(AzTable { rows: "/items", columns: &[("Setting", "/key"), ("Value", "/value"), ("From", "/from")] }),
@@ -27,11 +28,14 @@ fn flags(command: Command) -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .after_help(
-            "Settings are defaults for flags of the same name. A flag on the command line comes first, then the environment\n\
-             (KUBECTL_CONNECT_ACCESS for access, and so on), then $XDG_CONFIG_HOME/kubectl-connect/config.yaml (on Windows\n\
-             %APPDATA%\\kubectl-connect\\config.yaml), or the file that KUBECTL_CONNECT_CONFIG names.",
+            "A setting is the default of the flag of the same name. What counts, in this order:\n  \
+             1. the flag on the command line\n  \
+             2. the environment variable, KUBECTL_CONNECT_ACCESS for access and so on\n  \
+             3. the file: the one that KUBECTL_CONNECT_CONFIG names, or else\n     \
+             $XDG_CONFIG_HOME/kubectl-connect/config.yaml\n     \
+             (on Windows %APPDATA%\\kubectl-connect\\config.yaml)",
         )
-        .subcommand(Command::new("view").about("Show every setting, its value, and where that comes from"))
+        .subcommand(Command::new("view").about("Show every setting, its value and where the value comes from"))
 }
 
 /// Shows the settings.

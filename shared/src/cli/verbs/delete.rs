@@ -16,9 +16,10 @@ use crate::plan::change::{Action, Layer};
 pub const VERB: Verb = Verb {
     name: "delete",
     aliases: &["rm"],
-    about: "Undo a connection, exactly what was made for it",
+    about: "Undo a connection: exactly what was made for it",
     group: Group::Change,
     takes_service: false,
+    examples: &["delete keyvault-my-vault --dry-run", "delete keyvault-my-vault --keep identity"],
     flags,
     run: Run::Waiting(|call| Box::pin(delete(call))),
     az: Az::Silent,
@@ -32,7 +33,7 @@ struct Delete {
     /// It is no error when there is no such connection
     #[arg(long)]
     ignore_not_found: bool,
-    /// Leave this part as it is, may be repeated; it is nobody's connection then
+    /// Keep this part; afterwards no connection manages it (repeatable)
     #[arg(long, value_enum, value_name = "PART")]
     keep: Vec<KeepWhat>,
     #[command(flatten)]

@@ -14,9 +14,10 @@ use crate::model::Result;
 pub const VERB: Verb = Verb {
     name: "diff",
     aliases: &[],
-    about: "Show what differs from the connection as it was made: exit 0 nothing, 1 something, above 1 an error",
+    about: "Show drift (exit 0: none, 1: drift, 2 or more: error)",
     group: Group::Check,
     takes_service: false,
+    examples: &["diff keyvault-my-vault"],
     flags,
     run: Run::Waiting(|call| Box::pin(diff(call))),
     az: Az::Shown(AzTable::CHANGES),

@@ -16,9 +16,10 @@ use crate::ui::{Table, Ui};
 pub const VERB: Verb = Verb {
     name: "doctor",
     aliases: &["check"],
-    about: "Find what is wrong with this machine, or with any workload",
+    about: "Find what is wrong with this machine or with a workload",
     group: Group::Check,
     takes_service: false,
+    examples: &["doctor", "doctor deployment/web -n shop", "doctor KC5304"],
     flags,
     run: Run::Waiting(|call| Box::pin(doctor(call))),
     az: Az::Shown(AzTable::CHECKS),
@@ -31,10 +32,10 @@ const STILL_FAILS: &str = "If the application still fails: it must use WorkloadI
 // Flags of the doctor.
 #[derive(Args, Debug)]
 struct Doctor {
-    /// deployment/NAME and so on; or an error to explain, like AADSTS700213 or KC5304
-    #[arg(value_name = "WORKLOAD")]
+    /// Workload (KIND/NAME), or an error code to explain (KC5304, AADSTS700213)
+    #[arg(value_name = "WORKLOAD|CODE")]
     about: Option<String>,
-    /// List everything that it can find
+    /// List every fault that can be found
     #[arg(long)]
     list: bool,
     /// What makes the command fail

@@ -14,9 +14,10 @@ use crate::ui::{Table, age};
 pub const VERB: Verb = Verb {
     name: "events",
     aliases: &[],
-    about: "Show what the cluster says about the parts of a connection",
+    about: "Show the Kubernetes events of a connection's objects",
     group: Group::Look,
     takes_service: false,
+    examples: &["events keyvault-my-vault"],
     flags,
     run: Run::Waiting(|call| Box::pin(events(call))),
     az: Az::Shown(AzTable::PLAIN),

@@ -19,9 +19,10 @@ use crate::ui::Table;
 pub const VERB: Verb = Verb {
     name: "explain",
     aliases: &[],
-    about: "Show what a connection would bring, without asking anybody",
+    about: "Show a service's variables and roles, offline",
     group: Group::Connect,
     takes_service: false,
+    examples: &["explain keyvault --client-type python", "explain storage-blob --auth secret"],
     flags,
     run: Run::AtOnce(explain),
     az: Az::Shown(AzTable::PLAIN),

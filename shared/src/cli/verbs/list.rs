@@ -20,9 +20,10 @@ use crate::ui::{Format, Table, Ui, age};
 pub const VERB: Verb = Verb {
     name: "list",
     aliases: &["ls", "get"],
-    about: "List connections, those that Service Connector made too",
+    about: "List connections, including those of Service Connector",
     group: Group::Look,
     takes_service: false,
+    examples: &["list -A", "list -l kubectl-connect.dev/service=keyvault -o wide"],
     flags,
     run: Run::Waiting(|call| Box::pin(list(call))),
     az: Az::Shown(AzTable::CONNECTION),
@@ -37,7 +38,7 @@ struct List {
     /// Only what carries these labels: team=shop, kubectl-connect.dev/service=keyvault
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
-    /// Go on and tell every change
+    /// Watch for changes
     #[arg(short, long)]
     watch: bool,
 }

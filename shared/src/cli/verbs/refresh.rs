@@ -19,9 +19,10 @@ use crate::ui::Ui;
 pub const VERB: Verb = Verb {
     name: "refresh",
     aliases: &[],
-    about: "Fetch keys again that were rotated, and restart what reads them",
+    about: "Fetch rotated keys again, and restart what reads them",
     group: Group::Change,
     takes_service: false,
+    examples: &["refresh storage-blob-shopdata"],
     flags,
     run: Run::Waiting(|call| Box::pin(refresh(call))),
     az: Az::Shown(AzTable::CONNECTION),

@@ -14,9 +14,10 @@ use crate::model::Result;
 pub const VERB: Verb = Verb {
     name: "repair",
     aliases: &[],
-    about: "Put back what drifted, and only that",
+    about: "Put back what has drifted, and nothing else",
     group: Group::Change,
     takes_service: false,
+    examples: &["repair keyvault-my-vault --dry-run", "repair keyvault-my-vault --yes"],
     flags,
     run: Run::Waiting(|call| Box::pin(repair(call))),
     az: Az::Shown(AzTable::PLAIN),

@@ -14,9 +14,10 @@ use crate::ui::{Format, Table};
 pub const VERB: Verb = Verb {
     name: "services",
     aliases: &[],
-    about: "List the services, -o wide for everything about them",
+    about: "List the services",
     group: Group::Connect,
     takes_service: false,
+    examples: &["services -o wide"],
     flags,
     run: Run::AtOnce(services),
     az: Az::Shown(AzTable {

@@ -19,6 +19,7 @@ pub const VERB: Verb = Verb {
     about: "Show one connection",
     group: Group::Look,
     takes_service: false,
+    examples: &["show keyvault-my-vault --live"],
     flags,
     run: Run::Waiting(|call| Box::pin(show(call))),
     az: Az::Shown(AzTable::CONNECTION),

@@ -13,9 +13,10 @@ use crate::plan::record::Record;
 pub const VERB: Verb = Verb {
     name: "tree",
     aliases: &[],
-    about: "Show what a connection consists of, and whose it is",
+    about: "Show what a connection consists of, and whose each part is",
     group: Group::Look,
     takes_service: false,
+    examples: &["tree keyvault-my-vault"],
     flags,
     run: Run::Waiting(|call| Box::pin(tree(call))),
     az: Az::Shown(AzTable::PLAIN),

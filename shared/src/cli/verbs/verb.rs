@@ -18,6 +18,8 @@ pub struct Verb {
     pub group: Group,
     /// Whether a service and its flags follow.
     pub takes_service: bool,
+    /// Command lines to copy, without the program's own words.
+    pub examples: &'static [&'static str],
     /// Adds the verb's flags and further help.
     pub flags: fn(Command) -> Command,
     /// Carries the verb out.
@@ -93,7 +95,8 @@ pub enum Az {
 pub struct AzTable {
     /// Where the rows are in the result.
     pub rows: &'static str,
-    /// Heads, and where the value of each is in a row, with `|` between the places where a value may be.
+    /// Heads, and where the value of each is in a row, with `|` between the places where a value may be; `#` at the end
+    /// means the name alone of a resource id.
     pub columns: &'static [(&'static str, &'static str)],
 }
 
@@ -107,7 +110,7 @@ impl AzTable {
             ("Namespace", "/metadata/namespace"),
             ("Name", "/metadata/name"),
             ("Service", "/spec/service"),
-            ("Target", "/spec/target"),
+            ("Target", "/spec/target#"),
             ("Workload", "/spec/workload"),
             ("Access", "/spec/access"),
             ("Status", "/status/phase"),

@@ -19,6 +19,7 @@ pub const VERB: Verb = Verb {
     about: "Prove that a connection works, link by link",
     group: Group::Check,
     takes_service: false,
+    examples: &["verify keyvault-my-vault --wait", "verify keyvault-my-vault -o short --fail-on warning"],
     flags,
     run: Run::Waiting(|call| Box::pin(verify(call))),
     az: Az::Shown(AzTable::CHECKS),

@@ -13,6 +13,7 @@ pub const VERB: Verb = Verb {
     about: "Show the version",
     group: Group::Help,
     takes_service: false,
+    examples: &["version -o json"],
     flags: no_flags,
     run: Run::AtOnce(version),
     az: Az::Shown(AzTable::PLAIN),

@@ -18,6 +18,7 @@ pub const VERB: Verb = Verb {
     about: "Wait until a connection is ready, or gone",
     group: Group::Check,
     takes_service: false,
+    examples: &["wait keyvault-my-vault --timeout 10m", "wait keyvault-my-vault --for deleted"],
     flags,
     run: Run::Waiting(|call| Box::pin(wait(call))),
     az: Az::Shown(AzTable::PLAIN),
