@@ -5,8 +5,10 @@ use clap::{ArgMatches, Command, FromArgMatches};
 
 use crate::cli::flags::{global, values};
 use crate::cli::frontend::Frontend;
-use crate::engine::{Session, Stop, ledger, undo};
+use crate::engine::Stop;
 use crate::kube::{Cluster, Flags};
+use crate::lookup::records;
+use crate::lookup::session::Session;
 use crate::model::Result;
 use crate::plan::record::Record;
 use crate::ui::{Progress, Ui};
@@ -71,8 +73,8 @@ impl Invocation<'_> {
 /// # Errors
 /// There is none: names those that there are.
 pub async fn record(kube: &Cluster, name: &str) -> Result<Record> {
-    match ledger::load(kube, kube.namespace(), name).await? {
+    match records::load(kube, kube.namespace(), name).await? {
         Some(stored) => Ok(stored.record),
-        None => Err(undo::no_such_connection(&ledger::list(kube, kube.namespace()).await?, kube.namespace(), name)),
+        None => Err(records::no_such_connection(&records::list(kube, kube.namespace()).await?, kube.namespace(), name)),
     }
 }

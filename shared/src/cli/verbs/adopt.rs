@@ -8,9 +8,10 @@ use crate::cli::interactive::consent::Question;
 use crate::cli::invocation::Invocation;
 use crate::cli::verbs::change::{change, show_connection};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
-use crate::engine::adopt::candidates::{self, Found};
-use crate::engine::adopt::take::{Taking, Wish, take};
 use crate::engine::report;
+use crate::engine::upkeep::adopt::candidate::{Candidate, Found};
+use crate::engine::upkeep::adopt::candidates;
+use crate::engine::upkeep::adopt::take::{Taking, Wish, take};
 use crate::model::{PREFIX, Result};
 use crate::ui::{Format, Table, Ui};
 
@@ -107,7 +108,7 @@ fn show(ui: &Ui, namespace: &str, found: &Found) {
             return;
         }
     }
-    let items: Vec<_> = candidates.iter().map(candidates::Candidate::to_json).collect();
+    let items: Vec<_> = candidates.iter().map(Candidate::to_json).collect();
     let value =
         json!({"apiVersion": format!("{PREFIX}/v1alpha1"), "kind": "CandidateList", "items": items, "passedOver": found.passed_over});
     let names: Vec<String> = candidates.iter().map(|c| format!("candidate/{}", c.name)).collect();

@@ -8,7 +8,7 @@ use crate::cli::flags::values::DryRun;
 use crate::cli::interactive::consent::{Question, agreed};
 use crate::cli::invocation::Invocation;
 use crate::engine::Stop;
-use crate::engine::carry_out::{Made, rehearse};
+use crate::engine::apply::{Made, rehearse};
 use crate::engine::prepare::Prepared;
 use crate::engine::report;
 use crate::engine::undo::Undoing;

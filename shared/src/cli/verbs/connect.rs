@@ -12,12 +12,14 @@ use crate::cli::invocation::Invocation;
 use crate::cli::verbs::change::{is_wanted, print_patch, show_plan};
 use crate::cli::verbs::check_text;
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
-use crate::engine::carry_out::rehearse;
+use crate::engine::apply::rehearse;
 use crate::engine::prepare::{Prepared, prepare};
 use crate::engine::undo::undo;
-use crate::engine::verify::{Check, PROPAGATION};
-use crate::engine::{Session, Stop, report};
+use crate::engine::{Stop, report};
+use crate::health::check::{Check, is_success};
 use crate::kube::Flags;
+use crate::lookup::session::Session;
+use crate::model::propagation::PROPAGATION;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::record::{Phase, Record};
 use crate::ui::Ui;
@@ -96,13 +98,13 @@ async fn connect(call: &Invocation<'_>, service: &str, matches: &ArgMatches) -> 
     if how.verify {
         call.ui.say(check_text::proof(&checks).trim_end());
     }
-    if how.atomic && !report::is_success(&checks) {
+    if how.atomic && !is_success(&checks) {
         let problem =
             Problem::new(Kind::Failed, "KC6012", format!("connection `{}` does not work", record.name)).why("a check failed, see above");
         return Err(roll_back(call.ui, &call.flags()?, &prepared, problem).await);
     }
     result(call.ui, &prepared, &record, &checks);
-    Ok(u8::from(!report::is_success(&checks)))
+    Ok(u8::from(!is_success(&checks)))
 }
 
 /// The plan as the result. What a change means for the exit code is asked for with a flag of its own.
@@ -178,7 +180,7 @@ fn header(ui: &Ui, session: &Session, prepared: &Prepared) {
 fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {
     let patch = prepared.printed.as_ref().map(|p| &p.patch);
     let value = report::with_run(report::connection(record), &prepared.plan, checks, patch);
-    let proven = report::is_success(checks);
+    let proven = is_success(checks);
     let text = || {
         let who = record.workload.clone().unwrap_or_else(|| "the service account".into());
         match (proven, &prepared.printed) {

@@ -7,7 +7,7 @@ use clap::{Args, Command};
 use crate::cli::invocation::Invocation;
 use crate::cli::verbs::change::show_plan;
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
-use crate::engine::repair::repair as plan_repair;
+use crate::engine::upkeep::repair::repair as plan_repair;
 use crate::model::Result;
 
 /// The verb.

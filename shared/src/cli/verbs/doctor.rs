@@ -7,8 +7,9 @@ use crate::cli::frontend::Frontend;
 use crate::cli::invocation::Invocation;
 use crate::cli::verbs::check_text::{self, FailOn};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
-use crate::engine::findings::{FINDINGS, Finding, find, of_aadsts};
-use crate::engine::{doctor, report};
+use crate::health::check::is_success;
+use crate::health::findings::{FINDINGS, Finding, find, of_aadsts};
+use crate::health::{doctor, report};
 use crate::model::{Kind, Problem, Result};
 use crate::ui::{Table, Ui};
 
@@ -66,7 +67,7 @@ async fn doctor(call: &Invocation<'_>) -> Result<u8> {
     let title = asked.about.clone().unwrap_or_else(|| "this machine".into());
     let text = || {
         let mut text = check_text::text(ui, &title, &found);
-        if asked.about.is_some() && report::is_success(&found) {
+        if asked.about.is_some() && is_success(&found) {
             text.push_str(STILL_FAILS);
         }
         text

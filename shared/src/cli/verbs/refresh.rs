@@ -7,7 +7,7 @@ use crate::cli::interactive::consent::Question;
 use crate::cli::invocation::Invocation;
 use crate::cli::verbs::change::{change, show_connection};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
-use crate::engine::refresh::{Refresh, refresh as look};
+use crate::engine::upkeep::refresh::{Refresh, refresh as look};
 use crate::model::Result;
 use crate::plan::Plan;
 use crate::plan::change::Goal;

@@ -7,7 +7,7 @@ use crate::cli::interactive::consent::Question;
 use crate::cli::invocation::Invocation;
 use crate::cli::verbs::change::{change, show_connection};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
-use crate::engine::repair::repair as plan_repair;
+use crate::engine::upkeep::repair::repair as plan_repair;
 use crate::model::Result;
 
 /// The verb.

@@ -8,8 +8,10 @@ use crate::cli::flags::values::duration;
 use crate::cli::invocation::{Invocation, record};
 use crate::cli::verbs::check_text::{self, FailOn};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
-use crate::engine::verify::{Looking, everything};
-use crate::engine::{ledger, report};
+use crate::engine::record::ledger;
+use crate::health::check::is_success;
+use crate::health::connection::{Looking, everything};
+use crate::health::report;
 use crate::model::Result;
 
 /// The verb.
@@ -61,7 +63,7 @@ async fn verify(call: &Invocation<'_>) -> Result<u8> {
     let found = everything(&session, &record, Looking { patience, from_pod: asked.from_pod }).await;
     progress.clear();
     let found = found?;
-    ledger::remember(&session.kube, &mut record, report::is_success(&found)).await?;
+    ledger::remember(&session.kube, &mut record, is_success(&found)).await?;
     let (ui, name) = (call.ui, &record.name);
     let who = record.workload.clone().unwrap_or_else(|| "service account".into());
     let title = format!("{name} ({namespace}, {who} → {})", record.target.name());

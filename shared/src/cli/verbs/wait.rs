@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::flags::values::duration;
 use crate::cli::invocation::Invocation;
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
-use crate::engine::ledger;
+use crate::lookup::records;
 use crate::model::{Kind, Problem, Result};
 
 /// The verb.
@@ -54,7 +54,7 @@ async fn wait(call: &Invocation<'_>) -> Result<u8> {
     let kube = call.cluster().await?;
     let (name, began) = (&asked.connection, Instant::now());
     loop {
-        let found = ledger::load(&kube, kube.namespace(), name).await?;
+        let found = records::load(&kube, kube.namespace(), name).await?;
         let status = found.as_ref().map_or("Deleted", |s| s.record.status());
         let reached = match asked.until {
             Until::Ready => status == "Ready",
