@@ -28,6 +28,7 @@ pub use arm::{Arm, Written};
 pub use data_plane::{Answer, Probe};
 pub use entra::{Exchange, ExchangeRefused};
 pub use error::{Failure, ServiceError};
+pub use explain::assignee;
 pub use handed_over::is_handed_over;
 pub use profile::{Profile, Subscription};
 pub use retry::retry_while;

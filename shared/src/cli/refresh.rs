@@ -46,7 +46,7 @@ pub(super) async fn refresh(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, st
     progress.clear();
     let prepared = match found? {
         Refresh::NoKeys(record) => return Ok(unchanged(ui, &record, "holds no keys: nothing to refresh")),
-        Refresh::Same(record) => return Ok(unchanged(ui, &record, "holds the keys of now: nothing to refresh")),
+        Refresh::Same(record) => return Ok(unchanged(ui, &record, "has the current keys: nothing to refresh")),
         Refresh::Rotated(prepared) => prepared,
     };
     if only_planned(ui, &prepared.plan, asked.dry_run) {

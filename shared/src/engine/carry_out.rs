@@ -12,7 +12,7 @@ use super::prepare::Prepared;
 use super::report::is_success;
 use super::verify::{Chain, Check, verify};
 use super::{Stop, undo::Undoing};
-use crate::model::{Event, Kind, Problem, Result};
+use crate::model::{Event, Kind, Problem, Result, words};
 use crate::plan::change::{Goal, KNOWN_AFTER_APPLY};
 use crate::plan::graph::{Direction, Walked, walk};
 use crate::plan::record::{Phase, Receipt, Record, Verified};
@@ -266,7 +266,11 @@ fn outcome(mut walked: Walked<Receipt, Problem>, stop: &Stop, again: &str, undo:
         return Err(with(problem));
     }
     if stop.is_set() && !walked.left.is_empty() {
-        return Err(with(Problem::new(Kind::Interrupted, "KC6008", format!("interrupted, {} step(s) were not begun", walked.left.len()))));
+        return Err(with(Problem::new(
+            Kind::Interrupted,
+            "KC6008",
+            format!("interrupted: {} not started", words::count(walked.left.len(), "step")),
+        )));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::Session;
 use super::locate::{CLUSTERS, subscription};
 use crate::catalogue::{self, Service};
 use crate::model::request::ConnectRequest;
-use crate::model::{Kind, Problem, ResourceId, Result};
+use crate::model::{Kind, Problem, ResourceId, Result, words};
 
 /// What needs no search because it was given by id.
 pub(super) struct Named {
@@ -53,6 +53,17 @@ pub(super) fn children(service: &Service, id: &ResourceId) -> Vec<(String, Strin
     of_service(service, id.clone()).map(|(_, children)| children).unwrap_or_default()
 }
 
+/// What the id names instead of a resource of the service.
+fn what(service: &Service, id: &ResourceId, own: &str) -> String {
+    match catalogue::of_type(own).next() {
+        Some(other) if other.noun == service.noun => {
+            format!("`{}` is {} of {}, not of {}", id.name(), words::a(other.noun), other.title, service.title)
+        }
+        Some(other) => format!("`{}` is {}, not {}", id.name(), words::a(other.noun), words::a(service.noun)),
+        None => format!("`{}` is a resource of type {own}, not {}", id.name(), words::a(service.noun)),
+    }
+}
+
 /// The resource that an id means: az's ids of targets often name a child (`…/databases/shop`), which says what the flag for
 /// it would.
 fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(String, String)>)> {
@@ -66,7 +77,7 @@ fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(Str
     }
     let below = own.to_ascii_lowercase().strip_prefix(&format!("{}/", service.arm_type.to_ascii_lowercase())).map(str::to_owned);
     let Some(below) = below else {
-        let problem = Problem::new(Kind::Usage, "KC1616", format!("{id} is no {}", service.noun)).why(format!("it is a {own}"));
+        let problem = Problem::new(Kind::Usage, "KC1616", what(service, &id, &own));
         let named: Vec<&str> = catalogue::of_type(&own).map(|s| s.name).collect();
         return Err(match named.as_slice() {
             [] => problem.fix("kubectl connect resource ID --role ROLE connects to any resource"),

@@ -9,7 +9,7 @@ use super::lease::Lease;
 use super::ledger::{self, Stored};
 use super::{Session, draft, early, preflight};
 use crate::kube::{Access, resources};
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Kind, Problem, Result, words};
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
 use crate::plan::record::Record;
 use crate::plan::spec::{StepId, StepSpec};
@@ -127,7 +127,7 @@ pub fn no_such_connection(records: &[Stored], namespace: &str, connection: &str)
     names.sort_by_key(|n| strsim::damerau_levenshtein(n, connection));
     match names.first() {
         Some(_) => {
-            problem.fix(format!("this namespace has {}", names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")))
+            problem.fix(format!("this namespace has {}", words::nearest(&names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>())))
         }
         None => problem.fix("kubectl connect list -A"),
     }

@@ -240,7 +240,7 @@ impl Record {
         match (self.phase, &self.verified) {
             (Phase::Applying, _) => "Incomplete",
             (Phase::Deleting, _) => "Deleting",
-            (Phase::Ready, Some(v)) if !v.success => "Unverified",
+            (Phase::Ready, Some(v)) if !v.success => "Failing",
             (Phase::Ready, _) => "Ready",
         }
     }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Cx, Examined, Right, Step, api, done, ownership};
-use crate::model::{Kind, PREFIX, Problem, ResourceId, Result};
+use crate::model::{Kind, PREFIX, Problem, ResourceId, Result, words};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::{Identity, StepSpec, tags};
@@ -113,7 +113,7 @@ impl Identity {
                         });
                         self.change(Action::Delete)
                     }
-                    n => keep(format!("stays: {n} federated credential(s) that we did not make hang on it")),
+                    n => keep(format!("stays: {} on it that this tool did not make", words::count(n, "federated credential"))),
                 },
             },
         };

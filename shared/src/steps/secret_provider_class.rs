@@ -143,7 +143,8 @@ impl SecretProviderClass {
         let (change, intent, rights) = match &live {
             Live::NoKind | Live::Missing => {
                 let change = self.described(Action::Create, client_id.as_deref());
-                let change = if matches!(live, Live::NoKind) { change.reason("its kind is there once the add-on is on") } else { change };
+                let change =
+                    if matches!(live, Live::NoKind) { change.reason("possible once the add-on has installed its CRD") } else { change };
                 (change, Receipt { uid: None, ..intent }, vec![self.right("create"), self.right("patch")])
             }
             Live::There(class) if !is_this_connections(cx, class) => {

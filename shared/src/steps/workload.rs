@@ -226,7 +226,10 @@ impl Workload {
                         "KC1306",
                         format!("container `{container}` of {} already sets {name}", self.name),
                     )
-                    .why("a variable can have one source only, and this one is yours")
+                    .why(match workload.setter_of(container, name) {
+                        Some(manager) => format!("the manifest of {workload} (manager {manager}) sets it already"),
+                        None => format!("the manifest of {workload} sets it already"),
+                    })
                     .fix(format!(
                         "remove {name} from the manifest of {}/{}, or leave the container out with --container",
                         self.kind, self.name
@@ -299,11 +302,7 @@ impl Workload {
     fn refused(&self, failure: kube::Failure) -> Problem {
         let conflict = failure.is_conflict_of_managers().is_some();
         let problem = Problem::from(failure);
-        if conflict {
-            problem.fix("or connect with --patch=never and put the printed patch into the manifest that it applies")
-        } else {
-            problem
-        }
+        if conflict { problem.fix("or put the output of --patch=never into it") } else { problem }
     }
 
     fn examine_absent(&self, cx: &Cx, kind: WorkloadKind, live: Option<&Value>, past: Option<&Receipt>) -> Examined {
@@ -315,8 +314,9 @@ impl Workload {
             Some(live) if holds_template(live, &cx.manager()) => {
                 intent.uid = uid(live);
                 rights.push(Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace))));
-                let change = self.change(kind, Action::Update).reason("our label, service account and variables are taken off, 1 rollout");
-                if kind == WorkloadKind::CronJob { change.reason("our label, service account and variables are taken off") } else { change }
+                let what = "remove our label, service account and variables";
+                let rollout = if kind == WorkloadKind::CronJob { "" } else { " (1 rollout)" };
+                self.change(kind, Action::Update).reason(format!("{what}{rollout}"))
             }
             Some(_) => self.change(kind, Action::NoOp).reason("holds nothing of ours"),
         };

@@ -13,7 +13,7 @@ use crate::engine::{Session, anywhere, locate};
 use crate::kube::{Cluster, Workload, WorkloadKind, resources};
 use crate::model::target::Target;
 use crate::model::variable::Client;
-use crate::model::{Auth, Kind, Problem, ResourceId, Result};
+use crate::model::{Auth, Kind, Problem, ResourceId, Result, words};
 use crate::plan::record::{Origin, Phase};
 use crate::steps::service_account_client_id;
 
@@ -231,6 +231,6 @@ pub fn choose<'a>(found: &'a Found, name: &str, namespace: &str) -> Result<&'a C
     };
     Err(match names.is_empty() {
         true => problem.fix("see what there is, and why something is not: kubectl connect adopt"),
-        false => problem.fix(format!("there is {}", names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))),
+        false => problem.fix(format!("there is {}", words::nearest(&names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>()))),
     })
 }
