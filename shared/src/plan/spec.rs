@@ -361,6 +361,18 @@ impl StepSpec {
         }
     }
 
+    /// The role or policy that the step grants, and the name of what it is granted at.
+    pub fn grants(&self) -> Option<(&str, &str)> {
+        match self {
+            StepSpec::RoleAssignment(s) => Some((&s.role.name, s.scope.name())),
+            StepSpec::CosmosRole(s) => {
+                Some((&s.role.name, s.path.rsplit('/').next().filter(|p| !p.is_empty()).unwrap_or(s.account.name())))
+            }
+            StepSpec::RedisPolicy(s) => Some((&s.policy, s.cache.name())),
+            _ => None,
+        }
+    }
+
     /// Only one step at a time may hold a lock of this name: the identity service answers 409 to concurrent writers of
     /// the federated credentials of one identity.
     pub fn lock(&self) -> Option<String> {

@@ -45,7 +45,7 @@ impl Step for Identity {
 
 impl Identity {
     fn change(&self, action: Action) -> Change {
-        Change::new("identity".into(), Layer::Azure, "managedIdentity", self.id.name(), action)
+        Change::new("identity".into(), Layer::Azure, "managedIdentity", self.id.name(), action).resource(&self.id)
     }
 
     /// What the cluster says about it is enough: the group that it lies in is AKS's own, and not everybody may look there.
@@ -78,11 +78,8 @@ impl Identity {
                     None,
                     Some(&self.location),
                 );
-                let change = self
-                    .tags
-                    .iter()
-                    .fold(change, |change, (key, value)| change.detail("tag", None, Some(&format!("{key}={value}"))))
-                    .detail("clientId", None, Some(KNOWN_AFTER_APPLY));
+                let tags = tags(&self.owner).into_iter().chain(self.tags.clone()).map(|(key, value)| format!("{key}={value}")).collect();
+                let change = change.list("tags", vec![], tags).detail("clientId", None, Some(KNOWN_AFTER_APPLY));
                 (change, Ownership::Created, vec![right])
             }
             None => {

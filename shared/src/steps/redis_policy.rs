@@ -52,6 +52,7 @@ impl RedisPolicy {
     fn change(&self, action: Action) -> Change {
         let id = StepSpec::RedisPolicy(self.clone()).id();
         Change::new(id, Layer::Azure, "redisAccessPolicy", format!("{} → {}", self.policy, self.cache.name()), action)
+            .granted(&self.policy, &self.cache)
     }
 
     /// Names of assignments hold letters, digits and hyphens; a cache has one namespace of them.

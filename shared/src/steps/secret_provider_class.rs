@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::ownership::is_this_connections;
-use super::{Cx, Examined, Right, Step, done, labels, taking_back, uid};
+use super::{Cx, Examined, Right, Step, done, labels, taking_back, told_labels, uid};
 use crate::kube::{Access, Apply, Failure, resources};
 use crate::model::vault::{CsiIdentity, VaultObject};
 use crate::model::{Kind, Problem, Result};
@@ -125,14 +125,16 @@ impl SecretProviderClass {
         Right::Kube(Access::to(verb, &resources::SECRET_PROVIDER_CLASS, Some(&self.namespace)))
     }
 
-    fn described(&self, action: Action, client_id: Option<&str>) -> Change {
+    fn described(&self, action: Action, client_id: Option<&str>, connection: &str) -> Change {
         let told: Vec<String> = self.objects.iter().map(|o| format!("{} {}", o.kind.word(), o.name)).collect();
-        let change = self.change(action).detail("objects", None, Some(&told.join(", ")));
+        let change = self.change(action).detail("vault", None, Some(&self.vault)).list("objects", vec![], told);
         let change = change.detail("clientID", None, Some(client_id.unwrap_or(KNOWN_AFTER_APPLY)));
         match self.synced() {
             Some(secret) => change.detail("syncedSecret", None, Some(&secret)),
             None => change,
         }
+        .detail("tenantID", None, Some(&self.tenant))
+        .list("labels", vec![], told_labels(&labels(Some(connection))))
     }
 
     async fn examine_present(&self, cx: &Cx, live: Live, past: Option<&Receipt>) -> Result<Examined> {
@@ -142,7 +144,7 @@ impl SecretProviderClass {
         let intent = Receipt { uid: past.and_then(|p| p.uid.clone()), ..Receipt::intent(Ownership::Created, id) };
         let (change, intent, rights) = match &live {
             Live::NoKind | Live::Missing => {
-                let change = self.described(Action::Create, client_id.as_deref());
+                let change = self.described(Action::Create, client_id.as_deref(), &cx.connection);
                 let change =
                     if matches!(live, Live::NoKind) { change.reason("possible once the add-on has installed its CRD") } else { change };
                 (change, Receipt { uid: None, ..intent }, vec![self.right("create"), self.right("patch")])
@@ -158,7 +160,7 @@ impl SecretProviderClass {
                 let same = client_id.as_deref().is_some_and(|id| class["spec"] == self.spec(id));
                 match same {
                     true => (self.change(Action::NoOp), intent, vec![]),
-                    false => (self.described(Action::Update, client_id.as_deref()), intent, vec![self.right("patch")]),
+                    false => (self.described(Action::Update, client_id.as_deref(), &cx.connection), intent, vec![self.right("patch")]),
                 }
             }
         };

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Cx, Examined, Right, Step, done, is_ours, labels, ownership, taking_back, uid};
+use super::{Cx, Examined, Right, Step, done, is_ours, labels, ownership, taking_back, told_labels, uid};
 use crate::kube::{Access, Apply, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
@@ -97,7 +97,9 @@ impl ServiceAccount {
                 )
                 .fix(format!("kubectl create serviceaccount {} -n {}", self.name, self.namespace)));
             }
-            let change = self.change(Action::Create).detail(CLIENT_ID, None, Some(shown));
+            let change = self.change(Action::Create).detail(CLIENT_ID, None, Some(shown)).detail(TENANT_ID, None, Some(&cx.tenant));
+            let change =
+                change.list("labels", vec![], told_labels(&labels(None))).list("imagePullSecrets", vec![], self.image_pull_secrets.clone());
             let rights = vec![self.right("create"), self.right("patch")];
             return Ok(Examined { change, goal: Goal::Present, intent: Receipt::intent(Ownership::Created, id), rights });
         };
@@ -115,7 +117,12 @@ impl ServiceAccount {
                 (self.change(Action::Update).reason(format!("annotation already set{setter}")), vec![self.right("patch")])
             }
             (Some(current), _) if !held && ownership == Ownership::Adopted => return Err(self.taken(current)),
-            (current, _) => (self.change(Action::Update).detail(CLIENT_ID, current, Some(shown)), vec![self.right("patch")]),
+            (current, _) => {
+                let tenant = account["metadata"]["annotations"][TENANT_ID].as_str();
+                let change = self.change(Action::Update).detail(CLIENT_ID, current, Some(shown));
+                let change = if tenant == Some(&cx.tenant) { change } else { change.detail(TENANT_ID, tenant, Some(&cx.tenant)) };
+                (change, vec![self.right("patch")])
+            }
         };
         let intent = Receipt { uid: uid(account), ..Receipt::intent(ownership, id) };
         Ok(Examined { change, goal: Goal::Present, intent, rights })

@@ -89,7 +89,11 @@ impl VaultSecret {
         };
         let rights = if action == Action::NoOp { vec![] } else { rights(std::slice::from_ref(&self.variable)) };
         let change = self.change(action);
-        let change = if action == Action::NoOp { change } else { change.detail("holds", None, Some(&self.variable.name)) };
+        let change = if action == Action::NoOp {
+            change
+        } else {
+            change.detail("holds", None, Some(&self.variable.name)).list("tags", vec![], vec![format!("{PREFIX}={}", self.owner)])
+        };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 

@@ -9,7 +9,7 @@ use super::values::are_secret;
 use super::{Cx, Examined, Known, Right, Step, done, ownership, uid};
 use crate::kube::{self, Access, Apply, WorkloadKind, wrap_template};
 use crate::model::{Kind, PREFIX, Problem, Result};
-use crate::plan::change::{Action, Change, Goal, Layer};
+use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
 use crate::plan::spec::{Mount, SecretProviderClass, Workload};
 
@@ -159,7 +159,7 @@ impl Workload {
                 |p| Receipt { done: false, ..p.clone() },
             )
         };
-        let change = if same { self.change(kind, Action::NoOp) } else { self.describe(kind, &workload) };
+        let change = if same { self.change(kind, Action::NoOp) } else { self.describe(cx, kind, &workload) };
         let rights = if same { vec![] } else { vec![Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace)))] };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
@@ -188,7 +188,7 @@ impl Workload {
         Ok(Examined { change: self.change(kind, Action::NoOp), goal: Goal::Present, intent, rights: vec![] })
     }
 
-    fn describe(&self, kind: WorkloadKind, workload: &kube::Workload) -> Change {
+    fn describe(&self, cx: &Cx, kind: WorkloadKind, workload: &kube::Workload) -> Change {
         let label = workload.template()["metadata"]["labels"][USE].as_str().map(str::to_owned);
         let mut change = self.change(kind, Action::Update);
         if self.identity && label.as_deref() != Some("true") {
@@ -200,11 +200,20 @@ impl Workload {
                 change = change.detail("serviceAccountName", Some(now), Some(account));
             }
         }
-        let names = self.env().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let names = self.env().iter().map(|(name, _)| (*name).to_owned()).collect();
         if let Some(mount) = &self.mount {
             change = change.detail("volume", None, Some(&format!("{} at {}", mount.class.vault, mount.path)));
         }
-        change = change.detail("env", None, Some(&names)).detail("containers", None, Some(&self.containers.join(", ")));
+        change = change.list("env", vec![], names).list("containers", vec![], self.containers.clone());
+        let key = digest_key(&cx.connection);
+        let now = workload.template()["metadata"]["annotations"][&key].as_str();
+        let known = cx.outputs.known();
+        // A mount's digest holds versions that the vault gives.
+        let decided = self.mount.is_none() && self.is_settled(&known);
+        let digest = if decided { self.digest(&known) } else { KNOWN_AFTER_APPLY.to_owned() };
+        if now != Some(&digest) {
+            change = change.detail(&key, now, Some(&digest));
+        }
         if kind == WorkloadKind::CronJob { change.reason("from its next job on") } else { change.reason("1 rollout") }
     }
 
@@ -348,7 +357,7 @@ pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Val
         template["metadata"]["labels"] = json!({USE: "true"});
     }
     if let Some(digest) = digest {
-        template["metadata"]["annotations"] = json!({format!("{PREFIX}/digest.{connection}"): digest});
+        template["metadata"]["annotations"] = json!({digest_key(connection): digest});
     }
     if let Some(account) = &workload.service_account {
         // The deprecated twin goes with it: applied alone, the name could never be unset again.
@@ -356,6 +365,11 @@ pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Val
         template["spec"]["serviceAccount"] = json!(account);
     }
     template
+}
+
+/// Annotation of the pod template that changes when a value does, so that pods start anew.
+fn digest_key(connection: &str) -> String {
+    format!("{PREFIX}/digest.{connection}")
 }
 
 /// Whether `manager` owns anything but list keys in the object's spec: after somebody's PUT only the keys remain.
