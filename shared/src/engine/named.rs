@@ -53,14 +53,14 @@ pub(super) fn children(service: &Service, id: &ResourceId) -> Vec<(String, Strin
     of_service(service, id.clone()).map(|(_, children)| children).unwrap_or_default()
 }
 
-/// What the id names instead of a resource of the service.
-fn what(service: &Service, id: &ResourceId, own: &str) -> String {
+/// What a resource of the type `own` is, where one of the service was asked for.
+fn what(service: &Service, own: &str) -> String {
     match catalogue::of_type(own).next() {
         Some(other) if other.noun == service.noun => {
-            format!("`{}` is {} of {}, not of {}", id.name(), words::a(other.noun), other.title, service.title)
+            format!("{} of {}, not of {}", words::a(other.noun), other.title, service.title)
         }
-        Some(other) => format!("`{}` is {}, not {}", id.name(), words::a(other.noun), words::a(service.noun)),
-        None => format!("`{}` is a resource of type {own}, not {}", id.name(), words::a(service.noun)),
+        Some(other) => format!("{}, not {}", words::a(other.noun), words::a(service.noun)),
+        None => format!("a resource of type {own}, not {}", words::a(service.noun)),
     }
 }
 
@@ -77,7 +77,7 @@ fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(Str
     }
     let below = own.to_ascii_lowercase().strip_prefix(&format!("{}/", service.arm_type.to_ascii_lowercase())).map(str::to_owned);
     let Some(below) = below else {
-        let problem = Problem::new(Kind::Usage, "KC1616", what(service, &id, &own));
+        let problem = Problem::new(Kind::Usage, "KC1616", format!("`{}` is {}", id.name(), what(service, &own)));
         let named: Vec<&str> = catalogue::of_type(&own).map(|s| s.name).collect();
         return Err(match named.as_slice() {
             [] => problem.fix("kubectl connect resource ID --role ROLE connects to any resource"),

@@ -142,7 +142,7 @@ mod tests {
 
     fn check(group: &'static str, sign: Sign, description: &'static str, seen: Option<&'static str>) -> Shown<'static> {
         let (expected, why, fix, more) = (None, None, None, None);
-        Shown { group, sign, description, code: "KC5304", seen, expected, why, details: &[], fix, more }
+        Shown { group, sign, description, code: "CODE", seen, expected, why, details: &[], fix, more }
     }
 
     fn checks() -> Vec<Shown<'static>> {
@@ -153,7 +153,7 @@ mod tests {
                 expected: Some("system:serviceaccount:shop:web"),
                 why: Some("the credential is for another namespace or account, often `default` (AADSTS700213)"),
                 fix: Some("az identity federated-credential create --name shop-web --identity-name id-web --resource-group rg-shop"),
-                more: Some("kubectl connect doctor KC5304"),
+                more: Some("kubectl connect doctor CODE"),
                 ..check(
                     "trust",
                     Sign::Bad,
@@ -173,14 +173,14 @@ mod tests {
                             https://westeurope.oic.prod-aks.azure.com/11111111…/44444444…/
                           ✓ the webhook is registered and ready
           trust           ✗ no federated credential has this service account as its
-                            subject   KC5304
+                            subject   CODE
                             seen     system:serviceaccount:default:web
                             expected system:serviceaccount:shop:web
                             why      the credential is for another namespace or account,
                                      often `default` (AADSTS700213)
                             fix
             az identity federated-credential create --name shop-web --identity-name id-web --resource-group rg-shop
-                            more     kubectl connect doctor KC5304
+                            more     kubectl connect doctor CODE
           proof           - exchange it at Entra
         1 problem, 1 check skipped.
         ");
@@ -190,13 +190,13 @@ mod tests {
     fn at_120_columns_what_fits_stays_on_one_line() {
         insta::assert_snapshot!(render("keyvault-my-vault (shop, deployment/web → my-vault)", &checks(), true, 120), @r"
         keyvault-my-vault (shop, deployment/web → my-vault)
-          trust           ✗ no federated credential has this service account as its subject   KC5304
+          trust           ✗ no federated credential has this service account as its subject   CODE
                             seen     system:serviceaccount:default:web
                             expected system:serviceaccount:shop:web
                             why      the credential is for another namespace or account, often `default` (AADSTS700213)
                             fix
             az identity federated-credential create --name shop-web --identity-name id-web --resource-group rg-shop
-                            more     kubectl connect doctor KC5304
+                            more     kubectl connect doctor CODE
         1 problem, 1 check skipped.
         ");
     }
@@ -205,7 +205,7 @@ mod tests {
     fn a_proof_is_brief() {
         insta::assert_snapshot!(render_proof(&checks()[2..], 80), @r"
         ✗ no federated credential has this service account as its subject:
-          system:serviceaccount:default:web   KC5304
+          system:serviceaccount:default:web   CODE
             fix
           az identity federated-credential create --name shop-web --identity-name id-web --resource-group rg-shop
         - exchange it at Entra
