@@ -1,7 +1,7 @@
-//! `docs/commands.md` and `docs/codes.md` are made from the program and its sources, and are as they would be made now.
-//! `CONNECT_DOCS=write cargo test -p connect-core --test docs` writes them.
+//! `docs/commands.md` and `docs/codes.md` are generated from the program and its sources, and must be current.
+//! `CONNECT_DOCS=write cargo test -p connect-core --test docs` regenerates them.
 
-#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -96,7 +96,7 @@ fn every_code_is_listed() {
     let mut codes: BTreeMap<String, (String, String)> = BTreeMap::new();
     for file in files {
         let source = std::fs::read_to_string(&file).unwrap();
-        // Tests come last in a file and make up codes of their own.
+        // Test modules come last in a file and use made-up codes.
         let source = source.split("#[cfg(test)]").next().unwrap_or_default();
         for (at, _) in source.match_indices("\"KC") {
             let Some(code) = source.get(at + 1..at + 7).filter(|c| c[2..].bytes().all(|b| b.is_ascii_digit())) else { continue };
@@ -134,7 +134,7 @@ fn every_code_is_listed() {
     is_current("codes.md", &text);
 }
 
-/// The string literal that follows as the next argument, with its places to fill in made short.
+/// The string literal in the next argument, with its placeholders shortened.
 fn first_text(rest: &str) -> Option<String> {
     let rest = rest.trim_start().strip_prefix(',')?.trim_start();
     let rest = rest.strip_prefix("format!(").unwrap_or(rest).trim_start().strip_prefix('"')?;

@@ -1,4 +1,4 @@
-//! Changes and the plan that they make up: values that print, serialise and compare.
+//! Changes, and the plan they form: values that can be printed, serialised and compared.
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -7,13 +7,13 @@ use super::record::Record;
 use super::spec::StepId;
 use crate::model::ResourceId;
 
-/// What a step is to bring about.
+/// The intended state of a step's object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Goal {
-    /// The thing is there as specified.
+    /// It exists as specified.
     Present,
-    /// The thing is gone, if it is ours.
+    /// It does not exist, provided that this tool created it.
     Absent,
 }
 
@@ -21,17 +21,17 @@ pub enum Goal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Makes something new.
+    /// Creates an object.
     Create,
-    /// Changes something in place.
+    /// Updates an object in place.
     Update,
-    /// Deletes something of ours.
+    /// Deletes an object that this tool created.
     Delete,
-    /// Nothing: it is as it should be, or it is not ours to delete.
+    /// No change: the object is as it should be, or this tool may not delete it.
     NoOp,
 }
 
-/// On which side the change happens.
+/// The side on which the change happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
@@ -41,18 +41,18 @@ pub enum Layer {
     Cluster,
 }
 
-/// One attribute of a change: from what to what.
+/// One attribute of a change, with its old and new value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Detail {
     /// Name of the attribute.
     pub name: String,
-    /// Former value, where there was one.
+    /// Old value, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Attribute>,
-    /// Value to come, where it is known.
+    /// New value, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Attribute>,
-    /// `false`: another step makes the value, and it is known when that step is done.
+    /// `false`: another step produces the value, so it is known only after that step.
     #[serde(skip_serializing_if = "Clone::clone")]
     pub known: bool,
 }
@@ -68,7 +68,7 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    /// For people.
+    /// The value as one text.
     pub fn words(&self) -> String {
         match self {
             Attribute::Text(text) => text.clone(),
@@ -77,7 +77,7 @@ impl Attribute {
     }
 }
 
-/// Stands for a value that another step makes: printed for people, `"known": false` for programs.
+/// Stands for a value that another step produces: shown to people; JSON has `"known": false`.
 pub const KNOWN_AFTER_APPLY: &str = "(known after apply)";
 
 /// The role or policy that a change grants, and where.
@@ -94,34 +94,34 @@ pub struct Granted {
 pub struct Change {
     /// The step.
     pub id: StepId,
-    /// Where it happens.
+    /// Side on which the change happens.
     pub layer: Layer,
-    /// Kind of the thing: `managedIdentity`, `Deployment`.
+    /// Kind of the object: `managedIdentity`, `Deployment`.
     pub kind: &'static str,
-    /// Name of the thing, with its namespace where it has one; `null` for programs where another step decides it.
+    /// Name of the object, with its namespace if it has one; `null` in JSON if another step decides it.
     #[serde(serialize_with = "known_name")]
     pub name: String,
-    /// ARM id of the thing, where it is in Azure and its id is known.
+    /// ARM id of the object, if it is in Azure and its id is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// The grant that the change is about.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub granted: Option<Granted>,
-    /// What is done.
+    /// Kind of change.
     pub action: Action,
     /// Attributes that change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Detail>,
-    /// Why it is left alone, or what the user should know about it.
+    /// Why the object is left unchanged, or what the user should know about the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The user must agree to this one separately: it can't be undone and others will notice.
+    /// Needs separate consent of the user, since it can't be undone and affects others.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub needs_consent: bool,
 }
 
 impl Change {
-    /// A change of `action` without details.
+    /// A change without details.
     pub fn new(id: StepId, layer: Layer, kind: &'static str, name: impl Into<String>, action: Action) -> Self {
         let (resource, granted, details, reason) = (None, None, Vec::new(), None);
         Change { id, layer, kind, name: name.into(), resource, granted, action, details, reason, needs_consent: false }
@@ -136,7 +136,7 @@ impl Change {
         self
     }
 
-    /// Adds an attribute with several values, `from` empty where there were none; without any value to come nothing is added.
+    /// Adds an attribute with several values. `from` is empty if there were none; without new values nothing is added.
     #[must_use]
     pub fn list(mut self, name: &str, from: Vec<String>, to: Vec<String>) -> Self {
         if !to.is_empty() {
@@ -146,7 +146,7 @@ impl Change {
         self
     }
 
-    /// Adds the ARM id of the thing.
+    /// Adds the ARM id of the object.
     #[must_use]
     pub fn resource(mut self, id: &ResourceId) -> Self {
         self.resource = Some(id.to_string());
@@ -160,20 +160,20 @@ impl Change {
         self
     }
 
-    /// Adds what the user should know.
+    /// Adds a note for the user.
     #[must_use]
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// Whether anything is written.
+    /// Whether the change writes anything.
     pub fn writes(&self) -> bool {
         self.action != Action::NoOp
     }
 
-    /// One word that names the thing: `deployment/web` as kubectl takes it, an ARM id as az takes it, and else the kind with
-    /// a name; a grant by its role and its place.
+    /// One word that names the object: `deployment/web` as kubectl takes it, an ARM id as az takes it, else kind and name. A
+    /// grant is named by its role and its scope.
     pub fn reference(&self) -> String {
         if let Some(granted) = &self.granted {
             let role = granted.role.to_ascii_lowercase().replace(' ', "-");
@@ -190,7 +190,7 @@ impl Change {
     }
 }
 
-/// A name that is not known yet is none.
+/// A name that is not known yet becomes `null`.
 fn known_name<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
     match name == KNOWN_AFTER_APPLY {
         true => serializer.serialize_none(),
@@ -198,22 +198,22 @@ fn known_name<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Erro
     }
 }
 
-/// Everything that a command would do.
+/// All changes that a command would make.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Whether a connection is made or undone.
     pub goal: Goal,
     /// Name of the connection.
     pub connection: String,
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// What the connection is about.
+    /// The two sides of the connection.
     pub subject: Subject,
-    /// The changes, in the order in which they are shown.
+    /// The changes, in display order.
     pub changes: Vec<Change>,
 }
 
-/// What a connection is about: which workload reaches which target from which cluster.
+/// The two sides of a connection: which workload reaches which target from which cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Subject {
     /// Service word.
@@ -238,23 +238,23 @@ impl Plan {
         Plan { goal, connection: record.name.clone(), namespace: record.namespace.clone(), subject, changes }
     }
 
-    /// Whether carrying it out would write anything.
+    /// Whether applying the plan writes anything.
     pub fn writes(&self) -> bool {
         self.changes.iter().any(Change::writes)
     }
 
-    /// How many things are added, changed and deleted.
+    /// How many objects are added, changed and deleted.
     pub fn summary(&self) -> (usize, usize, usize) {
         let count = |action| self.changes.iter().filter(|c| c.action == action).count();
         (count(Action::Create), count(Action::Update), count(Action::Delete))
     }
 
-    /// What the plan writes, one word each.
+    /// The objects that the plan writes, one word each.
     pub fn names(&self) -> Vec<String> {
         self.changes.iter().filter(|change| change.writes()).map(Change::reference).collect()
     }
 
-    /// The plan for programs; the first number of `formatVersion` rises when a field changes its meaning.
+    /// The plan as JSON. The first number of `formatVersion` rises when a field changes its meaning.
     pub fn to_json(&self) -> Value {
         let (add, change, delete) = self.summary();
         json!({
