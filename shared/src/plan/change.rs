@@ -149,7 +149,7 @@ impl Change {
     /// Adds the ARM id of the object.
     #[must_use]
     pub fn resource(mut self, id: &ResourceId) -> Self {
-        self.resource = Some(id.to_string());
+        self.resource = Some(id.spelled());
         self
     }
 
@@ -231,8 +231,8 @@ impl Plan {
     pub fn of(record: &Record, goal: Goal, changes: Vec<Change>) -> Plan {
         let subject = Subject {
             service: record.service.clone(),
-            target: record.target.to_string(),
-            cluster: record.cluster.to_string(),
+            target: record.target.spelled(),
+            cluster: record.cluster.spelled(),
             workload: record.workload.clone(),
         };
         Plan { goal, connection: record.name.clone(), namespace: record.namespace.clone(), subject, changes }

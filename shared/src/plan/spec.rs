@@ -375,8 +375,8 @@ impl StepSpec {
         }
     }
 
-    /// Only one step at a time may hold a lock of this name: the identity service answers 409 to concurrent writers of
-    /// the federated credentials of one identity.
+    /// Lock of the step; steps with the same lock run one at a time. The identity service answers 409 to concurrent
+    /// writes of federated credentials of one identity.
     pub fn lock(&self) -> Option<String> {
         match self {
             StepSpec::FederatedCredential(s) => Some(format!("federated credentials of {}", s.identity.as_str().to_ascii_lowercase())),
