@@ -195,7 +195,7 @@ impl Ui {
             event["event"] = "failed".into();
             let _ = writeln!(anstream::stderr(), "{event}");
         } else if !self.errors_for_programs_only {
-            let _ = write!(anstream::stderr(), "{}", self.worded(&problem::render(problem, self.verbosity >= 4)));
+            let _ = write!(anstream::stderr(), "{}", self.worded(&problem::render(problem, self.verbosity >= 4, page::width_for_errors())));
         }
         if self.errors_for_programs_only || matches!(self.format, Format::Json) {
             // Scripts that asked for JSON get the error in the same form.

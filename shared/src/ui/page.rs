@@ -27,6 +27,11 @@ pub(super) fn width(stream: Stream) -> usize {
     term.size_checked().map(|(_, columns)| usize::from(columns)).or_else(told).unwrap_or(COLUMNS).max(LEAST)
 }
 
+/// Columns for errors: those of the terminal, and no limit elsewhere, because logs are searched for what an error says.
+pub(super) fn width_for_errors() -> usize {
+    Term::stderr().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns).max(LEAST))
+}
+
 /// Text that grows line by line.
 #[derive(Debug)]
 pub struct Page {
