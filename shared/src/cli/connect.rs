@@ -121,7 +121,8 @@ fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {
     let (name, target) = (&record.name, prepared.target.name());
     let told = match report::is_success(checks) {
         false => format!("Connection {name} is in place, but does not work yet: see the failed check above."),
-        true if patch.is_some() => format!("Connection {name} is ready; {who} still needs this patch:"),
+        true if patch.is_some() && ui.format.is_text() => format!("Connection {name} is ready; {who} still needs this patch:"),
+        true if patch.is_some() => format!("Connection {name} is ready; {who} still needs its patch: status.patch of -o json."),
         true => format!("Connected {who} to {target} as {name}."),
     };
     if let Some(printed) = &prepared.printed {
