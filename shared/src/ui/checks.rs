@@ -100,17 +100,19 @@ fn row(page: &mut Page, lead: &str, check: &Shown<'_>) {
     }
     page.hanging(&lead, ROW, &format!("{}   {}", check.description, check.code));
     let indent = " ".repeat(ROW);
-    let mut tell = |key: &str, value: Option<&str>| {
+    let tell = |page: &mut Page, key: &str, value: Option<&str>| {
         if let Some(value) = value {
             advice(page, &format!("{indent}{key:9}"), value);
         }
     };
-    tell("seen", check.seen);
-    tell("expected", check.expected);
-    tell("why", check.why);
-    check.details.iter().for_each(|detail| tell("", Some(detail)));
-    tell("fix", check.fix);
-    tell("more", check.more);
+    for (key, value) in [("seen", check.seen), ("expected", check.expected), ("why", check.why)] {
+        tell(page, key, value);
+    }
+    // What is compared stands letter below letter.
+    check.details.iter().for_each(|detail| page.push(&format!("    {detail}")));
+    for (key, value) in [("fix", check.fix), ("more", check.more)] {
+        tell(page, key, value);
+    }
 }
 
 fn advice(page: &mut Page, lead: &str, text: &str) {
