@@ -176,13 +176,6 @@ impl Ui {
         self.say(page::heads(pairs, page::width(Stream::Err)));
     }
 
-    /// Shows something that the reader should know, marked as such.
-    pub fn note(&self, text: &str) {
-        let mut page = Page::new(page::width(Stream::Err));
-        page.line("note: ", text);
-        self.say(page.into_text().trim_end());
-    }
-
     /// A value as YAML.
     pub fn yaml(&self, value: &serde_json::Value) -> String {
         output::yaml(value)
