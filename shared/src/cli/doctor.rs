@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::checks::{self, FailOn};
 use super::{args, in_runtime};
-use crate::engine::findings::{FINDINGS, Finding, find, of_aadsts};
-use crate::engine::verify::Outcome;
-use crate::engine::{doctor, report};
+use crate::health::check::Outcome;
+use crate::health::doctor;
+use crate::health::findings::{FINDINGS, Finding, find, of_aadsts};
 use crate::model::{Kind, Problem, Result};
 use crate::ui::{Table, Ui};
 
@@ -51,7 +51,7 @@ pub(super) fn doctor(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result
         let title = asked.about.clone().unwrap_or_else(|| "this machine".into());
         let text = || {
             let mut text = checks::text(ui, &title, &found);
-            if asked.about.is_some() && report::is_success(&found) {
+            if asked.about.is_some() && crate::health::check::is_success(&found) {
                 let unconnected = found.iter().any(|c| c.code == "KC5502" && c.result == Outcome::Skipped);
                 if unconnected {
                     text.push_str(&format!("Not connected yet: kubectl connect SERVICE NAME -w {title}\n"));
@@ -63,7 +63,7 @@ pub(super) fn doctor(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result
             text
         };
         let names: Vec<String> = found.iter().filter(|c| c.fix.is_some()).map(|c| c.code.to_owned()).collect();
-        ui.result(&report::categories(&found), text, &names);
+        ui.result(&crate::health::report::categories(&found), text, &names);
         Ok(checks::exit_code(&found, asked.fail_on))
     })
 }
