@@ -80,7 +80,8 @@ fn each_code_has_one_meaning() {
     let mut files = Vec::new();
     sources(&src, &mut files);
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for file in files {
+    // The tables that explain the codes use none of them.
+    for file in files.into_iter().filter(|file| !file.starts_with(src.join("model/codes"))) {
         let source = std::fs::read_to_string(&file).unwrap();
         for (at, _) in source.match_indices("\"KC") {
             let code = &source[at + 1..at + 7];
