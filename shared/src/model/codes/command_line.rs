@@ -75,7 +75,7 @@ pub(super) static CODES: &[Code] = &[
     code("KC1204", NotFound, "the service account that the workload names does not exist",
         "kubectl create serviceaccount NAME -n NAMESPACE"),
     code("KC1205", NotFound, "`doctor` was asked about a code that the program does not print",
-        "`kubectl connect doctor --list` shows the findings, docs/codes.md all codes"),
+        "`kubectl connect doctor --list` shows the findings; check the digits of the code"),
     code("KC1206", NotFound, "nothing of this name can be taken over in the namespace",
         "`kubectl connect adopt` lists what can be taken over, and why the rest can't"),
     code("KC1207", Usage, "several workloads use the set-up that is to be taken over, and a connection belongs to one",
@@ -141,7 +141,7 @@ pub(super) static CODES: &[Code] = &[
     code("KC1501", NotPermitted, "you lack a right in Azure that the plan needs; nothing was changed",
         "ask an owner for the role that the message names"),
     code("KC1502", NotPermitted, "you lack a right in the cluster that the plan needs; nothing was changed",
-        "ask for it, then check with kubectl auth can-i; docs/security.md has a role with exactly these rights"),
+        "ask for it, then check with kubectl auth can-i; the documentation's page on security has a role with exactly these rights"),
 
     // The way of authentication, variables, vault objects.
     code("KC1601", Usage, "the service does not offer this way of authentication",
