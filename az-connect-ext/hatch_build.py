@@ -1,4 +1,4 @@
-"""Makes a wheel with the binary inside where CONNECT_BINARY and CONNECT_PLATFORM say so, else a thin one."""
+"""Build hook: adds the binary named by CONNECT_BINARY to the wheel for CONNECT_PLATFORM; without it the wheel is thin."""
 
 import json
 import os
@@ -12,23 +12,23 @@ def _version():
         return json.load(file)['version']
 
 
-# The wheel is as old as the binary whose schema it holds.
+# The wheel has the version of the binary that printed its schema.
 VERSION = _version()
 
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-except ImportError:  # read for its version alone
+except ImportError:  # hatch imports this file only for VERSION
     BuildHookInterface = object
 
 
 class Hook(BuildHookInterface):
-    """Adds the binary."""
+    """Adds the binary to the wheel."""
 
     def initialize(self, version, build_data):
         binary, platform = os.environ.get('CONNECT_BINARY'), os.environ.get('CONNECT_PLATFORM')
         if not binary:
             return
-        os.chmod(binary, 0o755)  # an unpacked release artifact often lost the bit
+        os.chmod(binary, 0o755)  # unpacking a release artifact often drops the execute bit
         name = 'az-connect.exe' if platform.startswith('win') else 'az-connect'
         build_data.update(pure_python=False, tag='py3-none-' + platform)
         build_data['force_include'][binary] = 'azext_connect/bin/' + name

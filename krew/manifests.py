@@ -1,4 +1,4 @@
-"""manifests.py TEMPLATES DIR VERSION HOMEPAGE: fills the krew manifests for the archives in DIR."""
+"""manifests.py TEMPLATES DIR VERSION HOMEPAGE: writes the krew manifests for the archives in DIR."""
 
 import glob
 import os

@@ -1,6 +1,6 @@
-"""pack.py FOLDER NAME: an archive as krew takes it, and its checksum beside it. The same files give the same archive.
+"""pack.py FOLDER NAME: packs FOLDER into an archive for krew and writes its checksum. The archive is reproducible.
 
-Only files and folders go in: krew refuses links. krew never sets modes, so the program's is in the archive.
+It contains only files and folders, since krew refuses links. krew does not set modes, so the archive has the program's.
 """
 
 import gzip

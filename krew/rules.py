@@ -1,6 +1,6 @@
-"""rules.py DIR: what krew and the reviewers of its index hold plugins to, of the manifests and archives in DIR.
+"""rules.py DIR: checks the manifests and archives in DIR against the rules of krew and of the reviewers of its index.
 
-The numbers are those of krew's rules as far as one can look at them from here; krew itself judges in tests/real.
+The numbers are those of krew's rules; only rules that need no krew are checked here. tests/real runs krew itself.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""sbom.py PACKAGE: the crates that go into a program, as CycloneDX 1.5 JSON, from `cargo metadata` on stdin."""
+"""sbom.py PACKAGE: reads `cargo metadata` on stdin and prints the crates of a program as CycloneDX 1.5 JSON."""
 
 import json
 import sys
@@ -23,13 +23,13 @@ def main(name):
         'dependencies': [{'ref': ref(packages[one]), 'dependsOn': sorted(ref(packages[other]) for other in linked(nodes[one]))}
                          for one in sorted(inside)],
     }
-    # The same crates give the same document.
+    # Derived from the content, so that the same crates give the same document.
     text['serialNumber'] = 'urn:uuid:{}'.format(uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(text, sort_keys=True)))
     json.dump(text, sys.stdout, indent=1)
 
 
 def linked(node):
-    """Not what only builds or tests it."""
+    """Dependencies of a crate, without those for builds and tests only."""
     return [one['pkg'] for one in node['deps'] if any(kind['kind'] is None for kind in one['dep_kinds'])]
 
 

@@ -1,4 +1,4 @@
-//! Writes what goes along with the program into a folder: completions for shells and man pages.
+//! Writes the files that accompany the program into a folder: shell completions and man pages.
 //! `cargo run -p connect-core --example papers -- FOLDER`
 
 use std::error::Error;

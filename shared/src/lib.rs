@@ -15,25 +15,25 @@ use std::process::ExitCode;
 
 pub use cli::Frontend;
 
-/// The command line as a value: for man pages and documents, which are made from it.
+/// The command line as a value: man pages and documents are generated from it.
 pub fn command_line(frontend: Frontend) -> clap::Command {
     cli::command(frontend)
 }
 
-/// The commands of the az extension as data: what az's own help is made from.
+/// The commands of the az extension as data: the help of `az connect` is generated from it.
 pub fn az_commands() -> serde_json::Value {
     cli::az_commands()
 }
 
-/// The completion scripts, by the file names that shells expect.
+/// The completion scripts, each with the file name that its shell expects.
 pub fn completion_scripts() -> Vec<(&'static str, String)> {
     cli::completion_scripts()
 }
 
-/// Runs the command line of this process: the whole `main` of both binaries.
+/// Runs the command line of this process. Both binaries' `main` functions call only this.
 pub fn main_with(frontend: Frontend) -> ExitCode {
-    // One provider for the whole process; without it rustls panics at the first connection. It is there already only
-    // when the host program installed it.
+    // rustls needs one crypto provider for the whole process and panics at the first connection without one.
+    // Installing it fails only when the host program installed one before; that one is used then.
     let _ = rustls::crypto::ring::default_provider().install_default();
     cli::run(frontend, std::env::args_os())
 }

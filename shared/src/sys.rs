@@ -1,14 +1,15 @@
-//! The impure edge that is not the network: environment, clock, processes. Only `azure`, `kube` and `ui` look here.
+//! Environment, clock and processes: everything impure except the network. Only `azure`, `kube` and `ui` use it.
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-/// The right to run az, one at a time: two at once read each other's half-written token cache and then claim that nobody
-/// is signed in (2 of 120 runs in `facts/az-extension.md`). Whoever starts az, or a program that starts it, takes it.
+/// Lock for running az, one process at a time: two concurrent processes read each other's half-written token cache
+/// and then report that nobody is signed in (measured in 2 of 120 runs). Hold the lock while starting az, or any
+/// program that starts az.
 pub static AZ_TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// An environment variable; unset and empty are the same, as for the tools we stand beside.
+/// Reads an environment variable. An empty variable counts as unset, as it does for kubectl and az.
 pub fn var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }
@@ -23,7 +24,7 @@ pub fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-/// This machine's name, for telling people who holds a lock.
+/// This machine's name, shown to users as part of who holds a lock.
 pub fn host_name() -> String {
     var("HOSTNAME")
         .or_else(|| var("COMPUTERNAME"))
@@ -31,17 +32,17 @@ pub fn host_name() -> String {
         .unwrap_or_else(|| "this-machine".into())
 }
 
-/// Whether a process of this machine is still there; `None` where the system gives no cheap answer.
+/// Whether a process of this machine still runs; `None` on systems without `/proc`.
 pub fn process_is_alive(pid: u32) -> Option<bool> {
     let proc = PathBuf::from("/proc");
     proc.join("self").exists().then(|| proc.join(pid.to_string()).exists())
 }
 
-/// The variables by which the az extension hands its session over: where to ask for tokens, the key for this run, and the
-/// subscription that is in force. No process that we start inherits them.
+/// Variables with which the az extension hands its session over: the token endpoint, the key for this run and the
+/// active subscription. Child processes don't inherit them.
 pub const HANDED_OVER: [&str; 3] = ["AZ_CONNECT_TOKEN_ENDPOINT", "AZ_CONNECT_TOKEN_KEY", "AZ_CONNECT_SUBSCRIPTION"];
 
-/// A process to be started, without what was meant for this one alone.
+/// A command for a child process, without the variables of [`HANDED_OVER`].
 pub fn child(program: impl AsRef<std::ffi::OsStr>) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(program);
     for name in HANDED_OVER {
@@ -50,10 +51,10 @@ pub fn child(program: impl AsRef<std::ffi::OsStr>) -> tokio::process::Command {
     command
 }
 
-/// Runs a program to its end with no input, killed when `limit` is over or the caller goes away.
+/// Runs a program to its end without input. It is killed after `limit`, or when the future is dropped.
 ///
 /// # Errors
-/// `NotFound` where the program is missing, `TimedOut` when the limit is over, otherwise what the system says.
+/// `NotFound` if the program is missing, `TimedOut` after `limit`, otherwise the system's error.
 pub async fn run(program: &std::ffi::OsStr, args: &[&std::ffi::OsStr], limit: Duration) -> std::io::Result<Output> {
     let child = child(program).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
     match tokio::time::timeout(limit, child.wait_with_output()).await {

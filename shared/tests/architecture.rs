@@ -1,6 +1,6 @@
-//! The house stands: each room uses only what stands to its right, and only the ui prints. Reads the sources.
+//! Checks the sources against the architecture: each room uses only rooms below it, and only `ui` prints.
 
-#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ fn sources(under: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Rooms named after `crate::` in a source, `use` lines and paths alike.
+/// Rooms named after `crate::` in a source, in `use` lines and in paths.
 fn rooms_named(source: &str) -> Vec<String> {
     let mut rooms = Vec::new();
     let code: String = source.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
@@ -91,7 +91,7 @@ fn each_code_has_one_meaning() {
         }
     }
     assert!(texts.len() > 60, "the codes were not found");
-    // One room owns a code: the same trouble may be met in two of its files, but never in two rooms.
+    // A code belongs to one room: several files of that room may use it, but no other room.
     for (code, files) in texts {
         let rooms: std::collections::BTreeSet<&str> = files.iter().map(|f| f.split('/').next().unwrap_or_default()).collect();
         let engine = rooms.iter().all(|r| ["engine", "steps", "cli", "catalogue"].contains(r));

@@ -1,7 +1,7 @@
-//! `docs/commands.md` and `docs/codes.md` are made from the program and its tables, and are as they would be made now.
-//! `CONNECT_DOCS=write cargo test -p connect-core --test docs` writes them.
+//! `docs/commands.md` and `docs/codes.md` are generated from the program and its table of codes, and must be current.
+//! `CONNECT_DOCS=write cargo test -p connect-core --test docs` regenerates them.
 
-#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -138,7 +138,7 @@ fn the_tables_of_codes_are_those_of_the_sources() {
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in files {
         let source = std::fs::read_to_string(&file).unwrap();
-        // Tests come last in a file and make up codes of their own; the tables themselves use no code.
+        // Test modules come last in a file and use made-up codes; the tables of codes use none of their codes.
         let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         if source.contains("static FINDINGS") || file.components().any(|part| part.as_os_str() == "codes") {
             continue;

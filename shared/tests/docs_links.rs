@@ -1,6 +1,6 @@
-//! Whoever starts at `docs/README.md` gets to every page, and no link leads nowhere.
+//! Every page in `docs` is reachable from `docs/README.md`, and no link is broken.
 
-#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ fn pages() -> BTreeSet<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|e| e == "md")).collect()
 }
 
-/// Where the links of a page lead that stay in this repository, and the heading each names.
+/// The links of a page to files of this repository, each with the heading it names.
 fn links(page: &Path) -> Vec<(PathBuf, Option<String>)> {
     let text = std::fs::read_to_string(page).unwrap();
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target));
@@ -26,7 +26,7 @@ fn links(page: &Path) -> Vec<(PathBuf, Option<String>)> {
     .collect()
 }
 
-/// A heading as links name it.
+/// The anchor by which links name a heading.
 fn anchor(line: &str) -> String {
     let kept = line.trim_start_matches('#').trim().to_lowercase();
     kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()

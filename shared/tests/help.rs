@@ -1,7 +1,7 @@
-//! The help of both front ends as people see it: of the command itself, of every verb, and of every service. Services are
-//! alike: one is there in full, and of each other one what its help has else, or lacks.
+//! The help texts of both front ends: of the command itself, every verb and every service. The services' help texts
+//! are alike: one is recorded in full, and for each other one only the lines that it has in addition or lacks.
 
-#![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ fn all_help(frontend: Frontend) -> String {
         } else {
             text.push_str(&command.render_help().to_string());
         }
-        // Words of two: `config view`, `completion install`. Those of `plan` and `create` are the services again.
+        // Subcommands of two words: `config view`, `completion install`. `plan` and `create` only have the services again.
         for inner in command.get_subcommands_mut().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
             if !services.contains(inner.get_name()) {
                 let help = inner.render_help();
@@ -43,14 +43,14 @@ fn lines(command: &mut Command) -> Vec<String> {
     command.render_long_help().to_string().lines().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
-/// What is not in both, in the order that it stands there.
+/// The lines that differ, in the order of the text.
 fn differences(model: &[String], own: &[String]) -> String {
     let lacks = model.iter().filter(|line| !own.contains(line) && is_flag(line)).map(|line| format!("- {}\n", line.trim()));
     let has = own.iter().filter(|line| !model.contains(line)).map(|line| format!("+ {line}\n"));
     has.chain(lacks).collect()
 }
 
-/// Of what is lacking only flags are worth telling.
+/// Of the lines that are lacking, only flags matter.
 fn is_flag(line: &str) -> bool {
     line.trim_start().starts_with('-')
 }
@@ -65,7 +65,7 @@ fn help_of_the_az_half() {
     insta::assert_snapshot!("help_az", all_help(Frontend::Az));
 }
 
-/// What az shows: names, options and texts as the extension hands them to it.
+/// The help in az: names, options and texts as handed to the extension.
 #[test]
 fn help_of_az() {
     let all = connect_core::az_commands();
@@ -96,7 +96,7 @@ fn help_of_az() {
         let service = name.rsplit(' ').next().filter(|word| connect_core::catalogue::SERVICES.iter().any(|s| s.name == *word));
         let verb = name.strip_prefix("connect ").and_then(|rest| rest.split_once(' ')).filter(|_| service.is_some());
         match (service, verb) {
-            // Behind a verb a service says what it says alone.
+            // A service has the same help after a verb as it has alone.
             (Some(service), Some((verb, _))) => {
                 let alone = of(&format!("connect {service}")).join("\n").replace(&format!("az connect {service}"), "");
                 assert_eq!(shown(command).join("\n").replace(&format!("az connect {verb} {service}"), ""), alone, "{name}");
@@ -110,9 +110,9 @@ fn help_of_az() {
     insta::assert_snapshot!("help_az_as_az_shows_it", text.trim_end());
 }
 
-/// `plan SERVICE` and `create SERVICE` say what `SERVICE` says.
+/// `plan SERVICE` and `create SERVICE` show the same help as `SERVICE`.
 #[test]
-fn services_have_one_help_wherever_they_stand() {
+fn a_service_has_the_same_help_after_every_verb() {
     for frontend in [Frontend::Kubectl, Frontend::Az] {
         let mut root = command_line(frontend).term_width(100);
         root.build();

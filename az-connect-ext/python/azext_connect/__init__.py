@@ -1,4 +1,4 @@
-"""az connect: every command of this extension comes from schema.json, which the binary printed when it was built."""
+"""az connect: the commands of this extension are those of schema.json, which the binary prints when wheels are built."""
 
 import json
 import os
@@ -10,13 +10,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def read_schema():
-    """The commands of the binary that this extension was built with."""
+    """The schema of the binary with which this extension was built."""
     with open(os.path.join(HERE, 'schema.json'), encoding='utf-8') as file:
         return json.load(file)
 
 
 class ConnectCommandsLoader(AzCommandsLoader):
-    """Registers what the schema lists; one handler serves all of it."""
+    """Registers the commands of the schema; one handler runs all of them."""
 
     def __init__(self, cli_ctx=None):
         from azure.cli.core.commands import CliCommandType
@@ -39,7 +39,7 @@ class ConnectCommandsLoader(AzCommandsLoader):
         return self.command_table
 
     def load_arguments(self, command):
-        # '' asks for everything: help, documentation, linter.
+        # The empty string means all commands: for help, documentation and linter.
         wanted = [self.by_name[command]] if command in self.by_name else [] if command else self.schema['commands']
         for one in wanted:
             with self.argument_context(one['name']) as context:
@@ -61,7 +61,7 @@ def _settings(argument):
 
 
 def _table(table):
-    """What `-o table` shows: the columns that the schema names, of the rows that it names."""
+    """A transformer for `-o table`: the schema names the rows and the columns."""
     if not table:
         return None
 
@@ -82,7 +82,7 @@ def _one(row, paths):
 
 
 def _at(value, path):
-    """A JSON pointer, in which `*` stands for every element of a list."""
+    """The value at a JSON pointer; `*` in the pointer means every element of a list."""
     steps = [step for step in path.split('/') if step]
     for position, step in enumerate(steps):
         if step == '*':

@@ -1,4 +1,4 @@
-"""Finds the binary: the configured one, the one in this wheel, or a kubectl-connect on this machine."""
+"""Finds the binary: the configured one, else the one in this wheel, else one that is installed on this machine."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import subprocess
 
 
 def find(cli_ctx, wanted):
-    """Path of a binary that is not older than this extension."""
+    """Path of a binary that is at least as new as this extension."""
     configured = cli_ctx.config.get('connect', 'binary_path', fallback=None)
     if configured:
         return _checked(configured, wanted)
@@ -29,7 +29,7 @@ def _bundled():
     if not os.path.exists(path):
         return None
     if not os.access(path, os.X_OK):
-        # pip keeps no x bit that the wheel's maker lost.
+        # pip can't restore an execute bit that the builder of the wheel lost.
         os.chmod(path, 0o755)
     return path
 

@@ -1,4 +1,4 @@
-"""Starts the binary. It keeps the terminal for the plan and its questions; only its result is read from it."""
+"""Runs the binary. The binary uses the terminal for plan and questions; this module reads only its result from stdout."""
 
 import os
 import subprocess
@@ -6,11 +6,11 @@ import threading
 
 
 def call(cli_ctx, argv):
-    """Exit code and output. The binary may ask for tokens as long as it runs."""
+    """Runs the binary and returns exit code and output. While the binary runs, it may request tokens."""
     from ._session import Session
     with Session(cli_ctx) as session:
         env = dict(os.environ, **session.environment())
-        # A list and no shell; not run_cmd, which would not wait for the binary after Ctrl-C.
+        # A list without a shell. Not run_cmd, which would not wait for the binary after Ctrl-C.
         with subprocess.Popen(argv, stdout=subprocess.PIPE, env=env) as child:  # pylint: disable=consider-using-with
             output = []
             reader = threading.Thread(target=lambda: output.append(child.stdout.read()), daemon=True)
@@ -25,5 +25,5 @@ def _wait(child):
         try:
             return child.wait()
         except KeyboardInterrupt:
-            # The binary got it as well: it finishes what it is writing and says how it ended.
+            # The binary got the signal as well: it finishes the current write and reports the result.
             continue

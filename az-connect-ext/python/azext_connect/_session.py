@@ -1,7 +1,7 @@
-"""Hands az's sign-in to the one process that was started: a loopback endpoint with a key for this run.
+"""Gives tokens of az's sign-in to the binary, through a loopback endpoint with a key for this run.
 
-One lock stands around every token request. MSAL's cache lock is not made for threads of one process: without it up to
-half of the requests that come at once fail after 20 seconds.
+Token requests are serialised by a lock. MSAL's cache lock does not work for threads of one process: without the lock
+up to half of the concurrent requests fail after 20 seconds.
 """
 
 import hmac
@@ -14,7 +14,7 @@ LARGEST = 64 * 1024
 
 
 class Session:
-    """The endpoint, for as long as the block runs."""
+    """A token endpoint that exists while the `with` block runs."""
 
     def __init__(self, cli_ctx):
         self.cli_ctx = cli_ctx
@@ -33,7 +33,7 @@ class Session:
         self.server.server_close()
 
     def environment(self):
-        """What the child is told, and nobody else."""
+        """Environment variables for the child process; no other process gets them."""
         env = {'AZ_CONNECT_TOKEN_ENDPOINT': 'http://127.0.0.1:{}/token'.format(self.server.server_port),
                'AZ_CONNECT_TOKEN_KEY': self.key}
         subscription = self.cli_ctx.data.get('subscription_id')
@@ -42,7 +42,7 @@ class Session:
         return env
 
     def answer(self, body):
-        """A token, or why there is none."""
+        """The answer to a token request: a token or an error."""
         with self.lock:
             try:
                 return self._token(body)
@@ -54,7 +54,7 @@ class Session:
         profile, tenant = Profile(cli_ctx=self.cli_ctx), body.get('tenantId')
         subscription = self.cli_ctx.data.get('subscription_id') if not tenant else _of_tenant(profile, tenant)
         if subscription:
-            tenant = None  # az takes one of the two
+            tenant = None  # az accepts only one of the two
         token, subscription, tenant = profile.get_raw_token(scopes=body['scopes'], subscription=subscription, tenant=tenant)
         return {'token': token[1], 'expiresOn': token[2]['expires_on'], 'subscriptionId': subscription, 'tenantId': tenant}
 
@@ -71,16 +71,16 @@ class Session:
 
 
 def _of_tenant(profile, tenant):
-    """A subscription of the tenant, the active one first: managed identities and Cloud Shell know no `tenant`."""
+    """A subscription of the tenant, preferably the active one: managed identities and Cloud Shell don't accept `tenant`."""
     found = [one for one in profile.load_cached_subscriptions() if one['tenantId'].lower() == tenant.lower()]
     found.sort(key=lambda one: not one.get('isDefault'))
-    # Accounts without a subscription carry their tenant's id in its place.
+    # An account without a subscription has its tenant's id in place of a subscription id.
     return found[0]['id'] if found and found[0]['id'] != found[0]['tenantId'] else None
 
 
 def _handler(session):
     class Handler(BaseHTTPRequestHandler):
-        """Answers POST /token to whoever holds the key."""
+        """Answers POST /token if the request has the key."""
 
         def do_POST(self):  # pylint: disable=invalid-name
             length = self.headers.get('Content-Length', '')
@@ -110,5 +110,5 @@ def _handler(session):
             self.wfile.write(data)
 
         def log_message(self, format, *args):  # pylint: disable=redefined-builtin
-            """Silence: the log must know nothing of this."""
+            """Logs nothing: requests and tokens must not appear in a log."""
     return Handler

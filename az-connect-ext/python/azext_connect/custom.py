@@ -1,4 +1,4 @@
-"""The one handler: from az's arguments to the binary's, and from its answer to az's."""
+"""The handler of all commands: translates az's arguments for the binary, and the binary's result for az."""
 
 import json
 
@@ -8,7 +8,7 @@ logger = get_logger(__name__)
 
 
 def run(cmd, **kwargs):
-    """Runs the binary with the words of this command."""
+    """Runs the binary for one command."""
     from . import read_schema
     from ._binary import find
     from ._child import call
@@ -20,7 +20,7 @@ def run(cmd, **kwargs):
 
 
 def words(cli_ctx, command, values):
-    """The binary's command line. Values are joined to their flags, so that none is taken for a flag itself."""
+    """The binary's command line. `--flag=value` is used, so that a value is never taken for a flag."""
     line = list(command['words']) + ['--output=json'] + _talk(cli_ctx)
     last = []
     for argument in command['args']:
@@ -38,7 +38,7 @@ def words(cli_ctx, command, values):
 
 
 def _talk(cli_ctx):
-    """az's flags about its own log, in the binary's terms."""
+    """The binary's flags that correspond to az's logging and prompt settings."""
     level = []
     if cli_ctx.only_show_errors:
         level.append('--quiet')
@@ -53,13 +53,13 @@ def _talk(cli_ctx):
 
 
 def answer(cmd, command, code, output):
-    """The parsed result for az to print, or an error of az's own classes."""
+    """Returns the parsed result for az to print, or raises one of az's error classes."""
     result = _parse(output)
     error = result.get('error') if isinstance(result, dict) else None
     if code and (error or result is None):
         raise_error(code, error or {})
     if code:
-        # A result that says no, such as a failed verification: it is printed, and the code still tells.
+        # A negative result, such as a failed verification: print it, and exit with the binary's code.
         from knack.events import EVENT_CLI_SUCCESSFUL_EXECUTE
         cmd.cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, _exit_with(code))
     return unwrap(result) if command['returns'] else None
@@ -73,7 +73,7 @@ def _parse(output):
 
 
 def unwrap(result):
-    """az's lists are bare lists."""
+    """Unwraps lists: az commands return lists without a wrapper object."""
     if isinstance(result, dict):
         if isinstance(result.get('items'), list) and str(result.get('kind', '')).endswith('List'):
             return result['items']
@@ -89,7 +89,7 @@ def _exit_with(code):
 
 
 def raise_error(code, error):
-    """Ends as az would: the class for the code, the fixes as recommendation, and the binary's own exit code."""
+    """Ends with the az error class for this code and the fixes as recommendation, keeping the exit code."""
     from azure.cli.core import azclierror as az
     classes = {2: az.ArgumentUsageError, 3: az.ResourceNotFoundError, 4: az.AuthenticationError, 5: az.ForbiddenError}
     message = error.get('message') or 'az connect ended with exit code {}'.format(code)
@@ -100,7 +100,7 @@ def raise_error(code, error):
         message = '{} ({})'.format(message, ', '.join(details))
     message = message[:1].upper() + message[1:]
     problem = classes.get(code, az.AzureResponseError)(message, recommendation=error.get('fixes') or None)
-    if code in (1, 3):  # what az makes of the class by itself
+    if code in (1, 3):  # az itself exits with these codes for these classes
         raise problem
     problem.print_error()
     raise SystemExit(code)

@@ -1,4 +1,4 @@
-"""The shim with the real azure-cli-core and a stand-in for the program. CONNECT_SCHEMA names a schema that it printed."""
+"""Tests the Python package with the real azure-cli-core and a fake program. CONNECT_SCHEMA names a schema printed by the real one."""
 
 import io
 import json
@@ -25,7 +25,7 @@ EXTENSION = os.path.join(FOLDER, 'extensions', 'connect')
 
 
 def install():
-    """The package as an installed extension, from the sources."""
+    """Installs the package as an az extension, with links to the sources."""
     os.makedirs(os.path.join(EXTENSION, 'azext_connect'))
     for name in os.listdir(PACKAGE):
         if name.endswith(('.py', 'metadata.json')):
@@ -43,7 +43,7 @@ PROGRAM = os.path.join(FOLDER, 'program')
 
 
 def program(code=0, output='', body=''):
-    """A program that writes down how it was called, and answers."""
+    """Creates a fake program that records how it was called and gives the answer."""
     with open(PROGRAM, 'w', encoding='utf-8') as file:
         file.write(textwrap.dedent('''\
             #!{python}
@@ -67,7 +67,7 @@ def seen():
 
 
 def az(*words):
-    """Exit code, stdout and stderr of one command, in this process."""
+    """Runs one az command in this process; returns exit code, stdout and stderr."""
     from azure.cli.core import get_default_cli
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
@@ -79,7 +79,7 @@ def az(*words):
 
 
 class Words(unittest.TestCase):
-    def test_azs_arguments_become_the_programs(self):
+    def test_arguments_of_az_are_translated(self):
         program(output='{"kind": "Connection"}')
         code, out, _ = az('connect', 'keyvault', '-n', 'my-vault', '--cluster-name', 'aks', '--crg', 'rg', '--workload',
                           'deployment/web', '--kube-namespace', 'shop', '--yes', '--verify', 'false', '--container', 'a', 'b')
@@ -90,7 +90,7 @@ class Words(unittest.TestCase):
                      '--verify=false', '--container=a', '--container=b']:
             self.assertIn(word, argv)
 
-    def test_both_orders_of_words_are_there(self):
+    def test_service_and_verb_work_in_both_orders(self):
         program(output='{}')
         for words in (['keyvault'], ['create', 'keyvault'], ['plan', 'keyvault']):
             self.assertEqual(az('connect', *words, '-n', 'x')[0], 0)
@@ -100,7 +100,7 @@ class Words(unittest.TestCase):
         with open(os.environ['CONNECT_SCHEMA'], encoding='utf-8') as file:
             commands = json.load(file)['commands']
         self.assertGreater(len(commands), 80)
-        # The services are alike; other tests stand for them.
+        # Services share their arguments, so other tests cover one of them.
         verbs = [one for one in commands if not any('--identity' in argument['options'] for argument in one['args'])]
         self.assertGreater(len(verbs), 15)
         for command in verbs:
@@ -113,7 +113,7 @@ class Words(unittest.TestCase):
             self.assertEqual(code, 0, command['name'] + ': ' + err)
             self.assertEqual(seen()['argv'][:len(command['words'])], command['words'])
 
-    def test_the_flags_of_single_verbs_become_the_programs(self):
+    def test_flags_of_single_verbs_are_translated(self):
         program(output='{}')
         for words, wanted in (
                 (['keyvault', '-n', 'v', '--secret', 'a=A', 'b', '--key', 'k', '--cert', 'c', '--csi-identity', 'addon'],
@@ -141,10 +141,10 @@ class Words(unittest.TestCase):
         self.assertEqual(az('connect', 'keyvault', '-n', 'x', '--access', 'all')[0], 2)
         self.assertEqual(az('connect', 'keyvalt', '-n', 'x')[0], 2)
 
-    def test_azs_words_about_its_log_are_passed_on(self):
+    def test_azs_logging_flags_are_passed_on(self):
         program(output='{}')
         for flag, word in (('--only-show-errors', '--quiet'), ('--verbose', '--v=2'), ('--debug', '--v=8')):
-            # In a process of its own: az sets its log up once.
+            # In a separate process, since az configures its log only once.
             line = 'import sys; from azure.cli.core import get_default_cli; sys.exit(get_default_cli().invoke(sys.argv[1:]))'
             subprocess.run([sys.executable, '-c', line, 'connect', 'services', flag], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
             self.assertIn(word, seen()['argv'])
@@ -166,12 +166,12 @@ class Results(unittest.TestCase):
         program(output='{"deleted": {"name": "x"}}')
         self.assertEqual(az('connect', 'delete', '-n', 'x', '--yes')[:2], (0, ''))
 
-    def test_a_result_that_says_no_is_printed_and_the_code_tells(self):
+    def test_a_negative_result_is_printed_and_sets_the_exit_code(self):
         program(code=1, output='{"success": false, "categories": []}')
         code, out, _ = az('connect', 'verify', '-n', 'x')
         self.assertEqual((code, json.loads(out)['success']), (1, False))
 
-    def test_errors_become_azs_and_keep_their_codes(self):
+    def test_errors_become_az_errors_and_keep_their_codes(self):
         for code in (1, 2, 3, 4, 5, 6, 130):
             program(code=code, output=json.dumps({'error': {'code': 'KC1301', 'message': 'there is no vault', 'why': 'none of that name',
                                                             'fixes': ['az keyvault list'], 'request': 'correlation 1'}}))
@@ -181,14 +181,14 @@ class Results(unittest.TestCase):
             self.assertIn('There is no vault: none of that name (KC1301, correlation 1)', '\n'.join(log.output))
             self.assertIn('az keyvault list', err)
 
-    def test_a_killed_program_ends_like_a_shells(self):
+    def test_a_killed_program_gives_a_shells_exit_code(self):
         program(body='import signal; os.kill(os.getpid(), signal.SIGKILL)')
         with self.assertLogs('cli', 'ERROR'):
             self.assertEqual(az('connect', 'show', '-n', 'x')[0], 137)
 
 
 class Program(unittest.TestCase):
-    def test_one_that_is_missing_or_too_old_is_told(self):
+    def test_a_missing_or_old_program_is_reported(self):
         from azext_connect import _binary
         with mock.patch.dict(os.environ, {'AZURE_CONNECT_BINARY_PATH': '', 'PATH': '/nowhere', 'KREW_ROOT': '/nowhere', 'HOME': '/nowhere'}):
             with self.assertLogs('cli', 'ERROR') as log:
@@ -200,7 +200,7 @@ class Program(unittest.TestCase):
             with self.assertRaises(ValidationError):
                 _binary._checked(bad, wanted)
 
-    def test_a_lost_x_bit_is_put_back(self):
+    def test_a_lost_execute_bit_is_restored(self):
         from azext_connect import _binary
         folder = os.path.join(EXTENSION, 'azext_connect', 'bin')
         os.makedirs(folder)
@@ -234,7 +234,7 @@ class Sessions(unittest.TestCase):
         except urllib.error.HTTPError as error:
             return error.code, None
 
-    def test_only_the_key_opens_and_the_port_closes_behind_it(self):
+    def test_the_key_is_required_and_the_port_closes_afterwards(self):
         with self.session:
             key = 'Bearer ' + self.session.key
             self.assertEqual(self.ask('Bearer wrong')[0], 403)
@@ -247,12 +247,12 @@ class Sessions(unittest.TestCase):
         with self.assertRaises(OSError):
             self.ask(key)
 
-    def test_nobody_signed_in_is_told_apart(self):
+    def test_a_missing_sign_in_has_a_separate_code(self):
         with self.session:
             status, body = self.ask('Bearer ' + self.session.key)
         self.assertEqual((status, body['error']['code']), (200, 'NotSignedIn'))
 
-    def test_tokens_are_asked_for_one_at_a_time(self):
+    def test_token_requests_are_serialised(self):
         from azure.cli.core import _profile
         busy, most = [0], [0]
 

@@ -1,4 +1,4 @@
-//! Azure Resource Manager: reads that go out once per run, writes that end when the resource is finished.
+//! Azure Resource Manager: each read is sent once per run, and a write returns when the resource is finished.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,24 +14,26 @@ use super::sign_in::{SignIn, Token};
 use super::{Failure, http};
 use crate::model::{Cloud, Events, Kind, Problem, Result};
 
-/// The Resource Graph version used; newest stable (azure-specs/api-versions.json).
+/// API version of Resource Graph: the newest stable one.
 const GRAPH_API: &str = "2024-04-01";
-/// Rows per page that Resource Graph gives at most.
+/// Maximum number of rows per page of Resource Graph.
 const GRAPH_PAGE: u32 = 1000;
-/// Pages after which a list is taken for endless.
+/// Maximum number of pages. A longer list is taken for endless.
 const MOST_PAGES: usize = 1000;
-/// How long an operation may take unless said otherwise: the longest recorded AKS update took 13 minutes (`facts/arm.md`).
+/// Default time limit of a long-running operation. The longest recorded AKS update took 13 minutes.
 const OPERATION_LIMIT: Duration = Duration::from_secs(30 * 60);
-/// 404s that do not mean "there is no such resource" but "you asked wrong": taking them for absence would plan to create.
+/// Error codes of 404 answers which don't mean that the resource is absent but that the request is wrong. If they
+/// counted as absence, the plan would create the resource.
 const NOT_ABSENCE: [&str; 5] =
     ["SubscriptionNotFound", "InvalidSubscriptionId", "InvalidResourceType", "InvalidResourceNamespace", "NoRegisteredProviderFound"];
 
 /// A finished write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
-    /// Status of the first answer: 201 when the resource is new, 200 when it was there, 202 when the service didn't tell.
+    /// Status of the first answer: 201 if the resource was created, 200 if it existed, 202 if the service did not
+    /// say.
     pub status: u16,
-    /// The finished resource; null when the service shows none.
+    /// The finished resource; null if the service returns none.
     pub body: Value,
 }
 
@@ -59,10 +61,10 @@ impl fmt::Debug for Arm {
 }
 
 impl Arm {
-    /// A client for `cloud` with tokens of `tenant` (az's current one when `None`). Connects to nothing yet.
+    /// A client for `cloud` with tokens of `tenant` (`None`: az's current tenant). Does not connect yet.
     ///
     /// # Errors
-    /// KC2103 when the cloud's endpoints are not HTTPS URLs, KC4030 when no TLS client can be built.
+    /// KC2103 if the cloud's endpoints are not HTTPS URLs, KC4030 if no TLS client can be built.
     pub fn new(cloud: Cloud, sign_in: Arc<SignIn>, tenant: Option<String>, events: Events) -> Result<Arm> {
         for endpoint in [&cloud.resource_manager, &cloud.authority] {
             if Url::parse(endpoint).ok().is_none_or(|url| url.scheme() != "https" || url.host_str().is_none()) {
@@ -73,7 +75,7 @@ impl Arm {
         Ok(Self::over(http::client(&events)?, base, cloud, sign_in, tenant, events))
     }
 
-    /// `new` without its checks, for this room's tests.
+    /// Like `new`, without the checks; for the tests of this room.
     pub(crate) fn over(
         client: reqwest::Client,
         base: Url,
@@ -93,27 +95,27 @@ impl Arm {
         Arm { shared: Arc::new(shared), tenant: tenant.map(Into::into), limit: OPERATION_LIMIT }
     }
 
-    /// The cloud it talks to.
+    /// The cloud of this client.
     pub fn cloud(&self) -> &Cloud {
         &self.shared.cloud
     }
 
-    /// The id that all requests of this run carry: what Azure's support asks for.
+    /// The id that all requests of this run carry. Azure's support asks for it.
     pub fn correlation_id(&self) -> &str {
         &self.shared.correlation_id
     }
 
-    /// The tenant whose tokens it uses; `None` is az's current one.
+    /// The tenant whose tokens are used; `None` means az's current tenant.
     pub fn tenant(&self) -> Option<&str> {
         self.tenant.as_deref()
     }
 
-    /// The sign-in behind it, for tokens of other scopes.
+    /// The sign-in of this client, for tokens of other scopes.
     pub fn sign_in(&self) -> &Arc<SignIn> {
         &self.shared.sign_in
     }
 
-    /// A token of this client's tenant for `scope`, through the same sign-in: for data planes.
+    /// A token of this client's tenant for `scope`, from the same sign-in: for data planes.
     ///
     /// # Errors
     /// As [`SignIn::token`].
@@ -127,7 +129,7 @@ impl Arm {
         Arm { tenant: Some(tenant.into()), ..self.clone() }
     }
 
-    /// The same client with another limit for long-running operations (30 minutes by default).
+    /// The same client with another time limit for long-running operations (default: 30 minutes).
     #[must_use]
     pub fn with_limit(&self, limit: Duration) -> Arm {
         Arm { limit, ..self.clone() }
@@ -145,25 +147,25 @@ impl Arm {
         &self.shared.base
     }
 
-    /// Starts az in the background, so that its token is there when the first request needs it. Its failure is told to
-    /// that request, and az ends with the runtime. Does nothing outside a tokio runtime.
+    /// Starts az in the background, so that the token is ready when the first request needs it. If az fails, that
+    /// request reports the failure. az is killed when the runtime ends. Does nothing outside a tokio runtime.
     pub fn prefetch_token(&self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (sign_in, tenant, scope) = (self.shared.sign_in.clone(), self.tenant.clone(), self.shared.cloud.arm_scope());
         runtime.spawn(async move { drop(sign_in.token(tenant.as_deref(), &scope).await) });
     }
 
-    /// Reads a resource, at most once per run. `None` when it does not exist. Absence and refusals are remembered like
-    /// everything else: whoever waits for a change uses [`get`](Self::get).
+    /// Reads a resource, at most once per run. `None` if it does not exist. Absence and refusals are cached like
+    /// other answers; use [`get`](Self::get) to wait for a change.
     ///
     /// # Errors
-    /// Whatever the service or the network says; a 404 for the subscription or the resource type itself is an error.
+    /// Errors of the service or the network. A 404 for the subscription or the resource type is an error too.
     pub async fn read(&self, path: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Option<Value>, Failure> {
         let question = self.question("one", path, api_version, query);
         self.shared.memo.answer(question, || self.fetch(path, api_version, query)).await
     }
 
-    /// Reads a resource anew, whatever was read before; later [`read`](Self::read)s ask again as well.
+    /// Reads a resource again, bypassing the cache. Later [`read`](Self::read)s ask again as well.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -175,7 +177,7 @@ impl Arm {
     /// Reads all pages of a collection, at most once per run.
     ///
     /// # Errors
-    /// As [`read`](Self::read), and when the parent does not exist.
+    /// As [`read`](Self::read); also if the parent does not exist.
     pub async fn list(&self, path: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Vec<Value>, Failure> {
         let question = self.question("all", path, api_version, query);
         match self.shared.memo.answer(question, || self.fetch_all(path, api_version, query)).await? {
@@ -184,20 +186,21 @@ impl Arm {
         }
     }
 
-    /// Drops what was read at and below `path`. Writes do it themselves.
+    /// Drops cached answers for `path` and everything below it. Writes do this themselves.
     pub fn forget(&self, path: &str) {
         self.shared.memo.forget(path);
     }
 
-    /// Creates or replaces a resource and waits until it is finished. `if_match` is the eTag that must still be current.
+    /// Creates or replaces a resource and waits until it is finished. With `if_match`, the write succeeds only if the
+    /// resource still has this ETag.
     ///
     /// # Errors
-    /// Whatever the service says, at once or at the end of its operation; KC4033 when the operation takes too long.
+    /// Errors of the service, from the first answer or from the operation; KC4033 if the operation takes too long.
     pub async fn put(&self, path: &str, api_version: &str, body: &Value, if_match: Option<&str>) -> Result<Written, Failure> {
         self.write(Method::PUT, path, api_version, Some(body), if_match).await
     }
 
-    /// Changes a resource and waits until it is finished. What a PATCH may change differs from type to type.
+    /// Changes a resource and waits until it is finished. Which properties a PATCH may change depends on the type.
     ///
     /// # Errors
     /// As [`put`](Self::put).
@@ -205,7 +208,7 @@ impl Arm {
         self.write(Method::PATCH, path, api_version, Some(body), None).await
     }
 
-    /// Calls an action (`…/listKeys`) and waits for its result; null when it has none.
+    /// Calls an action (`…/listKeys`) and waits for its result; null if it has none.
     ///
     /// # Errors
     /// As [`put`](Self::put).
@@ -213,7 +216,8 @@ impl Arm {
         Ok(self.write(Method::POST, path, api_version, Some(body).filter(|b| !b.is_null()), None).await?.body)
     }
 
-    /// Calls an action that only reads (`…/listClusterUserCredential`). Its answer is not kept: it may be secret.
+    /// Calls an action that only reads (`…/listClusterUserCredential`). The answer is not cached, since it may be
+    /// secret.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -222,21 +226,21 @@ impl Arm {
         self.accepted(&reply)?.json()
     }
 
-    /// Deletes a resource and waits until it is gone. Whether it existed.
+    /// Deletes a resource and waits until it is gone. Returns whether it existed.
     ///
     /// # Errors
     /// As [`put`](Self::put).
     pub async fn delete(&self, path: &str, api_version: &str) -> Result<bool, Failure> {
         match self.write(Method::DELETE, path, api_version, None, None).await {
-            // 204 is the contract's answer for what is not there.
+            // 204 means that the resource did not exist (ARM's contract).
             Ok(written) => Ok(written.status != 204),
             Err(Failure::Service(error)) if error.status == 404 && !NOT_ABSENCE.iter().any(|code| error.is(code)) => Ok(false),
             Err(other) => Err(other),
         }
     }
 
-    /// Asks Resource Graph; the rows of all pages. With no `subscriptions` it asks about all that the user may read in the
-    /// tenant. The index lags behind writes by seconds to minutes.
+    /// Queries Resource Graph and returns the rows of all pages. Without `subscriptions` the query covers everything
+    /// that the user may read in the tenant. The index lags behind writes by seconds to minutes.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -253,7 +257,7 @@ impl Arm {
             }
             let reply = self.ask(Method::POST, url.clone(), Payload::Json(body), None, true).await?;
             let mut page = self.accepted(&reply)?.json()?;
-            // An array with the format asked for, although the description says object.
+            // With the requested format this is an array, although the API description says object.
             if let Some(Value::Array(data)) = page.get_mut("data").map(Value::take) {
                 rows.extend(data);
             }
@@ -284,7 +288,7 @@ impl Arm {
             let mut page = self.accepted(&reply)?.json()?;
             match page.get_mut("value").map(Value::take) {
                 Some(Value::Array(more)) => items.extend(more),
-                // A few old types answer with a bare array.
+                // A few old resource types answer with a bare array.
                 _ => match page.take() {
                     Value::Array(more) => items.extend(more),
                     other => page = other,
@@ -313,7 +317,7 @@ impl Arm {
         let outcome = async {
             let reply = self.ask(method.clone(), url.clone(), payload, if_match, false).await?;
             if method == Method::DELETE && matches!(reply.status, 204 | 404) && reply.doubtful {
-                // An earlier try got no clear answer, and now it is gone: that try did it.
+                // An earlier try got no clear answer, and now the resource is gone: that try deleted it.
                 return Ok(Written { status: 200, body: Value::Null });
             }
             let status = self.accepted(&reply)?.status;
@@ -321,7 +325,7 @@ impl Arm {
             Ok(Written { status, body })
         };
         let outcome = outcome.await;
-        // After a failure, too: it may have acted.
+        // Also after a failure: the service may have acted.
         if !reads {
             self.shared.memo.written(path);
         }

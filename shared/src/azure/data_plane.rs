@@ -1,4 +1,4 @@
-//! One harmless request to the service itself, with the workload's own token: the proof that a connection works.
+//! One harmless request to the service's data plane with the workload's own token, to prove that a connection works.
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
@@ -8,37 +8,40 @@ use super::http::{Call, Reply};
 use super::{Arm, Failure, ServiceError, Token};
 use crate::model::{Kind, Problem};
 
-/// A GET that tells whether the service lets the bearer in.
+/// A GET that shows whether the service accepts the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Whole URL, `https://`, of the host that the token is for.
+    /// Complete `https://` URL; its host belongs to the token's scope.
     pub url: String,
-    /// Headers that this service wants, such as `x-ms-version`.
+    /// Headers that the service requires, such as `x-ms-version`.
     pub headers: Vec<(String, String)>,
-    /// Whether the token goes in the form that Cosmos DB has for it (its REST reference, access control), with a date.
+    /// Whether to send the token in Cosmos DB's format, with a date (REST reference of Cosmos DB, access control).
     pub cosmos: bool,
 }
 
-/// What the service said.
+/// The service's answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// Error code; `None` for a success and when the service gave none.
+    /// Error code; `None` for a success, or if the service gave none.
     pub code: Option<String>,
-    /// Code of the innermost error, where Key Vault says what it means: `ForbiddenByRbac`, `ForbiddenByConnection` …
+    /// Code of the innermost error. Key Vault gives the actual reason there: `ForbiddenByRbac`,
+    /// `ForbiddenByConnection` …
     pub inner_code: Option<String>,
-    /// The service's own words.
+    /// The service's message.
     pub message: Option<String>,
     /// The service's id of the request.
     pub request_id: Option<String>,
 }
 
 impl Arm {
-    /// Asks the service with `token`. Error answers are answers; the body of a success is not read, for it may be secret.
+    /// Sends the request with `token`. Error answers are returned as answers. The body of a success is not read,
+    /// since it may be secret.
     ///
     /// # Errors
-    /// No answer: name not resolved, connection refused, timed out, certificate not trusted; KC4039 for a bad URL.
+    /// If no answer came: name not resolved, connection refused, timeout, untrusted certificate; KC4039 for an
+    /// invalid URL.
     pub async fn probe(&self, probe: &Probe, token: &Token) -> Result<Answer, Failure> {
         let url = Url::parse(&probe.url).map_err(|e| {
             Failure::Problem(
@@ -61,7 +64,7 @@ impl Arm {
 fn answer(reply: &Reply) -> Answer {
     let header =
         |headers: &HeaderMap, name: &str| headers.get(name).and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty()).map(str::to_owned);
-    // Cosmos DB calls it an activity.
+    // Cosmos DB calls the request id an activity id.
     let request_id = ["x-ms-request-id", "request-id", "x-ms-activity-id"].iter().find_map(|name| header(&reply.headers, name));
     if reply.status < 400 {
         return Answer { status: reply.status, request_id, ..Answer::default() };
@@ -72,7 +75,7 @@ fn answer(reply: &Reply) -> Answer {
     Answer { status: reply.status, code: given, inner_code, message: Some(error.message).filter(|_| !reply.body.is_empty()), request_id }
 }
 
-/// The code of the last of nested `innererror`s.
+/// The code of the innermost `innererror`.
 fn innermost(body: &Value) -> Option<String> {
     let mut at = body.get("error").unwrap_or(body);
     let mut code = None;
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_success_is_its_status_and_nothing_more() {
+    async fn a_success_is_reported_without_its_body() {
         let service = Service::telling([told(200, &[("x-ms-request-id", "r")], json!({"value": "very secret"}))]).await;
         assert_eq!(probed(&service).await, Answer { status: 200, request_id: Some("r".into()), ..Answer::default() });
         let seen = &service.seen()[0];
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tells_why_it_was_not_let_in() {
+    async fn a_refusal_is_reported_with_its_reason() {
         let body =
             json!({"error": {"code": "Forbidden", "message": "Caller is not authorized", "innererror": {"code": "ForbiddenByRbac"}}});
         let answer = probed(&Service::telling([told(403, &[], body)]).await).await;

@@ -1,5 +1,5 @@
-//! The exchange that the workload will do: a Kubernetes token for an Entra token of the identity. Done here with a token
-//! for the workload's service account, it proves issuer, subject, audience and client id in one go.
+//! The token exchange that the workload will do: a Kubernetes token for an Entra token of the identity. Doing it
+//! here, with a token of the workload's service account, checks issuer, subject, audience and client id at once.
 
 use jiff::SignedDuration;
 use reqwest::{Method, Url};
@@ -12,7 +12,7 @@ use crate::model::mask;
 use crate::model::{Kind, Problem};
 use crate::sys;
 
-/// What is exchanged.
+/// Input of the exchange.
 #[derive(Clone, Copy)]
 pub struct Exchange<'a> {
     /// Tenant of the identity.
@@ -21,38 +21,38 @@ pub struct Exchange<'a> {
     pub client_id: &'a str,
     /// The service account's token, with the audience of the federated credential. Secret.
     pub assertion: &'a str,
-    /// What the token is for: `https://vault.azure.net/.default`.
+    /// Scope of the requested token: `https://vault.azure.net/.default`.
     pub scope: &'a str,
 }
 
-/// Entra's refusal.
+/// A refusal by Entra.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExchangeRefused {
-    /// AADSTS numbers; decide by these, not by the text.
+    /// AADSTS numbers. Decisions use these, not the text.
     pub codes: Vec<u32>,
-    /// First line of what Entra says, without the trace ids behind it.
+    /// First line of Entra's message, without the trace ids at its end.
     pub message: String,
     /// Entra's correlation id.
     pub correlation_id: Option<String>,
 }
 
 impl ExchangeRefused {
-    /// Whether this is what a new identity or federated credential looks like until Entra knows it everywhere: worth a few
-    /// minutes of patience, and may come back after a first success (Entra docs: federation considerations; see
-    /// azure-specs/entra-token.json for each code).
+    /// Whether a new identity or federated credential may cause this refusal until all of Entra knows it. Then it is
+    /// worth retrying for a few minutes; the refusal may also return after a first success (Entra docs: federation
+    /// considerations).
     pub fn may_be_propagation(&self) -> bool {
-        // No credential matches (70021, 700211 issuer, 700213 subject), none at all (70025), client unknown (700016); the
-        // issuer's keys can't be fetched yet (5000224, 90061, 50166).
+        // No credential matches (70021; issuer 700211; subject 700213), there is no credential (70025), the client is
+        // unknown (700016), or the issuer's keys can't be fetched yet (5000224, 90061, 50166).
         const SOON_BETTER: [u32; 8] = [70021, 700_211, 700_213, 70025, 700_016, 5_000_224, 90061, 50166];
         self.codes.iter().any(|code| SOON_BETTER.contains(code))
     }
 }
 
 impl Arm {
-    /// Exchanges a Kubernetes token at Entra. The inner result is Entra's answer: a token or its refusal.
+    /// Exchanges a Kubernetes token at Entra. The inner result is Entra's answer: a token or a refusal.
     ///
     /// # Errors
-    /// Networks, throttling and server errors: what says nothing about the credential.
+    /// Network errors, throttling and server errors, which say nothing about the credential.
     pub async fn exchange(&self, e: &Exchange<'_>) -> Result<Result<Token, ExchangeRefused>, Failure> {
         let url = token_url(&self.cloud().authority, e.tenant)?;
         let fields = vec![
@@ -63,7 +63,7 @@ impl Arm {
             ("scope", e.scope.to_owned()),
         ];
         let headers = vec![("client-request-id".to_owned(), Uuid::new_v4().to_string())];
-        // A token request changes nothing at Entra.
+        // A token request changes nothing at Entra, so it may be repeated.
         let call = Call { headers, payload: Payload::Form(fields), reads: true, ..Call::new(Method::POST, url) };
         let asked_at = sys::now();
         let reply = self.http().send(&call).await?;
@@ -89,13 +89,13 @@ fn token_url(authority: &str, tenant: &str) -> Result<Url, Failure> {
     url.ok_or_else(|| Problem::new(Kind::Usage, "KC4038", format!("`{tenant}` is no tenant id")).into())
 }
 
-/// Entra's error body: `error_codes` decide, the text is for people.
+/// Parses Entra's error body. `error_codes` decide; the text is only shown.
 fn refused(body: &Value) -> Option<ExchangeRefused> {
     let codes = body.get("error_codes").and_then(Value::as_array).into_iter().flatten();
     let codes: Vec<u32> = codes.filter_map(|code| code.as_u64().and_then(|code| code.try_into().ok())).collect();
     let text = |name: &str| body.get(name).and_then(Value::as_str);
     let told = text("error_description").or_else(|| text("error"))?;
-    // The tail stands on lines of its own in older answers and behind a blank in newer ones.
+    // Older answers have the trace ids on separate lines, newer ones after a blank.
     let message = told.lines().next().unwrap_or_default().split(" Trace ID:").next().unwrap_or_default().trim();
     Some(ExchangeRefused { codes, message: mask::tokens(message), correlation_id: text("correlation_id").map(str::to_owned) })
 }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn sends_what_the_workload_will_send() {
+    async fn the_request_equals_that_of_a_workload() {
         let service =
             Service::telling([told(200, &[], json!({"token_type": "Bearer", "expires_in": 3600, "access_token": "opaque"}))]).await;
         let token = service.arm().exchange(&EXCHANGE).await.unwrap().unwrap();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_verdict_is_a_failure() {
+    async fn an_answer_that_proves_nothing_is_a_failure() {
         let page = Service::telling([told(403, &[], "<html><title>Proxy</title></html>")]).await;
         assert_eq!(page.arm().exchange(&EXCHANGE).await.unwrap_err().status(), Some(403));
         let busy = Service::telling([told(429, &[("retry-after", "0")], json!({"error": "temporarily_unavailable"}))]).await;
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_time_heals_may_be_propagation() {
+    fn only_temporary_refusals_may_be_propagation() {
         let of = |code: u32| ExchangeRefused { codes: vec![code], message: String::new(), correlation_id: None }.may_be_propagation();
         assert!([70021, 700_211, 700_213, 70025, 700_016, 5_000_224, 90061, 50166].into_iter().all(of));
         assert!(![700_212, 7_002_138, 700_024, 50027, 90002, 500_011].into_iter().any(of));

@@ -1,4 +1,4 @@
-//! What can go wrong between us and Azure, in a form that callers can match on.
+//! Errors of requests to Azure, in a form that callers can match on.
 
 use crate::model::Problem;
 
@@ -7,19 +7,19 @@ pub use super::service_error::ServiceError;
 /// Why a request to Azure did not succeed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The service answered, with an error.
+    /// The service answered with an error.
     Service(Box<ServiceError>),
-    /// Something that has its words for people already: sign-in, a limit of time, an answer that makes no sense.
+    /// An error with a message for users: sign-in, a time limit, an answer that can't be understood.
     Problem(Problem),
-    /// No answer came.
+    /// There was no answer.
     Network {
         /// Host that was asked.
         host: String,
-        /// What the network said, without URLs.
+        /// The network error, without URLs.
         message: String,
-        /// Whether time ran out, rather than something being refused.
+        /// Whether the error was a timeout.
         timed_out: bool,
-        /// Whether the service may have acted although we got no answer.
+        /// Whether the service may have acted although no answer came.
         maybe_done: bool,
     },
 }
@@ -33,7 +33,7 @@ impl Failure {
         }
     }
 
-    /// The service's error code, as it wrote it.
+    /// The service's error code, in the service's spelling.
     pub fn code(&self) -> Option<&str> {
         match self {
             Failure::Service(error) => Some(&error.code),
@@ -41,8 +41,8 @@ impl Failure {
         }
     }
 
-    /// Whether the service gave `code`, case aside, as its code or among the details of a wrapper like `BadRequest`,
-    /// `Conflict` or `DeploymentFailed`.
+    /// Whether the service gave `code` (ignoring case), as the error's code or within the details of a wrapper such
+    /// as `BadRequest`, `Conflict` or `DeploymentFailed`.
     pub fn is(&self, code: &str) -> bool {
         match self {
             Failure::Service(error) => error.is(code),

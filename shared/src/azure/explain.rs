@@ -1,4 +1,4 @@
-//! Failures of Azure in words for people: what failed, why in the service's own words, and the command that helps.
+//! Turns Azure failures into messages: what failed, the reason in the service's own words, and a command that helps.
 
 use super::error::{Failure, ServiceError};
 use crate::model::{Kind, Problem};
@@ -102,7 +102,8 @@ fn unauthorised(message: &str) -> Problem {
     not_permitted("KC4001", action, scope, after(message, "object id '"))
 }
 
-/// The text names the action that is allowed first and the linked one that is not behind it: the last pair counts.
+/// The text names the permitted action first, and then the linked action that is not permitted. So the last pair
+/// counts.
 fn linked(message: &str) -> Problem {
     let linked = message.find("does not have permission").map_or(message, |at| &message[at..]);
     let action = after(linked, "action(s) '").or_else(|| after(linked, "action '"));
@@ -120,7 +121,7 @@ fn not_permitted(code: &'static str, action: &str, scope: &str, object_id: Optio
         .fix("if the role was given a moment ago, wait a few minutes and run the same command again")
 }
 
-/// The narrowest well-known built-in role that holds an action, for the remedy; names as in azure-specs/builtin-roles.json.
+/// The narrowest well-known built-in role that includes an action, for the suggested fix.
 fn role_for(action: &str) -> &'static str {
     let action = action.to_ascii_lowercase();
     let provider = action.split('/').next().unwrap_or_default();
@@ -161,7 +162,7 @@ fn locked(message: &str) -> Problem {
             None => "a lock forbids it".into(),
         },
     );
-    // `az lock list` takes a resource group or an id of a resource.
+    // `az lock list` accepts a resource group or a resource id.
     match scope {
         Some(scope) if scope.contains("/providers/") => problem.fix(format!("az lock list --resource {scope}")),
         Some(scope) => match after_unquoted(scope, "resourcegroups/") {
@@ -185,7 +186,7 @@ fn ids(error: &ServiceError) -> Option<String> {
     (!ids.is_empty()).then(|| ids.join(", "))
 }
 
-/// The quoted text that begins behind `mark`, which ends with the opening quote.
+/// The quoted text after `mark`; `mark` ends with the opening quote.
 fn after<'t>(text: &'t str, mark: &str) -> Option<&'t str> {
     let rest = &text[text.find(mark)? + mark.len()..];
     rest.split('\'').next().map(|f| f.trim_end_matches('.')).filter(|f| !f.is_empty())
@@ -196,12 +197,12 @@ fn after_unquoted<'t>(text: &'t str, mark: &str) -> Option<&'t str> {
     text[at + mark.len()..].split('/').next()
 }
 
-/// The first of a comma-separated list.
+/// The first item of a comma-separated list.
 fn first(list: &str) -> &str {
     list.split(',').next().unwrap_or(list).trim()
 }
 
-/// A reason of readable length, cut at a word.
+/// Cuts a reason to a readable length, at a word boundary.
 fn shortened(text: &str) -> String {
     const MOST: usize = 700;
     match text.char_indices().nth(MOST) {
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_action_the_scope_and_the_remedy() {
+    fn a_refusal_names_the_action_the_scope_and_the_fix() {
         let p = problem(
             403,
             "AuthorizationFailed",
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_scopes_names_the_one_that_refuses() {
+    fn a_linked_refusal_names_the_linked_scope() {
         let p = problem(
             403,
             "LinkedAuthorizationFailed",
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_networks_apart() {
+    fn network_errors_are_distinguished() {
         let of = |message: &str, timed_out| {
             Problem::from(Failure::Network { host: "h".into(), message: message.into(), timed_out, maybe_done: true })
         };

@@ -1,7 +1,8 @@
-//! Tokens from the az extension that started us.
+//! Tokens from the az extension, when that started this process.
 //!
-//! The extension runs inside az, where the user is signed in already, so it can give tokens in milliseconds and for every
-//! kind of sign-in. It listens on a loopback port for this one process and names port and one-time key in the environment.
+//! The extension runs inside az, where the user is already signed in. So it can provide tokens within milliseconds
+//! and for every kind of sign-in. It listens on a loopback port for this process only, and passes port and one-time
+//! key in the environment.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::model::Kind;
 use crate::model::mask;
 use crate::sys;
 
-/// How long one answer may take. A new token may need a round trip to Entra, and az repeats it.
+/// Time limit for one answer. A new token may need a round trip to Entra, which az may repeat.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Whether the az extension started this process.
@@ -25,12 +26,12 @@ pub fn is_handed_over() -> bool {
     sys::var(sys::HANDED_OVER[0]).is_some()
 }
 
-/// The subscription that is in force for this run of az.
+/// The active subscription of this az run.
 pub(super) fn subscription() -> Option<String> {
     sys::var(sys::HANDED_OVER[2])
 }
 
-/// Where to ask, and the key to show.
+/// The extension's token endpoint, and the key that authorises this process.
 pub(super) struct Endpoint {
     url: String,
     key: SecretString,
@@ -58,7 +59,7 @@ struct Said {
 }
 
 impl Endpoint {
-    /// The endpoint that the environment names; none when we were started by hand.
+    /// The endpoint from the environment; `None` if the az extension did not start this process.
     pub(super) fn from_environment() -> Option<Endpoint> {
         let [url, key, _] = sys::HANDED_OVER;
         Some(Endpoint::new(sys::var(url)?, sys::var(key)?))
@@ -70,7 +71,7 @@ impl Endpoint {
 
     /// A token of `tenant` for `scope`.
     pub(super) async fn token(&self, tenant: Option<&str>, scope: &str) -> Result<Token, Refusal> {
-        // The key must not leave this machine, whatever the variable says.
+        // The key must not leave this machine, so the URL must be a loopback address whatever the variable says.
         let url = Url::parse(&self.url).ok().filter(|url| url.scheme() == "http" && url.host_str() == Some("127.0.0.1"));
         let url = url.ok_or_else(|| broken("its address is not on this machine"))?;
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(LIMIT).build();
@@ -129,7 +130,7 @@ mod tests {
 
     const SCOPE: &str = "https://vault.azure.net/.default";
 
-    /// An endpoint that answers what it is told, to the right key alone.
+    /// An endpoint that always gives `answer`, if the request has the right key.
     async fn telling(answer: Value) -> (String, Arc<std::sync::Mutex<Vec<Value>>>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refusals_keep_their_meaning() {
+    async fn refusals_keep_their_code() {
         for (code, expected, kind) in
             [("NotSignedIn", "KC2002", Kind::NotSignedIn), ("SignInAgain", "KC2004", Kind::NotSignedIn), ("Other", "KC2006", Kind::Failed)]
         {

@@ -1,5 +1,5 @@
-//! One HTTP client for every host of Azure: names itself, keeps to HTTPS, repeats what may be repeated, and tells the log
-//! what went over the wire without its secrets.
+//! One HTTP client for all Azure hosts: it identifies itself, allows only HTTPS, retries what may be repeated, and
+//! logs requests and answers without secrets.
 
 use std::error::Error as _;
 use std::time::{Duration, Instant};
@@ -15,23 +15,23 @@ use crate::model::{Event, Events, Kind, Problem, Result};
 use crate::sys;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// ARM ends a provider's call after 60 s with a 504 (ARM RPC), so waiting longer brings nothing.
+/// ARM ends a provider's call after 60 s with a 504 (ARM RPC), so a longer wait is useless.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// Shorter waits are not worth a line on the screen.
+/// Shorter waits are not reported to the user.
 const WORTH_SAYING: Duration = Duration::from_secs(2);
 
-/// A client for Azure's public hosts: HTTPS only, no redirects (a redirect would carry the token elsewhere), the system's
-/// trust store, and the CA certificates that people gave az by `REQUESTS_CA_BUNDLE`.
+/// A client for Azure's public hosts: HTTPS only; no redirects, since a redirect would send the token to another
+/// host; with the system's trust store and the CA certificates from `REQUESTS_CA_BUNDLE`, which users set for az.
 ///
 /// # Errors
-/// KC4030 when no client can be built with the machine's TLS or proxy settings.
+/// KC4030 if no client can be built with the machine's TLS or proxy settings.
 pub(crate) fn client(events: &Events) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder()
         .https_only(true)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT);
-    // The trust store honours SSL_CERT_FILE by itself, but none of our libraries knows the variable that az is set up with.
+    // The trust store reads SSL_CERT_FILE itself, but none of the libraries reads the variable that az uses.
     if let (Some(path), None) = (sys::var("REQUESTS_CA_BUNDLE"), sys::var("SSL_CERT_FILE")) {
         let read = std::fs::read(&path).map_err(|e| e.to_string());
         match read.and_then(|pem| reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| e.to_string())) {
@@ -49,7 +49,7 @@ pub(crate) fn client(events: &Events) -> Result<reqwest::Client> {
     })
 }
 
-/// What is sent.
+/// Body of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Payload {
     Nothing,
@@ -64,9 +64,9 @@ pub(crate) struct Call<'a> {
     pub(crate) token: Option<&'a Token>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) payload: Payload,
-    /// Changes nothing whatever its method: may be repeated.
+    /// The request changes nothing, whatever its method: it may be repeated.
     pub(crate) reads: bool,
-    /// The body of a success is of no interest, and may be secret: it is not read.
+    /// Don't read the body of a success: it is not needed and may be secret.
     pub(crate) only_status: bool,
 }
 
@@ -80,7 +80,7 @@ impl Call<'_> {
     }
 }
 
-/// An answer of the service, an error answer included.
+/// The service's answer, which may be an error.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -103,7 +103,7 @@ impl Reply {
         ServiceError::parse(self.status, &self.headers, &self.body)
     }
 
-    /// The body as JSON; null when there is none.
+    /// The body as JSON; null if it is empty.
     pub(crate) fn json(&self) -> Result<Value, Failure> {
         let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
         if body.iter().all(u8::is_ascii_whitespace) {
@@ -120,7 +120,7 @@ impl Reply {
     }
 }
 
-/// The client, and who is told when it has to wait.
+/// The HTTP client, with the receiver of wait messages.
 #[derive(Clone)]
 pub(crate) struct Http {
     client: reqwest::Client,
@@ -134,7 +134,7 @@ impl Http {
         Http { client, events, user_agent }
     }
 
-    /// Sends a request and repeats it as far as the rules of [`retry`] allow. Error answers come back as replies.
+    /// Sends a request, and repeats it as the rules of [`retry`] allow. Error answers are returned as replies.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
         let (mut doubtful, mut tries) = (false, 0);
         loop {
@@ -177,7 +177,7 @@ impl Http {
     async fn once(&self, call: &Call<'_>) -> Result<Reply, Lost> {
         let mut request = self.client.request(call.method.clone(), call.url.clone()).headers(self.headers(call).map_err(Lost::for_good)?);
         request = match &call.payload {
-            // hyper leaves the length out when there is no body, and IIS answers a POST without one with 411.
+            // hyper omits the length if there is no body, and IIS rejects a POST without a length with 411.
             Payload::Nothing if call.method == Method::POST => request.header(CONTENT_LENGTH, 0),
             Payload::Nothing => request,
             Payload::Json(body) => request.json(body),
@@ -243,7 +243,7 @@ impl Http {
     }
 }
 
-/// Whether bodies hold secrets under names that nobody can foresee: those of listKeys and its likes, and of vault secrets.
+/// Whether bodies may hold secrets in fields of any name: answers of listKeys and similar actions, and vault secrets.
 fn holds_secrets(call: &Call<'_>) -> bool {
     let path = call.url.path().to_ascii_lowercase();
     let lists = call.method == Method::POST && path.rsplit('/').next().is_some_and(|last| last.starts_with("list"));
@@ -265,7 +265,7 @@ fn trace_reply(call: &Call<'_>, reply: &Reply) {
     }
 }
 
-/// A URL fit for the log: of the query only `api-version` is kept, because operation URLs are signed in their query.
+/// A URL for the log. Of the query only `api-version` is kept, because operation URLs have a signature in the query.
 fn shown_url(url: &reqwest::Url) -> String {
     let mut shown = url.clone();
     shown.set_query(None);
@@ -285,7 +285,7 @@ fn shown_url(url: &reqwest::Url) -> String {
     shown
 }
 
-/// A request that brought no answer, and whether it may be repeated.
+/// A request without an answer, and how it may be repeated.
 struct Lost {
     outcome: Option<Outcome<'static>>,
     failure: Failure,
@@ -306,7 +306,7 @@ fn lost(call: &Call<'_>, error: reqwest::Error) -> Lost {
     let (not_sent, timed_out) = (error.is_connect(), error.is_timeout());
     let message = chain(&error.without_url());
     let outcome = match (not_sent, timed_out) {
-        // A certificate does not become trusted by asking again.
+        // A rejected certificate is rejected again: no retry.
         (true, _) if message.contains("certificate") => None,
         (true, _) => Some(Outcome::NotSent),
         (false, true) => Some(Outcome::TimedOut),
@@ -316,7 +316,7 @@ fn lost(call: &Call<'_>, error: reqwest::Error) -> Lost {
     Lost { outcome, failure: Failure::Network { host, message: mask::tokens(&message), timed_out, maybe_done: changes && !not_sent } }
 }
 
-/// An error and what is underneath, each said once.
+/// The messages of an error and its causes, without repetitions.
 fn chain(error: &reqwest::Error) -> String {
     let mut said = vec![error.to_string()];
     let mut source = error.source();
@@ -327,7 +327,7 @@ fn chain(error: &reqwest::Error) -> String {
         }
         source = error.source();
     }
-    // The outermost text only says that sending failed.
+    // The outermost message says only that sending failed.
     if said.len() > 1 { said[1..].join(": ") } else { said.concat() }
 }
 

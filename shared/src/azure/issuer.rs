@@ -1,5 +1,5 @@
-//! The documents that an OIDC issuer publishes: Entra fetches them to check the tokens of a cluster, and so do we to see
-//! whether it can.
+//! The documents that an OIDC issuer publishes. Entra fetches them to check a cluster's tokens; this file fetches
+//! them to see whether Entra can.
 
 use reqwest::{Method, Url};
 
@@ -8,7 +8,7 @@ use super::http::Call;
 use crate::model::Problem;
 
 impl Arm {
-    /// What keeps the issuer's two documents from being read, as far as it can be seen from here; `None` where nothing does.
+    /// Why the issuer's two documents can't be read from this machine; `None` if they can.
     pub async fn issuer_fault(&self, issuer: &str) -> Option<String> {
         let base = issuer.trim_end_matches('/');
         let document = match self.fetch_document(&format!("{base}/.well-known/openid-configuration")).await {

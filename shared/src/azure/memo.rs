@@ -1,5 +1,5 @@
-//! Answers of this run, so that no read goes out twice: whoever asks while the question is under way waits for the one
-//! answer. Writes drop what they may have changed.
+//! Cache of ARM answers for one run: no read is sent twice, and concurrent callers of the same read share one
+//! request. Writes drop the answers that they may have changed.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -10,16 +10,16 @@ use tokio::sync::OnceCell;
 
 use super::{Failure, ServiceError};
 
-/// What a question was answered with. Refusals are answers, too: asking again would bring the same. `None` is a 404.
+/// A cached answer. Refusals are cached too, since asking again would give the same. `None` is a 404.
 type Answer = Result<Option<Value>, ServiceError>;
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Question {
-    /// Tenant whose token asks.
+    /// Tenant of the token.
     pub(crate) tenant: Option<String>,
-    /// Path in lower case without a slash at its end: names in ARM have no case.
+    /// Path in lower case, without a trailing slash: ARM ignores case in names.
     pub(crate) path: String,
-    /// Everything else that makes a difference: api-version, query, whether all pages are wanted.
+    /// Everything else that affects the answer: api-version, query, and whether all pages are read.
     pub(crate) rest: String,
 }
 
@@ -27,8 +27,8 @@ pub(crate) struct Question {
 pub(crate) struct Memo(Mutex<HashMap<Question, Arc<OnceCell<Answer>>>>);
 
 impl Memo {
-    /// The answer to `question`, asked by `ask` if nobody has. What may be different next time (throttling, server
-    /// errors, networks, sign-in) is not kept.
+    /// The answer to `question`; calls `ask` if it is not cached. Failures that may be temporary (throttling, server
+    /// errors, network, sign-in) are not cached.
     pub(crate) async fn answer<F>(&self, question: Question, ask: impl FnOnce() -> F) -> Result<Option<Value>, Failure>
     where
         F: Future<Output = Result<Option<Value>, Failure>>,
@@ -46,21 +46,21 @@ impl Memo {
         answer.clone().map_err(Failure::from)
     }
 
-    /// Drops the answers at and below `path`.
+    /// Drops the answers for `path` and everything below it.
     pub(crate) fn forget(&self, path: &str) {
         let path = normal(path);
         self.cells()
             .retain(|question, _| !(question.path == path || question.path.strip_prefix(&path).is_some_and(|rest| rest.starts_with('/'))));
     }
 
-    /// Drops the answers at `path` alone.
+    /// Drops the answers for `path` only.
     pub(crate) fn forget_exactly(&self, path: &str) {
         let path = normal(path);
         self.cells().retain(|question, _| question.path != path);
     }
 
-    /// Drops what a write to `path` may have changed: answers at and below it, the list it stands in, and its parent,
-    /// whose properties often repeat those of its children.
+    /// Drops what a write to `path` may have changed: answers for and below it, the list that contains it, and its
+    /// parent, whose properties often repeat those of its children.
     pub(crate) fn written(&self, path: &str) {
         self.forget(path);
         let path = normal(path);
@@ -74,7 +74,7 @@ impl Memo {
     }
 }
 
-/// A path as questions are compared by.
+/// The form of a path for comparing questions.
 pub(crate) fn normal(path: &str) -> String {
     path.trim_end_matches('/').to_ascii_lowercase()
 }

@@ -1,8 +1,9 @@
-//! Sign-in, ARM, long-running operations, Resource Graph and the token exchange at Entra. Knows no Kubernetes.
+//! Sign-in, ARM, long-running operations, Resource Graph and the token exchange at Entra. Knows nothing of
+//! Kubernetes.
 //!
-//! Every host of Azure is spoken to through one HTTP client, every token comes from the sign-in that `az login` made, and
-//! every refusal is a [`Failure`] that callers can match on and that turns into a [`Problem`](crate::model::Problem) for
-//! people at the point where nobody matches any more.
+//! All requests to Azure use one HTTP client, and all tokens come from the sign-in of `az login`. Every error is a
+//! [`Failure`], on which callers can match; it becomes a [`Problem`](crate::model::Problem) for users once no caller
+//! matches on it any more.
 
 pub mod arm;
 pub mod data_plane;

@@ -1,5 +1,5 @@
-//! Names of resources for completion: Resource Graph's answer, kept on disk for a minute, because a shell asks again with
-//! every press of the tab key. Names are all that is kept.
+//! Resource names for shell completion. The answer of Resource Graph is cached on disk for a minute, because the
+//! shell asks again at every press of the tab key. The cache contains only names and resource groups.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,13 +10,13 @@ use super::Arm;
 use crate::model::Result;
 use crate::sys;
 
-/// How long names are taken for fresh.
+/// How long cached names are used.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// Names of the resources of a type that the user may read, each with its resource group.
+/// Names of all resources of a type that the user may read, each with its resource group.
 ///
 /// # Errors
-/// What Resource Graph or the sign-in says.
+/// Errors of Resource Graph or of the sign-in.
 pub async fn resource_names(arm: &Arm, arm_type: &str) -> Result<Vec<(String, String)>> {
     let file = folder().map(|folder| folder.join(file_name(arm, arm_type)));
     if let Some(known) = file.as_deref().and_then(fresh) {
@@ -28,7 +28,7 @@ pub async fn resource_names(arm: &Arm, arm_type: &str) -> Result<Vec<(String, St
     let mut names: Vec<(String, String)> = rows.iter().map(|row| (text(row, "name"), text(row, "resourceGroup"))).collect();
     names.sort();
     if let Some(file) = file {
-        // Without a cache it is slower, no more.
+        // Ignored: without a cache, completion is only slower.
         let _ = keep(&file, &names);
     }
     Ok(names)
@@ -39,7 +39,7 @@ fn folder() -> Option<PathBuf> {
     Some(cache.join("kubectl-connect"))
 }
 
-/// One file per tenant and type: another tenant's names must not be offered.
+/// File name of the cache, one per tenant and type: names of another tenant must not be offered.
 fn file_name(arm: &Arm, arm_type: &str) -> String {
     let plain = |text: &str| text.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "-");
     format!("names-{}-{}.json", plain(arm.tenant().unwrap_or("any")), plain(arm_type))
@@ -53,7 +53,7 @@ fn fresh(file: &Path) -> Option<Vec<(String, String)>> {
     serde_json::from_slice(&std::fs::read(file).ok()?).ok()
 }
 
-/// Written beside and moved into place, so that nobody reads half a file.
+/// Writes to a temporary file and renames it, so that nobody reads half a file.
 fn keep(file: &Path, names: &[(String, String)]) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;

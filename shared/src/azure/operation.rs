@@ -1,7 +1,7 @@
-//! Long-running operations: when a write is finished, by the rules of ARM's contract (Azure/azure-resource-manager-rpc,
-//! async-api-reference) and by what recorded services really send (`facts/arm.md`, section 4).
+//! Long-running operations: decides when a write is finished, by ARM's contract (Azure/azure-resource-manager-rpc,
+//! async-api-reference) and by recorded behaviour of services.
 //!
-//! What an answer means is decided by pure functions; the loop below them only asks and waits.
+//! Pure functions decide what an answer means; the loop at the end of the file only asks and waits.
 
 use std::time::{Duration, Instant};
 
@@ -14,15 +14,16 @@ use super::{Failure, ServiceError, retry};
 use crate::model::{Kind, Problem};
 use crate::sys;
 
-/// First wait when the service names none; grows to [`SLOWEST`].
+/// First wait if the service gives none. Waits grow up to [`SLOWEST`].
 const QUICKEST: Duration = Duration::from_millis(500);
 const SLOWEST: Duration = Duration::from_secs(10);
 
-/// How many polls in a row, each repeated by the client already, may fail before the operation is given up. It goes on
-/// without us, and a minute without network must not look like its failure.
+/// How many polls in a row may fail (each already repeated by the client) before this tool stops following the
+/// operation. The operation itself continues, and a minute without network must not look like a failure of the
+/// operation.
 const PATIENCE: u32 = 5;
 
-/// What an answer of a service consists of, for deciding.
+/// The parts of an answer on which the decision depends.
 pub(crate) struct Look<'a> {
     pub(crate) status: u16,
     /// `Azure-AsyncOperation`, or `Operation-Location`, which newer services send instead.
@@ -31,29 +32,29 @@ pub(crate) struct Look<'a> {
     pub(crate) body: &'a Value,
 }
 
-/// What to ask for news.
+/// What to poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
-    /// An operation with a `status`; `location` has the result of an action.
+    /// An operation with a `status`. `location` has the result of an action.
     Operation { url: String, location: Option<String> },
-    /// A URL that answers 202 until the work is done.
+    /// A URL that answers 202 until the operation is finished.
     Location { url: String },
     /// The resource itself, by its `provisioningState`.
     Resource,
 }
 
-/// What an answer means.
+/// Meaning of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Finished; the answer's body is the result.
     Done,
-    /// Finished; the resource has to be read.
+    /// Finished; the resource must be read.
     DoneReadResource,
-    /// Finished; the result is there.
+    /// Finished; the result is at this URL.
     DoneReadAt(String),
     /// Not finished.
     Wait(Watch),
-    /// Ended badly, with this word.
+    /// Failed, with this status.
     Failed(String),
 }
 
@@ -64,7 +65,8 @@ enum Word {
     Running,
 }
 
-/// Three words end an operation, in any case; services invent others on the way (terraform-provider-azurerm 28878).
+/// Classifies a status, ignoring case. Three statuses end an operation; services invent others for the time until
+/// then (terraform-provider-azurerm 28878).
 fn word(status: &str) -> Word {
     match status.to_ascii_lowercase().as_str() {
         "succeeded" => Word::Good,
@@ -77,13 +79,13 @@ fn provisioning_state(body: &Value) -> Option<&str> {
     body.pointer("/properties/provisioningState").and_then(Value::as_str)
 }
 
-/// What the first, successful answer to a write means.
+/// Meaning of the first, successful answer to a write.
 pub(crate) fn begun(method: &Method, look: &Look<'_>) -> Next {
     if let Some(url) = look.operation {
         return Next::Wait(Watch::Operation { url: url.into(), location: look.location.map(Into::into) });
     }
     match (look.status, look.location) {
-        // A Location beside 200 or 201 often names the resource itself (identities): only 202 makes it an operation.
+        // With 200 or 201, Location often names the resource itself (identities). Only 202 makes it an operation.
         (202, Some(url)) => Next::Wait(Watch::Location { url: url.into() }),
         (202, None) if *method == Method::POST => Next::Done,
         (202, None) => Next::Wait(Watch::Resource),
@@ -92,7 +94,7 @@ pub(crate) fn begun(method: &Method, look: &Look<'_>) -> Next {
     }
 }
 
-/// What an answer of the watched URL means. `error` statuses included.
+/// Meaning of an answer from the polled URL, including error statuses.
 pub(crate) fn news(method: &Method, watch: &Watch, look: &Look<'_>) -> Next {
     let deleting = *method == Method::DELETE;
     if look.status == 404 && deleting {
@@ -103,7 +105,7 @@ pub(crate) fn news(method: &Method, watch: &Watch, look: &Look<'_>) -> Next {
     }
     match watch {
         Watch::Operation { url, location } => {
-            // The next answer may name a new place to ask.
+            // The next answer may name a new URL to poll.
             let on = Watch::Operation {
                 url: look.operation.unwrap_or(url).into(),
                 location: look.location.map(Into::into).or_else(|| location.clone()),
@@ -154,12 +156,12 @@ fn by_state(body: &Value) -> Next {
 }
 
 /// Key Vault's private endpoint connections name the resource itself, with a longer query, as the operation, and its
-/// `status` is `Approved` or `Rejected` (recorded): such an answer is judged by its state alone.
+/// `status` is `Approved` or `Rejected` (recorded). Such an answer is judged by `provisioningState` only.
 fn watches_itself(watch: &Watch, resource: &Url, operation: &Url) -> bool {
     matches!(watch, Watch::Operation { .. }) && operation.path().eq_ignore_ascii_case(resource.path())
 }
 
-/// The wait before the next poll: what the service asks for, exactly, or else a little longer each time.
+/// The wait before the next poll: exactly what the service asks for, otherwise a growing time.
 fn pause(asked: Option<Duration>, polls: u32) -> Duration {
     asked.unwrap_or_else(|| QUICKEST.saturating_mul(2_u32.saturating_pow(polls.min(10))).min(SLOWEST))
 }
@@ -170,7 +172,8 @@ fn look<'a>(reply: &'a Reply, body: &'a Value) -> Look<'a> {
 }
 
 impl Arm {
-    /// Follows a write to `resource` from its first answer to its end; the finished resource or the action's result.
+    /// Follows a write to `resource` from its first answer to its end. Returns the finished resource or the action's
+    /// result.
     pub(crate) async fn finish(&self, method: &Method, resource: &Url, first: Reply) -> Result<Value, Failure> {
         let began = Instant::now();
         let mut body = first.json()?;
@@ -181,7 +184,7 @@ impl Arm {
                 Next::Done => return Ok(body),
                 Next::DoneReadResource => return self.result(resource.clone()).await,
                 Next::DoneReadAt(url) => return self.result(self.own_url(&url)?).await,
-                // A PUT that ends at once with a failed state has its reason in the body, if anywhere.
+                // A PUT that fails at once has its reason in the body, if anywhere.
                 Next::Failed(word) => return Err(failed(&reply, &body, &word)),
                 Next::Wait(watch) => watch,
             };
@@ -196,7 +199,7 @@ impl Arm {
             }
             tokio::time::sleep(wait).await;
             polls += 1;
-            // Asks for the token each time, so that a long operation does not outlive it.
+            // Gets the token anew for each poll, since a long operation may outlive a token.
             let answer = self.ask(Method::GET, url, Payload::Nothing, None, true).await;
             if patience > 0 && is_hiccup(&answer) {
                 patience -= 1;
@@ -207,7 +210,7 @@ impl Arm {
             body = if reply.is_success() { reply.json()? } else { Value::Null };
             let judged = if itself && *method != Method::DELETE { Watch::Resource } else { watch.clone() };
             next = match news(method, &judged, &look(&reply, &body)) {
-                // Stay with the URL that the service gave.
+                // Keep polling the URL that the service gave.
                 Next::Wait(Watch::Resource) if itself => Next::Wait(watch),
                 Next::Done if itself => Next::DoneReadResource,
                 other => other,

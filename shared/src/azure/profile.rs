@@ -1,6 +1,6 @@
-//! What az left on disk: which cloud is chosen and which subscriptions the user may use.
+//! The files of az: the chosen cloud and the user's subscriptions.
 //!
-//! Reading three small files costs a millisecond; asking az for the same costs half a second. The files are read the way
+//! Reading these three small files takes a millisecond; asking az takes half a second. They are read as
 //! azure-cli-core 2.91 reads them (`cloud.py`, `_profile.py`, knack's `config.py`).
 
 use std::collections::BTreeMap;
@@ -11,24 +11,24 @@ use serde_json::Value;
 use crate::model::{Cloud, Kind, Problem, Result};
 use crate::sys;
 
-/// A subscription that az knows for the signed-in user.
+/// A subscription of the signed-in user, as az knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// Its id, a GUID.
+    /// Id, a GUID.
     pub id: String,
-    /// Its display name; not unique.
+    /// Display name; not unique.
     pub name: String,
-    /// Id of the tenant that tokens for it come from.
+    /// Id of the tenant that issues tokens for this subscription.
     pub tenant: String,
-    /// Whether `az account set` chose it.
+    /// Whether `az account set` chose this subscription.
     pub is_default: bool,
-    /// Name of the user or the client id of the service principal that found it.
+    /// Name of the user, or client id of the service principal, that found the subscription.
     pub user: Option<String>,
     /// `Enabled`, `Disabled`, `Warned`, `PastDue` or `Deleted`.
     pub state: String,
 }
 
-/// az's cloud and the subscriptions of that cloud.
+/// az's active cloud and its subscriptions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The active cloud.
@@ -39,13 +39,13 @@ pub struct Profile {
 
 impl Profile {
     /// Reads az's configuration from `AZURE_CONFIG_DIR` or `~/.azure`. Missing files mean the public cloud and no
-    /// subscriptions: someone who signed in to nothing yet.
+    /// subscriptions, as before the first sign-in.
     ///
     /// # Errors
-    /// KC2101 when a file is there but can't be read or understood, KC2102 when the chosen cloud is not registered.
+    /// KC2101 if a file exists but can't be read or parsed, KC2102 if the chosen cloud is not registered.
     pub fn load() -> Result<Profile> {
         let dir = sys::var("AZURE_CONFIG_DIR").map(PathBuf::from).or_else(|| sys::home().map(|home| home.join(".azure")));
-        // knack reads AZURE_<SECTION>_<KEY> before the file.
+        // knack gives AZURE_<SECTION>_<KEY> precedence over the file.
         let chosen = sys::var("AZURE_CLOUD_NAME");
         let mut profile = match dir {
             Some(dir) => Self::from_dir(&dir, chosen.as_deref())?,
@@ -57,7 +57,7 @@ impl Profile {
         Ok(profile)
     }
 
-    /// Makes a subscription the active one, as `--subscription` of az does for one command.
+    /// Makes a subscription the active one, as az does for one command with `--subscription`.
     fn choose(&mut self, id: &str) {
         for subscription in &mut self.subscriptions {
             subscription.is_default = subscription.id.eq_ignore_ascii_case(id);
@@ -90,8 +90,8 @@ impl Profile {
         self.subscriptions.iter().find(|s| s.id.eq_ignore_ascii_case(subscription)).map(|s| s.tenant.as_str())
     }
 
-    /// The subscription with this id or, when no id matches, this display name, case aside as in az. A name that several
-    /// subscriptions carry finds the first one, which is what az takes as well.
+    /// The subscription with this id or, if no id matches, with this display name; ignoring case, as az does. If
+    /// several subscriptions have the name, the first one is returned, as az does.
     pub fn find_subscription(&self, id_or_name: &str) -> Option<&Subscription> {
         let by = |field: fn(&Subscription) -> &str| self.subscriptions.iter().find(move |s| field(s).eq_ignore_ascii_case(id_or_name));
         by(|s| &s.id).or_else(|| by(|s| &s.name))
@@ -101,11 +101,11 @@ impl Profile {
 fn read(path: &Path) -> Result<Option<String>> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
-        // A parent that is no folder is as good as absent.
+        // A parent that is not a folder counts as absent.
         Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(None),
         Err(e) => return Err(unreadable(&path.display().to_string(), &e.to_string())),
     };
-    // az writes azureProfile.json as utf-8-sig.
+    // az writes azureProfile.json as UTF-8 with a byte order mark.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
 }
@@ -117,7 +117,7 @@ fn unreadable(file: &str, why: &str) -> Problem {
         .fix("set AZURE_CONFIG_DIR to the folder that az uses")
 }
 
-/// The cloud called `name`: a built-in one with the overrides of clouds.config on top, or a registered one.
+/// The cloud called `name`: a built-in one with overrides from clouds.config, or a registered one.
 fn cloud(name: &str, registered: &BTreeMap<String, BTreeMap<String, String>>) -> Result<Cloud> {
     let section = registered.iter().find(|(section, _)| section.eq_ignore_ascii_case(name));
     let builtin = Cloud::builtin(name);
@@ -164,8 +164,8 @@ fn subscriptions(text: &str, cloud: &str) -> Result<Vec<Subscription>> {
         .collect())
 }
 
-/// What Python's configparser makes of a file, as far as az uses it: sections, `key = value` or `key: value`, keys in
-/// lower case, comment lines. Lines it does not understand are skipped: a broken line must not hide the rest.
+/// Parses a file like Python's configparser, as far as az needs: sections, `key = value` or `key: value`, keys in
+/// lower case, comment lines. Other lines are skipped, so that a broken line does not hide the rest.
 fn ini(text: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut sections: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut current = None;
@@ -197,7 +197,7 @@ mod tests {
          \"environmentName\": \"AzureUSGovernment\"}]}";
 
     #[test]
-    fn nothing_on_disk_is_the_public_cloud_without_subscriptions() {
+    fn without_files_the_cloud_is_public_and_has_no_subscriptions() {
         let dir = tempfile::tempdir().unwrap();
         let profile = Profile::from_dir(&dir.path().join("absent"), None).unwrap();
         assert_eq!((profile.cloud, profile.subscriptions.len()), (Cloud::public(), 0));

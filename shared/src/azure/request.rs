@@ -1,4 +1,4 @@
-//! One request to ARM: its URL, its headers, its token, and what to do when the token is not accepted.
+//! Requests to ARM: URL, headers and token, and what happens if the token is not accepted.
 
 use base64::Engine as _;
 use reqwest::{Method, Url};
@@ -9,7 +9,8 @@ use super::{Arm, Failure};
 use crate::model::{Kind, Problem};
 
 impl Arm {
-    /// One request with ARM's headers and a token, asked once more with a fresh token when the service found it expired.
+    /// Sends one request with ARM's headers and a token. If the service reports the token as expired or invalid, the
+    /// request is repeated once with a new token.
     pub(crate) async fn ask(
         &self,
         method: Method,
@@ -57,7 +58,8 @@ impl Arm {
         }
     }
 
-    /// The URL of a path below ARM. Names come from people and clusters: none may leave its place in the path.
+    /// The URL of a path below ARM. Names come from users and clusters, so no name may change the structure of the
+    /// path.
     pub(crate) fn url(&self, path: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Url, Failure> {
         let mut url = self.base().clone();
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
@@ -65,14 +67,14 @@ impl Arm {
             return Err(Problem::new(Kind::Failed, "KC4034", format!("`{path}` is no path of Azure Resource Manager")).into());
         }
         if let Ok(mut into) = url.path_segments_mut() {
-            // Encodes `?`, `#`, `%` and blanks.
+            // `extend` encodes `?`, `#`, `%` and blanks.
             into.pop_if_empty().extend(segments);
         }
         url.query_pairs_mut().append_pair("api-version", api_version).extend_pairs(query);
         Ok(url)
     }
 
-    /// A URL that a service gave us to go on with; it gets our token, so it must be ARM's own.
+    /// Checks a URL from a service before it is called: the token may go only to ARM's own host.
     pub(crate) fn own_url(&self, given: &str) -> Result<Url, Failure> {
         let base = self.base();
         match base.join(given) {
@@ -90,19 +92,20 @@ impl Arm {
         }
     }
 
-    /// The reply itself when it is no error.
+    /// The reply, if it is not an error.
     pub(crate) fn accepted<'r>(&self, reply: &'r Reply) -> Result<&'r Reply, Failure> {
         if reply.is_success() {
             return Ok(reply);
         }
         let mut error = reply.error();
-        // ARM repeats our id; a proxy in between does not, and the id leads to nothing else then.
+        // ARM repeats the correlation id in errors. A proxy does not, so this run's id is added; with a proxy error
+        // it finds nothing.
         error.correlation_id.get_or_insert_with(|| self.correlation_id().to_owned());
         Err(error.into())
     }
 }
 
-/// The claims of a continuous-access challenge, as base64 the way the service gave them (azure-cli 31777).
+/// The claims of a continuous-access challenge, as base64, exactly as the service sent them (azure-cli 31777).
 fn claims_challenge(header: &str) -> Option<String> {
     let at = header.find("claims=")?;
     let value = header[at + "claims=".len()..].trim_start_matches('"').split(['"', ',']).next()?;
@@ -127,7 +130,7 @@ mod tests {
     const VAULT: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v";
 
     #[tokio::test]
-    async fn every_request_carries_the_runs_id_and_one_of_its_own() {
+    async fn every_request_has_the_runs_id_and_a_new_request_id() {
         let service = Service::telling([told(200, &[], "{}")]).await;
         let arm = service.arm();
         for path in ["/a", "/b"] {
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_claims_challenge_becomes_the_login_line_that_answers_it() {
+    async fn a_claims_challenge_is_reported_with_the_login_command_that_satisfies_it() {
         let challenge = "Bearer authorization_uri=\"https://login.example/t\", error=\"insufficient_claims\", claims=\"eyJhIjoxfQ==\"";
         let service = Service::telling([told(401, &[("www-authenticate", challenge)], "")]).await;
         let problem = Problem::from(service.arm().read(VAULT, "v1", &[]).await.unwrap_err());
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_name_leaves_its_place_in_the_path() {
+    async fn a_name_can_not_change_the_structure_of_the_path() {
         let arm = Service::telling([told(200, &[], "{}")]).await.arm();
         let path = |p: &str| arm.url(p, "v1", &[]).map(|url| url.path().to_owned());
         assert_eq!(path("/a/b c?d#e%2f").unwrap(), "/a/b%20c%3Fd%23e%252f");
@@ -176,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn goes_on_only_where_its_token_belongs() {
+    async fn the_token_is_sent_only_to_arm() {
         let service = Service::telling([told(200, &[], "{}")]).await;
         let arm = service.arm();
         assert_eq!(arm.own_url("/op/1?a=b").unwrap().path(), "/op/1");

@@ -1,7 +1,7 @@
-//! When to ask again and after how long, as a pure decision; the HTTP client does the waiting.
+//! Decides whether and when a request is repeated. Pure; the HTTP client does the waiting.
 //!
-//! A write is repeated only when repeating it can't do a thing twice: PUT and DELETE name their resource, a POST does not,
-//! so it is repeated only when the service said that it had not begun (429, 503) or the request never left.
+//! A write is repeated only if that can't do it twice. PUT and DELETE name their resource; a POST does not, so it is
+//! repeated only if the service said that it had not begun (429, 503) or if the request was never sent.
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use reqwest::header::HeaderMap;
 
 use super::Failure;
 
-/// Longest single wait that a service can ask for. Longer ones are asked again in pieces, so that people see life.
+/// Longest single wait. A longer one is split, so that the user sees progress.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// Code with which the identity service refuses concurrent writers under one identity (Entra docs: federation
-/// considerations; terraform and pulumi serialise for it).
+/// Error code of the identity service for concurrent writes under one identity (Entra docs: federation
+/// considerations; terraform and pulumi serialise these writes).
 const CONCURRENT_CREDENTIALS: &str = "ConcurrentFederatedIdentityCredentialsWritesForSingleManagedIdentity";
 
-/// How one try of a request ended, when it did not end well.
+/// How one try of a request failed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Outcome<'a> {
     /// The service answered with an error.
     Refused { status: u16, code: &'a str, retry_after: Option<Duration> },
-    /// The request never left this machine.
+    /// The request was never sent.
     NotSent,
     /// The connection broke; the service may have acted.
     Broken,
@@ -31,8 +31,8 @@ pub(crate) enum Outcome<'a> {
     TimedOut,
 }
 
-/// The wait before the next try, or `None` when this was the last one. `tries` counts the tries made; `reads` says that
-/// the request changes nothing whatever its method.
+/// The wait before the next try; `None` if there is none. `tries` counts the tries so far. `reads`: the request
+/// changes nothing, whatever its method.
 pub(crate) fn wait_before_next(method: &Method, reads: bool, outcome: Outcome<'_>, tries: u32) -> Option<Duration> {
     let repeatable = reads || matches!(*method, Method::GET | Method::HEAD | Method::PUT | Method::DELETE);
     let backoff = Duration::from_millis(300 * 2_u64.pow(tries.clamp(1, 8) - 1));
@@ -45,14 +45,14 @@ pub(crate) fn wait_before_next(method: &Method, reads: bool, outcome: Outcome<'_
         Outcome::Refused { status: 408 | 500 | 502 | 504, retry_after, .. } if repeatable => (4, retry_after.unwrap_or(backoff)),
         Outcome::NotSent => (4, backoff),
         Outcome::Broken if repeatable => (4, backoff),
-        // A minute is over already: once more, not three times.
+        // A timeout has already taken a minute, so only one more try.
         Outcome::TimedOut if repeatable => (2, backoff),
         _ => return None,
     };
     (tries < limit).then(|| wait.min(LONGEST_WAIT))
 }
 
-/// What a response says about when to ask again: `Retry-After` in seconds or as a date, the millisecond headers of some
+/// When the service wants to be asked again: `Retry-After` in seconds or as a date, the millisecond headers of some
 /// services, or Resource Graph's `x-ms-user-quota-resets-after` (`hh:mm:ss`).
 pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
@@ -75,8 +75,8 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
     }
 }
 
-/// Does `work`, and does it again after each wait of `schedule` as long as `again` holds for its failure: for what only
-/// the caller knows to be temporary, such as a 404 of something that it has just made, or `PrincipalNotFound`.
+/// Runs `work`, and repeats it after each wait of `schedule` as long as `again` accepts its failure. For failures
+/// that only the caller knows to be temporary, such as a 404 for something just created, or `PrincipalNotFound`.
 ///
 /// # Errors
 /// The last failure.
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_what_can_not_do_a_thing_twice() {
+    fn only_requests_that_are_safe_to_repeat_are_repeated() {
         for method in [Method::GET, Method::PUT, Method::DELETE] {
             for status in [408, 500, 502, 503, 504] {
                 assert_eq!(waits(&method, refused(status)), [0.3, 0.6, 1.2], "{method} {status}");
@@ -144,13 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn lets_other_writers_of_one_identity_finish() {
+    fn concurrent_writes_under_one_identity_are_retried() {
         let busy = Outcome::Refused { status: 409, code: &CONCURRENT_CREDENTIALS.to_lowercase(), retry_after: None };
         assert_eq!(waits(&Method::PUT, busy), [2.0, 4.0, 8.0, 16.0]);
     }
 
     #[test]
-    fn reads_every_way_to_say_when() {
+    fn every_form_of_retry_after_is_read() {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let of = |pairs: &[(&'static str, &'static str)]| {
             let headers = pairs.iter().map(|(k, v)| (k.parse().unwrap(), HeaderValue::from_static(v))).collect();

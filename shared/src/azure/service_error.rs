@@ -1,9 +1,9 @@
-//! An error answer of an Azure service, whatever shape its body has.
+//! An error answer of an Azure service, in whatever format.
 //!
-//! The contract asks for `{"error":{"code","message"}}` (Azure/azure-resource-manager-rpc, common-api-details); real
-//! services also send it without the wrapper (AKS, Cosmos DB), capitalised (App Service), as OData, as Entra's
-//! `error_description`, as XML (Storage, Service Bus), as HTML (proxies, gateways), or send nothing at all. Optional
-//! fields are null as often as absent.
+//! ARM's contract requires `{"error":{"code","message"}}` (Azure/azure-resource-manager-rpc, common-api-details).
+//! Services also send the error without the wrapper (AKS, Cosmos DB), capitalised (App Service), as OData, as Entra's
+//! `error_description`, as XML (Storage, Service Bus), as HTML (proxies, gateways), or send no body. Optional fields
+//! may be null or absent.
 
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -13,19 +13,19 @@ use serde_json::{Map, Value};
 use super::retry;
 use crate::model::mask;
 
-/// Longest message kept, in characters. Some services send whole templates back.
+/// Maximum length of a kept message, in characters. Some services return whole templates.
 const LONGEST_MESSAGE: usize = 4000;
 
-/// What a service said when it refused or failed.
+/// An error reported by a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceError {
-    /// The HTTP status; that of the failed operation's poll when a long-running operation failed.
+    /// The HTTP status. For a failed long-running operation: the status of its last poll.
     pub status: u16,
-    /// The outermost error code; made from the status when the body has none.
+    /// The outermost error code; derived from the status if the body has none.
     pub code: String,
-    /// The outermost message, made fit to be shown.
+    /// The outermost message, cleaned for display.
     pub message: String,
-    /// What the error is about, where the service says so.
+    /// The subject of the error, if the service names one.
     pub target: Option<String>,
     /// Codes and messages of the inner errors, outermost first. Denying policies are listed with the code `PolicyViolation`.
     pub details: Vec<(String, String)>,
@@ -33,20 +33,19 @@ pub struct ServiceError {
     pub request_id: Option<String>,
     /// `x-ms-correlation-request-id` of the answer.
     pub correlation_id: Option<String>,
-    /// After how many seconds the service wants to be asked again.
+    /// Seconds after which the service wants to be asked again.
     pub retry_after: Option<u64>,
     /// Whether ARM itself refused, before the resource's provider saw the request (`x-ms-failure-cause: gateway`).
     pub gateway: bool,
 }
 
 impl ServiceError {
-    /// Whether `code` is the error's code or one of its details' codes, case aside.
+    /// Whether `code` is the error's code or a code in its details, ignoring case.
     pub fn is(&self, code: &str) -> bool {
         std::iter::once(&self.code).chain(self.details.iter().map(|(code, _)| code)).any(|own| own.eq_ignore_ascii_case(code))
     }
 
-    /// The code and message that tell most: those of the first detail when the outer code only says that something
-    /// failed.
+    /// The most specific code and message: those of the first detail if the outer code is a mere wrapper.
     pub fn telling(&self) -> (&str, &str) {
         const WRAPPERS: [&str; 5] =
             ["BadRequest", "Conflict", "DeploymentFailed", "ResourceDeploymentFailure", "InvalidTemplateDeployment"];
@@ -61,7 +60,7 @@ impl ServiceError {
         }
     }
 
-    /// Reads an error answer. Never fails: what is missing is made up from the status.
+    /// Parses an error answer. Never fails: missing parts are derived from the status.
     pub(crate) fn parse(status: u16, headers: &HeaderMap, body: &[u8]) -> ServiceError {
         let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty()).map(str::to_owned);
         let text = String::from_utf8_lossy(body);
@@ -87,7 +86,7 @@ impl ServiceError {
         error
     }
 
-    /// The error of a long-running operation that ended badly: `body` is the poll's answer, `word` its status.
+    /// The error of a failed long-running operation: `body` is the answer to the poll, `word` its status.
     pub(crate) fn of_operation(status: u16, headers: &HeaderMap, body: &Value, word: &str) -> ServiceError {
         let mut error = ServiceError::parse(status, headers, b"");
         (error.code, error.message) = Default::default();
@@ -129,7 +128,7 @@ impl ServiceError {
     fn take_fields(&mut self, fields: &Map<String, Value>) {
         self.code = words(field(fields, "code"));
         let message = words(["message", "detail", "title", "reason"].iter().find_map(|name| field(fields, name).filter(|v| !v.is_null())));
-        // Some providers put a whole error into the message of another.
+        // Some providers put a complete error into the message of another.
         if let Ok(inner @ Value::Object(_)) = serde_json::from_str::<Value>(message.trim()) {
             let mut nested = ServiceError::default();
             nested.take_json(&inner);
@@ -152,7 +151,7 @@ impl ServiceError {
         }
     }
 
-    /// Details and inner errors, at most a few levels deep: nothing that is said deeper helps anyone.
+    /// Collects details and inner errors, to a limited depth; deeper ones are not useful.
     fn take_inner(&mut self, fields: &Map<String, Value>, depth: u8) {
         if depth > 5 {
             return;
@@ -195,7 +194,7 @@ impl ServiceError {
         self.details.push(("PolicyViolation".into(), told));
     }
 
-    /// XML with `<Code>` and `<Message>` or `<Detail>`; of an HTML page only its title is worth showing.
+    /// Parses XML with `<Code>` and `<Message>` or `<Detail>`; of an HTML page only the title is used.
     fn take_markup(&mut self, text: &str) {
         let lower = text.to_ascii_lowercase();
         if lower.contains("<html") || lower.contains("<!doctype html") {
@@ -209,7 +208,7 @@ impl ServiceError {
     }
 }
 
-/// Code for an answer that brings none: the status' standard phrase without blanks, `BadGateway`.
+/// Code for an answer without one: the standard phrase of the status without blanks, such as `BadGateway`.
 fn code_of(status: u16) -> String {
     let phrase = StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
     phrase.map_or_else(|| format!("Http{status}"), |phrase| phrase.split(' ').collect())
@@ -237,7 +236,7 @@ fn between(text: &str, lower: &str, tag: &str) -> Option<String> {
     (!found.is_empty()).then(|| found.to_owned())
 }
 
-/// A message fit to be shown: one paragraph, no token, not endless.
+/// Cleans a message for display: one paragraph, no tokens, limited length.
 fn fit(message: &str) -> String {
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut message = mask::tokens(&message);
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn understands_every_shape_that_was_seen() {
+    fn every_known_format_is_parsed() {
         let of = |code: &str, message: &str| (code.to_owned(), message.to_owned());
         for (status, body, expected) in [
             (404, r#"{"error":{"code":"ResourceNotFound","message":"gone","details":null,"target":null}}"#, of("ResourceNotFound", "gone")),
@@ -293,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_real_code_inside() {
+    fn the_most_specific_code_is_found() {
         let error = parse(
             409,
             &json!({"error": {"code": "Conflict", "message": "outer", "details": [
@@ -337,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_how_an_operation_ended() {
+    fn a_failed_operation_is_reported_with_its_status() {
         let of = |body: Value, word: &str| {
             let error = ServiceError::of_operation(200, &HeaderMap::new(), &body, word);
             (error.code, error.message)
@@ -348,16 +347,16 @@ mod tests {
     }
 
     #[test]
-    fn shows_no_token_and_no_novel() {
+    fn messages_are_masked_and_shortened() {
         let error = parse(401, &json!({"error": {"code": "X", "message": format!("bad eyJ{}", "a".repeat(40))}}).to_string());
         assert_eq!(error.message, "bad ***");
         assert_eq!(parse(400, &"x".repeat(9000)).message.chars().count(), LONGEST_MESSAGE + 1);
     }
 
     #[test]
-    fn understands_every_recorded_error() {
+    fn every_recorded_error_is_parsed() {
         let Ok(dir) = std::env::var("CONNECT_REFERENCE_DATA") else {
-            // Past the test runner, which swallows what the macros print.
+            // The test runner hides the output of print macros, so this writes to stderr directly.
             let _ = writeln!(std::io::stderr(), "SKIPPED: CONNECT_REFERENCE_DATA is not set, so the recorded errors were not read");
             return;
         };

@@ -1,8 +1,9 @@
-//! Tokens from the sign-in that `az login` made.
+//! Tokens from the sign-in made by `az login`.
 //!
-//! azure_identity's credential starts az for every token and knows neither a limit nor a cache, and two az at once
-//! disturb each other. So this file gives it an executor with a limit, keeps tokens for the run, and lets one az run at a
-//! time. A refusal is kept for a minute, so that ten tasks that need the same token don't start az ten times to hear it.
+//! azure_identity's credential starts az for every token, without a time limit or a cache, and two concurrent az
+//! processes disturb each other. So this file gives it an executor with a time limit, caches tokens for the run, and
+//! runs one az at a time. A refusal is cached for a minute, so that ten tasks which need the same token don't start
+//! az ten times.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -22,20 +23,20 @@ use crate::model::mask;
 use crate::model::{Kind, Problem, Result};
 use crate::sys;
 
-/// How long one az may take. Users report 2 to 13 s for a start (azure-cli 20404, 29329).
+/// Time limit of one az run. Users report start times of 2 to 13 s (azure-cli 20404, 29329).
 const LIMIT: Duration = Duration::from_secs(60);
-/// How long before its expiry a token is replaced; MSAL does the same.
+/// How long before its expiry a token is replaced; MSAL uses the same time.
 const EARLY: SignedDuration = SignedDuration::from_mins(5);
-/// A fresh token is kept this long even when it expires soon, or else every request would start az.
+/// Minimum time for which a new token is kept, even if it expires sooner; otherwise every request would start az.
 const KEEP_AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
-/// How long a refusal speaks for everyone who asks the same.
+/// How long a refusal is reused for the same question.
 const REFUSAL_LASTS: Duration = Duration::from_secs(60);
-/// Pause before the one retry after the token cache was seen half written.
+/// Pause before the one retry after az found its token cache half written.
 const CACHE_PAUSE: Duration = Duration::from_millis(500);
-/// What az says when it read MSAL's cache while another process wrote it (`facts/az-extension.md`, section 1).
+/// Messages of az when it read MSAL's cache while another process wrote it.
 const CACHE_RACES: [&str; 2] = ["does not exist in MSAL token cache", "Can't find token from MSAL cache"];
 
-/// A bearer token. Its `Debug` shows when it expires, never what it is.
+/// A bearer token. Its `Debug` output shows only the expiry.
 #[derive(Clone)]
 pub struct Token {
     secret: SecretString,
@@ -43,17 +44,17 @@ pub struct Token {
 }
 
 impl Token {
-    /// A token that is good until `expires`.
+    /// A token that is valid until `expires`.
     pub fn new(secret: String, expires: Timestamp) -> Token {
         Token { secret: secret.into(), expires }
     }
 
-    /// The token itself: for the `Authorization` header of the host it is for, and nothing else.
+    /// The token itself, only for the `Authorization` header of the host in its scope.
     pub fn secret(&self) -> &str {
         self.secret.expose_secret()
     }
 
-    /// When it stops being accepted.
+    /// The time of expiry.
     pub fn expires(&self) -> Timestamp {
         self.expires
     }
@@ -68,10 +69,10 @@ impl fmt::Debug for Token {
 /// Tenant in lower case, and scope.
 type Key = (Option<String>, String);
 
-/// The sign-in of az. One per run; share it.
+/// az's sign-in. One per run, shared.
 pub struct SignIn {
     executor: Arc<dyn Executor>,
-    /// Where the az extension gives tokens, when it was the one that started us: then az is not started at all.
+    /// The token endpoint of the az extension, if that started this process; then az is never started.
     endpoint: Option<Endpoint>,
     starts: Arc<AtomicUsize>,
     held: Mutex<Held>,
@@ -83,7 +84,7 @@ struct Held {
     refusals: HashMap<Key, (Instant, Refusal)>,
 }
 
-/// A problem that can be told more than once.
+/// A [`Problem`] that can be reported more than once.
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
     pub(super) kind: Kind,
@@ -94,7 +95,7 @@ pub(super) struct Refusal {
 }
 
 impl SignIn {
-    /// The sign-in that the az extension hands over, or else the one that `az` on PATH keeps. Starts nothing yet.
+    /// The sign-in handed over by the az extension, or else that of `az` on PATH. Does not start az yet.
     #[allow(clippy::new_ret_no_self, reason = "always shared")]
     pub fn new() -> Arc<SignIn> {
         Self::from(Arc::new(AzProcess), Endpoint::from_environment())
@@ -111,24 +112,24 @@ impl SignIn {
         Arc::new(SignIn { executor, endpoint, starts, held: Mutex::default() })
     }
 
-    /// How often az was started in this run.
+    /// How often this run started az.
     pub fn starts(&self) -> usize {
         self.starts.load(Ordering::Relaxed)
     }
 
-    /// A token of `tenant` (az's current one when `None`) for `scope`, such as `https://vault.azure.net/.default`. Asks az
-    /// at most once per tenant and scope, except when the token is about to expire.
+    /// A token of `tenant` (`None`: az's current tenant) for `scope`, such as `https://vault.azure.net/.default`.
+    /// Asks az at most once per tenant and scope, unless the token is about to expire.
     ///
     /// # Errors
-    /// KC2001 az is missing, KC2002 nobody is signed in, KC2003 az is too old, KC2004 Entra wants the user to sign in
-    /// again, KC2005 az did not answer within a minute, KC2006 anything else that az says.
+    /// KC2001 az is missing, KC2002 nobody is signed in, KC2003 az is too old, KC2004 Entra requires a new sign-in,
+    /// KC2005 az did not answer within a minute, KC2006 any other error of az.
     pub async fn token(&self, tenant: Option<&str>, scope: &str) -> Result<Token> {
         let key = (tenant.map(str::to_lowercase), scope.to_owned());
         if let Some(known) = self.known(&key) {
             return known;
         }
         let _turn = sys::AZ_TURN.lock().await;
-        // Whoever had the turn before may have asked for the same.
+        // While this task waited for the lock, another may have got the same token.
         if let Some(known) = self.known(&key) {
             return known;
         }
@@ -146,7 +147,7 @@ impl SignIn {
         }
     }
 
-    /// Forgets a token that a service did not accept, so that the next request asks az anew. A newer one is kept.
+    /// Forgets a token that a service rejected, so that the next request asks az again. A newer token is kept.
     pub fn forget(&self, tenant: Option<&str>, scope: &str, refused: &Token) {
         let key = (tenant.map(str::to_lowercase), scope.to_owned());
         let mut held = self.held();
@@ -177,7 +178,8 @@ impl SignIn {
             return endpoint.token(tenant, scope).await;
         }
         let explain = |e: azure_core::Error| refusal(&e.to_string(), tenant, scope);
-        // Tenant only: with a subscription besides it az fails ("Please specify only one of subscription and tenant").
+        // Only the tenant: with tenant and subscription az fails ("Please specify only one of subscription and
+        // tenant").
         let options =
             AzureCliCredentialOptions { tenant_id: tenant.map(str::to_owned), executor: Some(self.executor.clone()), ..Default::default() };
         let az = AzureCliCredential::new(Some(options)).map_err(explain)?;
@@ -213,9 +215,9 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// What azure_identity and az say, in words that lead somewhere.
+/// Translates errors of azure_identity and az into messages with a fix.
 fn refusal(text: &str, tenant: Option<&str>, scope: &str) -> Refusal {
-    // azure_identity puts its name in front and a link to its own troubleshooting page behind.
+    // azure_identity adds its name before the text and a link to its troubleshooting page after it.
     let text = text.split("\nTo troubleshoot, visit").next().unwrap_or_default();
     let text = mask::tokens(text.trim_start_matches("AzureCliCredential authentication failed.").trim());
     let lower = text.to_lowercase();
@@ -260,7 +262,7 @@ fn refusal(text: &str, tenant: Option<&str>, scope: &str) -> Refusal {
     }
 }
 
-/// az's last line that begins with ERROR, or else its last line, without the trace tail that Entra puts behind.
+/// az's last line that begins with ERROR, or else its last line, without the trace ids that Entra adds.
 fn last_error(text: &str) -> String {
     let lines = || text.lines().map(str::trim).filter(|l| !l.is_empty());
     let line = lines().rfind(|l| l.starts_with("ERROR:")).or_else(|| lines().next_back()).unwrap_or_default();
@@ -268,7 +270,7 @@ fn last_error(text: &str) -> String {
     line.split(" Trace ID:").next().unwrap_or_default().trim_end_matches('.').to_owned()
 }
 
-/// Runs az with no input, for a minute at most, and kills it when nobody waits any more.
+/// Runs az without input, for at most a minute. It is killed when the future is dropped.
 #[derive(Debug)]
 struct AzProcess;
 
@@ -281,8 +283,8 @@ impl Executor for AzProcess {
     }
 }
 
-/// azure_identity starts az from a shell, which would stay in between and leave az behind when it is killed: az takes its
-/// place. Other commands and Windows' shell are left as they are.
+/// azure_identity starts az through a shell. If only that shell were killed, az would keep running; with `exec`, az
+/// replaces the shell. Other commands, and Windows' shell, are left unchanged.
 fn in_the_shells_place(command: &OsStr) -> OsString {
     match command.to_str().and_then(|text| text.strip_prefix("cd /bin && az ")) {
         Some(rest) => format!("cd /bin && exec az {rest}").into(),
@@ -290,7 +292,7 @@ fn in_the_shells_place(command: &OsStr) -> OsString {
     }
 }
 
-/// Counts the starts, also those that fail.
+/// Counts the starts of az, including failed ones.
 #[derive(Debug)]
 struct Counted {
     inner: Arc<dyn Executor>,

@@ -1,4 +1,4 @@
-//! Stand-ins for this room's own tests: an az that says what it is told, and a service that answers from a script.
+//! Test doubles for this room: an az with scripted answers, and a service with scripted answers.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use azure_identity::Executor;
 use super::{Arm, SignIn};
 use crate::model::{Cloud, Event, Events};
 
-/// One answer of the stand-in for az.
+/// One answer of the fake az.
 pub(crate) struct Said(Option<Output>);
 
 impl Said {
@@ -49,7 +49,7 @@ fn exit_status(code: i32) -> ExitStatus {
     std::os::windows::process::ExitStatusExt::from_raw(code as u32)
 }
 
-/// An az that gives `token-1`, `token-2` … for an hour each, after what it was told to say first.
+/// A fake az: it gives its scripted answers first, then `token-1`, `token-2` …, each valid for an hour.
 pub(crate) struct FakeAz {
     script: Mutex<VecDeque<Said>>,
     commands: Mutex<Vec<String>>,
@@ -94,7 +94,7 @@ impl Executor for FakeAz {
     }
 }
 
-/// A request as the service saw it.
+/// A request as the service received it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: Method,
@@ -109,14 +109,15 @@ impl Seen {
     }
 }
 
-/// One answer of the service: status, headers, body. `HOST` in headers and body stands for the service's own base URL.
+/// One answer of the service: status, headers, body. `HOST` in headers and body is replaced by the service's base
+/// URL.
 pub(crate) type Told = (u16, Vec<(&'static str, &'static str)>, String);
 
 pub(crate) fn told(status: u16, headers: &[(&'static str, &'static str)], body: impl ToString) -> Told {
     (status, headers.to_vec(), body.to_string())
 }
 
-/// A service on loopback that gives the scripted answers in order and the last one for ever.
+/// A service on loopback that gives its scripted answers in order, and then repeats the last one.
 pub(crate) struct Service {
     pub(crate) base: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -145,9 +146,9 @@ impl Service {
         Service { base, seen, notes: Arc::default(), az: FakeAz::saying([]) }
     }
 
-    /// A client whose ARM and Entra are this service.
+    /// A client for which ARM and Entra are this service.
     pub(crate) fn arm(&self) -> Arm {
-        // The process has one default provider; whichever test comes first installs it.
+        // A process has one default provider; the first test that gets here installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let cloud = Cloud { resource_manager: self.base.clone(), authority: self.base.clone(), ..Cloud::public() };
         let notes = self.notes.clone();

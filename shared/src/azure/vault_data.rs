@@ -1,5 +1,5 @@
-//! Secrets of a vault, written and read with the user's own token. What is in them goes nowhere but into this process and
-//! the vault: the log shows neither what is sent nor what comes back.
+//! Reads and writes secrets of a vault with the user's token. Their values stay within this process and the vault:
+//! request and response bodies are not logged.
 
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
@@ -8,14 +8,14 @@ use super::http::{Call, Payload, Reply};
 use super::{Arm, Failure};
 use crate::model::{Kind, Problem};
 
-/// The data plane's version (REST reference of Key Vault).
+/// API version of the data plane (REST reference of Key Vault).
 const VERSION: &str = "7.6";
 
 impl Arm {
-    /// Reads a secret with its value and tags; `None` when there is none of that name.
+    /// Reads a secret with its value and tags; `None` if there is no secret of this name.
     ///
     /// # Errors
-    /// What the vault says other than that.
+    /// Any error of the vault except absence.
     pub async fn vault_secret(&self, vault: &str, name: &str) -> Result<Option<Value>, Failure> {
         let reply = self.ask_vault(Method::GET, &format!("{vault}/secrets/{name}/"), None).await?;
         match reply.status {
@@ -24,16 +24,16 @@ impl Arm {
         }
     }
 
-    /// Writes a secret. One that was deleted and is still kept is taken out of the bin first: its name is taken until then.
+    /// Writes a secret. A soft-deleted secret of the same name blocks the name, so it is recovered first.
     ///
     /// # Errors
-    /// What the vault says.
+    /// Errors of the vault.
     pub async fn set_vault_secret(&self, vault: &str, name: &str, value: &str, tags: &Value) -> Result<Value, Failure> {
         let (url, body) = (format!("{vault}/secrets/{name}"), json!({"value": value, "contentType": "text/plain", "tags": tags}));
         let mut reply = self.ask_vault(Method::PUT, &url, Some(body.clone())).await?;
         if reply.status == 409 && is_in_the_bin(&reply) {
             checked(&self.ask_vault(Method::POST, &format!("{vault}/deletedsecrets/{name}/recover"), None).await?)?;
-            // Recovering goes on after its answer.
+            // Recovery continues after its answer, so the write is repeated until the name is free.
             for _ in 0..30 {
                 reply = self.ask_vault(Method::PUT, &url, Some(body.clone())).await?;
                 if reply.status != 409 {
@@ -45,10 +45,10 @@ impl Arm {
         checked(&reply)
     }
 
-    /// Deletes a secret; the vault keeps it for a while. Whether there was one.
+    /// Deletes a secret; the vault keeps it as soft-deleted. Returns whether it existed.
     ///
     /// # Errors
-    /// What the vault says other than that it is absent.
+    /// Any error of the vault except absence.
     pub async fn delete_vault_secret(&self, vault: &str, name: &str) -> Result<bool, Failure> {
         let reply = self.ask_vault(Method::DELETE, &format!("{vault}/secrets/{name}"), None).await?;
         match reply.status {

@@ -1,7 +1,7 @@
-//! App Configuration. Its read-only keys are kept apart from the others, so that `--access read` hands out one of those.
+//! App Configuration. A store has separate read-only keys; `--access read` hands out one of those.
 
 use super::{
-    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PLAIN, PrivateLink, Probe, Refusal, Row, Service, Target, keys_are_off, role, row,
+    Access, Ask, Auth, Client, Cloud, DEFAULTS, Grant, OwnKey, PrivateLink, Probe, Refusal, Row, Service, Target, keys_are_off, role, row,
     rows, signed,
 };
 
@@ -26,7 +26,7 @@ pub(super) static SERVICE: Service = Service {
     rows: variables,
     texts,
     probe,
-    ..PLAIN
+    ..DEFAULTS
 };
 
 fn grants(_: &Target, access: Access) -> Vec<Grant> {
@@ -36,7 +36,7 @@ fn grants(_: &Target, access: Access) -> Vec<Grant> {
     }]
 }
 
-/// `listKeys` (official description) answers a list with names; only the whole string is of use.
+/// `listKeys` returns a list of named keys (official API description). Clients need the whole connection string.
 fn keys(access: Access) -> &'static [OwnKey] {
     const READ: &[OwnKey] =
         &[OwnKey { word: "connection-string", under: "", operation: "listKeys", field: "/value/name=Primary Read Only/connectionString" }];
@@ -66,7 +66,7 @@ fn variables(ask: &Ask<'_>) -> Vec<Row> {
     }
 }
 
-/// Names of keys only: no value is read.
+/// Lists the names of settings only; no value is read.
 fn probe(store: &Target, _: &Cloud) -> Result<Probe, &'static str> {
     Ok(Probe {
         scope: "https://azconfig.io/.default".into(),

@@ -2,7 +2,7 @@
 //! and the variables. An account without a custom subdomain can't take Entra tokens at all.
 
 use super::{
-    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PLAIN, PrivateLink, Probe, Refusal, Row, Service, Target, keys_are_off, role, row,
+    Access, Ask, Auth, Client, Cloud, DEFAULTS, Grant, OwnKey, PrivateLink, Probe, Refusal, Row, Service, Target, keys_are_off, role, row,
     rows, signed,
 };
 
@@ -29,7 +29,7 @@ pub(super) static SERVICE: Service = Service {
     rows: variables,
     texts,
     probe,
-    ..PLAIN
+    ..DEFAULTS
 };
 
 fn keys(_: Access) -> &'static [OwnKey] {
@@ -37,8 +37,8 @@ fn keys(_: Access) -> &'static [OwnKey] {
     KEYS
 }
 
-/// `Cognitive Services User` already holds every data action of the older services; the Contributor role of that family
-/// is a management role, which no workload needs.
+/// `Cognitive Services User` already includes every data action of the older services. The Contributor role of that
+/// family is a management role, which no workload needs.
 fn grants(account: &Target, access: Access) -> Vec<Grant> {
     vec![match access {
         _ if !account.is_kind("OpenAI") => role("Cognitive Services User", "a97b65f3-24c7-4388-baec-2e87135dc908"),
@@ -76,7 +76,8 @@ fn openai_base(account: &Target, cloud: &Cloud) -> String {
     format!("https://{}.{}/", subdomain(account), cloud.openai_suffix)
 }
 
-/// An account without a subdomain answers keys at its region's name, which it gives as its endpoint.
+/// An account without a subdomain accepts keys at its region's host name; the account reports that name as its
+/// endpoint.
 fn cognitive_endpoint(account: &Target, cloud: &Cloud) -> String {
     match (account.text("/customSubDomainName"), account.text("/endpoint")) {
         (None, Some(regional)) => format!("{}/", regional.trim_end_matches('/')),
@@ -113,8 +114,8 @@ fn variables(ask: &Ask<'_>) -> Vec<Row> {
     signed(ask.auth, prefix, plain)
 }
 
-/// Accounts of kind OpenAI and AIServices list their models; an account for several services holds Document
-/// Intelligence, whose resource details `Cognitive Services User` may read.
+/// The read depends on the kind: accounts of kind OpenAI and AIServices list their models; a multi-service account
+/// lists the details of Document Intelligence, which `Cognitive Services User` may read.
 fn probe(account: &Target, cloud: &Cloud) -> Result<Probe, &'static str> {
     let scope = format!("https://{}/.default", cloud.cognitive_suffix);
     let (what, url) = if account.is_kind("OpenAI") {

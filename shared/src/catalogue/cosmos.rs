@@ -1,15 +1,17 @@
-//! Azure Cosmos DB, one entry per API. The API for NoSQL has a data plane with roles of its own; the other APIs take keys
-//! alone, so an identity gets the right to fetch them, as Service Connector's samples do.
+//! Azure Cosmos DB, one entry per API. The API for NoSQL has a data plane with its own roles. The other APIs accept
+//! only keys, so the identity gets permission to fetch the keys, as in Service Connector's samples.
 
 use super::cosmos_rows::{self as shapes, keys, texts};
-use super::{Access, Auth, Client, Grant, PLAIN, Parameter, PrivateLink, Probe, Refusal, SDKS, Scope, Service, Target, keys_are_off, role};
+use super::{
+    Access, Auth, Client, DEFAULTS, Grant, Parameter, PrivateLink, Probe, Refusal, SDKS, Scope, Service, Target, keys_are_off, role,
+};
 
 const ARM_TYPE: &str = "Microsoft.DocumentDB/databaseAccounts";
 const API_VERSION: &str = "2025-04-15";
 const AUTHS: &[Auth] = &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal];
 const NO_PROBE: &str = "this API takes keys alone; the right to fetch them is looked at";
 
-/// What all APIs have in common; where nothing else is said, an API takes keys alone.
+/// Common base of all APIs. By default an API accepts only keys.
 const API: Service = Service {
     noun: "Cosmos DB account",
     arm_type: ARM_TYPE,
@@ -22,7 +24,7 @@ const API: Service = Service {
     refusal,
     texts,
     probe: |_, _| Err(NO_PROBE),
-    ..PLAIN
+    ..DEFAULTS
 };
 
 /// The API for NoSQL.
@@ -36,7 +38,7 @@ pub(super) static SQL: Service = Service {
     private_link: Ok(&[PrivateLink { group: "Sql", zones: &["privatelink.documents.azure.com"] }]),
     docs: "https://learn.microsoft.com/azure/cosmos-db/nosql/how-to-connect-role-based-access-control",
     grants: |_, access| {
-        // Built into every account (product documentation, data plane role-based access control).
+        // Roles built into every account (product documentation, data plane role-based access control).
         let (name, id) = match access {
             Access::Read => ("Cosmos DB Built-in Data Reader", "00000000-0000-0000-0000-000000000001"),
             Access::ReadWrite | Access::Admin => ("Cosmos DB Built-in Data Contributor", "00000000-0000-0000-0000-000000000002"),
@@ -121,7 +123,7 @@ fn refusal(account: &Target, auth: Auth) -> Option<Refusal> {
     keys_are_off(account, auth, off, format!("az resource update --ids {} --set properties.disableLocalAuth=false", account.id))
 }
 
-/// The service whose API an account speaks: an account has one for its whole life, by its kind and its capabilities
+/// The service for the API of an account. An account has one API for its whole life; kind and capabilities tell which
 /// (product documentation, "Choose an API"; `az cosmosdb create --capabilities`).
 pub(super) fn api_of(account: &Target) -> &'static Service {
     let capabilities = account.properties["capabilities"].as_array();

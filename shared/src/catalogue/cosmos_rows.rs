@@ -1,18 +1,18 @@
-//! Variables of Cosmos DB, by API. The names are one family; what is in them differs.
+//! Variables of Cosmos DB, by API. All APIs use the same family of names with different values.
 
 use super::{Access, Ask, Auth, Client, Cloud, OwnKey, Row, Target, rows, signed, spring_signed};
 
-/// api-version in the documented URLs: clients send it as it is.
+/// The api-version in the documented URLs; clients use these URLs unchanged.
 const CLIENTS_VERSION: &str = "2021-04-15";
 
-/// The read-only key for those who only read.
+/// The account's key; for read access the read-only key.
 pub(super) fn keys(access: Access) -> &'static [OwnKey] {
     const READ: &[OwnKey] = &[OwnKey { word: "key", under: "", operation: "listKeys", field: "/primaryReadonlyMasterKey" }];
     const WRITE: &[OwnKey] = &[OwnKey { word: "key", under: "", operation: "listKeys", field: "/primaryMasterKey" }];
     if access == Access::Read { READ } else { WRITE }
 }
 
-/// `https://account.documents.azure.com:443/`.
+/// Document endpoint: `https://account.documents.azure.com:443/`.
 pub(super) fn endpoint(account: &Target, cloud: &Cloud) -> String {
     match account.text("/documentEndpoint") {
         Some(uri) => format!("{}/", uri.trim_end_matches('/')),
@@ -22,7 +22,7 @@ pub(super) fn endpoint(account: &Target, cloud: &Cloud) -> String {
 
 pub(super) fn texts(account: &Target, cloud: &Cloud) -> Vec<(&'static str, String)> {
     let list = |operation: &str| format!("{}{}/{operation}?api-version={CLIENTS_VERSION}", cloud.resource_manager, account.id);
-    // `…documents.azure.com` and `…mongo.cosmos.azure.com` go in pairs in every cloud.
+    // In every cloud the host suffixes of the APIs differ from `documents.azure.com` by the first label: `cosmos`.
     let suffix = cloud.suffix("documents.azure.com").replacen("documents.", "cosmos.", 1);
     let host = |api: &str| format!("{}.{api}.{suffix}", account.name());
     vec![
@@ -39,7 +39,7 @@ pub(super) fn texts(account: &Target, cloud: &Cloud) -> Vec<(&'static str, Strin
     ]
 }
 
-/// What a workload needs to fetch the keys by itself.
+/// The rows with which a workload can fetch the keys itself.
 fn fetched(auth: Auth, url: (&str, &str), more: &[(&str, &str)]) -> Vec<Row> {
     let mut all = rows(&[url, ("AZURE_COSMOS_SCOPE", "<scope>"), ("AZURE_COSMOS_RESOURCEENDPOINT", "<endpoint>")]);
     all.extend(rows(more));
@@ -86,7 +86,8 @@ pub(super) fn table(ask: &Ask<'_>) -> Vec<Row> {
     }
 }
 
-/// The documentation prints port 10350 for one way of authentication; everywhere else, and live, it is 443.
+/// The documentation shows port 10350 for one way of authentication. Everywhere else, and in the live service, the
+/// port is 443.
 pub(super) fn gremlin(ask: &Ask<'_>) -> Vec<Row> {
     const PLACE: [(&str, &str); 3] =
         [("AZURE_COSMOS_HOSTNAME", "<gremlin>"), ("AZURE_COSMOS_PORT", "443"), ("AZURE_COSMOS_USERNAME", "/dbs/<database>/colls/<graph>")];

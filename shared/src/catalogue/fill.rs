@@ -1,5 +1,5 @@
-//! From rows with placeholders to variables: the resource, the flags and the connection say what the placeholders stand
-//! for. Keys and given secrets stay references; no value of them passes here.
+//! Fills the placeholders of catalogue rows, with values from the resource, the flags and the connection. Keys and
+//! given secrets stay references: their values never get here.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use crate::model::access::Access;
 use crate::model::variable::{Key, Part, Variable};
 use crate::model::{Auth, Cloud};
 
-/// What the variables are made from besides the resource.
+/// Inputs for the variables, besides the resource.
 pub struct Inputs<'a> {
     /// Values of the service's flags.
     pub parameters: &'a BTreeMap<String, String>,
-    /// User name that goes with a given password.
+    /// User name that belongs to a given password.
     pub user: Option<&'a str>,
     /// Client id of the service principal.
     pub client_id: Option<&'a str>,
     /// Tenant of the identity or the service principal.
     pub tenant: &'a str,
-    /// Level of access: decides which keys.
+    /// Access level: decides which keys are used.
     pub access: Access,
     /// Name of the connection.
     pub connection: &'a str,
 }
 
-/// A flag that was not given and is needed.
+/// A required flag that was not given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing(pub String);
 
@@ -68,7 +68,7 @@ impl Service {
         rows.iter().map(|row| Ok(Variable::of(row.name.clone(), parts(&row.value, &known)?))).collect()
     }
 
-    /// Whether a row's value holds a secret.
+    /// Whether the value of a row contains a secret.
     pub fn is_secret(&self, value: &str) -> bool {
         placeholders(value).any(|word| {
             word == "client-secret" || self.secrets.contains(&word) || (self.keys)(Access::Admin).iter().any(|k| k.word == word)
@@ -76,12 +76,12 @@ impl Service {
     }
 }
 
-/// The user that a connection has in a database, as Service Connector names it.
+/// The database user of a connection, named as in Service Connector.
 fn database_user(connection: &str) -> String {
     format!("aad_{connection}")
 }
 
-/// The words of the placeholders in a value.
+/// The placeholder names in a value.
 fn placeholders(value: &str) -> impl Iterator<Item = &str> {
     value.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(inside, _)| inside.trim_end_matches("|url"))
 }
@@ -107,8 +107,8 @@ fn parts(value: &str, known: &dyn Fn(&str) -> Option<Part>) -> Result<Vec<Part>,
     Ok(parts)
 }
 
-/// A variable's name for the second connection of a kind on one workload: the connection's name goes after the kind's
-/// own prefix, as Service Connector does it. Spring's names have no room for it and stay.
+/// A variable's name for a second connection of the same kind on one workload: the connection's name is inserted
+/// after the kind's prefix, as in Service Connector. Spring property names have no place for it and stay unchanged.
 pub fn renamed(service: &Service, name: &str, connection: &str) -> String {
     let word: String = connection.to_ascii_uppercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let inside = service.prefixes.iter().find_map(|p| name.strip_prefix(p).and_then(|rest| rest.strip_prefix('_')).map(|rest| (p, rest)));

@@ -1,7 +1,7 @@
-//! Application Insights. The two values are properties of the component; they let in writers of telemetry, so they are
-//! kept as keys are.
+//! Application Insights. Both values are properties of the component. Whoever has them can write telemetry, so they
+//! are treated as keys.
 
-use super::{Access, Auth, Client, OwnKey, PLAIN, Service, rows};
+use super::{Access, Auth, Client, DEFAULTS, OwnKey, Service, rows};
 
 pub(super) static SERVICE: Service = Service {
     name: "app-insights",
@@ -26,7 +26,7 @@ pub(super) static SERVICE: Service = Service {
     },
     texts: |_, _| Vec::new(),
     probe: |_, _| Err("telemetry is only ever written"),
-    ..PLAIN
+    ..DEFAULTS
 };
 
 fn keys(_: Access) -> &'static [OwnKey] {

@@ -1,9 +1,9 @@
-//! Key Vault. A vault knows one of two permission models; the wrong kind of grant is accepted by Azure and has no
-//! effect, so the vault's own `enableRbacAuthorization` decides which we make.
+//! Key Vault. A vault uses one of two permission models. Azure accepts grants of the other model, but they have no
+//! effect; so the vault's `enableRbacAuthorization` decides which kind of grant is made.
 
 use crate::model::vault::{ObjectKind, VaultObject};
 
-use super::{Access, Ask, Auth, Client, Cloud, Grant, PLAIN, PrivateLink, Probe, Row, Scope, Service, Target, role, rows, signed};
+use super::{Access, Ask, Auth, Client, Cloud, DEFAULTS, Grant, PrivateLink, Probe, Row, Scope, Service, Target, role, rows, signed};
 
 pub(super) static SERVICE: Service = Service {
     name: "keyvault",
@@ -23,10 +23,10 @@ pub(super) static SERVICE: Service = Service {
     rows: variables,
     texts: |vault, cloud| vec![("name", vault.name().to_owned()), ("endpoint", endpoint(vault, cloud)), ("scope", scope(cloud))],
     probe,
-    ..PLAIN
+    ..DEFAULTS
 };
 
-/// Whether the vault decides by roles; absent means access policies.
+/// Whether the vault uses roles. If the property is absent, the vault uses access policies.
 fn uses_roles(vault: &Target) -> bool {
     vault.flag("/enableRbacAuthorization").unwrap_or(false)
 }
@@ -47,9 +47,9 @@ fn grants(vault: &Target, access: Access) -> Vec<Grant> {
     vec![Grant::VaultPolicy { secrets: secrets.iter().map(|s| (*s).to_owned()).collect(), keys: vec![], certificates: vec![] }]
 }
 
-/// What the CSI driver needs to mount objects of these kinds (AKS documentation of the driver's identity access; facts about
-/// its provider): it reads a key's public part and a certificate without its private key. The private key comes with the
-/// secret of the certificate's name, as a secret.
+/// Grants for mounting objects of these kinds with the CSI driver (AKS documentation of the driver's identity
+/// access). The driver reads the public part of a key, and a certificate without its private key. The private key is
+/// available as the secret of the certificate's name.
 pub fn mounting(vault: &Target, kinds: &[ObjectKind]) -> Vec<Grant> {
     let all = [ObjectKind::Secret, ObjectKind::Key, ObjectKind::Cert];
     let wanted = all.into_iter().filter(|kind| kinds.contains(kind));
@@ -65,13 +65,13 @@ pub fn mounting(vault: &Target, kinds: &[ObjectKind]) -> Vec<Grant> {
     vec![Grant::VaultPolicy { secrets: get(ObjectKind::Secret), keys: get(ObjectKind::Key), certificates: get(ObjectKind::Cert) }]
 }
 
-/// A vault's address as the driver makes it up, without a slash at its end.
+/// A vault's URL as the driver builds it, without a trailing slash.
 pub fn address(vault: &str, cloud: &Cloud) -> String {
     format!("https://{}.{}", vault.to_ascii_lowercase(), cloud.keyvault_suffix)
 }
 
-/// A read on the data plane that proves that one object can be mounted: exactly the driver's own. Its answer is not looked
-/// into.
+/// A data-plane read which proves that one object can be mounted: the same read that the driver makes. The response
+/// body is ignored.
 pub fn reading(vault: &str, cloud: &Cloud, object: &VaultObject) -> Probe {
     let version = object.version.as_deref().unwrap_or_default();
     Probe {
@@ -84,7 +84,7 @@ pub fn reading(vault: &str, cloud: &Cloud, object: &VaultObject) -> Probe {
     }
 }
 
-/// The provider's name of a cloud; `None` for the public one, which is its default.
+/// The provider's name of a cloud; `None` for the public cloud, which is the provider's default.
 pub fn provider_cloud(cloud: &Cloud) -> Option<&'static str> {
     match cloud.name.as_str() {
         "AzureUSGovernment" => Some("AzureUSGovernmentCloud"),
@@ -104,7 +104,8 @@ fn scope(cloud: &Cloud) -> String {
     format!("https://{}/.default", cloud.keyvault_suffix)
 }
 
-/// The documentation prints ARM's scope for `…_SCOPE`; the live service writes the vault's, the only one that works.
+/// The documentation gives ARM's scope for `…_SCOPE`. The live service writes the vault's scope, the only one that
+/// works.
 fn variables(ask: &Ask<'_>) -> Vec<Row> {
     let principal = ask.auth == Auth::ServicePrincipal;
     if ask.auth == Auth::Csi {
@@ -138,7 +139,7 @@ fn variables(ask: &Ask<'_>) -> Vec<Row> {
     all
 }
 
-/// Lists names only: no secret value is ever read.
+/// Lists the names of secrets only; no secret value is read.
 fn probe(vault: &Target, cloud: &Cloud) -> Result<Probe, &'static str> {
     Ok(Probe {
         scope: scope(cloud),

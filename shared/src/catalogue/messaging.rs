@@ -1,11 +1,11 @@
-//! Service Bus and Event Hubs: namespaces with one host name form and one way with keys.
+//! Service Bus and Event Hubs. Both use namespaces with the same form of host name and the same operation for keys.
 
 use super::{
-    Access, Ask, Auth, Client, Cloud, OwnKey, PLAIN, PrivateLink, Probe, Refusal, Row, SDKS, Scope, Service, Target, keys_are_off, role,
+    Access, Ask, Auth, Client, Cloud, DEFAULTS, OwnKey, PrivateLink, Probe, Refusal, Row, SDKS, Scope, Service, Target, keys_are_off, role,
     rows, signed,
 };
 
-/// What both kinds of namespace have in common.
+/// Common base of both kinds of namespace.
 const NAMESPACE: Service = Service {
     noun: "namespace",
     api_version: "2024-01-01",
@@ -14,7 +14,7 @@ const NAMESPACE: Service = Service {
     default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "namespace", zones: &["privatelink.servicebus.windows.net"] }]),
     texts,
-    ..PLAIN
+    ..DEFAULTS
 };
 
 /// Service Bus.
@@ -75,7 +75,7 @@ pub(super) static EVENT_HUBS: Service = Service {
     ..NAMESPACE
 };
 
-/// Every namespace is born with this rule; Service Connector uses it too.
+/// Azure creates this rule with every namespace; Service Connector uses it too.
 fn keys(_: Access) -> &'static [OwnKey] {
     const KEYS: &[OwnKey] =
         &[OwnKey { word: "key", under: "authorizationRules/RootManageSharedAccessKey", operation: "listKeys", field: "/primaryKey" }];
@@ -89,7 +89,7 @@ fn refusal(namespace: &Target, auth: Auth, group: &str) -> Option<Refusal> {
     keys_are_off(namespace, auth, off, fix)
 }
 
-/// `https://name.servicebus.windows.net:443/` is what the namespace says of itself.
+/// The host name from the endpoint that the namespace reports: `https://name.servicebus.windows.net:443/`.
 fn host(namespace: &Target, cloud: &Cloud) -> String {
     let given = namespace.text("/serviceBusEndpoint").and_then(|url| url.strip_prefix("https://")?.split([':', '/']).next());
     given.map_or_else(|| format!("{}.{}", namespace.name(), cloud.suffix("servicebus.windows.net")), str::to_owned)
@@ -101,7 +101,7 @@ fn texts(namespace: &Target, cloud: &Cloud) -> Vec<(&'static str, String)> {
 
 const CONNECTION_STRING: &str = "Endpoint=sb://<host>/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=<key>";
 
-/// The documentation swaps the descriptions of tenant and secret for Spring; the names are right.
+/// For Spring the documentation swaps the descriptions of tenant and secret; its variable names are right.
 fn bus_rows(ask: &Ask<'_>) -> Vec<Row> {
     match (ask.client, ask.auth) {
         (Client::SpringBoot, Auth::Secret) => rows(&[("spring.cloud.azure.servicebus.connection-string", CONNECTION_STRING)]),
@@ -167,7 +167,8 @@ fn hub_rows(ask: &Ask<'_>) -> Vec<Row> {
     }
 }
 
-/// The management call of the data plane. Senders and receivers need not be let in there, so a refusal is no verdict.
+/// Lists entities on the data plane. Roles for sending and receiving don't include this call, so a refusal proves
+/// nothing.
 fn probe(namespace: &Target, cloud: &Cloud, scope: &str, what: &'static str, entities: &str) -> Probe {
     let url = format!("https://{}/$Resources/{entities}?$top=1&api-version=2017-04", host(namespace, cloud));
     Probe { scope: scope.into(), what, url, headers: &[], decisive: false, cosmos: false }

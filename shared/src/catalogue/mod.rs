@@ -1,7 +1,7 @@
-//! The catalogue: everything this tool knows about each service, as data, one file per service or family.
+//! The catalogue: all knowledge about the services, as data, with one file per service or family.
 //!
-//! Adding a service is one file here and one line in [`SERVICES`]. Subcommands, aliases, help, the `services` table and
-//! the contract tests all follow from the list.
+//! A new service needs one file here and one line in [`SERVICES`]. Subcommands, aliases, help, the `services` table
+//! and the contract tests follow from that list.
 
 mod appconfig;
 mod cognitiveservices;
@@ -31,7 +31,7 @@ use crate::model::{Auth, Cloud, names};
 
 pub use fill::{Inputs, Missing, renamed};
 
-/// Every service, in the order in which they are shown.
+/// All services, in display order.
 pub static SERVICES: &[&Service] = &[
     &keyvault::SERVICE,
     &storage_blob::SERVICE,
@@ -63,7 +63,7 @@ pub static SERVICES: &[&Service] = &[
     &resource::SERVICE,
 ];
 
-/// Words of services that Azure has retired, each with its successor.
+/// Names of retired services: words, title, and the name of the successor.
 const RETIRED: &[(&[&str], &str, &str)] = &[
     (&["postgres", "postgresql"], "Azure Database for PostgreSQL single server", "postgres-flexible"),
     (&["mysql"], "Azure Database for MySQL single server", "mysql-flexible"),
@@ -71,57 +71,59 @@ const RETIRED: &[(&[&str], &str, &str)] = &[
 
 /// A kind of Azure resource that workloads can be connected to.
 pub struct Service {
-    /// The word on the command line, equal to Service Connector's where it has one.
+    /// Name on the command line; the same as in Service Connector if the service exists there.
     pub name: &'static str,
-    /// Other words for it.
+    /// Alternative names on the command line.
     pub aliases: &'static [&'static str],
-    /// What people call it: `Key Vault`.
+    /// Title for users: `Key Vault`.
     pub title: &'static str,
-    /// What one of it is called in a sentence: `vault`.
+    /// Noun for one resource in a sentence: `vault`.
     pub noun: &'static str,
-    /// ARM type of the resource that is looked up; of what lives outside Azure Resource Manager, a type of our own.
+    /// ARM type of the resource. Services outside Azure Resource Manager have an artificial type that begins with
+    /// [`OUTSIDE`].
     pub arm_type: &'static str,
-    /// api-version that the resource is read with; empty: it is not read.
+    /// api-version for reading the resource; empty if the resource is not read.
     pub api_version: &'static str,
-    /// Kinds of the resource that belong to this service; empty: all.
+    /// Kinds of the resource that belong to this service; empty for all.
     pub kinds: &'static [&'static str],
-    /// Ways of authentication, the default first.
+    /// Supported ways of authentication, the default first.
     pub auths: &'static [Auth],
-    /// Client types that it has variables for: those that az accepts and those that the documentation lists.
+    /// Client types with documented variables: those that az accepts and those that the documentation lists.
     pub clients: &'static [Client],
-    /// What else the variables may need, as flags of its subcommand.
+    /// Additional inputs for the variables, as flags of the subcommand.
     pub parameters: &'static [Parameter],
-    /// Parts of the resource that access can be narrowed to.
+    /// Parts of the resource to which access can be limited.
     pub scopes: &'static [Scope],
-    /// Secrets that the user gives with `--auth secret`, by name; empty: the service's own keys are fetched.
+    /// Secrets that the user gives with `--auth secret`, by name; if empty, the service's own keys are fetched.
     pub secrets: &'static [&'static str],
-    /// The service's own keys, at a level of access.
+    /// The service's own keys, by access level.
     pub keys: fn(Access) -> &'static [OwnKey],
-    /// Beginnings of its variables' names, after which the connection's name goes where a workload has two of a kind.
+    /// Prefixes of the variables' names. If a workload has two connections of a kind, the connection's name is
+    /// inserted after the prefix.
     pub prefixes: &'static [&'static str],
-    /// Access level where none is asked for: the least with which the usual client libraries work.
+    /// Default access level: the lowest with which the usual client libraries work.
     pub default_access: Access,
-    /// Ways to reach it privately, or why there is none.
+    /// Private endpoint facts, or why there are none.
     pub private_link: Result<&'static [PrivateLink], &'static str>,
-    /// Documentation of the service's authentication.
+    /// Documentation page about the service's authentication.
     pub docs: &'static str,
-    /// What lets an identity in at a level of access.
+    /// The grants for an access level.
     pub grants: fn(&Target, Access) -> Vec<Grant>,
-    /// Why there is nothing to grant, where there is nothing.
+    /// Why nothing is granted, for services without grants.
     pub ungranted: &'static str,
-    /// Why this particular resource can't be used this way, if so.
+    /// Why this resource does not support this way of authentication, if so.
     pub refusal: fn(&Target, Auth) -> Option<Refusal>,
-    /// The variables, by way of authentication and client type.
+    /// The variables by way of authentication and client type, with placeholders.
     pub rows: fn(&Ask<'_>) -> Vec<Row>,
-    /// What the placeholders of the rows stand for, as far as the resource knows.
+    /// Values of the placeholders that the resource provides.
     pub texts: fn(&Target, &Cloud) -> Vec<(&'static str, String)>,
-    /// A read on the data plane that proves access without reading a secret, or why there is none.
+    /// A data-plane read that proves access without reading a secret, or why there is none.
     pub probe: fn(&Target, &Cloud) -> Result<Probe, &'static str>,
 }
 
-/// What a service has that has nothing special, for entries to begin from: `..PLAIN`, or a family's base that does so.
-/// What is empty here and must be said by each is found lacking by the tests of this room.
-const PLAIN: Service = Service {
+/// Base for catalogue entries (`..DEFAULTS`, directly or through a family's base). Required fields are empty here; the
+/// tests of this room find entries that don't set them.
+const DEFAULTS: Service = Service {
     name: "",
     aliases: &[],
     title: "",
@@ -147,11 +149,11 @@ const PLAIN: Service = Service {
     probe: |_, _| Err(""),
 };
 
-/// The client types of most services: those that Azure's own client libraries are made for.
+/// The client types of most services: those with an Azure client library.
 const SDKS: &[Client] =
     &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Python, Client::Go];
 
-/// What decides the variables.
+/// Inputs that decide the variables.
 pub struct Ask<'a> {
     /// The resource.
     pub target: &'a Target,
@@ -161,46 +163,48 @@ pub struct Ask<'a> {
     pub client: Client,
 }
 
-/// A variable as the catalogue knows it: its name, and its value with placeholders such as `<account>`. `<key|url>` is
-/// escaped for URLs.
+/// A variable in the catalogue: its name, and a value with placeholders such as `<account>`. `<key|url>` is escaped
+/// for use in a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Name of the variable.
     pub name: String,
-    /// Its value.
+    /// Value.
     pub value: String,
 }
 
-/// A flag of one service's subcommand.
+/// A flag of a service's subcommand.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
-    /// The flag and the placeholder: `database`.
+    /// Name of the flag and of the placeholder: `database`.
     pub name: &'static str,
-    /// Help.
+    /// Help text.
     pub help: &'static str,
-    /// Value where none is given; empty: none.
+    /// Default value; empty for none.
     pub default: &'static str,
-    /// ARM segment of the child resource that it names, so that a child's id can be given as the target; empty: none.
+    /// ARM segment of the child resource that the flag names, so that a child's id can be given as the target; empty
+    /// for none.
     pub child: &'static str,
 }
 
-/// A part of a resource that access can be narrowed to: `--scope container=images`.
+/// A part of a resource to which access can be limited: `--scope container=images`.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
-    /// The word: `container`.
+    /// Word before the equals sign: `container`.
     pub word: &'static str,
-    /// Path below the resource; a `*` stands for the first of two names: `dbs/*/colls` with `shop/orders`.
+    /// Path below the resource. If it has a `*`, the user gives two names, and the first replaces the `*`:
+    /// `dbs/*/colls` with `shop/orders`.
     pub path: &'static str,
 }
 
 impl Scope {
-    /// How it is written: `container=NAME`.
+    /// The form of the flag's value: `container=NAME`.
     pub fn form(&self) -> String {
         let name = if self.path.contains('*') { "PARENT/NAME" } else { "NAME" };
         format!("{}={name}", self.word)
     }
 
-    /// The path of the part called `name`, if a part can be called so.
+    /// The path of the part called `name`; `None` if the name is not possible.
     pub fn of(&self, name: &str) -> Option<String> {
         let fits = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.$".contains(c));
         match self.path.split_once('*') {
@@ -213,21 +217,21 @@ impl Scope {
     }
 }
 
-/// A key of the service's own.
+/// One of the service's own keys.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnKey {
-    /// Its placeholder: `key`.
+    /// Placeholder: `key`.
     pub word: &'static str,
-    /// Path below the resource that the operation is called on; empty: the resource itself.
+    /// Path below the resource on which the operation is called; empty for the resource itself.
     pub under: &'static str,
-    /// The operation; empty: the key is a property of the resource.
+    /// Operation; empty if the key is a property of the resource.
     pub operation: &'static str,
-    /// Place in the answer, as [`crate::model::variable::Key`] has it.
+    /// Path within the answer, as in [`crate::model::variable::Key`].
     pub field: &'static str,
 }
 
-/// A sub-resource for private endpoints and the private DNS zones of the public cloud that go with it
-/// (product documentation of private endpoint DNS).
+/// A sub-resource for private endpoints, with its private DNS zones in the public cloud (product documentation of
+/// private endpoint DNS).
 pub struct PrivateLink {
     /// Group id of the private endpoint connection.
     pub group: &'static str,
@@ -235,7 +239,7 @@ pub struct PrivateLink {
     pub zones: &'static [&'static str],
 }
 
-/// Why a resource can't be connected to, and what to do about it.
+/// Why a resource can't be connected, and how to fix that.
 pub struct Refusal {
     /// Stable code.
     pub code: &'static str,
@@ -247,20 +251,20 @@ pub struct Refusal {
     pub fix: String,
 }
 
-/// One read on a data plane.
+/// A read on a data plane.
 pub struct Probe {
-    /// Scope of the Entra token that it needs.
+    /// Scope of the required Entra token.
     pub scope: String,
-    /// What is read, for people: `list the names of secrets`.
+    /// The read in words: `list the names of secrets`.
     pub what: &'static str,
     /// URL of the GET.
     pub url: String,
-    /// Headers besides the token.
+    /// Additional headers.
     pub headers: &'static [(&'static str, &'static str)],
-    /// Whether the answer is a verdict. `false`: the service may refuse this read although it would serve the workload;
-    /// then reaching it counts, and the grant is looked at.
+    /// Whether the answer decides. `false`: the service may refuse this read although the workload has access; then
+    /// reaching the service counts, and the grant is checked instead.
     pub decisive: bool,
-    /// Whether the token goes in the form of Cosmos DB (its REST reference, access control).
+    /// Whether the token is sent in Cosmos DB's format (REST reference of Cosmos DB, access control).
     pub cosmos: bool,
 }
 
@@ -275,71 +279,72 @@ impl Service {
         names::connection(self.name, target)
     }
 
-    /// The way of authentication where none is asked for.
+    /// Default way of authentication.
     pub fn default_auth(&self) -> Auth {
         self.auths.first().copied().unwrap_or_default()
     }
 
-    /// Whether the resource lives outside Azure Resource Manager: nothing about it can be looked up.
+    /// Whether the resource is outside Azure Resource Manager, so that nothing about it can be read.
     pub fn is_outside(&self) -> bool {
         self.arm_type.starts_with(OUTSIDE)
     }
 
-    /// Whether any resource goes, by its id.
+    /// Whether the service accepts any resource id.
     pub fn takes_any(&self) -> bool {
         self.arm_type.is_empty()
     }
 
-    /// Ways of authentication that can be asked for.
+    /// The supported ways of authentication, for messages.
     pub fn auth_words(&self) -> String {
         self.auths.iter().map(|a| a.word()).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Beginning of the types that stand for what lives outside Azure Resource Manager.
+/// Prefix of the artificial types of services outside Azure Resource Manager.
 const OUTSIDE: &str = "Outside.Azure/";
 
-/// The service called `word`, by name or alias.
+/// The service with this name or alias.
 pub fn find(word: &str) -> Option<&'static Service> {
     SERVICES.iter().copied().find(|s| s.is_called(word))
 }
 
-/// The services that a resource of this ARM type may belong to.
+/// The services to which a resource of this ARM type may belong.
 pub fn of_type(arm_type: &str) -> impl Iterator<Item = &'static Service> {
     SERVICES.iter().copied().filter(move |s| s.arm_type.eq_ignore_ascii_case(arm_type))
 }
 
-/// What a retired service was called, and the word of its successor.
+/// Title of a retired service and the name of its successor.
 pub fn retired(word: &str) -> Option<(&'static str, &'static str)> {
     RETIRED.iter().find(|(words, _, _)| words.iter().any(|w| w.eq_ignore_ascii_case(word))).map(|(_, title, next)| (*title, *next))
 }
 
-/// Words of retired services.
+/// Names of retired services.
 pub fn retired_words() -> impl Iterator<Item = &'static str> {
     RETIRED.iter().flat_map(|(words, _, _)| words.iter().copied())
 }
 
-/// Short form for the catalogue's files.
+/// Short constructor for catalogue files.
 fn role(name: &str, id: &str) -> Grant {
     Grant::Role(Role { name: name.into(), id: id.into() })
 }
 
-/// Short form for the catalogue's files.
+/// Short constructor for catalogue files.
 fn row(name: impl Into<String>, value: impl Into<String>) -> Row {
     Row { name: name.into(), value: value.into() }
 }
 
-/// The service that a resource belongs to where its type alone does not tell.
+/// The service of a resource, for types that several services share.
 pub fn belongs_to(asked: &'static Service, target: &Target) -> &'static Service {
     if asked.arm_type == cosmos::SQL.arm_type { cosmos::api_of(target) } else { asked }
 }
 
-/// Rows of a list of pairs.
+/// Rows from pairs of name and value.
 fn rows(pairs: &[(&str, &str)]) -> Vec<Row> {
     pairs.iter().map(|(name, value)| row(*name, *value)).collect()
 }
 
-/// `rows`, and what an Entra sign-in adds under `prefix`: a client id, for a service principal also secret and tenant.
+/// Adds the rows of an Entra sign-in with names under `prefix`: the client id, and for a service principal also
+/// secret and tenant.
 fn signed(auth: Auth, prefix: &str, mut rows: Vec<Row>) -> Vec<Row> {
     rows.push(row(format!("{prefix}_CLIENTID"), "<client-id>"));
     if auth == Auth::ServicePrincipal {
@@ -349,7 +354,7 @@ fn signed(auth: Auth, prefix: &str, mut rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
-/// The same for Spring's credential properties under `prefix`.
+/// Like [`signed`], with Spring's credential properties under `prefix`.
 fn spring_signed(auth: Auth, prefix: &str, mut rows: Vec<Row>) -> Vec<Row> {
     rows.push(row(format!("{prefix}.credential.client-id"), "<client-id>"));
     if auth == Auth::ServicePrincipal {
@@ -361,7 +366,7 @@ fn spring_signed(auth: Auth, prefix: &str, mut rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
-/// The refusal of a service whose keys are switched off.
+/// The refusal for a resource on which keys are disabled.
 fn keys_are_off(target: &Target, auth: Auth, off: bool, fix: String) -> Option<Refusal> {
     (auth == Auth::Secret && off).then(|| Refusal {
         code: "KC1605",

@@ -1,20 +1,20 @@
-//! Services of partners that Azure Resource Manager knows nothing of: the user names the server and gives the secrets.
+//! Partner services outside Azure Resource Manager: the user names the server and gives the secrets.
 
 use super::postgres::{self, Shape};
-use super::{Access, Auth, Client, PLAIN, Parameter, Row, SDKS, Service, Target, rows};
+use super::{Access, Auth, Client, DEFAULTS, Parameter, Row, SDKS, Service, Target, rows};
 
 const DATABASE: Parameter = Parameter { name: "database", help: "Name of the database", default: "", child: "" };
 
-/// What partners' services have in common.
+/// Common base of the partner services.
 const PARTNER: Service = Service {
     auths: &[Auth::Secret],
     default_access: Access::ReadWrite,
     private_link: Err("the partner's network is its own affair"),
     ungranted: "the partner decides who may come in",
-    ..PLAIN
+    ..DEFAULTS
 };
 
-/// Confluent Cloud. The names are the live service's, which differ from the documentation's.
+/// Confluent Cloud. The variable names are those of the live service; the documentation has others.
 pub(super) static CONFLUENT: Service = Service {
     name: "confluent-cloud",
     aliases: &["confluent"],
@@ -89,7 +89,7 @@ pub(super) static ATLAS: Service = Service {
     ..PARTNER
 };
 
-/// Spring reads its own property; Java's string has JDBC's scheme before it.
+/// Spring uses another property; the string for Java begins with the JDBC scheme.
 fn atlas_rows(ask: &super::Ask<'_>) -> Vec<Row> {
     const URL: &str = "mongodb+srv://<user|url>:<password|url>@<server>/?retryWrites=true&w=majority&appName=Cluster0";
     match ask.client {
@@ -99,7 +99,7 @@ fn atlas_rows(ask: &super::Ask<'_>) -> Vec<Row> {
     }
 }
 
-/// What the user named.
+/// The server, as the user named it.
 fn server(target: &Target) -> String {
     target.name().to_owned()
 }

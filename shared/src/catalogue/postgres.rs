@@ -1,8 +1,8 @@
-//! Azure Database for PostgreSQL, flexible server, and the shapes that Neon shares with it.
+//! Azure Database for PostgreSQL, flexible server, and the variables that Neon shares with it.
 
-use super::{Access, Auth, Client, PLAIN, Parameter, PrivateLink, Row, Service, row, signed};
+use super::{Access, Auth, Client, DEFAULTS, Parameter, PrivateLink, Row, Service, row, signed};
 
-/// Every client type but Kafka's.
+/// Every client type except Kafka's.
 pub(super) const CLIENTS: &[Client] = &[
     Client::None,
     Client::Dotnet,
@@ -17,10 +17,10 @@ pub(super) const CLIENTS: &[Client] = &[
     Client::Ruby,
 ];
 
-/// Why databases have no grant here.
+/// Why databases have no grants in the catalogue.
 const USER: &str = "a database user lets in; making one is not part of this version";
 
-/// What Azure's database servers have in common.
+/// Common base of Azure's database servers.
 pub(super) const DATABASE_SERVER: Service = Service {
     noun: "server",
     auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
@@ -30,7 +30,7 @@ pub(super) const DATABASE_SERVER: Service = Service {
     default_access: Access::ReadWrite,
     ungranted: USER,
     probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
-    ..PLAIN
+    ..DEFAULTS
 };
 
 pub(super) static SERVICE: Service = Service {
@@ -50,9 +50,9 @@ pub(super) static SERVICE: Service = Service {
     ..DATABASE_SERVER
 };
 
-/// What decides the rows.
+/// Inputs that decide the rows.
 pub(super) struct Shape {
-    /// Beginning of the names.
+    /// Prefix of the names.
     pub(super) prefix: &'static str,
     /// Way of authentication.
     pub(super) auth: Auth,
@@ -60,8 +60,8 @@ pub(super) struct Shape {
     pub(super) client: Client,
 }
 
-/// The documentation's strings. The one for .NET has no password in the documentation although it is the only variable:
-/// a client that is given a password can't use it, so the password is added in Npgsql's own form.
+/// The documented strings. The documented .NET string has no password, although it is the only variable for .NET; the
+/// password is added in Npgsql's syntax, since a client could not use it otherwise.
 pub(super) fn rows_of(shape: &Shape) -> Vec<Row> {
     let Shape { prefix, auth, client } = *shape;
     let secret = auth == Auth::Secret;
@@ -100,7 +100,7 @@ pub(super) fn rows_of(shape: &Shape) -> Vec<Row> {
     all
 }
 
-/// Spring's names for both open-source databases.
+/// Spring's properties for both open-source databases.
 pub(super) fn spring(auth: Auth, url: &str) -> Vec<Row> {
     let mut all = vec![row("spring.datasource.url", url), row("spring.datasource.username", "<user>")];
     if auth == Auth::Secret {

@@ -1,18 +1,18 @@
-//! SignalR and Web PubSub. Both have data roles; the management role that Service Connector gives for Web PubSub opens
-//! no connection and would let the workload reconfigure the service.
+//! SignalR and Web PubSub. Both have data roles. The management role that Service Connector assigns for Web PubSub
+//! does not allow connections, and would let the workload reconfigure the service.
 
-use super::{Access, Auth, Client, OwnKey, PLAIN, PrivateLink, Probe, Refusal, Service, Target, keys_are_off, role, rows, signed};
+use super::{Access, Auth, Client, DEFAULTS, OwnKey, PrivateLink, Probe, Refusal, Service, Target, keys_are_off, role, rows, signed};
 
-/// What both have in common.
+/// Common base of both services.
 const REALTIME: Service = Service {
     api_version: "2024-03-01",
     auths: &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal],
     keys,
     default_access: Access::ReadWrite,
-    ..PLAIN
+    ..DEFAULTS
 };
 
-/// SignalR. Client libraries read one connection string, the identity inside it.
+/// SignalR. Client libraries read one connection string, which includes the client id of the identity.
 pub(super) static SIGNALR: Service = Service {
     name: "signalr",
     title: "SignalR Service",
@@ -36,7 +36,7 @@ pub(super) static SIGNALR: Service = Service {
             Auth::ServicePrincipal => {
                 "Endpoint=https://<host>;AuthType=aad;ClientId=<client-id>;ClientSecret=<client-secret>;TenantId=<tenant-id>;Version=1.0;"
             }
-            // The documentation writes `client-id=`; the live service writes `ClientId=`, which the library reads.
+            // The documentation writes `client-id=`. The live service writes `ClientId=`, and the library reads that.
             Auth::WorkloadIdentity | Auth::Csi => "Endpoint=https://<host>;AuthType=aad;ClientId=<client-id>;Version=1.0;",
         };
         rows(&[("AZURE_SIGNALR_CONNECTIONSTRING", value)])

@@ -1,8 +1,8 @@
-//! Azure Cache for Redis and Azure Managed Redis. With an identity it is an access policy of the cache that lets in, not
-//! an Azure role.
+//! Azure Cache for Redis and Azure Managed Redis. An identity gets access by an access policy of the cache, not by an
+//! Azure role.
 
 use super::{
-    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PLAIN, Parameter, PrivateLink, Probe, Refusal, Row, SDKS, Service, Target,
+    Access, Ask, Auth, Client, Cloud, DEFAULTS, Grant, OwnKey, Parameter, PrivateLink, Probe, Refusal, Row, SDKS, Service, Target,
     keys_are_off, rows, signed,
 };
 
@@ -40,7 +40,7 @@ pub(super) static REDIS: Service = Service {
         vec![("host", host), ("port", port)]
     },
     probe: no_probe,
-    ..PLAIN
+    ..DEFAULTS
 };
 
 /// Azure Managed Redis and Redis Enterprise: keys only, as in Service Connector.
@@ -54,7 +54,7 @@ pub(super) static ENTERPRISE: Service = Service {
     auths: &[Auth::Secret],
     clients: SDKS,
     parameters: &[Parameter { name: "database", help: "Number of the database", default: "0", child: "" }],
-    // A cluster's only database is called `default`.
+    // The only database of a cluster is called `default`.
     keys: |_| &[OwnKey { word: "key", under: "databases/default", operation: "listKeys", field: "/primaryKey" }],
     prefixes: &["AZURE_REDIS"],
     default_access: Access::ReadWrite,
@@ -68,14 +68,14 @@ pub(super) static ENTERPRISE: Service = Service {
         vec![("host", host), ("port", "10000".into())]
     },
     probe: no_probe,
-    ..PLAIN
+    ..DEFAULTS
 };
 
 fn no_probe(_: &Target, _: &Cloud) -> Result<Probe, &'static str> {
     Err("Redis speaks its own protocol, not HTTP")
 }
 
-/// Azure writes the switch as a text, in any case.
+/// Azure returns this setting as a text, in varying case.
 fn refusal(cache: &Target, auth: Auth) -> Option<Refusal> {
     if auth == Auth::Secret {
         let off = cache.flag("/disableAccessKeyAuthentication") == Some(true);
@@ -110,7 +110,7 @@ fn variables(ask: &Ask<'_>) -> Vec<Row> {
             ("spring.redis.password", "<key>"),
             ("spring.redis.ssl", "true"),
         ]),
-        // Keys are base64: raw, their `/` would end the host part for a URL parser.
+        // Keys are base64. An unescaped `/` would end the host part of the URL.
         (Auth::Secret, _) => rows(&[("AZURE_REDIS_CONNECTIONSTRING", "rediss://:<key|url>@<host>:<port>/<database>")]),
         (auth, _) => signed(auth, "AZURE_REDIS", rows(&[("AZURE_REDIS_HOST", "<host>")])),
     }

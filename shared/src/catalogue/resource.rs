@@ -1,6 +1,6 @@
-//! Any Azure resource with any role: for what has no entry of its own.
+//! Any Azure resource with any role: for services without a catalogue entry.
 
-use super::{Access, Auth, Client, PLAIN, Service, row, rows, signed};
+use super::{Access, Auth, Client, DEFAULTS, Service, row, rows, signed};
 
 pub(super) static SERVICE: Service = Service {
     name: "resource",
@@ -26,5 +26,5 @@ pub(super) static SERVICE: Service = Service {
     },
     texts: |target, _| vec![("id", target.id.to_string()), ("name", target.name().to_owned())],
     probe: |_, _| Err("no read is common to all resources"),
-    ..PLAIN
+    ..DEFAULTS
 };

@@ -1,6 +1,6 @@
-//! AI Search. Not a target of Service Connector; names follow its rules.
+//! AI Search. Service Connector does not support it; the variables follow Service Connector's naming rules.
 
-use super::{Access, Auth, OwnKey, PLAIN, PrivateLink, Probe, Refusal, SDKS, Scope, Service, Target, keys_are_off, role, rows, signed};
+use super::{Access, Auth, DEFAULTS, OwnKey, PrivateLink, Probe, Refusal, SDKS, Scope, Service, Target, keys_are_off, role, rows, signed};
 
 pub(super) static SERVICE: Service = Service {
     name: "search",
@@ -20,7 +20,7 @@ pub(super) static SERVICE: Service = Service {
     grants: |_, access| match access {
         Access::Read => vec![role("Search Index Data Reader", "1407120a-92aa-4202-b7e9-c0e197c71c8f")],
         Access::ReadWrite => vec![role("Search Index Data Contributor", "8ebe5a00-799e-43f5-93ac-243d3dce84a7")],
-        // Indexes themselves are objects of the service, which its management role covers.
+        // Indexes are objects of the service itself; its management role covers them.
         Access::Admin => vec![
             role("Search Index Data Contributor", "8ebe5a00-799e-43f5-93ac-243d3dce84a7"),
             role("Search Service Contributor", "7ca78c08-252a-4471-8644-bb5ff32d4ba0"),
@@ -34,7 +34,7 @@ pub(super) static SERVICE: Service = Service {
     texts: |target, _| vec![("endpoint", endpoint(target))],
     probe: |target, _| {
         let url = format!("{}/indexes?api-version=2024-07-01&$select=name", endpoint(target));
-        // Readers of data need not be let in to the list of indexes.
+        // Roles for reading data don't include listing the indexes, so a refusal proves nothing.
         Ok(Probe {
             scope: "https://search.azure.com/.default".into(),
             what: "list indexes",
@@ -44,10 +44,10 @@ pub(super) static SERVICE: Service = Service {
             cosmos: false,
         })
     },
-    ..PLAIN
+    ..DEFAULTS
 };
 
-/// Query keys read; only the admin key writes.
+/// For reading, a query key; writing needs the admin key.
 fn keys(access: Access) -> &'static [OwnKey] {
     const READ: &[OwnKey] = &[OwnKey { word: "key", under: "", operation: "listQueryKeys", field: "/value/0/key" }];
     const WRITE: &[OwnKey] = &[OwnKey { word: "key", under: "", operation: "listAdminKeys", field: "/primaryKey" }];

@@ -1,11 +1,11 @@
-//! Azure SQL Database and SQL database in Fabric. SQL drivers take the sign-in inside the string.
+//! Azure SQL Database and SQL database in Fabric. SQL drivers read the way of signing in from the connection string.
 //!
-//! The documentation's values for managed identities name modes that ask the node's metadata service, where a pod
-//! would get the node's identity. Under workload identity the drivers' default-credential modes find the pod's own, so
-//! those are written, under the documented names.
+//! The documented values for managed identities select modes that ask the node's metadata service, where a pod would
+//! get the node's identity. With workload identity, the drivers' default-credential modes find the pod's identity. So
+//! this file writes those modes under the documented variable names.
 
 use super::postgres::DATABASE_SERVER;
-use super::{Access, Ask, Auth, Client, PLAIN, Parameter, PrivateLink, Row, Service, rows};
+use super::{Access, Ask, Auth, Client, DEFAULTS, Parameter, PrivateLink, Row, Service, rows};
 
 /// Azure SQL Database.
 pub(super) static SERVICE: Service = Service {
@@ -29,7 +29,7 @@ pub(super) static SERVICE: Service = Service {
     ..DATABASE_SERVER
 };
 
-/// SQL database in Microsoft Fabric. az has it for other sources than AKS; the variable is the same.
+/// SQL database in Microsoft Fabric. az supports it for other sources than AKS, with the same variable.
 pub(super) static FABRIC: Service = Service {
     name: "fabric-sql",
     aliases: &["fabric"],
@@ -66,7 +66,7 @@ pub(super) static FABRIC: Service = Service {
     },
     texts: |target, _| vec![("host", target.name().to_owned())],
     probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
-    ..PLAIN
+    ..DEFAULTS
 };
 
 fn password_rows(ask: &Ask<'_>) -> Vec<Row> {
@@ -104,7 +104,7 @@ fn password_rows(ask: &Ask<'_>) -> Vec<Row> {
     }
 }
 
-/// Names of server, database and user, which differ by language.
+/// Names of the variables for server, database and user, which differ by language.
 fn keys_for(client: Client) -> (&'static str, &'static str, &'static str) {
     match client {
         Client::Django => ("AZURE_SQL_HOST", "AZURE_SQL_NAME", "AZURE_SQL_USER"),
@@ -155,7 +155,7 @@ fn principal_rows(ask: &Ask<'_>) -> Vec<Row> {
             ("AZURE_SQL_PORT", "1433"),
             ("AZURE_SQL_DATABASE", "<database>"),
             ("AZURE_SQL_USER", "<client-id>"),
-            // The driver's word; the documentation writes `ServerPrincipal`, which no driver knows.
+            // The driver's value. The documentation writes `ServerPrincipal`, which no driver accepts.
             ("AZURE_SQL_AUTHENTICATION", "ActiveDirectoryServicePrincipal"),
             ("AZURE_SQL_PASSWORD", "<client-secret>"),
         ]),

@@ -1,16 +1,16 @@
-//! Queues, tables and file shares of a storage account; blobs have a file of their own.
+//! Queues, tables and file shares of a storage account. Blobs have a separate file.
 
 use super::{
-    Access, Ask, Auth, Client, Cloud, Grant, OwnKey, PLAIN, PrivateLink, Probe, Refusal, Row, Scope, Service, Target, keys_are_off, role,
-    row, rows, signed,
+    Access, Ask, Auth, Client, Cloud, DEFAULTS, Grant, OwnKey, PrivateLink, Probe, Refusal, Row, Scope, Service, Target, keys_are_off,
+    role, row, rows, signed,
 };
 
-/// One and the same in every cloud (product documentation, authorize with Microsoft Entra ID).
+/// Token scope, the same in every cloud (product documentation, authorize with Microsoft Entra ID).
 pub(super) const SCOPE: &str = "https://storage.azure.com/.default";
 const CLIENTS: &[Client] =
     &[Client::None, Client::Dotnet, Client::DotnetInternal, Client::Java, Client::SpringBoot, Client::Nodejs, Client::Python];
 
-/// What all four services of a storage account have in common.
+/// Common base of the four services of a storage account.
 pub(super) const ACCOUNT: Service = Service {
     noun: "storage account",
     arm_type: "Microsoft.Storage/storageAccounts",
@@ -20,7 +20,7 @@ pub(super) const ACCOUNT: Service = Service {
     default_access: Access::ReadWrite,
     refusal,
     texts,
-    ..PLAIN
+    ..DEFAULTS
 };
 
 /// Queues.
@@ -80,7 +80,7 @@ pub(super) static TABLE: Service = Service {
 };
 
 /// File shares: keys only, as in Service Connector. Entra roles exist for SMB mounts and for privileged REST backups,
-/// but the client libraries of workloads sign with the key.
+/// but the client libraries used by workloads authenticate with the key.
 pub(super) static FILE: Service = Service {
     name: "storage-file",
     aliases: &["file", "files"],
@@ -118,7 +118,8 @@ pub(super) fn refusal(account: &Target, auth: Auth) -> Option<Refusal> {
     keys_are_off(account, auth, off, fix)
 }
 
-/// The account says itself where its parts are: partitioned-DNS accounts have a zone in the name.
+/// The endpoint that the account reports. Accounts with partitioned DNS have a zone in the host name, so it can't be
+/// built from the name alone.
 pub(super) fn endpoint(account: &Target, cloud: &Cloud, part: &str) -> String {
     match account.text(&format!("/primaryEndpoints/{part}")) {
         Some(uri) => format!("{}/", uri.trim_end_matches('/')),
@@ -137,7 +138,7 @@ pub(super) fn texts(account: &Target, cloud: &Cloud) -> Vec<(&'static str, Strin
     ]
 }
 
-/// The format of the documentation, the same for every part of an account.
+/// The documented format, the same for every service of an account.
 pub(super) const CONNECTION_STRING: &str =
     "DefaultEndpointsProtocol=https;AccountName=<account>;AccountKey=<account-key>;EndpointSuffix=<suffix>";
 
@@ -149,7 +150,7 @@ pub(super) fn plain_rows(ask: &Ask<'_>, prefix: &str) -> Vec<Row> {
     }
 }
 
-/// For Spring only the keys have names of their own; with an identity it reads the common ones.
+/// Spring has separate properties only for keys. With an identity it reads the same variables as other clients.
 fn queue_rows(ask: &Ask<'_>) -> Vec<Row> {
     if ask.client == Client::SpringBoot && ask.auth == Auth::Secret {
         return rows(&[("spring.cloud.azure.storage.account", "<account>"), ("spring.cloud.azure.storage.access-key", "<account-key>")]);

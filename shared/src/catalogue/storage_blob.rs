@@ -1,4 +1,4 @@
-//! Blob Storage. Management roles (Contributor, Owner) open no blob: only the data roles below do.
+//! Blob Storage. Management roles (Contributor, Owner) give no access to blobs; only the data roles below do.
 
 use super::storage::{self, endpoint};
 use super::{Access, Ask, Auth, Client, Cloud, Grant, PrivateLink, Probe, Row, SDKS, Scope, Service, Target, role, rows, spring_signed};

@@ -1,4 +1,4 @@
-//! What every entry must have, and the names of the variables against the reference.
+//! Tests of every catalogue entry: required facts, and variable names compared with the reference.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -8,7 +8,7 @@ use super::*;
 use crate::model::ResourceId;
 use crate::model::variable::Variable;
 
-/// A resource on which everything is switched on.
+/// A resource with every feature enabled.
 fn some_target(service: &Service, kind: Option<&str>) -> Target {
     let arm_type = if service.takes_any() { "Microsoft.X/things" } else { service.arm_type };
     let id = ResourceId::resource("s", "rg", arm_type, "thing");
@@ -121,7 +121,8 @@ fn roles_are_guids_and_known_ones() {
         for grant in Access::ALL.iter().flat_map(|level| (service.grants)(&some_target(service, None), *level)) {
             if let Grant::Role(role) = grant {
                 assert!(uuid::Uuid::parse_str(&role.id).is_ok(), "{} {}", service.name, role.name);
-                // The one role that the list of ids does not have; its source is the page on Entra roles.
+                // The only role that the reference list lacks; its source is the documentation page about Entra
+                // roles.
                 let listed = known.as_ref().is_none_or(|k| k.contains(&role.id)) || role.id == "5bd9cd88-fe45-4216-938b-f97437e15450";
                 assert!(listed, "{} {} is not in the reference", service.name, role.name);
             }
@@ -130,14 +131,14 @@ fn roles_are_guids_and_known_ones() {
 }
 
 #[test]
-fn a_second_connection_has_its_name_in_its_variables() {
+fn variables_of_a_second_connection_contain_its_name() {
     let blob = find("blob").unwrap();
     assert_eq!(renamed(blob, "AZURE_STORAGEBLOB_CLIENTID", "my-photos"), "AZURE_STORAGEBLOB_MY_PHOTOS_CLIENTID");
     assert_eq!(renamed(blob, "spring.cloud.azure.storage.blob.endpoint", "x"), "spring.cloud.azure.storage.blob.endpoint");
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_flag_is_named() {
     let sql = find("sql").unwrap();
     let (target, parameters) = (some_target(sql, None), BTreeMap::new());
     let inputs = Inputs { parameters: &parameters, user: None, client_id: None, tenant: "", access: Access::Read, connection: "c" };
@@ -145,7 +146,8 @@ fn what_is_missing_is_named() {
     assert_eq!(sql.variables(&ask, &Cloud::public(), &inputs), Err(Missing("database".into())));
 }
 
-/// Entries of the reference whose names are not ours, and why. Checked: an exception that is none any more fails.
+/// Entries of the reference with other variable names than the catalogue, and why. A test fails when an exception is
+/// no longer needed.
 const EXCEPTIONS: &[(&str, &str, &str, &str)] = &[
     ("confluent-cloud", "secret", "java", "the live service writes CONFLUENTCLOUD_*, the page AZURE_CONFLUENTCLOUD*"),
     ("confluent-cloud", "secret", "nodejs", "as for java"),

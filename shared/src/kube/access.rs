@@ -1,4 +1,4 @@
-//! Asking the API server about ourselves and for others: rights, and tokens of service accounts.
+//! Permission checks and service account tokens: questions to the API server.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ const ACCESS_REVIEW: Resource = Resource {
     namespaced: false,
 };
 
-/// A right to ask about.
+/// A permission to check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Access {
     /// `get`, `list`, `create`, `patch`, …
@@ -35,12 +35,12 @@ pub struct Access {
     pub subresource: Option<String>,
     /// Namespace; `None` for the whole cluster.
     pub namespace: Option<String>,
-    /// Name of the object; a right that is limited to names shows only when it is given.
+    /// Name of the object. A permission limited to certain names is found only if the name is given.
     pub name: Option<String>,
 }
 
 impl Access {
-    /// The right to `verb` objects of a kind.
+    /// Permission to `verb` objects of a kind.
     pub fn to(verb: &str, kind: &Resource, namespace: Option<&str>) -> Self {
         Access {
             verb: verb.into(),
@@ -51,14 +51,14 @@ impl Access {
         }
     }
 
-    /// The same right for one object.
+    /// The same permission for one object.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The same right for a subresource.
+    /// The same permission for a subresource.
     #[must_use]
     pub fn subresource(mut self, subresource: &str) -> Self {
         self.subresource = Some(subresource.into());
@@ -66,7 +66,7 @@ impl Access {
     }
 }
 
-/// As `kubectl auth can-i` takes it: `patch deployments.apps/scale -n shop`.
+/// In the form that `kubectl auth can-i` accepts: `patch deployments.apps/scale -n shop`.
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb, self.resource)?;
@@ -86,12 +86,12 @@ impl fmt::Display for Access {
     }
 }
 
-/// The answer.
+/// The answer to a permission check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
     /// Whether it is allowed.
     pub yes: bool,
-    /// Why, as far as the cluster tells.
+    /// The reason, if the cluster gives one.
     pub reason: String,
 }
 
@@ -100,21 +100,21 @@ pub struct Allowed {
 pub struct Minted {
     /// The token.
     pub token: SecretString,
-    /// Who signed it: the cluster's issuer, as others know it.
+    /// The cluster's issuer, as written in the token.
     pub issuer: String,
     /// `system:serviceaccount:NAMESPACE:NAME`.
     pub subject: String,
-    /// Whom it is for.
+    /// Audiences of the token.
     pub audience: Vec<String>,
-    /// When it ends.
+    /// Time of expiry.
     pub expires: Timestamp,
 }
 
 impl Cluster {
-    /// Asks for a token of a service account. At least 600 seconds are granted.
+    /// Requests a token of a service account. The API server grants at least 600 seconds.
     ///
     /// # Errors
-    /// Any [`Failure`]; an absent account is a status 404.
+    /// Any [`Failure`]; an absent service account is a status 404.
     pub async fn mint_token(&self, namespace: &str, service_account: &str, audience: &str, seconds: u64) -> Result<Minted, Failure> {
         let body = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
@@ -122,7 +122,7 @@ impl Cluster {
         });
         let doing = Doing { verb: "asking for", kind: TOKEN, namespace: Some(namespace.into()), name: Some(service_account.into()) };
         let path = format!("{}/token", SERVICE_ACCOUNT.path(Some(namespace), Some(service_account)));
-        // Repeating it does no harm: a token is written down nowhere.
+        // Safe to repeat: the API server stores nothing.
         let call = Call {
             method: Method::POST,
             path,
@@ -142,10 +142,10 @@ impl Cluster {
         })
     }
 
-    /// Asks whether we may do something.
+    /// Checks whether the user has a permission.
     ///
     /// # Errors
-    /// Any [`Failure`]; being refused is an answer and no failure.
+    /// Any [`Failure`]. A missing permission is an answer, not a failure.
     pub async fn may(&self, ask: &Access) -> Result<Allowed, Failure> {
         let mut attributes = json!({ "verb": ask.verb, "resource": ask.resource });
         let rest = [("subresource", &ask.subresource), ("namespace", &ask.namespace), ("name", &ask.name)];
@@ -175,11 +175,11 @@ impl Cluster {
     }
 }
 
-/// For naming what is done only; the request goes to the service account's subresource.
+/// Used only in messages; the request goes to the service account's `token` subresource.
 const TOKEN: Resource =
     Resource { group: "", version: "v1", kind: "ServiceAccount", plural: "a token of serviceaccounts", namespaced: true };
 
-/// Reads a token's claims. They are not verified: they came straight from the server that signs them.
+/// Reads a token's claims. The signature is not verified: the token came directly from the server that signed it.
 fn read_claims(token: &str) -> Option<Minted> {
     let payload = token.split('.').nth(1)?;
     let claims: Value = serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_access_reads_like_the_command_that_checks_it() {
+    fn a_permission_is_shown_as_in_kubectl_auth_can_i() {
         let access = Access::to("patch", &DEPLOYMENT, Some("shop")).named("web");
         assert_eq!(access.to_string(), "patch deployments.apps/web -n shop");
         assert_eq!(

@@ -1,4 +1,5 @@
-//! When a client certificate ends. The API server answers a plain 401 to one that is over, so we look ourselves.
+//! Expiry of client certificates. The API server answers an expired one with a plain 401, so the certificate is
+//! checked here.
 
 use base64::Engine;
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
-/// The end of a user's client certificate; `None` without one, or where it can't be read.
+/// Expiry of a user's client certificate; `None` if there is none or it can't be read.
 pub(crate) fn end(user: &AuthInfo) -> Option<Timestamp> {
     let pem = match (&user.client_certificate_data, &user.client_certificate) {
         (Some(data), _) => base64::engine::general_purpose::STANDARD.decode(data).ok()?,
@@ -25,7 +26,7 @@ fn not_after(der: &[u8]) -> Option<Timestamp> {
     let (tag, certificate, _) = element(der)?;
     let (_, tbs, _) = element(certificate)?;
     let (first, _, after_first) = element(tbs)?;
-    // The version is absent in certificates of version 1.
+    // Certificates of version 1 have no version field.
     let mut rest = if first == 0xa0 { element(after_first)?.2 } else { after_first };
     for _ in 0..2 {
         rest = element(rest)?.2;
@@ -36,7 +37,7 @@ fn not_after(der: &[u8]) -> Option<Timestamp> {
     let (year, rest) = match kind {
         UTC_TIME => {
             let (year, rest) = text.split_at_checked(2)?;
-            // Two digits stand for 1950 to 2049.
+            // Two digits stand for the years 1950 to 2049.
             (format!("{}{year}", if year < "50" { "20" } else { "19" }), rest)
         }
         GENERALIZED_TIME => text.split_at_checked(4).map(|(year, rest)| (year.to_owned(), rest))?,
@@ -48,7 +49,7 @@ fn not_after(der: &[u8]) -> Option<Timestamp> {
     format!("{year}-{}-{}T{}:{}:{}Z", rest.get(..2)?, rest.get(2..4)?, rest.get(4..6)?, rest.get(6..8)?, rest.get(8..)?).parse().ok()
 }
 
-/// The first DER element of `bytes`: its tag, its content, and what follows it.
+/// The first DER element of `bytes`: tag, content, and the bytes after it.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, mut rest) = rest.split_first()?;
@@ -70,7 +71,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    /// Made for this test; its key was thrown away.
+    /// Created for this test; its private key was discarded.
     const PEM: &str = "\
 -----BEGIN CERTIFICATE-----\n\
 MIIBmjCCAT+gAwIBAgIUZmr9G2YDjg1FPVU/kKB5KeDVIuMwCgYIKoZIzj0EAwIw\n\
@@ -97,7 +98,7 @@ R8BAZZ4M9INx2ALOmYyugAFSu9gdfK4yl1vQV30/\n\
     fn anything_else_is_no_certificate() {
         let whole = CertificateDer::from_pem_slice(PEM.as_bytes()).unwrap().to_vec();
         for cut in 0..160 {
-            // Cut or broken anywhere: never a panic.
+            // Truncated or damaged input must never cause a panic.
             assert_eq!(not_after(&whole[..cut]), None);
             let mut broken = whole.clone();
             broken[cut] ^= 0xff;

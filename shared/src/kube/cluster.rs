@@ -1,4 +1,4 @@
-//! One call to the API server: sent under a limit, signed in, tried again where that can help, and its answer judged.
+//! One call to the API server: time limit, sign-in, retries where they can help, and evaluation of the answer.
 
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ use super::resources::{Resource, encode};
 use super::trace;
 use crate::model::Event;
 
-/// Tries of a request that may be repeated.
+/// Maximum number of tries for a request that may be repeated.
 const TRIES: u32 = 3;
-/// The longest wait before the next try, whatever the server asks for.
+/// Longest wait before the next try, whatever the server asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// One HTTP request to the API server.
@@ -26,7 +26,7 @@ pub(crate) struct Call {
     pub content_type: &'static str,
     pub accept: &'static str,
     pub doing: Doing,
-    /// Whether it may be sent again.
+    /// Whether the request may be sent again.
     pub again: bool,
 }
 
@@ -64,7 +64,7 @@ impl Call {
 }
 
 impl Cluster {
-    /// Sends a call, again if it may be and that can help.
+    /// Sends a call, and repeats it if it may be repeated and that can help.
     pub(crate) async fn send(&self, call: &Call) -> Result<Value, Failure> {
         let mut tried = 1;
         loop {
@@ -72,7 +72,7 @@ impl Cluster {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
-            // A 401 did nothing, so any request may follow it.
+            // The server rejects a 401 before it acts, so any request may be repeated after it.
             if failure.status() == Some(401) && tried == 1 && self.0.sign_in.let_go().await {
                 tried += 1;
                 continue;
@@ -153,7 +153,7 @@ impl Cluster {
         })
     }
 
-    /// Runs a request under the limit.
+    /// Runs a request under the time limit.
     pub(super) async fn within<T>(&self, request: impl Future<Output = T>) -> Result<T, Failure> {
         let Some(limit) = self.0.limit else { return Ok(request.await) };
         tokio::time::timeout(limit, request).await.map_err(|_| Failure::Unreachable {
@@ -163,7 +163,7 @@ impl Cluster {
         })
     }
 
-    /// Tells a 401 what the request was signed in with.
+    /// Adds to a 401 which credentials the request was sent with.
     pub(super) fn signed(&self, mut failure: Failure) -> Failure {
         if let Failure::Status(status) = &mut failure
             && status.code == 401
@@ -174,7 +174,7 @@ impl Cluster {
     }
 }
 
-/// How long to wait before the next try; `None` where another try can't help.
+/// The wait before the next try; `None` if another try can't help.
 fn wait_before_next(failure: &Failure, tried: u32) -> Option<Duration> {
     let own = Duration::from_millis(250) * 4_u32.saturating_pow(tried.saturating_sub(1));
     match failure {
@@ -188,8 +188,8 @@ fn wait_before_next(failure: &Failure, tried: u32) -> Option<Duration> {
     }
 }
 
-/// Whether a 500 is what the server thinks of the body (unknown field, odd version) and not a fault that may pass: such
-/// a `Status` comes without a reason.
+/// Whether a 500 is a verdict on the request body (unknown field, wrong version) and not a temporary fault: such a
+/// `Status` has no reason.
 fn is_judgement(status: &Status) -> bool {
     status.reason.is_empty() && ["not declared in schema", "strconv", "typed patch"].iter().any(|text| status.message.contains(text))
 }

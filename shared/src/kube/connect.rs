@@ -1,4 +1,4 @@
-//! From flags and kubeconfig to a connection. No request is sent here.
+//! Creates a connection from flags and kubeconfig. No request is sent here.
 
 use std::fmt;
 use std::path::Path;
@@ -19,11 +19,11 @@ use super::signin::SignIn;
 use super::source;
 use crate::model::{Events, Kind, Problem, Result};
 
-/// How long connecting may take: proxy, TCP and TLS together.
+/// Time limit for connecting: proxy, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a request may take unless `--request-timeout` says otherwise.
+/// Default time limit of a request, unless `--request-timeout` is given.
 const REQUEST: Duration = Duration::from_secs(30);
-/// Who we say we are; the API server takes the part before `/` for the field manager where none is named.
+/// User agent. If a write names no field manager, the API server uses the part before `/`.
 fn agent() -> String {
     format!("kubectl-connect/{} ({}/{})", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH)
 }
@@ -40,7 +40,7 @@ pub(crate) struct Inner {
     pub user_name: String,
     pub namespace: String,
     pub host: String,
-    /// `None`: no limit, as `--request-timeout=0` asks.
+    /// `None`: no limit (`--request-timeout=0`).
     pub limit: Option<Duration>,
     pub events: Events,
 }
@@ -56,11 +56,11 @@ impl fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// Prepares a connection to the cluster that the flags and the kubeconfig name. No request is sent, but a sign-in
-    /// plugin is run.
+    /// Prepares a connection to the cluster selected by flags and kubeconfig. Sends no request, but may run a sign-in
+    /// plugin.
     ///
     /// # Errors
-    /// Says what is missing or wrong in kubeconfig, flags, files or sign-in, and what to do about it.
+    /// What is missing or wrong in kubeconfig, flags, files or sign-in, and how to fix it.
     pub async fn connect(flags: &Flags, events: &Events) -> Result<Cluster> {
         if let Some(text) = source::kubeconfig(flags).await? {
             return Self::to(kubeconfig::choose(&kubeconfig::parse(&text)?, flags)?, flags, events).await;
@@ -82,14 +82,14 @@ impl Cluster {
         config.accept_invalid_certs = chosen.cluster.insecure_skip_tls_verify == Some(true);
         config.tls_server_name = chosen.cluster.tls_server_name.clone().filter(|name| !name.is_empty());
         config.proxy_url = proxy::decide(&server, chosen.cluster.proxy_url.as_deref(), &proxy::Environment::read())?;
-        // kube repeats writes, too, for minutes and in silence.
+        // kube's own retries also repeat writes, silently and for minutes.
         config.default_retry = false;
         let limit = match flags.request_timeout {
             Some(Duration::ZERO) => None,
             given => Some(given.unwrap_or(REQUEST)),
         };
         config.connect_timeout = Some(limit.map_or(CONNECT, |limit| limit.min(CONNECT)));
-        // A read timeout would end quiet watches.
+        // A read timeout would end watches without events.
         config.read_timeout = None;
         config.write_timeout = None;
         config.headers.extend(HeaderValue::try_from(agent()).map(|agent| (USER_AGENT, agent)));
@@ -116,7 +116,7 @@ impl Cluster {
         })))
     }
 
-    /// Name of the context; empty where none was needed.
+    /// Name of the context; empty if none was needed.
     pub fn context(&self) -> &str {
         &self.0.context
     }
@@ -131,12 +131,12 @@ impl Cluster {
         &self.0.user_name
     }
 
-    /// The namespace to work in: `-n`, else the context's, else `default`.
+    /// The namespace: `-n`, else the context's, else `default`.
     pub fn namespace(&self) -> &str {
         &self.0.namespace
     }
 
-    /// Host of the API server, lower-case and without a port.
+    /// Host of the API server, in lower case and without a port.
     pub fn host(&self) -> &str {
         &self.0.host
     }
@@ -148,7 +148,7 @@ fn server(cluster: &ClusterEntry) -> Result<Uri> {
     if text.is_empty() {
         return Err(bad("the cluster entry names no server".into()).fix("kubectl config set-cluster CLUSTER --server=https://HOST:443"));
     }
-    // kube panics on a server without a scheme.
+    // kube panics on a server address without a scheme.
     let uri: Uri = text.parse().map_err(|_| bad(format!("`{text}` is not a URL")).fix("write it as https://HOST:PORT"))?;
     if !matches!(uri.scheme_str(), Some("https" | "http")) {
         return Err(bad(format!("`{text}` has no https:// in front")).fix(format!("--server https://{text}")));
@@ -191,7 +191,7 @@ fn file_problem(what: &str, why: &str) -> Problem {
         .fix("fetch the cluster's credentials again: az aks get-credentials --resource-group GROUP --name CLUSTER --overwrite-existing")
 }
 
-/// kube names neither file nor user when one is missing.
+/// Checks the files here, because kube's error names neither the missing file nor the user.
 fn check_certificate_files(chosen: &Chosen) -> Result<()> {
     let user = &chosen.user;
     let files = [
@@ -232,7 +232,7 @@ fn check_impersonation(chosen: &Chosen) -> Result<()> {
     Ok(())
 }
 
-/// What kube finds wrong when it builds the client. Its own texts may hold a proxy's password or raw output.
+/// Explains why kube can't build a client. kube's own messages may contain a proxy password or raw output.
 fn unusable(error: &kube::Error) -> Problem {
     use kube::config::KubeconfigError;
     match error {

@@ -1,8 +1,7 @@
-//! What can go wrong between here and the API server, as values that callers match on; `explain` turns them into what
-//! a person reads.
+//! Errors of requests to the API server, as values on which callers match; `explain` turns them into messages.
 //!
-//! Bodies are judged here and not by kube: its helpers read every answer that is no `Status` wrongly (a missing kind is
-//! plain text), and its error texts repeat whole bodies.
+//! This file evaluates response bodies itself: kube's helpers misread every answer that is not a `Status` (an unknown
+//! kind is answered in plain text), and kube's error messages repeat whole bodies.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -14,55 +13,55 @@ use serde_json::Value;
 use super::resources::Resource;
 use crate::model::{Kind, Problem};
 
-/// A request that did not do what it should.
+/// Why a request did not succeed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The API server said no.
+    /// The API server refused the request.
     Status(Box<Status>),
-    /// The cluster has no such kind of object: the resource definition is not installed.
+    /// The cluster does not know this kind of object: its resource definition is not installed.
     NoSuchKind {
         /// Kind, as in manifests.
         kind: &'static str,
         /// `apiVersion`, as in manifests.
         api_version: String,
     },
-    /// There was no answer of the API server.
+    /// The API server did not answer.
     Unreachable {
         /// Host of the API server.
         host: String,
-        /// What stood in the way.
+        /// What went wrong.
         why: Why,
-        /// Whether the request was a write that may have happened all the same.
+        /// Whether the request was a write that may have taken effect nevertheless.
         may_have_happened: bool,
     },
-    /// There are no credentials to ask with.
+    /// There are no usable credentials.
     Credentials(Problem),
-    /// Anything else, ready to be shown.
+    /// Any other error, as a message.
     Other(Problem),
 }
 
-/// What stood between us and the API server.
+/// Why there was no answer from the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
     /// The host refused the connection.
     Refused,
-    /// The host's name is not known here.
+    /// The host name can't be resolved.
     Dns,
-    /// No connection within the limit for connecting.
+    /// No connection within the time limit for connecting.
     ConnectTimeout,
-    /// Connected, but no whole answer within the limit.
+    /// Connected, but no complete answer within the time limit.
     NoAnswer(Duration),
-    /// The server's certificate is not accepted, or it does not accept ours; with TLS's own words.
+    /// One side does not accept the other's certificate; with the message of TLS.
     Certificate(String),
-    /// The proxy stood in the way; with its words.
+    /// The proxy refused or failed; with its message.
     Proxy(String),
-    /// The connection was cut off before the answer.
+    /// The connection broke before the answer.
     CutOff,
-    /// Something else; with the innermost words.
+    /// Another error; with the innermost message.
     Other(String),
 }
 
-/// The API server's own account of a refused request.
+/// A refusal as the API server describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// HTTP status code.
@@ -71,19 +70,19 @@ pub struct Status {
     pub reason: String,
     /// The server's message.
     pub message: String,
-    /// What exactly was wrong.
+    /// Details of the refusal.
     pub causes: Vec<Cause>,
-    /// How long the server asks to wait before trying again.
+    /// The time that the server asks to wait before a retry.
     pub retry_after: Option<Duration>,
-    /// What was being done: `reading deployments/web in namespace shop`.
+    /// The attempted action: `reading deployments/web in namespace shop`.
     pub doing: String,
-    /// Kind of the object in question, as the server names it; empty where the path itself is unknown.
+    /// Kind of the object, as the server names it; empty if the path itself is unknown.
     pub object_kind: String,
-    /// Name of the object in question, as far as the server names it.
+    /// Name of the object, if the server gives it.
     pub object_name: String,
-    /// What the request was signed in with, told for 401 only.
+    /// The credentials of the request; set for a 401 only.
     pub credential: Option<String>,
-    /// Id under which the cluster's audit log has the request.
+    /// Id of the request in the cluster's audit log.
     pub audit_id: Option<String>,
 }
 
@@ -99,7 +98,7 @@ pub struct Cause {
 }
 
 impl Failure {
-    /// The HTTP status of the answer, where there was one.
+    /// The HTTP status of the answer, if there was one.
     pub fn status(&self) -> Option<u16> {
         match self {
             Failure::Status(status) => Some(status.code),
@@ -108,7 +107,7 @@ impl Failure {
         }
     }
 
-    /// The server's account, where there is one.
+    /// The server's description of the refusal, if there is one.
     pub fn as_status(&self) -> Option<&Status> {
         match self {
             Failure::Status(status) => Some(status),
@@ -116,7 +115,7 @@ impl Failure {
         }
     }
 
-    /// The managers and their fields that an apply without force ran into.
+    /// For a field conflict of an apply without force: the managers and their fields.
     pub fn is_conflict_of_managers(&self) -> Option<Vec<(String, String)>> {
         let status = self.as_status().filter(|s| s.code == 409)?;
         let held: Vec<_> = status
@@ -128,17 +127,18 @@ impl Failure {
         (!held.is_empty()).then_some(held)
     }
 
-    /// Whether the object that was to be created is there already.
+    /// Whether the object to be created already exists.
     pub fn is_already_exists(&self) -> bool {
         self.as_status().is_some_and(|s| s.code == 409 && s.reason == "AlreadyExists")
     }
 
-    /// Whether someone else wrote the object in the meantime (resourceVersion or uid no longer true).
+    /// Whether somebody else changed the object meanwhile (resourceVersion or uid is outdated).
     pub fn is_stale(&self) -> bool {
         self.as_status().is_some_and(|s| s.code == 409 && s.reason == "Conflict") && self.is_conflict_of_managers().is_none()
     }
 
-    /// Whether a right is missing. Quota, admission and a namespace on its way out answer 403 as well and are not meant.
+    /// Whether a permission is missing. Quota, admission and a namespace being deleted also answer 403, but do not
+    /// count here.
     pub fn is_forbidden(&self) -> bool {
         self.as_status().is_some_and(|s| s.code == 403 && s.message.contains(" cannot "))
     }
@@ -177,13 +177,13 @@ impl fmt::Display for Why {
     }
 }
 
-/// The manager's name, which stands in quotes in a conflict's message and nowhere else.
+/// The manager's name: the quoted text in the message of a conflict.
 fn manager_in(message: &str) -> String {
     let after = message.split_once('"').map_or(message, |(_, after)| after);
     after.rsplit_once('"').map_or(after, |(inside, _)| inside).replace("\\\"", "\"")
 }
 
-/// One request, for telling what was done when it fails.
+/// A request in words, for error messages.
 #[derive(Clone, Debug)]
 pub(crate) struct Doing {
     pub verb: &'static str,
@@ -205,14 +205,14 @@ impl fmt::Display for Doing {
     }
 }
 
-/// Judges an answer with a status of 400 and above.
+/// Evaluates an answer with a status of 400 or above.
 pub(crate) fn from_answer(doing: &Doing, host: &str, code: u16, body: &[u8], retry_after: Option<Duration>) -> Failure {
     let text = String::from_utf8_lossy(body);
     match serde_json::from_slice::<Value>(body) {
         Ok(value) if value["kind"] == "Status" => from_status(doing, code, &value, retry_after),
-        // The router's answer to an unknown path: the whole kind is missing.
+        // The API server's answer to an unknown path: the kind is not installed.
         _ if code == 404 && text.trim() == "404 page not found" => no_such_kind(doing),
-        // A gateway may say "slow down" or "come back" without knowing Kubernetes.
+        // A gateway may answer 429, 401 or 5xx without knowing Kubernetes.
         _ if code == 429 || code >= 500 || code == 401 => {
             let message = if looks_like_html(&text) { format!("HTTP {code} from a gateway before the API server") } else { shorten(&text) };
             Failure::Status(Box::new(Status { code, message, retry_after, doing: doing.to_string(), ..Status::default() }))
@@ -241,7 +241,7 @@ pub(crate) fn from_status(doing: &Doing, code: u16, value: &Value, retry_after: 
         credential: None,
         audit_id: None,
     };
-    // The group is there, the kind is not: a NotFound that names neither a kind nor an object.
+    // The group exists but the kind does not: a NotFound that names neither a kind nor an object.
     if status.code == 404 && status.object_kind.is_empty() && status.object_name.is_empty() {
         return no_such_kind(doing);
     }
@@ -252,7 +252,7 @@ fn no_such_kind(doing: &Doing) -> Failure {
     Failure::NoSuchKind { kind: doing.kind.kind, api_version: doing.kind.api_version() }
 }
 
-/// An answer that no API server gives: a captive portal, a gateway, another service on that port.
+/// An answer that no API server gives: from a captive portal, a gateway, or another service on that port.
 pub(crate) fn not_kubernetes(host: &str, code: u16, text: &str) -> Problem {
     let seen = if looks_like_html(text) {
         match title(text) {
@@ -281,16 +281,17 @@ fn title(html: &str) -> Option<String> {
     Some(shorten(html.get(start..end)?.trim()))
 }
 
-/// One line of at most 200 characters.
+/// Shortens a text to one line of at most 200 characters.
 pub(crate) fn shorten(text: &str) -> String {
     let line: Vec<&str> = text.split_whitespace().collect();
     let line = line.join(" ");
     if line.chars().count() <= 200 { line } else { line.chars().take(200).chain(['…']).collect() }
 }
 
-/// Judges an error from below HTTP by walking what it was made of.
+/// Evaluates an error below HTTP by its chain of causes.
 pub(crate) fn from_kube(doing: &Doing, host: &str, error: &kube::Error) -> Failure {
-    // Only a watch and a command come here with a Status: everything else reads its own answers.
+    // Only watches and commands in pods return a Status through kube; all other calls evaluate their answers
+    // themselves.
     if let kube::Error::Api(status) = error {
         let value = serde_json::to_value(status.as_ref()).unwrap_or_default();
         let parsed = status.reason != "Failed to parse error data";
@@ -301,7 +302,7 @@ pub(crate) fn from_kube(doing: &Doing, host: &str, error: &kube::Error) -> Failu
         };
     }
     let why = why(error);
-    // Refused before anything was sent, or cut off after: only the latter may have happened.
+    // A write may have taken effect only if the connection broke after the request was sent.
     let may_have_happened = matches!(why, Why::CutOff | Why::Other(_)) && doing.writes();
     Failure::Unreachable { host: host.into(), why, may_have_happened }
 }
@@ -346,10 +347,11 @@ fn why(error: &(dyn StdError + 'static)) -> Why {
     Why::Other(texts.last().map(|text| shorten(text)).unwrap_or_default())
 }
 
-/// The error and everything under it. An `io::Error` hides what it wraps from `source`, TLS errors among it.
+/// The error and all its causes. `io::Error` does not expose the error that it wraps through `source`; TLS errors are
+/// among those.
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
     let mut links = vec![error];
-    // No chain is that long: this ends one that bites its own tail.
+    // The limit ends a circular chain; no real chain is that long.
     while links.len() < 24 {
         let last = links[links.len() - 1];
         let wrapped = last.downcast_ref::<io::Error>().and_then(io::Error::get_ref).map(|inner| inner as &(dyn StdError + 'static));

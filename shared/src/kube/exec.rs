@@ -1,7 +1,7 @@
-//! Sign-in plugins (kubelogin and its like): run once, with a limit, and with everything they say passed on.
+//! Sign-in plugins such as kubelogin: run once, with a time limit, with their messages passed on to the user.
 //!
-//! kube would run the plugin three times, one after the other, without a limit, and repeat raw output, which may be the
-//! token, in its errors.
+//! kube would run the plugin three times in sequence, without a time limit, and would repeat raw output, which may be
+//! the token, in its errors.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -16,19 +16,19 @@ use tokio::process::Child;
 use crate::model::{Event, Events, Kind, Problem, Result};
 use crate::sys;
 
-/// How long a plugin may take when nobody is asked.
+/// Time limit of a plugin that asks nobody.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How long it may take when a person signs in.
+/// Time limit of a plugin with which a user signs in.
 const LIMIT_WITH_A_PERSON: Duration = Duration::from_secs(300);
-/// How long the output may stay open after the plugin's end.
+/// How long to read on after the plugin's end, while its pipes stay open.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long a line without an end is held back.
+/// How long an incomplete line is held back before it is shown.
 const PROMPT: Duration = Duration::from_millis(400);
 
-/// What a plugin gave.
+/// Output of a plugin.
 pub(crate) struct Given {
     pub token: Option<SecretString>,
-    /// PEM of certificate and key.
+    /// Certificate and key as PEM.
     pub certificate: Option<(String, SecretString)>,
     pub expires: Option<Timestamp>,
 }
@@ -96,7 +96,7 @@ async fn run_within(
     parse(&out, command)
 }
 
-/// What the plugin says on stderr, passed on as it comes: a device code must be seen while the plugin waits for it.
+/// Passes the plugin's stderr on as it arrives: the user must see a device code while the plugin waits for it.
 struct Told<'a> {
     command: &'a str,
     events: &'a Events,
@@ -120,8 +120,8 @@ impl Told<'_> {
     }
 }
 
-/// Reads what the plugin says until it has ended. A helper that it leaves behind may hold the pipes open: what is not
-/// read a moment after the plugin's end is not waited for.
+/// Reads the plugin's output until it ends. A helper process that it leaves behind may keep the pipes open, so
+/// reading stops a moment after the plugin's end.
 async fn read_to_end(child: &mut Child, out: &mut Vec<u8>, told: &mut Told<'_>) -> std::io::Result<ExitStatus> {
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
     let mut ended: Option<(ExitStatus, Instant)> = None;
@@ -132,7 +132,7 @@ async fn read_to_end(child: &mut Child, out: &mut Vec<u8>, told: &mut Told<'_>) 
                 Some(rest) => rest,
                 None => break,
             },
-            // A prompt has no line end and must be seen all the same.
+            // A prompt has no line end and must be shown nevertheless.
             None => PROMPT,
         };
         tokio::select! {
@@ -155,7 +155,7 @@ async fn read_to_end(child: &mut Child, out: &mut Vec<u8>, told: &mut Told<'_>) 
     }
 }
 
-/// Reads once; nothing at the end, on an error, and never where there is no pipe any more.
+/// Reads once. Returns 0 at the end and on errors; never completes if the pipe is closed.
 async fn read_some(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> usize {
     match pipe {
         Some(pipe) => pipe.read(buffer).await.unwrap_or(0),
@@ -210,7 +210,7 @@ fn signing_in(problem: Problem, command: &str) -> Problem {
 }
 
 fn parse(out: &[u8], command: &str) -> Result<Given> {
-    // Never the output itself: it may be the token.
+    // The message must not contain the output, which may be the token.
     let bad = |why: &str| {
         Problem::new(Kind::NotSignedIn, "KC3024", format!("the sign-in plugin {command} gave no credential")).why(why.to_owned())
     };
@@ -229,7 +229,7 @@ fn parse(out: &[u8], command: &str) -> Result<Given> {
     Ok(Given { token, certificate, expires: status.expiration_timestamp })
 }
 
-/// File name of a command without directories and `.exe`.
+/// File name of a command, without directories and `.exe`.
 pub(crate) fn base_name(command: &str) -> &str {
     let name = command.rsplit(['/', '\\']).next().unwrap_or(command);
     name.strip_suffix(".exe").unwrap_or(name)

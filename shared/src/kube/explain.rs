@@ -1,4 +1,4 @@
-//! From a failure to what a person reads: what failed, why, and the command that fixes it. One code per cause.
+//! Turns failures into messages: what failed, why, and the command that fixes it. One code per cause.
 
 use super::error::{Failure, Status, Why};
 use crate::model::{Kind, Problem};
@@ -142,7 +142,7 @@ fn forbidden(status: &Status) -> Problem {
         .fix("ask who runs the cluster for a role with that right")
 }
 
-/// The right that a 403 names.
+/// The permission that a 403 names.
 struct Right {
     user: String,
     verb: String,
@@ -151,14 +151,14 @@ struct Right {
 }
 
 impl Right {
-    /// Reads `User "U" cannot VERB resource "R" in API group "G" in the namespace "N"`.
+    /// Parses `User "U" cannot VERB resource "R" in API group "G" in the namespace "N"`.
     fn in_message(message: &str) -> Option<Right> {
         let rest = message.split_once("User \"")?.1;
         let (user, rest) = rest.split_once("\" cannot ")?;
         let (verb, rest) = rest.split_once(" resource \"")?;
         let (resource, rest) = rest.split_once('"')?;
         let group = quoted_after(rest, "in API group \"").filter(|group| !group.is_empty());
-        // can-i spells a subresource as TYPE.GROUP/SUB.
+        // `kubectl auth can-i` spells a subresource as TYPE.GROUP/SUB.
         let resource = match (resource.split_once('/'), group) {
             (Some((resource, sub)), Some(group)) => format!("{resource}.{group}/{sub}"),
             (None, Some(group)) => format!("{resource}.{group}"),
@@ -207,7 +207,7 @@ fn invalid(status: &Status, what: &str) -> Problem {
     let mut seen: Vec<String> = Vec::new();
     for cause in &status.causes {
         let text = if cause.field.is_empty() { cause.message.clone() } else { format!("{}: {}", cause.field, cause.message) };
-        // The server repeats itself for some fields.
+        // For some fields the server repeats the same cause.
         if !text.is_empty() && !seen.contains(&text) {
             seen.push(text);
         }

@@ -1,26 +1,26 @@
-//! What the user said about the cluster on the command line, with kubectl's meaning of every flag.
+//! The connection flags of the command line, with the same meaning as in kubectl.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// kubectl's connection flags. Nothing is set by default: the kubeconfig decides.
+/// kubectl's connection flags. By default none is set, and the kubeconfig decides.
 #[derive(Clone, Default)]
 pub struct Flags {
-    /// `--kubeconfig`: this file alone, instead of `KUBECONFIG` and `~/.kube/config`.
+    /// `--kubeconfig`: use only this file, instead of `KUBECONFIG` and `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
     /// `--context`.
     pub context: Option<String>,
-    /// `--cluster`: another cluster entry than the context's.
+    /// `--cluster`: a cluster entry in place of the context's.
     pub cluster: Option<String>,
-    /// `--user`: another user entry than the context's.
+    /// `--user`: a user entry in place of the context's.
     pub user: Option<String>,
     /// `-n`, `--namespace`.
     pub namespace: Option<String>,
     /// `-s`, `--server`: URL of the API server.
     pub server: Option<String>,
-    /// `--tls-server-name`: the name that the server's certificate must carry.
+    /// `--tls-server-name`: the name expected in the server's certificate.
     pub tls_server_name: Option<String>,
     /// `--insecure-skip-tls-verify`.
     pub insecure_skip_tls_verify: bool,
@@ -40,17 +40,17 @@ pub struct Flags {
     pub as_groups: Vec<String>,
     /// `--as-user-extra`, repeated: `key=value`.
     pub as_user_extra: Vec<String>,
-    /// `--request-timeout`; zero means no limit, as for kubectl.
+    /// `--request-timeout`; zero means no limit, as in kubectl.
     pub request_timeout: Option<Duration>,
-    /// Whether a person sits there whom a sign-in plugin may ask.
+    /// Whether a user is present whom a sign-in plugin may ask.
     pub interactive: bool,
-    /// Who knows more about clusters and their tokens than the kubeconfig does.
+    /// Provider of credentials outside the kubeconfig.
     pub source: Option<Arc<dyn super::Source>>,
 }
 
 impl fmt::Debug for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A token must not reach a log; everything else may.
+        // The token must not appear in a log; all other fields may.
         f.debug_struct("Flags")
             .field("kubeconfig", &self.kubeconfig)
             .field("context", &self.context)

@@ -1,15 +1,15 @@
-//! Who else looks after an object: field managers, and the tools that would put a change back.
+//! Who else manages an object: field managers, and tools that would revert a change.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// A tool that keeps objects as its own source says.
+/// A tool that keeps objects as described in its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GitOps {
     /// Argo CD.
     ArgoCd,
-    /// Flux: its kustomize-controller or helm-controller.
+    /// Flux, with its kustomize-controller or helm-controller.
     Flux,
     /// Helm, run by people or pipelines.
     Helm,
@@ -25,25 +25,26 @@ impl fmt::Display for GitOps {
     }
 }
 
-/// The tool that manages an object, and by what that was seen.
+/// The tool that manages an object, with the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManagedBy {
     /// The tool.
     pub tool: GitOps,
-    /// The tool's name for what the object belongs to: an application, a Kustomization, a release. Empty where unknown.
+    /// What the object belongs to within the tool: an application, a Kustomization, a release. Empty if unknown.
     pub owner: String,
-    /// What gave it away: `annotation argocd.argoproj.io/tracking-id`, `field manager helm`.
+    /// Evidence: `annotation argocd.argoproj.io/tracking-id`, `field manager helm`.
     pub evidence: String,
 }
 
-/// `Argo CD (application shop)`.
+/// Example: `Argo CD (application shop)`.
 impl fmt::Display for ManagedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.owner.is_empty() { write!(f, "{}", self.tool) } else { write!(f, "{} ({})", self.tool, self.owner) }
     }
 }
 
-/// Marks in the order of trust: Argo CD and Flux install Helm charts as well, so Helm comes last.
+/// Labels and annotations of the tools, the most reliable first. Helm comes last, since Argo CD and Flux install Helm
+/// charts as well.
 const MARKS: [(GitOps, &str, &str); 9] = [
     (GitOps::ArgoCd, "annotations", "argocd.argoproj.io/tracking-id"),
     (GitOps::ArgoCd, "labels", "argocd.argoproj.io/instance"),
@@ -56,7 +57,7 @@ const MARKS: [(GitOps, &str, &str); 9] = [
     (GitOps::Helm, "labels", "app.kubernetes.io/managed-by"),
 ];
 
-/// Field managers that give a tool away where it leaves no mark.
+/// Field managers of the tools, for objects without such labels and annotations.
 const MANAGERS: [(GitOps, &str); 5] = [
     (GitOps::ArgoCd, "argocd-controller"),
     (GitOps::ArgoCd, "argocd-application-controller"),
@@ -70,7 +71,8 @@ pub(crate) fn managed_by(object: &Value) -> Option<ManagedBy> {
     for tool in [GitOps::ArgoCd, GitOps::Flux, GitOps::Helm] {
         for (_, place, key) in MARKS.iter().filter(|mark| mark.0 == tool) {
             let Some(value) = metadata[*place][*key].as_str() else { continue };
-            // The label is everyone's: only Helm writes this value, and templates may copy `helm.sh/chart` elsewhere.
+            // Every tool may set this label, but only Helm writes the value `Helm`; chart templates may copy
+            // `helm.sh/chart` to other objects.
             if *key == "app.kubernetes.io/managed-by" && value != "Helm" {
                 continue;
             }
@@ -92,7 +94,7 @@ pub(crate) fn managed_by(object: &Value) -> Option<ManagedBy> {
 
 fn owner(tool: GitOps, key: &str, value: &str) -> String {
     match (tool, key) {
-        // `application:group/kind:namespace/name`
+        // Format: `application:group/kind:namespace/name`.
         (GitOps::ArgoCd, _) => format!("application {}", value.split(':').next().unwrap_or(value)),
         (GitOps::Flux, key) if key.starts_with("helm.") => format!("HelmRelease {value}"),
         (GitOps::Flux, _) => format!("Kustomization {value}"),
@@ -101,11 +103,11 @@ fn owner(tool: GitOps, key: &str, value: &str) -> String {
     }
 }
 
-/// One step down in `fieldsV1`.
+/// One level of `fieldsV1`.
 enum Step {
-    /// `f:spec`
+    /// Example: `f:spec`.
     Field(String),
-    /// `k:{"name":"app"}`: a list item by its keys.
+    /// Example: `k:{"name":"app"}`, a list item identified by its keys.
     Item(Vec<(String, Value)>),
 }
 
@@ -134,8 +136,9 @@ fn descend<'a>(fields: &'a Value, step: &Step) -> Option<&'a Value> {
     }
 }
 
-/// Reads `.spec.containers[name="app"].env` as the API server writes it. A field name with dots in it (a label's key)
-/// is written in brackets and quotes: `.metadata.labels["a.b/c"]`; the server itself writes it plain.
+/// Parses a path as the API server writes it: `.spec.containers[name="app"].env`. This tool writes a field name that
+/// contains dots (the key of a label) in brackets and quotes, `.metadata.labels["a.b/c"]`; the API server writes it
+/// without.
 fn parse_path(text: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     let mut rest = text;
@@ -159,7 +162,7 @@ fn parse_path(text: &str) -> Option<Vec<Step>> {
             continue;
         }
         let after = rest.strip_prefix('.').unwrap_or(rest);
-        // Keys of label and annotation maps hold dots: the rest of the path is the key.
+        // Keys of label and annotation maps contain dots, so the rest of the path is the key.
         let is_map = matches!(steps.last(), Some(Step::Field(name)) if matches!(name.as_str(), "labels" | "annotations" | "matchLabels" | "nodeSelector"));
         let end = if is_map { after.len() } else { after.find(['.', '[']).unwrap_or(after.len()) };
         if end == 0 {
@@ -171,7 +174,7 @@ fn parse_path(text: &str) -> Option<Vec<Step>> {
     (!steps.is_empty()).then_some(steps)
 }
 
-/// Where the bracket closes that was opened before `text`, quotes aside.
+/// Position of the bracket that closes the one before `text`; brackets in quotes don't count.
 fn closing(text: &str) -> Option<usize> {
     let mut quoted = false;
     for (at, c) in text.char_indices() {

@@ -1,14 +1,14 @@
-//! Who holds a lock: this process, named so that a person recognises it and another run can tell whether it still lives.
+//! The holder of a lock: names this process so that users recognise it and other runs can tell whether it is alive.
 
 use crate::sys;
 
-/// Identity of this process for leases: `machine/pid`.
+/// Identity of this process as a lease holder: `machine/pid`.
 pub fn holder() -> String {
     format!("{}/{}", sys::host_name(), std::process::id())
 }
 
-/// Whether the holder is certainly gone: a process of this machine that no longer runs. Of other machines nothing is
-/// certain.
+/// Whether the holder is certainly dead: a process of this machine that no longer runs. For other machines the answer
+/// is always false.
 pub fn is_dead(holder: &str) -> bool {
     let Some((host, pid)) = holder.rsplit_once('/') else { return false };
     host == sys::host_name() && pid.parse().is_ok_and(|pid| sys::process_is_alive(pid) == Some(false))
@@ -23,7 +23,7 @@ mod tests {
         assert!(!is_dead(&holder()));
         assert!(!is_dead("another-machine/1") && !is_dead("somebody"));
         if sys::process_is_alive(1).is_some() {
-            // The largest pid that Linux can give is 2^22.
+            // Larger than the largest possible pid on Linux, 2^22.
             assert!(is_dead(&format!("{}/4999999", sys::host_name())));
         }
     }

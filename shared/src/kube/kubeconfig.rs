@@ -1,8 +1,8 @@
-//! Finding, reading and merging kubeconfig files, and choosing cluster and user from them, as kubectl does.
+//! Finds, reads and merges kubeconfig files, and selects cluster and user, as kubectl does.
 //!
-//! The types are kube's; the rules are ours, because kube fails on one missing file of a list, takes an absent user for
-//! anonymous and an empty namespace for all of them. Neither a `Kubeconfig` nor a parse error is ever printed: both hold
-//! tokens.
+//! The types are kube's, but not the rules: kube fails if one file of a list is missing, treats an absent user as
+//! anonymous, and treats an empty namespace as all namespaces. Never print a `Kubeconfig` or a parse error: both may
+//! contain tokens.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::flags::Flags;
 use crate::model::{Kind, Problem, Result};
 use crate::sys;
 
-/// Cluster, user and namespace that a command speaks to.
+/// The selected cluster, user and namespace.
 pub(crate) struct Chosen {
     pub context: String,
     pub cluster_name: String,
@@ -23,7 +23,7 @@ pub(crate) struct Chosen {
     pub user: AuthInfo,
 }
 
-/// The files to look at: the flag's alone, else `KUBECONFIG`'s list, else `~/.kube/config`.
+/// The files to read: that of the flag, else the list in `KUBECONFIG`, else `~/.kube/config`.
 pub(crate) fn paths(flags: &Flags) -> Vec<PathBuf> {
     if let Some(path) = &flags.kubeconfig {
         return vec![path.clone()];
@@ -33,12 +33,12 @@ pub(crate) fn paths(flags: &Flags) -> Vec<PathBuf> {
     if listed.is_empty() { sys::home().map(|home| home.join(".kube").join("config")).into_iter().collect() } else { listed }
 }
 
-/// Reads what there is of `paths` and merges it: the first file to name a thing wins. `None` when no file is there.
+/// Reads and merges the existing files of `paths`; for each name the first file wins. `None` if no file exists.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Option<Kubeconfig>> {
     let mut merged: Option<Kubeconfig> = None;
     for path in paths.iter().filter(|path| path.exists()) {
         let mut next = Kubeconfig::read_from(path).map_err(|error| unreadable(path, &error))?;
-        // An empty name is what `kubectl config unset current-context` leaves: the next file's counts.
+        // `kubectl config unset current-context` leaves an empty name; then the value of the next file counts.
         if next.current_context.as_deref() == Some("") {
             next.current_context = None;
         }
@@ -50,23 +50,23 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Option<Kubeconfig>> {
     Ok(merged)
 }
 
-/// Names of the contexts that the flags' kubeconfig holds.
+/// Names of the contexts in the kubeconfig that the flags select.
 ///
 /// # Errors
-/// A file is there but can't be read.
+/// If a file exists but can't be read.
 pub fn contexts(flags: &Flags) -> Result<Vec<String>> {
     let config = read(&paths(flags))?.unwrap_or_default();
     Ok(config.contexts.into_iter().map(|context| context.name).collect())
 }
 
-/// Reads a kubeconfig that was never a file.
+/// Parses a kubeconfig that is not from a file.
 pub(crate) fn parse(text: &SecretString) -> Result<Kubeconfig> {
-    // The error quotes the source, tokens included.
+    // The error is dropped, since it quotes the source, including tokens.
     Kubeconfig::from_yaml(text.expose_secret())
         .map_err(|_| Problem::new(Kind::Failed, "KC3003", "the credentials that Azure gave for the cluster are not a kubeconfig"))
 }
 
-/// Nothing to read: says what was looked for.
+/// The error if there is no kubeconfig: says where it was looked for.
 pub(crate) fn none_found(paths: &[PathBuf]) -> Problem {
     let looked: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let why = if looked.is_empty() { "no home directory is known".to_owned() } else { format!("looked for {}", looked.join(", ")) };
@@ -80,7 +80,7 @@ fn unreadable(path: &Path, error: &KubeconfigError) -> Problem {
     let file = path.display();
     match error {
         KubeconfigError::ReadConfig(io, _) => Problem::new(Kind::Failed, "KC3002", format!("{file} can't be read")).why(io.to_string()),
-        // Its text quotes the source, tokens included: the place is enough.
+        // Only the position is shown, since the message quotes the source, including tokens.
         KubeconfigError::Parse(error) => {
             let problem = Problem::new(Kind::Failed, "KC3003", format!("{file} is not a kubeconfig"));
             let place = match error.location() {
@@ -97,12 +97,12 @@ fn unreadable(path: &Path, error: &KubeconfigError) -> Problem {
     }
 }
 
-/// Chooses context, cluster and user, and lays the flags over them.
+/// Selects context, cluster and user, and applies the flags to them.
 pub(crate) fn choose(config: &Kubeconfig, flags: &Flags) -> Result<Chosen> {
     let named = flags.context.as_deref().or(config.current_context.as_deref()).filter(|name| !name.is_empty());
     let context = match named {
         Some(name) => Some(find_context(config, name)?),
-        // With a server, or with cluster and user named, no context is needed.
+        // With a server or a cluster named by flag, no context is needed.
         None if flags.server.is_some() || flags.cluster.is_some() => None,
         None => return Err(no_context(config)),
     };
@@ -154,7 +154,7 @@ fn find_user(config: &Kubeconfig, context: Option<&str>, name: &str, cluster: &C
         return Ok(user.auth_info.clone().unwrap_or_default());
     }
     let brings_own = flags.token.is_some() || flags.client_certificate.is_some();
-    // `kubectl proxy` on this machine adds the sign-in itself; nothing else speaks plain HTTP.
+    // `kubectl proxy` on this machine adds the sign-in itself; no other server uses plain HTTP.
     let needs_none = cluster.server.as_deref().is_some_and(|server| server.starts_with("http://"));
     if flags.user.is_none() && (brings_own || (name.is_empty() && needs_none)) {
         return Ok(AuthInfo::default());
@@ -174,7 +174,7 @@ fn find_user(config: &Kubeconfig, context: Option<&str>, name: &str, cluster: &C
 fn with_cluster_flags(mut cluster: ClusterEntry, flags: &Flags) -> Result<ClusterEntry> {
     if let Some(server) = &flags.server {
         cluster.server = Some(server.clone());
-        // The name belongs to the server that was replaced.
+        // The kubeconfig's TLS name belongs to the server that the flag replaced.
         cluster.tls_server_name = None;
     }
     if let Some(name) = &flags.tls_server_name {

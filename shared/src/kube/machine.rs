@@ -1,4 +1,4 @@
-//! The programs of this machine that signing in to a cluster depends on, and plugins that stand in each other's way.
+//! Programs on this machine that a cluster sign-in needs, and plugins that hide each other.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use crate::sys;
 
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Where a program is found first.
+/// The path at which a program is found first.
 pub fn program(name: &str) -> Option<PathBuf> {
     which::which(name).ok()
 }
 
-/// Everything on PATH that kubectl would take for a plugin of this name or a longer one.
+/// All programs on PATH that kubectl would use as a plugin of this name or of a longer one.
 pub fn plugins(name: &str) -> Vec<PathBuf> {
     let path = sys::var("PATH").unwrap_or_default();
     let mut found: Vec<PathBuf> = Vec::new();
@@ -32,13 +32,13 @@ pub fn plugins(name: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The program that the chosen context signs in with.
+/// The sign-in program of the selected context.
 pub fn sign_in_program(flags: &Flags) -> Option<String> {
     let config = kubeconfig::read(&kubeconfig::paths(flags)).ok()??;
     kubeconfig::choose(&config, flags).ok()?.user.exec?.command
 }
 
-/// What a kubelogin says about itself.
+/// The version output of a kubelogin program.
 pub async fn version_of(program: &std::path::Path) -> String {
     match sys::run(program.as_os_str(), &["--version".as_ref()], LIMIT).await {
         Ok(output) => format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)).trim().to_owned(),
@@ -46,7 +46,8 @@ pub async fn version_of(program: &std::path::Path) -> String {
     }
 }
 
-/// Whether that is Azure's kubelogin: it names the commit it was built from, int128's names a release in one line.
+/// Whether this is the output of Azure's kubelogin: it contains a git hash. int128's kubelogin prints one line with a
+/// release.
 pub fn is_azures_kubelogin(says: &str) -> bool {
     says.contains("git hash")
 }
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_two_kubelogins_are_told_apart() {
+    fn the_two_kubelogins_are_distinguished() {
         assert!(is_azures_kubelogin("kubelogin version \ngit hash: v0.2.19/abc\nGo version: go1.24\nPlatform: linux/amd64"));
         assert!(!is_azures_kubelogin("kubelogin version v1.34.1 (go1.24.5 linux_amd64)"));
     }

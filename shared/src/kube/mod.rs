@@ -1,4 +1,4 @@
-//! The cluster behind the kube context: connection, apply, workloads, tokens. Knows no Azure.
+//! The cluster of the kube context: connection, apply, workloads, tokens. Knows nothing of Azure.
 
 mod access;
 mod certificate;

@@ -1,4 +1,4 @@
-//! Why pods do not start, in one line: what people would look up with `kubectl describe pods`.
+//! Finds why pods don't start and says it in one line: what users would look up with `kubectl describe pods`.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::error::shorten;
 use super::resources::POD;
 use super::workload::Workload;
 
-/// How long looking for a reason may take: it is asked for when something else has failed already.
+/// Time limit of the search for a reason: it starts only after something else has failed.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// What keeps a workload's pods from starting, as far as it can be seen; `None` where nothing is, or may be, seen.
+/// What keeps a workload's pods from starting; `None` if nothing is found or permissions are missing.
 pub(crate) async fn trouble(cluster: &Cluster, workload: &Workload) -> Option<String> {
     tokio::time::timeout(LIMIT, look(cluster, workload)).await.ok().flatten()
 }
@@ -20,21 +20,21 @@ pub(crate) async fn trouble(cluster: &Cluster, workload: &Workload) -> Option<St
 async fn look(cluster: &Cluster, workload: &Workload) -> Option<String> {
     let selector = workload.selector()?;
     let mut pods = cluster.list(&POD, Some(&workload.namespace), Some(&selector)).await.ok()?;
-    // The newest pods are those of the change.
+    // The newest pods are those of the latest change.
     pods.sort_by(|a, b| created(b).cmp(created(a)));
     let pod = pods.iter().find(|pod| !is_ready(pod) && pod["metadata"]["deletionTimestamp"].is_null())?;
     let name = pod["metadata"]["name"].as_str()?;
     if let Some(why) = waiting(pod) {
         return Some(format!("pod {name}: {why}"));
     }
-    // A volume that can't be mounted shows in events only.
+    // Only events show that a volume can't be mounted.
     let events = cluster.events_of(&POD, &workload.namespace, name).await.ok()?;
     let warning = events.iter().rfind(|event| event["type"] == "Warning")?;
     let text = |key: &str| warning[key].as_str().unwrap_or_default();
     Some(format!("pod {name}: {}: {}", text("reason"), shorten(cause(text("message")))))
 }
 
-/// What a chain of calls ends in: kubelet, driver and provider each put their own words before it.
+/// The innermost message of a chain of calls: kubelet, driver and provider each add a prefix.
 fn cause(message: &str) -> &str {
     let last = message.rsplit_once(" desc = ").map_or(message, |(_, last)| last);
     last.rsplit_once(", error: ").map_or(last, |(_, cause)| cause)
@@ -48,7 +48,7 @@ fn is_ready(pod: &Value) -> bool {
     pod["status"]["conditions"].as_array().into_iter().flatten().any(|c| c["type"] == "Ready" && c["status"] == "True")
 }
 
-/// What the pod's own status says; the reasons that every pod passes through are none.
+/// The reason in the pod's own status. Reasons that every pod goes through don't count.
 fn waiting(pod: &Value) -> Option<String> {
     let status = &pod["status"];
     let containers =
@@ -79,7 +79,7 @@ mod tests {
     use crate::kube::testing::{Answer, Server};
 
     #[test]
-    fn the_first_container_that_can_not_start_is_told() {
+    fn the_first_container_that_can_not_start_is_reported() {
         let pod = |state: Value| json!({ "status": { "containerStatuses": [{ "name": "ok", "state": { "running": {} } }, state] } });
         let crash = json!({ "name": "app", "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off" } }, "lastState": { "terminated": { "exitCode": 1 } } });
         assert_eq!(waiting(&pod(crash)).as_deref(), Some("container app: CrashLoopBackOff (exit code 1): back-off"));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_chain_of_calls_the_cause_is_told() {
+    fn the_innermost_cause_of_a_chain_is_reported() {
         let chain = "MountVolume.SetUp failed for volume \"v\" : rpc error: code = Unknown desc = failed to mount secrets store objects \
                      for pod shop/web, err: rpc error: code = Unknown desc = failed to mount objects, error: no such secret";
         assert_eq!(cause(chain), "no such secret");

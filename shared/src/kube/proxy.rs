@@ -1,4 +1,4 @@
-//! Which proxy leads to the API server. Decided here because kube matches NO_PROXY against the proxy's own address.
+//! Chooses the proxy for the API server. Done here because kube compares NO_PROXY with the proxy's own address.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use http::Uri;
 use crate::model::{Kind, Problem, Result};
 use crate::sys;
 
-/// What the environment says about proxies.
+/// Proxy settings from the environment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     pub https_proxy: Option<String>,
@@ -23,12 +23,13 @@ impl Environment {
     }
 }
 
-/// The proxy for `server`, if any: the cluster entry's own whatever NO_PROXY says, else the environment's, as kubectl does it.
+/// The proxy for `server`, if any, as kubectl decides: the cluster entry's proxy even if NO_PROXY excludes the
+/// server, else the environment's.
 pub(crate) fn decide(server: &Uri, proxy_url: Option<&str>, env: &Environment) -> Result<Option<Uri>> {
     if let Some(url) = proxy_url.filter(|url| !url.trim().is_empty()) {
         return parse(url, "proxy-url of the cluster entry").map(Some);
     }
-    // The environment's proxy is for HTTPS; a plain-HTTP API server is a test or `kubectl proxy`.
+    // HTTPS_PROXY does not apply to a plain-HTTP API server, which is a test or `kubectl proxy`.
     let Some(url) = env.https_proxy.as_deref().filter(|_| server.scheme_str() == Some("https")) else {
         return Ok(None);
     };
@@ -40,7 +41,7 @@ pub(crate) fn decide(server: &Uri, proxy_url: Option<&str>, env: &Environment) -
     parse(url, "HTTPS_PROXY").map(Some)
 }
 
-/// The host without the brackets of an IPv6 address, lower-case.
+/// The host in lower case, without the brackets of an IPv6 address.
 pub(crate) fn bare_host(uri: &Uri) -> String {
     uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase()
 }
@@ -67,7 +68,7 @@ fn exempt(host: &str, port: u16, list: &str) -> bool {
         }
         let name = name.strip_prefix("*.").map(|rest| format!(".{rest}")).unwrap_or_else(|| name.to_owned());
         match name.strip_prefix('.') {
-            // A leading dot means subdomains only.
+            // A leading dot matches only subdomains.
             Some(domain) => host.strip_suffix(domain).is_some_and(|front| front.ends_with('.')),
             None => host == name || host.strip_suffix(name.as_str()).is_some_and(|front| front.ends_with('.')),
         }
@@ -82,7 +83,7 @@ fn split_port(item: &str) -> (&str, Option<u16>) {
         };
     }
     match item.rsplit_once(':') {
-        // More colons: a bare IPv6 address.
+        // With several colons it is an IPv6 address without a port.
         Some((name, port)) if !name.contains(':') => (name, port.parse().ok()),
         _ => (item, None),
     }
@@ -100,9 +101,9 @@ fn in_network(address: IpAddr, net: &str, bits: &str) -> bool {
 fn parse(url: &str, from: &str) -> Result<Uri> {
     let url = url.trim();
     let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    // The name is resolved by the proxy either way.
+    // The proxy resolves the name in both cases.
     let url = url.strip_prefix("socks5h://").map(|rest| format!("socks5://{rest}")).unwrap_or(url);
-    // The URL may hold a password: it is never repeated.
+    // The URL may contain a password, so messages never repeat it.
     let bad = |why: &str| Problem::new(Kind::Usage, "KC3010", format!("{from} names a proxy that can't be used")).why(why.to_owned());
     let uri: Uri = url.parse().map_err(|_| bad("it is not a URL").fix("write it as http://HOST:PORT"))?;
     let credentials = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));

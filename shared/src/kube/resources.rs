@@ -1,6 +1,6 @@
-//! The kinds of object that this tool reads or writes. They are fixed, so no discovery request is ever needed.
+//! The kinds of objects that this tool reads or writes. They are fixed, so no discovery request is needed.
 
-/// One kind of Kubernetes object and where the API server keeps it.
+/// A kind of Kubernetes object and its place in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Resource {
     /// API group; empty for the core group.
@@ -11,7 +11,7 @@ pub struct Resource {
     pub kind: &'static str,
     /// Plural name, as in URLs and roles.
     pub plural: &'static str,
-    /// Whether objects live in a namespace.
+    /// Whether objects belong to a namespace.
     pub namespaced: bool,
 }
 
@@ -25,7 +25,8 @@ const fn cluster_wide(group: &'static str, version: &'static str, kind: &'static
 
 /// Namespaces.
 pub const NAMESPACE: Resource = cluster_wide("", "v1", "Namespace", "namespaces");
-/// What the API server publishes about the tokens that it signs: a document, no object; the name is for people and roles.
+/// The API server's document about its issuer and signing keys. It is not an object; the name is for messages and
+/// roles.
 pub const ISSUER_DOCUMENT: Resource = cluster_wide("", "v1", "OpenIDConfiguration", "openid-configuration");
 /// Service accounts.
 pub const SERVICE_ACCOUNT: Resource = namespaced("", "v1", "ServiceAccount", "serviceaccounts");
@@ -37,7 +38,7 @@ pub const CONFIG_MAP: Resource = namespaced("", "v1", "ConfigMap", "configmaps")
 pub const POD: Resource = namespaced("", "v1", "Pod", "pods");
 /// Services.
 pub const SERVICE: Resource = namespaced("", "v1", "Service", "services");
-/// Events of the core group, which is where the kubelet's and the controllers' are found under both APIs.
+/// Events of the core group. Those of kubelet and controllers are found there whichever API they use.
 pub const EVENT: Resource = namespaced("", "v1", "Event", "events");
 /// Deployments.
 pub const DEPLOYMENT: Resource = namespaced("apps", "v1", "Deployment", "deployments");
@@ -53,26 +54,26 @@ pub const JOB: Resource = namespaced("batch", "v1", "Job", "jobs");
 pub const CRON_JOB: Resource = namespaced("batch", "v1", "CronJob", "cronjobs");
 /// Leases, used as locks.
 pub const LEASE: Resource = namespaced("coordination.k8s.io", "v1", "Lease", "leases");
-/// Mutating webhook configurations: tell whether workload identity is on.
+/// Mutating webhook configurations; they show whether the workload identity webhook is installed.
 pub const MUTATING_WEBHOOK: Resource =
     cluster_wide("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations");
-/// CSI drivers: tell whether the secrets store driver is there.
+/// CSI drivers; they show whether the secrets store driver is installed.
 pub const CSI_DRIVER: Resource = cluster_wide("storage.k8s.io", "v1", "CSIDriver", "csidrivers");
-/// What the secrets store CSI driver mounts.
+/// SecretProviderClasses, which tell the secrets store CSI driver what to mount.
 pub const SECRET_PROVIDER_CLASS: Resource = namespaced("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses");
 
 impl Resource {
-    /// `apiVersion` as manifests have it: `apps/v1`, `v1`.
+    /// `apiVersion` as in manifests: `apps/v1`, `v1`.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// The name that roles and `kubectl auth can-i` use: `deployments.apps`, `secrets`.
+    /// The name in roles and for `kubectl auth can-i`: `deployments.apps`, `secrets`.
     pub fn qualified(&self) -> String {
         if self.group.is_empty() { self.plural.into() } else { format!("{}.{}", self.plural, self.group) }
     }
 
-    /// Path of one object, or of the collection where `name` is `None`.
+    /// Path of one object, or of the collection if `name` is `None`.
     pub fn path(&self, namespace: Option<&str>, name: Option<&str>) -> String {
         let mut path =
             if self.group.is_empty() { format!("/api/{}", self.version) } else { format!("/apis/{}/{}", self.group, self.version) };
@@ -90,7 +91,7 @@ impl Resource {
     }
 }
 
-/// Percent-encodes all but unreserved characters: what a path segment or a query value may hold as it is.
+/// Percent-encodes all but unreserved characters, for path segments and query values.
 pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

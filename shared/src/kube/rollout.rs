@@ -1,7 +1,7 @@
-//! Waiting until a workload's new pods have taken the place of the old ones.
+//! Waits until a workload's new pods have replaced the old ones.
 //!
-//! kube's own condition says yes too early: right after a patch the status is still the old, healthy one. So the
-//! observed generation comes first, then the counts (`recordings/KUBERNETES.md`, findings 28 to 31).
+//! kube's own condition is true too early: right after a patch, the status still describes the old, healthy state. So
+//! this file checks the observed generation first and then the counts.
 
 use std::time::{Duration, Instant};
 
@@ -14,49 +14,49 @@ use super::pods;
 use super::workload::{Workload, WorkloadKind};
 use crate::model::{Kind, Problem, Result};
 
-/// Between two looks where a watch is not to be had.
+/// Interval between reads if a watch is not possible.
 const POLL: Duration = Duration::from_secs(2);
-/// The Deployment's own deadline is over.
+/// Code for an exceeded progress deadline of a Deployment.
 const TOO_SLOW: &str = "KC3602";
-/// How long one watch lasts; then the object is read once, in case a connection died without a word.
+/// Duration of one watch. After it the object is read once, in case the connection broke unnoticed.
 const WATCH_SECONDS: u32 = 30;
 const WATCH: Duration = Duration::from_secs(WATCH_SECONDS as u64);
-/// How much later than asked for the server may end a watch.
+/// How much later than requested the server may end a watch.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long pods may fail to be created before that is final: a webhook or an account that is just being made
-/// recovers by itself within seconds.
+/// How long failures to create pods are tolerated: a webhook or service account that is just being created recovers
+/// within seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// After so long without news the pods are asked why.
+/// Without news for this long, the pods are examined for a reason.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What one look at the object says.
+/// State of the object at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// Rolled out; with a remark where something is left to know.
+    /// Rolled out, possibly with a remark.
     Done(Option<String>),
-    /// On its way.
+    /// In progress.
     Going(String),
-    /// On its way, but pods can't be created: the server's text.
+    /// In progress, but pods can't be created; with the server's message.
     CannotCreate(String),
-    /// Will not get there by waiting.
+    /// Waiting longer can't help.
     Stuck(Stuck),
 }
 
-/// Why waiting is pointless.
+/// Why waiting longer can't help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stuck {
     /// The Deployment is paused.
     Paused,
-    /// Pods are replaced only when someone deletes them.
+    /// The update strategy replaces pods only when somebody deletes them.
     OnDelete,
-    /// The Deployment's own deadline is over; with its message.
+    /// The Deployment's progress deadline is exceeded; with its message.
     Deadline(String),
 }
 
-/// Waits until the change that `workload` shows (the answer to the patch) is rolled out.
+/// Waits until the change in `workload` (the answer to a patch) is rolled out.
 ///
 /// # Errors
-/// Times out with what is seen last, or says why waiting is pointless.
+/// After `limit`, with the last known state; or at once if waiting can't help.
 pub async fn wait(cluster: &Cluster, workload: &Workload, limit: Duration, progress: &(dyn Fn(String) + Send + Sync)) -> Result<()> {
     let mut waiter = Waiter { workload, told: String::new(), told_at: Instant::now(), failing_since: None, trouble: None, progress };
     if waiter.look(&workload.object)? {
@@ -69,7 +69,7 @@ pub async fn wait(cluster: &Cluster, workload: &Workload, limit: Duration, progr
         Ok(Err(problem)) => return Err(problem),
         Err(_) => waiter.timed_out(limit),
     };
-    // The pods know why, and the workload's status does not.
+    // The pods show the reason; the workload's status does not.
     match pods::trouble(cluster, workload).await {
         Some(trouble) => {
             let seen = problem.reason().unwrap_or_default().to_owned();
@@ -84,7 +84,7 @@ struct Waiter<'a> {
     told: String,
     told_at: Instant,
     failing_since: Option<Instant>,
-    /// Why pods can't be created just now.
+    /// Why pods can't be created at the moment.
     trouble: Option<String>,
     progress: &'a (dyn Fn(String) + Send + Sync),
 }
@@ -96,7 +96,7 @@ impl Waiter<'_> {
             if !version.is_empty() && self.watch(cluster, &mut version).await? {
                 return Ok(());
             }
-            // The watch ended, can't be had, or has told nothing for a while: look ourselves.
+            // The watch ended, is not possible, or was silent for a while: read the object.
             let w = self.workload;
             match cluster.get(w.kind.resource(), Some(&w.namespace), &w.name).await {
                 Ok(Some(object)) => {
@@ -106,7 +106,7 @@ impl Waiter<'_> {
                     object["metadata"]["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut version);
                 }
                 Ok(None) => return Err(self.gone()),
-                // The API server may be restarting: the limit decides.
+                // The API server may be restarting: continue until the time limit.
                 Err(failure) if passes(&failure) => {}
                 Err(failure) => return Err(Problem::from(failure).context(format!("waiting for {w}"))),
             }
@@ -114,17 +114,18 @@ impl Waiter<'_> {
         }
     }
 
-    /// Follows events; true when done, false when the watch is over.
+    /// Follows events. Returns true when the rollout is done, false when the watch is over.
     async fn watch(&mut self, cluster: &Cluster, version: &mut String) -> Result<bool> {
         let w = self.workload;
         let watching = Instant::now();
         let mut events = match cluster.watch(w.kind.resource(), Some(&w.namespace), &w.name, version, WATCH_SECONDS).await {
             Ok(events) => events,
-            // No right to watch, too old a version, no connection: polling goes on.
+            // No permission to watch, an outdated version, or no connection: continue by polling.
             Err(_) => return Ok(false),
         };
         loop {
-            // Nothing changes while pods can't be created, and no event comes to count the time by.
+            // While pods can't be created the object does not change, so no event arrives: the timeout checks the
+            // elapsed time.
             match tokio::time::timeout(POLL, events.next()).await.ok() {
                 None if watching.elapsed() > WATCH + GRACE => return Ok(false),
                 None => {
@@ -152,7 +153,7 @@ impl Waiter<'_> {
         }
     }
 
-    /// Judges the object, says what is new; true when done.
+    /// Evaluates the object and reports news. Returns true when the rollout is done.
     fn look(&mut self, object: &Value) -> Result<bool> {
         let uid = self.workload.uid();
         if !uid.is_empty() && object["metadata"]["uid"].as_str().is_some_and(|now| now != uid) {
@@ -192,8 +193,8 @@ impl Waiter<'_> {
         }
     }
 
-    /// Says again what is waited for, with what the pods say: a volume that can't be mounted shows nowhere else, and
-    /// nobody should have to wait for the limit to hear of it.
+    /// Repeats what is waited for, with the reason found in the pods. A volume that can't be mounted shows nowhere
+    /// else, and the user should learn of it before the time limit.
     async fn break_silence(&mut self, cluster: &Cluster) {
         if self.told_at.elapsed() < SILENCE {
             return;
@@ -288,7 +289,7 @@ fn cannot_create(w: &Workload, message: &str) -> Problem {
     problem.fix(format!("kubectl describe replicasets -n {}   # Events at the end say why", w.namespace))
 }
 
-/// The controller's text in plain words; the text itself where it is none of the usual ones.
+/// A plain version of the controller's message; the message itself if it is unknown.
 fn plain(message: &str) -> String {
     if let Some(webhook) = between(message, "failed calling webhook \"", "\"") {
         let why = message.split_once("failed to call webhook: ").map_or("", |(_, why)| why);
@@ -309,7 +310,7 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     rest.split_once(end).map(|(inside, _)| inside)
 }
 
-/// Judges one state of a workload.
+/// Evaluates one state of a workload.
 pub(crate) fn look(kind: WorkloadKind, object: &Value) -> Seen {
     let (spec, status) = (&object["spec"], &object["status"]);
     match kind {
@@ -364,7 +365,7 @@ fn stateful_set(spec: &Value, status: &Value) -> Seen {
     let partition = spec["updateStrategy"]["rollingUpdate"]["partition"].as_u64().unwrap_or(0).min(wanted);
     let (updated, available) = (number("updatedReplicas"), number("availableReplicas"));
     let same = status["currentRevision"].as_str().is_some() && status["currentRevision"] == status["updateRevision"];
-    // With one revision left, the counts of current and updated pods mean the same.
+    // When all pods have the same revision, the counts of current and updated pods are equal.
     if same && available == wanted && number("replicas") == wanted {
         return Seen::Done(None);
     }

@@ -1,4 +1,5 @@
-//! A command in a container of a running pod, as `kubectl exec` runs it: over one websocket, without input, until it ends.
+//! Runs a command in a container of a running pod, like `kubectl exec`: over one websocket, without input, until it
+//! ends.
 
 use std::time::Instant;
 
@@ -11,26 +12,27 @@ use super::error::{Failure, Why, from_kube};
 use super::resources::POD;
 use super::trace;
 
-/// Channels of the subprotocols v4 and v5, the first byte of each message (apimachinery, `remotecommand/constants.go`).
+/// Channels of the subprotocols v4 and v5; the first byte of each message (apimachinery,
+/// `remotecommand/constants.go`).
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const STATUS: u8 = 3;
-/// More than this of an output is not kept.
+/// Maximum length of the kept output.
 const KEPT: usize = 64 * 1024;
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It ran.
+    /// The command ran.
     Ran {
-        /// Its exit code.
+        /// Exit code.
         code: i64,
-        /// Its output and, after that, its errors.
+        /// Its standard output, followed by its standard error.
         said: String,
     },
     /// The container has no such program.
     NoSuchProgram,
-    /// The container could not run it; with the node's words.
+    /// The container could not run the command; with the node's message.
     NotRun(String),
 }
 
@@ -38,7 +40,7 @@ impl Cluster {
     /// Runs a command in a container and waits for its end.
     ///
     /// # Errors
-    /// Any [`Failure`] of getting as far as the container; what happens there is in [`Ended`].
+    /// Any [`Failure`] before the command starts; its own result is in [`Ended`].
     pub async fn run_in(&self, namespace: &str, pod: &str, container: &str, command: &[&str]) -> Result<Ended, Failure> {
         let mut call = Call::read("running a command in", &POD, Some(namespace), Some(pod));
         call.path.push_str("/exec");
@@ -72,7 +74,7 @@ impl Cluster {
     }
 }
 
-/// Reads the `Status` that ends a command: the exit code is among its causes.
+/// Parses the `Status` that ends a command. The exit code is among its causes.
 fn ended(status: &[u8], said: &[u8]) -> Ended {
     let status: Value = serde_json::from_slice(status).unwrap_or_default();
     let message = status["message"].as_str().unwrap_or_default();
@@ -81,7 +83,7 @@ fn ended(status: &[u8], said: &[u8]) -> Ended {
     let said = String::from_utf8_lossy(said).into_owned();
     match (status["status"].as_str(), code) {
         (Some("Success"), _) => Ended::Ran { code: 0, said },
-        // What shells and some runtimes answer for a program that is not there.
+        // Shells and some runtimes use these codes for a missing program.
         (_, Some(126 | 127)) => Ended::NoSuchProgram,
         (_, Some(code)) => Ended::Ran { code, said },
         (_, None) if ["executable file not found", "no such file or directory"].iter().any(|words| message.contains(words)) => {

@@ -1,6 +1,6 @@
-//! What requests are signed in with: a fixed token, a token file that others renew, or a plugin that is asked again
-//! when its token runs out. The header is set on each request here, not by kube, whose own way panics on odd tokens and
-//! blocks on plugins.
+//! How requests are authenticated: by a fixed token, a token file that others renew, or a plugin that runs again when
+//! its token expires. The header is set here on each request, because kube's own code panics on malformed tokens and
+//! blocks while a plugin runs.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,25 +17,25 @@ use super::{certificate, exec};
 use crate::model::{Events, Kind, Problem, Result};
 use crate::sys;
 
-/// How long before its end a token is renewed, and how long a new one is kept even if it claims to be over already:
-/// a plugin that answers with a past expiry must not be run for every request.
+/// How long before its expiry a token is renewed, and how long a new token is kept even if it claims to have expired:
+/// a plugin that returns a past expiry must not run for every request.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// Where the `Authorization` header comes from.
+/// Source of the `Authorization` header.
 pub(crate) enum SignIn {
-    /// Nothing is sent: a client certificate, or a server that asks for nothing.
+    /// No header: a client certificate is used, or the server needs no sign-in.
     Nothing(String),
     /// One header for the whole run.
     Fixed(HeaderValue, String),
-    /// A file that holds the token of the moment.
+    /// A file with the current token.
     File(PathBuf),
-    /// A plugin.
+    /// A sign-in plugin.
     Plugin(Box<Plugin>),
-    /// Azure, where a plugin would only have asked it too.
+    /// Token from az's own sign-in, used in place of kubelogin.
     Azure(Azure),
 }
 
-/// A plugin and what it last gave.
+/// A plugin and its last result.
 pub(crate) struct Plugin {
     exec: ExecConfig,
     cluster: Option<ExecAuthCluster>,
@@ -57,8 +57,8 @@ impl fmt::Debug for SignIn {
 }
 
 impl SignIn {
-    /// Takes the credentials out of `user`; what remains in it are client certificates and impersonation, which kube
-    /// handles. A plugin is run here, once.
+    /// Takes the credentials out of `user`. Client certificates and impersonation stay in it for kube to handle. A
+    /// plugin is run here, once.
     pub(crate) async fn take(user: &mut AuthInfo, cluster: Option<ExecAuthCluster>, interactive: bool, events: &Events) -> Result<SignIn> {
         if let Some(provider) = user.auth_provider.take() {
             return Err(Problem::new(
@@ -72,7 +72,7 @@ impl SignIn {
         }
         let (name, password) = (user.username.take(), user.password.take());
         let (token, file, plugin) = (user.token.take(), user.token_file.take(), user.exec.take());
-        // kubectl's order: a token beats a token file, both beat a plugin.
+        // kubectl's order: a token takes precedence over a token file, and both over a plugin.
         if let Some(token) = token.filter(|token| !token.expose_secret().trim().is_empty()) {
             return Ok(SignIn::Fixed(bearer(token.expose_secret(), "the kubeconfig's token")?, "the kubeconfig's token".into()));
         }
@@ -117,7 +117,7 @@ impl SignIn {
         Ok(SignIn::Plugin(Box::new(Plugin { exec: plugin, cluster, interactive, events: events.clone(), held: Mutex::new(held) })))
     }
 
-    /// The header to send now.
+    /// The header for the next request.
     pub(crate) async fn header(&self) -> Result<Option<HeaderValue>> {
         match self {
             SignIn::Nothing(_) => Ok(None),
@@ -134,8 +134,8 @@ impl SignIn {
         }
     }
 
-    /// After a 401: lets go of a plugin's token, so that the next request asks for a new one. False where that can't
-    /// help: another source, or a token so new that the next would be refused as well.
+    /// After a 401: discards a plugin's token, so that the next request asks for a new one. Returns false if that
+    /// can't help: with another source, or with a token so new that the next one would be refused too.
     pub(crate) async fn let_go(&self) -> bool {
         let SignIn::Plugin(plugin) = self else { return false };
         let mut held = plugin.held.lock().await;
@@ -146,7 +146,7 @@ impl SignIn {
         old
     }
 
-    /// What a 401 is about, in words.
+    /// The credentials in words, for the message of a 401.
     pub(crate) fn describe(&self) -> String {
         match self {
             SignIn::Nothing(what) | SignIn::Fixed(_, what) => what.clone(),
@@ -161,7 +161,7 @@ impl SignIn {
 
 impl Plugin {
     async fn header(&self) -> Result<HeaderValue> {
-        // Held over the run, so that requests made together start one plugin and not ten.
+        // The lock is held while the plugin runs, so that concurrent requests start it only once.
         let mut held = self.held.lock().await;
         if let Some(header) = held.header.as_ref().filter(|_| held.renew_after.is_none_or(|at| sys::now() < at)) {
             return Ok(header.clone());
@@ -187,7 +187,7 @@ impl Held {
     }
 }
 
-/// What stands in for a sign-in where no header is sent.
+/// The words for requests without a header.
 fn describe_certificate(user: &AuthInfo) -> String {
     if user.client_certificate.is_none() && user.client_certificate_data.is_none() {
         return "requests without a sign-in".into();

@@ -1,5 +1,5 @@
-//! Credentials that don't come from a kubeconfig on disk: a cluster's own, fetched by name, and tokens of AKS' server
-//! application, which kubelogin would get from the very sign-in that we hold already.
+//! Credentials that don't come from a kubeconfig file: those of a cluster fetched by its Azure name, and tokens for
+//! AKS' server application, which kubelogin would get from the sign-in that this process already has.
 
 use std::fmt;
 use std::path::Path;
@@ -13,23 +13,24 @@ use super::flags::Flags;
 use super::signin::SignIn;
 use crate::model::Result;
 
-/// Who knows more about clusters and their tokens than the kubeconfig does.
+/// Provides credentials beyond the kubeconfig.
 #[async_trait::async_trait]
 pub trait Source: Send + Sync {
     /// The kubeconfig of the cluster that the command line names; `None` where it names none.
     ///
     /// # Errors
-    /// Says why it can't be had.
+    /// If the kubeconfig can't be fetched.
     async fn kubeconfig(&self) -> Result<Option<SecretString>>;
 
-    /// A token of `tenant` for the server application `audience`. Asked before every request: it is to be remembered.
+    /// A token of `tenant` for the server application `audience`. Called before every request, so implementations
+    /// must cache.
     ///
     /// # Errors
-    /// Says why there is none.
+    /// If there is no token.
     async fn token(&self, tenant: Option<&str>, audience: &str) -> Result<SecretString>;
 }
 
-/// What to ask for in kubelogin's place.
+/// The token to request in place of kubelogin.
 pub(crate) struct Azure {
     source: Arc<dyn Source>,
     audience: String,
@@ -50,14 +51,15 @@ impl fmt::Debug for Azure {
 
 pub(crate) async fn kubeconfig(flags: &Flags) -> Result<Option<SecretString>> {
     match &flags.source {
-        // A context or a file named by the user beats a cluster named by its Azure name.
+        // A context or file named by the user takes precedence over a cluster named by its Azure name.
         Some(source) if flags.context.is_none() && flags.kubeconfig.is_none() => source.kubeconfig().await,
         _ => Ok(None),
     }
 }
 
-/// Where the user entry runs kubelogin for a person: a sign-in by Azure in its place, if kubelogin is not on this machine
-/// or the entry was fetched (then it says `devicecode`, which would ask the person to sign in once more).
+/// For a user entry with kubelogin and an interactive sign-in: the sign-in through Azure. It is used if kubelogin is
+/// not installed, or if the entry was fetched from Azure; a fetched entry says `devicecode` and would make the user
+/// sign in again.
 pub(crate) async fn instead_of_plugin(user: &mut AuthInfo, flags: &Flags) -> Result<Option<SignIn>> {
     let (Some(source), Some(exec)) = (&flags.source, &user.exec) else { return Ok(None) };
     if user.token.is_some() || user.token_file.is_some() {
@@ -68,7 +70,7 @@ pub(crate) async fn instead_of_plugin(user: &mut AuthInfo, flags: &Flags) -> Res
         return Ok(None);
     }
     let azure = Azure { source: source.clone(), audience, tenant };
-    // What is wrong is told now, not by the first request.
+    // Request a token now, so that errors are reported here and not by the first request.
     azure.token().await?;
     user.exec = None;
     Ok(Some(SignIn::Azure(azure)))
@@ -78,8 +80,8 @@ fn is_installed(exec: &ExecConfig) -> bool {
     exec.command.as_deref().is_some_and(|command| which::which(Path::new(command)).is_ok())
 }
 
-/// Server application and tenant of a kubelogin entry that signs a person in. Another identity, such as a service
-/// principal's, is not ours to replace.
+/// Server application and tenant of a kubelogin entry with which a user signs in. An entry for another identity, such
+/// as a service principal, is left alone.
 fn asks_for(exec: &ExecConfig) -> Option<(String, Option<String>)> {
     if base_name(exec.command.as_deref()?) != "kubelogin" {
         return None;
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_persons_kubelogin_is_understood() {
+    fn an_interactive_kubelogin_entry_is_recognised() {
         let get = "get-token --environment AzurePublicCloud --server-id app --client-id c --tenant-id t --login devicecode";
         assert_eq!(asks_for(&kubelogin("/usr/bin/kubelogin", get)), Some(("app".into(), Some("t".into()))));
         assert_eq!(asks_for(&kubelogin("kubelogin.exe", "get-token --server-id=app -l azurecli")), Some(("app".into(), None)));
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn azure_stands_in_where_kubelogin_is_missing() {
+    async fn azure_replaces_a_missing_kubelogin() {
         let exec = kubelogin("/nowhere/kubelogin", "get-token --server-id app --tenant-id t");
         let mut user = AuthInfo { exec: Some(exec), ..AuthInfo::default() };
         let flags = Flags { source: Some(Arc::new(Fixed)), ..Flags::default() };

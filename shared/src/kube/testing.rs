@@ -1,4 +1,4 @@
-//! An API server of a few lines on a loopback port: it answers what a test tells it to and remembers what it was asked.
+//! A minimal API server on a loopback port for tests: gives scripted answers and records requests.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::kube::{Cluster, Flags};
 use crate::model::{Event, Events};
 
-/// What to answer.
+/// A scripted answer.
 pub(crate) enum Answer {
     Json(u16, Value),
     Text(u16, &'static str),
@@ -22,7 +22,7 @@ pub(crate) enum Answer {
     Never,
 }
 
-/// What was asked.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub method: String,
@@ -45,7 +45,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Answers one request after the other with `answers`, then 200 and `{}`.
+    /// Answers requests with `answers` in order, and then with 200 and `{}`.
     pub async fn start(answers: Vec<Answer>) -> Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server =
@@ -55,7 +55,7 @@ impl Server {
         server
     }
 
-    /// Stands for a port that something else, or nothing, listens on.
+    /// A server description for a port on which something else, or nothing, listens.
     pub fn at(port: u16) -> Server {
         Server { port, ..Server::default() }
     }
@@ -121,7 +121,7 @@ pub(crate) fn kubeconfig(dir: &Path, server: &str, user: Value) -> PathBuf {
     file
 }
 
-/// Events that are remembered: notes and warnings.
+/// An event receiver that records notes and warnings.
 pub(crate) fn remembered() -> (Events, Arc<Mutex<Vec<String>>>) {
     let notes = Arc::new(Mutex::new(Vec::new()));
     let sink = notes.clone();
@@ -133,16 +133,16 @@ pub(crate) fn remembered() -> (Events, Arc<Mutex<Vec<String>>>) {
     (events, notes)
 }
 
-/// A `Status` as the API server sends it.
+/// A `Status` as sent by the API server.
 pub(crate) fn status(code: u16, reason: &str, message: &str) -> Value {
     json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message,
         "details": { "kind": "secrets", "name": "a" } })
 }
 
-/// The recorded answers of a real API server, or `None` after saying aloud that `test` is skipped.
+/// Recorded answers of a real API server; `None` after a message that `test` is skipped.
 pub(crate) fn recordings(test: &str) -> Option<Value> {
     let Ok(folder) = std::env::var("CONNECT_REFERENCE_DATA") else {
-        // Past the test harness, which hides what passing tests print.
+        // Written to stderr directly, since the test harness hides the output of passing tests.
         let line = format!("SKIPPED {test}: CONNECT_REFERENCE_DATA is not set\n");
         let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
         return None;

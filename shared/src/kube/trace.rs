@@ -1,4 +1,4 @@
-//! What was asked of the API server, for `-v`: kubectl's levels, and no secret at any of them.
+//! Logs requests to the API server for `-v`, with kubectl's levels and without secrets.
 
 use std::time::Instant;
 
@@ -7,13 +7,13 @@ use http::{HeaderName, HeaderValue};
 use super::cluster::Call;
 use crate::model::mask;
 
-/// A request with its answer: 0 where there was none.
+/// A request with the status of its answer; 0 if there was none.
 pub(super) fn answer(host: &str, call: &Call, code: u16, started: Instant, id: &str) {
     let took = started.elapsed().as_millis();
     tracing::debug!(target: "connect::http", "{} https://{host}{} {code} {took} ms {id}", call.method, call.path);
 }
 
-/// Headers, sent or received.
+/// Headers of a request or an answer.
 pub(super) fn headers<'a>(sign: &str, headers: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) {
     if tracing::enabled!(target: "connect::http", tracing::Level::TRACE) {
         let shown: Vec<String> = headers.map(|(name, value)| mask::header(name.as_str(), value.to_str().unwrap_or("?"))).collect();
@@ -21,7 +21,7 @@ pub(super) fn headers<'a>(sign: &str, headers: impl Iterator<Item = (&'a HeaderN
     }
 }
 
-/// A body, sent or received. What a Secret or a token request holds is not shown at all.
+/// A request or response body. Bodies of Secrets and token requests are not shown at all.
 pub(super) fn body(call: &Call, sign: &str, body: &[u8]) {
     if body.is_empty() || !tracing::enabled!(target: "connect::body", tracing::Level::TRACE) {
         return;

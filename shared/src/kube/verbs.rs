@@ -1,6 +1,7 @@
-//! The verbs: one function, one request (reads and applies up to three), objects in and out as plain JSON.
+//! The operations on objects: each function sends one request (reads and applies: up to three), with objects as plain
+//! JSON.
 //!
-//! Untyped on purpose: what is sent is exactly what is meant, with no defaults from a schema of another version, and
+//! Untyped on purpose: exactly the given fields are sent, without defaults from a schema of another version, and
 //! unknown fields of a newer server survive a read and a write.
 
 use std::time::Instant;
@@ -17,28 +18,28 @@ use super::error::{Doing, Failure, Why, from_kube, from_status};
 use super::resources::{EVENT, ISSUER_DOCUMENT, NAMESPACE, Resource};
 use super::trace;
 
-/// Field manager of writes that belong to no connection.
+/// Field manager for writes that belong to no connection.
 pub const FIELD_MANAGER: &str = "kubectl-connect";
 /// Objects per page of a list.
 const PAGE: u32 = 250;
-/// Asks for names, labels and managers alone: what a Secret holds never leaves the server then.
+/// Requests only metadata: the contents of Secrets then never leave the server.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
-/// How to apply.
+/// Options of an apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Apply {
-    /// Take over fields that others manage.
+    /// Take over fields of other managers.
     pub force: bool,
-    /// Only say what would be: admission and conflicts are checked, nothing is stored.
+    /// Dry run: admission and conflicts are checked, nothing is stored.
     pub dry_run: bool,
 }
 
-/// Delete only if the object is still the one that was seen.
+/// Preconditions: delete only if the object is still the one that was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Only {
-    /// Its uid: it was not deleted and made again.
+    /// Expected uid: the object was not deleted and created again.
     pub uid: Option<String>,
-    /// Its resourceVersion: nobody changed it.
+    /// Expected resourceVersion: nobody changed the object.
     pub resource_version: Option<String>,
 }
 
@@ -46,10 +47,10 @@ pub struct Only {
 pub type Watched = BoxStream<'static, Result<Value, Failure>>;
 
 impl Cluster {
-    /// Reads one object; `None` when the object is absent. A missing kind is [`Failure::NoSuchKind`].
+    /// Reads one object; `None` if it is absent. An unknown kind is [`Failure::NoSuchKind`].
     ///
     /// # Errors
-    /// Any [`Failure`] but an absent object.
+    /// Any [`Failure`] except an absent object.
     pub async fn get(&self, kind: &Resource, namespace: Option<&str>, name: &str) -> Result<Option<Value>, Failure> {
         match self.send(&Call::read("reading", kind, namespace, Some(name))).await {
             Ok(object) => Ok(Some(object)),
@@ -58,7 +59,8 @@ impl Cluster {
         }
     }
 
-    /// Lists the objects of a namespace, or of all with `None`, page by page. Items carry no `kind`, as the server has it.
+    /// Lists the objects of a namespace (`None`: of all namespaces), page by page. Items have no `kind`, as the
+    /// server returns them.
     ///
     /// # Errors
     /// Any [`Failure`].
@@ -66,7 +68,7 @@ impl Cluster {
         Ok(self.list_at(kind, namespace, labels).await?.0)
     }
 
-    /// Like [`Cluster::list`], with the resourceVersion that a watch may begin at.
+    /// Like [`Cluster::list`], together with the resourceVersion from which a watch can start.
     ///
     /// # Errors
     /// Any [`Failure`].
@@ -74,7 +76,7 @@ impl Cluster {
         self.list_by(kind, namespace, labels.map(|labels| ("labelSelector", labels)), "application/json").await
     }
 
-    /// Lists the metadata of objects, and nothing of what they hold.
+    /// Lists only the metadata of objects.
     ///
     /// # Errors
     /// Any [`Failure`].
@@ -82,7 +84,7 @@ impl Cluster {
         Ok(self.list_by(kind, namespace, labels.map(|labels| ("labelSelector", labels)), METADATA).await?.0)
     }
 
-    /// Lists the events that hang on the object `name`, oldest first as far as the server keeps that order.
+    /// Lists the events about the object `name`, oldest first if the server keeps that order.
     ///
     /// # Errors
     /// Any [`Failure`].
@@ -124,10 +126,10 @@ impl Cluster {
         }
     }
 
-    /// The document in which the API server names the issuer of its tokens and where their keys are.
+    /// The document with the issuer of the API server's tokens and the location of their keys.
     ///
     /// # Errors
-    /// Any [`Failure`]; a 404 from a server that signs for nobody else.
+    /// Any [`Failure`]; a 404 if the server does not publish it.
     pub async fn issuer_document(&self) -> Result<Value, Failure> {
         let mut call = Call::read("reading", &NAMESPACE, None, None);
         call.path = "/.well-known/openid-configuration".into();
@@ -135,7 +137,7 @@ impl Cluster {
         self.send(&call).await
     }
 
-    /// Creates an object; one that is there already is a 409 ([`Failure::is_already_exists`]).
+    /// Creates an object. If it already exists, the result is a 409 ([`Failure::is_already_exists`]).
     ///
     /// # Errors
     /// Any [`Failure`].
@@ -147,19 +149,19 @@ impl Cluster {
         self.send(&call).await
     }
 
-    /// Replaces an object. `body` carries the resourceVersion that it was read with, so that nobody's change is lost.
+    /// Replaces an object. `body` has the resourceVersion that was read, so that no other change is lost.
     ///
     /// # Errors
-    /// Any [`Failure`]; a stale resourceVersion is [`Failure::is_stale`].
+    /// Any [`Failure`]; an outdated resourceVersion is [`Failure::is_stale`].
     pub async fn replace(&self, kind: &Resource, namespace: Option<&str>, name: &str, body: &Value) -> Result<Value, Failure> {
         let call = Call::write("replacing", Method::PUT, kind, namespace, Some(name), complete(kind, Some(name), body));
         self.send(&call.query(&[("fieldManager", FIELD_MANAGER)])).await
     }
 
-    /// Applies on the server's side as `manager`. Safe to repeat: the same body writes nothing the second time.
+    /// Server-side apply as `manager`. Safe to repeat: the same body changes nothing the second time.
     ///
     /// # Errors
-    /// Any [`Failure`]; fields of other managers are [`Failure::is_conflict_of_managers`].
+    /// Any [`Failure`]; a conflict with other managers is [`Failure::is_conflict_of_managers`].
     pub async fn apply(
         &self,
         kind: &Resource,
@@ -189,14 +191,14 @@ impl Cluster {
     pub async fn merge(&self, kind: &Resource, namespace: Option<&str>, name: &str, manager: &str, body: &Value) -> Result<Value, Failure> {
         let mut call = Call::write("patching", Method::PATCH, kind, namespace, Some(name), body.clone());
         call.content_type = "application/merge-patch+json";
-        // Without Strict the server drops what it does not know and answers 200.
+        // Without Strict the server ignores unknown fields and answers 200.
         self.send(&call.query(&[("fieldManager", manager), ("fieldValidation", "Strict")])).await
     }
 
-    /// Deletes an object; `false` when it was absent. What it owns goes in the background.
+    /// Deletes an object; `false` if it was absent. Objects that it owns are deleted in the background.
     ///
     /// # Errors
-    /// Any [`Failure`]; a precondition that no longer holds is [`Failure::is_stale`].
+    /// Any [`Failure`]; a failed precondition is [`Failure::is_stale`].
     pub async fn delete(&self, kind: &Resource, namespace: Option<&str>, name: &str, only: Only) -> Result<bool, Failure> {
         let mut options = json!({ "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background" });
         if let Some(uid) = only.uid {
@@ -212,10 +214,10 @@ impl Cluster {
         }
     }
 
-    /// Watches one object from the resourceVersion `from` on, for `seconds`; then the stream ends by itself.
+    /// Watches one object from the resourceVersion `from`; the stream ends after `seconds`.
     ///
     /// # Errors
-    /// Any [`Failure`]; one that comes later is an item of the stream, like a status 410 for a version that is too old.
+    /// Any [`Failure`]. Later failures are items of the stream, such as a status 410 for a version that is too old.
     pub async fn watch(&self, kind: &Resource, namespace: Option<&str>, name: &str, from: &str, seconds: u32) -> Result<Watched, Failure> {
         let field = format!("metadata.name={name}");
         let seconds = seconds.to_string();
@@ -230,7 +232,7 @@ impl Cluster {
         self.open_watch(call).await
     }
 
-    /// Watches the objects of a namespace, or of all with `None`, that carry these labels.
+    /// Watches the objects with these labels in a namespace (`None`: in all namespaces).
     ///
     /// # Errors
     /// See [`Cluster::watch`].
@@ -255,7 +257,7 @@ impl Cluster {
 
     async fn open_watch(&self, call: Call) -> Result<Watched, Failure> {
         let mut request = self.request(&call).await?.map(|_| Vec::new());
-        // kube decodes the first member only of a stream that is compressed event by event.
+        // kube decodes only the first member of a stream that is compressed event by event.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let started = Instant::now();
         let opened = self.within(self.0.client.request_stream(request)).await?;
@@ -267,14 +269,14 @@ impl Cluster {
             .map(move |line| match line.map(|line| serde_json::from_str::<Value>(&line)) {
                 Ok(Ok(event)) if event["type"] == "ERROR" => Err(from_status(&doing, 500, &event["object"], None)),
                 Ok(Ok(event)) => Ok(event),
-                // The end of a stream that was cut in the middle of a line.
+                // The stream was cut in the middle of a line.
                 Ok(Err(_)) | Err(_) => Err(Failure::Unreachable { host: host.clone(), why: Why::CutOff, may_have_happened: false }),
             })
             .boxed())
     }
 }
 
-/// Fills in what names the object, where it is missing: apply wants all three.
+/// Adds apiVersion, kind and name if they are missing: apply requires all three.
 fn complete(kind: &Resource, name: Option<&str>, body: &Value) -> Value {
     let mut body = body.clone();
     if body["apiVersion"].is_null() {

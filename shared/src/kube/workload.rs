@@ -1,4 +1,4 @@
-//! A workload as the cluster has it: pure reading, and putting a pod template's patch in the right place.
+//! A workload as read from the cluster, and the placement of patches in its pod template. Pure.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use super::gitops::{self, ManagedBy};
 use super::resources::{CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, Resource, STATEFUL_SET};
 use crate::model::{Kind, Problem, Result, names};
 
-/// What runs pods for a while or for ever.
+/// Kinds of workloads: objects that run pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WorkloadKind {
     /// A Deployment.
@@ -18,18 +18,18 @@ pub enum WorkloadKind {
     StatefulSet,
     /// A DaemonSet.
     DaemonSet,
-    /// A Job. Its pods can't be changed once it exists.
+    /// A Job. Its pod template can't be changed.
     Job,
     /// A CronJob.
     CronJob,
 }
 
 impl WorkloadKind {
-    /// All kinds, in the order in which help names them.
+    /// All kinds, in the order of the help text.
     pub const ALL: [WorkloadKind; 5] =
         [WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet, WorkloadKind::Job, WorkloadKind::CronJob];
 
-    /// Where the API server keeps them.
+    /// The kind's API resource.
     pub fn resource(self) -> &'static Resource {
         match self {
             WorkloadKind::Deployment => &DEPLOYMENT,
@@ -51,7 +51,8 @@ impl WorkloadKind {
         }
     }
 
-    /// A kind by any name that kubectl takes: `deploy`, `deployments.apps`, `deployments.v1.apps`, `StatefulSet`, `cj`.
+    /// Parses any name that kubectl accepts: `deploy`, `deployments.apps`, `deployments.v1.apps`, `StatefulSet`,
+    /// `cj`.
     pub fn parse(text: &str) -> Option<WorkloadKind> {
         let text = text.to_ascii_lowercase();
         let (name, group) = text.split_once('.').unwrap_or((&text, ""));
@@ -67,7 +68,7 @@ impl WorkloadKind {
         (group.is_empty() || group == own || group == format!("v1.{own}")).then_some(kind)
     }
 
-    /// Path of the pod template in the object.
+    /// Path of the pod template within the object.
     pub fn pod_template(self) -> &'static [&'static str] {
         match self {
             WorkloadKind::CronJob => &["spec", "jobTemplate", "spec", "template"],
@@ -82,12 +83,12 @@ impl fmt::Display for WorkloadKind {
     }
 }
 
-/// A workload as a person names it: `deployment/web`.
+/// A workload as named by the user: `deployment/web`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkloadRef {
-    /// Its kind.
+    /// Kind.
     pub kind: WorkloadKind,
-    /// Its name.
+    /// Name.
     pub name: String,
 }
 
@@ -122,20 +123,20 @@ impl FromStr for WorkloadRef {
     }
 }
 
-/// One workload as it was read.
+/// A workload as read from the cluster.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    /// Its kind.
+    /// Kind.
     pub kind: WorkloadKind,
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// The object as the API server gave it.
+    /// The object as returned by the API server.
     pub object: Value,
 }
 
-/// `deployment/web`.
+/// Example: `deployment/web`.
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind, self.name)
@@ -143,7 +144,7 @@ impl fmt::Display for Workload {
 }
 
 impl Workload {
-    /// An object of a kind; name and namespace are read from it.
+    /// Wraps an object of a kind; name and namespace are taken from it.
     pub fn new(kind: WorkloadKind, object: Value) -> Self {
         let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
         Workload { kind, namespace: text("namespace"), name: text("name"), object }
@@ -154,18 +155,19 @@ impl Workload {
         self.kind.pod_template().iter().fold(&self.object, |value, key| &value[*key])
     }
 
-    /// The pod's spec.
+    /// The pod spec.
     pub fn pod_spec(&self) -> &Value {
         &self.template()["spec"]
     }
 
-    /// The service account that the pods name; `None` when unset. `default` may be written out.
+    /// The service account named in the pod spec; `None` if unset. It may be an explicit `default`.
     pub fn service_account(&self) -> Option<&str> {
         let spec = self.pod_spec();
         [&spec["serviceAccountName"], &spec["serviceAccount"]].into_iter().find_map(|v| v.as_str().filter(|name| !name.is_empty()))
     }
 
-    /// Names of the containers in their live order: a patch must keep it, or it re-orders them for good.
+    /// Names of the containers in their live order. A patch must keep this order, or it re-orders the containers
+    /// permanently.
     pub fn containers(&self) -> Vec<&str> {
         names_of(&self.pod_spec()["containers"])
     }
@@ -175,14 +177,14 @@ impl Workload {
         names_of(&self.pod_spec()["initContainers"])
     }
 
-    /// A container or init container.
+    /// A container or init container by name.
     pub fn container(&self, name: &str) -> Option<&Value> {
         let spec = self.pod_spec();
         ["containers", "initContainers"].into_iter().find_map(|list| named(&spec[list], name))
     }
 
-    /// The environment variables of a container: name, whether it has a literal value that is not empty, and where
-    /// else it comes from. A name may appear twice; the last one counts in the pod.
+    /// The environment variables of a container: name, whether there is a non-empty literal value, and `valueFrom`.
+    /// If a name appears twice, the pod uses the last entry.
     pub fn env_of(&self, container: &str) -> Vec<(&str, bool, Option<&Value>)> {
         let list = self.container(container).and_then(|c| c["env"].as_array()).map(Vec::as_slice).unwrap_or_default();
         list.iter()
@@ -193,12 +195,12 @@ impl Workload {
             .collect()
     }
 
-    /// The pod template's volume of a name.
+    /// A volume of the pod template, by name.
     pub fn volume(&self, name: &str) -> Option<&Value> {
         named(&self.pod_spec()["volumes"], name)
     }
 
-    /// Where a container mounts things: volume name and path.
+    /// The volume mounts of a container: volume name and path.
     pub fn mounts_of(&self, container: &str) -> Vec<(&str, &str)> {
         let list = self.container(container).and_then(|c| c["volumeMounts"].as_array()).map(Vec::as_slice).unwrap_or_default();
         list.iter().filter_map(|mount| Some((mount["name"].as_str()?, mount["mountPath"].as_str()?))).collect()
@@ -219,17 +221,17 @@ impl Workload {
         self.template()["metadata"]["labels"][key].as_str()
     }
 
-    /// The labels that select its pods, as a selector: `app=web`. `None` where it has no such labels (CronJob).
+    /// The label selector of the workload's pods: `app=web`. `None` if there are no such labels (CronJob).
     pub fn selector(&self) -> Option<String> {
         let labels = self.object["spec"]["selector"]["matchLabels"].as_object()?;
         let pairs: Vec<String> = labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
         (!pairs.is_empty()).then(|| pairs.join(","))
     }
 
-    /// How many pods it wants; `None` for kinds that have no such number.
+    /// The desired number of pods; `None` for kinds without that field.
     pub fn replicas(&self) -> Option<u64> {
         match self.kind {
-            // The server fills in 1; it is absent only in objects that never went through it.
+            // The server sets the default 1; the field is absent only in objects that did not come from a server.
             WorkloadKind::Deployment | WorkloadKind::StatefulSet => Some(self.object["spec"]["replicas"].as_u64().unwrap_or(1)),
             _ => None,
         }
@@ -245,7 +247,7 @@ impl Workload {
         self.object["metadata"]["resourceVersion"].as_str().unwrap_or_default()
     }
 
-    /// Who manages a field, written as the API server writes it in conflicts:
+    /// The managers of a field. The path has the form that the API server uses in conflicts:
     /// `.spec.template.spec.containers[name="app"].env[name="A"].value`.
     pub fn managers_of(&self, field: &str) -> Vec<&str> {
         gitops::managers_of(&self.object, field)
@@ -256,7 +258,7 @@ impl Workload {
         self.managers_of(field).into_iter().next()
     }
 
-    /// The tool that keeps this object as its own source says and would undo a patch.
+    /// The GitOps tool that manages this object and would revert a patch.
     pub fn managed_by(&self) -> Option<ManagedBy> {
         gitops::managed_by(&self.object)
     }
@@ -270,7 +272,7 @@ fn named<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {
     list.as_array()?.iter().find(|item| item["name"] == name)
 }
 
-/// Puts a patch of the pod template (`{"metadata": …, "spec": …}`) where the kind keeps its template.
+/// Puts a patch of the pod template (`{"metadata": …, "spec": …}`) at the kind's place for the template.
 pub fn wrap_template(kind: WorkloadKind, template_patch: Value) -> Value {
     kind.pod_template().iter().rev().fold(template_patch, |inner, key| {
         let mut outer = json!({});

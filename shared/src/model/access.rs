@@ -1,10 +1,10 @@
-//! How much a workload may do, and what lets it in.
+//! Access levels, and the grants that give an identity access.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How much of the service the workload may use. What it means is the service's catalogue entry to say.
+/// How much of the service the workload may use. Each service's catalogue entry says which grants a level means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
@@ -12,7 +12,7 @@ pub enum Access {
     Read,
     /// Read and write what the service holds.
     ReadWrite,
-    /// Everything on the data plane, including who else may come in where the service has that.
+    /// Everything on the data plane, including the management of others' access where the data plane offers that.
     Admin,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for Access {
     }
 }
 
-/// A built-in role by its display name and the GUID of its definition; the GUID is what counts, names get changed.
+/// A built-in role by display name and definition GUID. Comparisons use the GUID, because display names change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
     /// Display name, for people.
@@ -47,7 +47,7 @@ impl Role {
     }
 }
 
-/// What lets an identity in.
+/// One permission for an identity, in the form that the service uses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "grant", rename_all = "camelCase")]
 pub enum Grant {
@@ -62,7 +62,7 @@ pub enum Grant {
         /// Permissions on certificates.
         certificates: Vec<String>,
     },
-    /// A role of Cosmos DB's own data plane, which Azure roles don't reach.
+    /// A role of Cosmos DB's data plane. Azure role assignments don't apply there.
     CosmosRole {
         /// Display name, for people.
         name: String,

@@ -1,10 +1,10 @@
-//! How a workload proves itself to the service.
+//! How a workload authenticates to the service.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Way of authentication, with az's words for it.
+/// Way of authentication; named as az names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {
@@ -20,10 +20,10 @@ pub enum Auth {
 }
 
 impl Auth {
-    /// Every way.
+    /// All ways of authentication.
     pub const ALL: [Auth; 4] = [Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal, Auth::Csi];
 
-    /// The word on the command line.
+    /// The value of `--auth`.
     pub fn word(self) -> &'static str {
         match self {
             Auth::WorkloadIdentity => "workload-identity",
@@ -33,12 +33,12 @@ impl Auth {
         }
     }
 
-    /// The way with this word, case aside.
+    /// Parses a value of `--auth`, ignoring case.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|a| a.word().eq_ignore_ascii_case(word))
     }
 
-    /// Whether the workload acts as a managed identity of its own.
+    /// Whether the workload acts as a managed identity.
     pub fn has_identity(self) -> bool {
         matches!(self, Auth::WorkloadIdentity | Auth::Csi)
     }

@@ -1,12 +1,12 @@
 //! Endpoints and suffixes of an Azure cloud, as the az CLI knows them.
 //!
-//! The three fixed clouds carry what azure-cli-core 2.91 has built in; a registered cloud (Azure Stack, air-gapped
-//! clouds) is read from az's own configuration by the azure room and arrives here as a value.
+//! The three fixed clouds hold the values built into azure-cli-core 2.91. A registered cloud (Azure Stack, air-gapped
+//! clouds) is read from az's configuration by the `azure` room, which builds a [`Cloud`] from it.
 
 /// One Azure cloud. URLs have no trailing slash; suffixes have no leading dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cloud {
-    /// az's name of the cloud: `AzureCloud`, `AzureUSGovernment`, `AzureChinaCloud` or a registered name.
+    /// Name in az: `AzureCloud`, `AzureUSGovernment`, `AzureChinaCloud` or a registered name.
     pub name: String,
     /// Azure Resource Manager: `https://management.azure.com`.
     pub resource_manager: String,
@@ -83,13 +83,14 @@ impl Cloud {
         }
     }
 
-    /// A built-in cloud by az's name for it, case aside.
+    /// A built-in cloud by its az name, ignoring case.
     pub fn builtin(name: &str) -> Option<Self> {
         [Self::public(), Self::us_government(), Self::china()].into_iter().find(|c| c.name.eq_ignore_ascii_case(name))
     }
 
-    /// The cloud's form of a host name suffix of the public cloud: `servicebus.windows.net` → `servicebus.usgovcloudapi.net`.
-    /// Suffixes that no source gives for a cloud stay as they are: what the resource says of itself goes first anyway.
+    /// This cloud's form of a public host name suffix: `servicebus.windows.net` → `servicebus.usgovcloudapi.net`. A
+    /// suffix without a documented counterpart is returned unchanged; callers prefer the host name that the resource
+    /// reports.
     pub fn suffix<'a>(&self, public: &'a str) -> &'a str {
         let table: &[(&str, &str)] = match self.name.as_str() {
             "AzureUSGovernment" => &SUFFIXES_US,

@@ -1,4 +1,4 @@
-//! What happens while a command runs, as values: the engine and its steps say it, the ui room shows it.
+//! Progress events: the engine and its steps send them, the `ui` room shows them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub enum Event {
         /// What is being done.
         doing: String,
     },
-    /// The step is waiting for something that is not ours to hurry.
+    /// The step waits for something that this process can't speed up.
     Waiting {
         /// Id of the step.
         id: String,
@@ -24,7 +24,7 @@ pub enum Event {
     Finished {
         /// Id of the step.
         id: String,
-        /// What is now so.
+        /// Result of the step, as a phrase.
         done: String,
         /// How long it took.
         took: Duration,
@@ -36,28 +36,28 @@ pub enum Event {
         /// What was being done.
         doing: String,
     },
-    /// Something worth saying that belongs to no step.
+    /// Information that belongs to no step.
     Note(String),
-    /// Something the user should look at although the command goes on.
+    /// A warning; the command continues.
     Warning(String),
 }
 
-/// Where events go. Cheap to clone; callable from any task.
+/// Receives events. Cheap to clone; callable from any task.
 #[derive(Clone)]
 pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);
 
 impl Events {
-    /// Events go to `sink`.
+    /// Sends events to `sink`.
     pub fn new(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Events(Arc::new(sink))
     }
 
-    /// Events go nowhere: for tests and quiet commands.
+    /// Discards events: for tests and quiet commands.
     pub fn silent() -> Self {
         Events::new(|_| {})
     }
 
-    /// Says that `event` happened.
+    /// Sends an event.
     pub fn say(&self, event: Event) {
         (self.0)(event);
     }

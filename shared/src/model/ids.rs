@@ -1,5 +1,5 @@
-//! Azure resource ids. Names in ids are compared without case: services answer `resourcegroups` where they were asked
-//! for `resourceGroups`, and the user types what the portal shows.
+//! Azure resource ids. They are compared without case: services answer `resourcegroups` to a request for
+//! `resourceGroups`, and users type names as the portal shows them.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -7,13 +7,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// An ARM resource id: `/subscriptions/S/resourceGroups/G/providers/NS/type/name[/type/name…]`.
-/// Subscription and resource group ids are resource ids as well. Keeps the spelling it was given.
+/// An ARM resource id: `/subscriptions/S/resourceGroups/G/providers/NS/type/name[/type/name…]`. Ids of subscriptions
+/// and resource groups are resource ids too. The original spelling is kept.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ResourceId(String);
 
-/// Why a text is no resource id.
+/// The text is not a resource id.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not an Azure resource id; one looks like /subscriptions/…/resourceGroups/…/providers/…")]
 pub struct NotAResourceId(String);
@@ -29,17 +29,17 @@ impl ResourceId {
         ResourceId(format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{arm_type}/{name}"))
     }
 
-    /// The id of a child: `kind` is like `federatedIdentityCredentials`.
+    /// The id of a child resource: `kind` is like `federatedIdentityCredentials`.
     pub fn child(&self, kind: &str, name: &str) -> Self {
         ResourceId(format!("{}/{kind}/{name}", self.0))
     }
 
-    /// The id of something below: `path` is like `blobServices/default/containers/images`.
+    /// The id of something below this resource: `path` is like `blobServices/default/containers/images`.
     pub fn below(&self, path: &str) -> Self {
         ResourceId(format!("{}/{}", self.0, path.trim_matches('/')))
     }
 
-    /// The id as text, with the spelling it was given.
+    /// The id as text, in its original spelling.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -64,7 +64,7 @@ impl ResourceId {
         ResourceId::group(self.subscription(), self.resource_group())
     }
 
-    /// The id of the top-level resource that this one is, or is below.
+    /// The id of the top-level resource: this resource itself, or the one that contains it.
     pub fn top(&self) -> ResourceId {
         ResourceId(self.0.split('/').take(9).collect::<Vec<_>>().join("/"))
     }
@@ -84,12 +84,12 @@ impl ResourceId {
         kind
     }
 
-    /// Whether the resource is of `arm_type`, case aside.
+    /// Whether the resource is of `arm_type`, ignoring case.
     pub fn is_a(&self, arm_type: &str) -> bool {
         self.arm_type().eq_ignore_ascii_case(arm_type)
     }
 
-    /// Whether `self` is `scope` or lies under it: what a role assignment at `scope` covers.
+    /// Whether a role assignment at `scope` covers this resource: `scope` is the resource's id or one above it.
     pub fn is_within(&self, scope: &str) -> bool {
         let (own, scope) = (self.0.to_ascii_lowercase(), scope.trim_end_matches('/').to_ascii_lowercase());
         scope.is_empty() || own == scope || own.strip_prefix(&scope).is_some_and(|rest| rest.starts_with('/'))
@@ -110,7 +110,8 @@ impl FromStr for ResourceId {
     type Err = NotAResourceId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Git Bash on Windows turns a leading `/subscriptions` into a path below its own folder.
+        // Git Bash on Windows rewrites an argument that begins with `/subscriptions` into a path below its install
+        // folder.
         let text = match text.find("/subscriptions/") {
             Some(at) if text[..at].contains(':') => &text[at..],
             _ => text,
@@ -169,7 +170,7 @@ impl fmt::Debug for ResourceId {
     }
 }
 
-/// The last segment of a role definition id or of a bare GUID, lower-case: what two role ids are compared by.
+/// GUID of a role: the last segment of a role definition id, or a bare GUID, in lower case. Roles are compared by it.
 pub fn role_guid(role_definition_id: &str) -> String {
     role_definition_id.rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
 }
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_covers_itself_and_what_lies_under_it() {
+    fn a_scope_covers_itself_and_the_resources_below_it() {
         let id: ResourceId = VAULT.parse().unwrap();
         assert!(id.is_within(VAULT) && id.is_within("/subscriptions/S1/resourcegroups/RG-data") && id.is_within("/"));
         assert!(!id.is_within("/subscriptions/s1/resourceGroups/rg"));

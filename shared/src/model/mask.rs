@@ -1,13 +1,13 @@
 //! Keeps secrets out of everything that is shown or logged.
 //!
-//! Tokens and keys reach texts by ways nobody planned: a parser quotes what it did not understand, a service repeats what
-//! it was sent. So whatever came from outside passes here before people see it.
+//! Tokens and keys get into messages in unplanned ways: a parser quotes input that it could not read, a service
+//! repeats what it was sent. Every text from outside is therefore masked here before it is shown.
 
 use serde_json::Value;
 
 const HIDDEN: &str = "***";
 
-/// A header, or a field of a form, fit for the log.
+/// A header or form field, masked for the log.
 pub(crate) fn header(name: &str, value: &str) -> String {
     // `client_assertion_type` is a constant of the protocol.
     let secret = is_secret_name(name) && name != "client_assertion_type";
@@ -22,7 +22,7 @@ pub(crate) fn tokens(text: &str) -> String {
         let end =
             rest[at..].find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '='))).map_or(rest.len(), |n| at + n);
         out.push_str(&rest[..at]);
-        // A JWT's header alone has more than 20 characters; shorter words are nobody's secret.
+        // The header of a JWT alone is longer than 20 characters, so shorter words are no tokens.
         out.push_str(if end - at > 20 { HIDDEN } else { &rest[at..end] });
         rest = &rest[end..];
     }
@@ -39,7 +39,7 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
         && !["keyvault", "keyvaultproperties", "identifier"].iter().any(|word| name.contains(word))
 }
 
-/// A JSON value fit for the log: fields with telling names hidden, token-like words hidden everywhere.
+/// A JSON value masked for the log: fields with secret-sounding names are hidden, and token-like words everywhere.
 pub(crate) fn json(value: &Value) -> Value {
     match value {
         Value::Object(fields) => Value::Object(
@@ -63,7 +63,7 @@ mod tests {
     use serde_json::json as j;
 
     #[test]
-    fn hides_tokens_wherever_they_stand() {
+    fn hides_tokens_anywhere_in_a_text() {
         let text = "invalid type: string \"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln\", expected i64; see eyJx";
         assert_eq!(tokens(text), "invalid type: string \"***\", expected i64; see eyJx");
         assert_eq!(tokens("nothing here"), "nothing here");

@@ -1,4 +1,4 @@
-//! Plain values that every room speaks in: no I/O, no async, nothing but std, serde, secrecy and pure helpers.
+//! Plain values shared by every room. No I/O, no async; only std, serde, secrecy and pure helpers.
 
 pub mod access;
 pub mod auth;
@@ -21,9 +21,9 @@ pub use event::{Event, Events};
 pub use ids::ResourceId;
 pub use problem::{Kind, Problem, Result};
 
-/// Prefix of every label, annotation and tag that this tool sets, and the API group of its file format.
+/// Prefix of every label, annotation and tag set by this tool; also the API group of its file format.
 pub const PREFIX: &str = "kubectl-connect.dev";
 
-/// Audience of the Kubernetes token that Entra exchanges; the same for managed identities in every cloud
-/// (AKS cluster documentation; see the workload identity webhook's default).
+/// Audience of the Kubernetes token that Entra exchanges. It is the same for managed identities in every cloud (AKS
+/// cluster documentation; default of the workload identity webhook).
 pub const TOKEN_EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";

@@ -1,42 +1,42 @@
-//! Deterministic names. The same request gives the same names on every machine, so that a run that was killed finds
-//! what it made, and two people who connect the same thing meet instead of making it twice.
+//! Deterministic names. A request gives the same names on every machine: a run after a killed one finds what was
+//! created, and two users who make the same connection share its objects instead of creating them twice.
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::ids::role_guid;
 
-/// Namespace of the template function `guid()`, which people's Bicep files use for role assignments.
+/// Namespace of the template function `guid()`, which Bicep files commonly use for role assignments.
 const GUID_NAMESPACE: Uuid = Uuid::from_u128(0x11fb06fb_712d_4ddd_98c7_e71bbd588830);
 
-/// Name of the role assignment of `role` for `principal` at `scope`: UUIDv5 over all three, scope and role without case
-/// so that one resource has one name.
+/// Name of the role assignment of `role` for `principal` at `scope`: a UUIDv5 over all three. Case is ignored in all
+/// three, so the same assignment always has the same name.
 pub fn role_assignment(scope: &str, principal: &str, role_definition_id: &str) -> String {
     let name = format!("{}-{}-{}", scope.to_ascii_lowercase(), principal.to_ascii_lowercase(), role_guid(role_definition_id));
     Uuid::new_v5(&GUID_NAMESPACE, name.as_bytes()).to_string()
 }
 
-/// Name of the federated credential for a service account of a cluster: readable, plus a hash of everything that must
-/// match, so that a recreated cluster (new issuer) gets a credential of its own instead of fighting over one.
-/// Fits `^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$`.
+/// Name of the federated credential for a service account of a cluster: a readable part plus a hash of everything
+/// that must match. A recreated cluster has a new issuer and so gets a new credential instead of overwriting the old
+/// one. Fits `^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$`.
 pub fn federated_credential(issuer: &str, namespace: &str, service_account: &str) -> String {
     let hash = short_hash(&[issuer, namespace, service_account]);
     clipped(&format!("{namespace}-{service_account}"), 110, &hash)
 }
 
-/// Name of the managed identity made for a service account of a cluster. Fits the 3 to 128 characters of letters,
-/// digits, hyphen and underscore that the service takes.
+/// Name of the managed identity for a service account of a cluster. Azure allows 3 to 128 letters, digits, hyphens
+/// and underscores.
 pub fn identity(cluster: &str, namespace: &str, service_account: &str) -> String {
     clipped(&format!("id-{cluster}-{namespace}-{service_account}"), 119, &short_hash(&[cluster, namespace, service_account]))
 }
 
-/// Name of a cluster that Azure does not know, by its issuer: readable, plus a hash of all of it.
+/// Name of a cluster outside AKS, from its issuer: a readable part plus a hash of the whole issuer.
 pub fn cluster(issuer: &str) -> String {
     let readable = issuer.split_once("://").map_or(issuer, |(_, rest)| rest).trim_matches('/');
     clipped(readable, 40, &short_hash(&[issuer]))
 }
 
-/// Name of the vault secret that holds a variable of a connection. Fits `^[0-9a-zA-Z-]+$` and 127 characters.
+/// Name of the vault secret that holds one variable of a connection. Fits `^[0-9a-zA-Z-]+$` and 127 characters.
 pub fn vault_secret(cluster: &str, namespace: &str, connection: &str, variable: &str) -> String {
     let hash = short_hash(&[&cluster.to_ascii_lowercase(), namespace, connection, variable]);
     clipped(&format!("{namespace}-{connection}-{variable}").replace(['_', '.'], "-"), 110, &hash)
@@ -48,17 +48,18 @@ pub fn connection(service: &str, target: &str) -> String {
     if name.len() <= 63 { name } else { clipped(&name, 54, &short_hash(&[service, target])) }
 }
 
-/// Why `name` can't name a connection; `None` when it can. It becomes part of object names, labels and field managers.
+/// Why `name` is not a valid connection name; `None` if it is valid. The name becomes part of object names, labels
+/// and field managers.
 pub fn connection_name_fault(name: &str) -> Option<String> {
     dns_label_fault(name, 63)
 }
 
-/// Why `name` is no Kubernetes namespace name; `None` when it is one.
+/// Why `name` is not a valid namespace; `None` if it is valid.
 pub fn namespace_fault(name: &str) -> Option<String> {
     dns_label_fault(name, 63)
 }
 
-/// Why `name` is no Kubernetes object name (DNS subdomain); `None` when it is one.
+/// Why `name` is not a valid object name (DNS subdomain); `None` if it is valid.
 pub fn object_name_fault(name: &str) -> Option<String> {
     if name.is_empty() || name.len() > 253 {
         return Some("must have 1 to 253 characters".into());
@@ -84,7 +85,8 @@ fn dns_label(text: &str) -> String {
     mapped.trim_matches('-').to_owned()
 }
 
-/// Eight hexadecimal digits over the parts, with separators that no part can hold.
+/// The first eight hexadecimal digits of SHA-256 over the parts, each followed by a zero byte, which no part
+/// contains.
 pub fn short_hash(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
@@ -94,7 +96,7 @@ pub fn short_hash(parts: &[&str]) -> String {
     hash.finalize()[..4].iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// `text-hash`, with `text` cut to `most` characters and to letters, digits and hyphens.
+/// `text-hash`: `text` is cut to `most` characters, and all but letters, digits, `-` and `_` become `-`.
 fn clipped(text: &str, most: usize, hash: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).take(most).collect();
     format!("{}-{hash}", clean.trim_end_matches('-'))
@@ -107,7 +109,7 @@ mod tests {
 
     #[test]
     fn uses_the_namespace_of_the_template_function() {
-        // Vector of the public algorithm: guid('a', 'b', 'c').
+        // Test vector of the public algorithm: guid('a', 'b', 'c').
         assert_eq!(Uuid::new_v5(&GUID_NAMESPACE, b"a-b-c").to_string(), "a98fa280-e03f-5afa-8d8e-92d0a9c201e8");
     }
 
@@ -128,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn made_names_are_accepted_by_their_services(cluster in "[a-zA-Z0-9_-]{1,63}", ns in "[a-z0-9]{1,63}", sa in "[a-z0-9.]{1,100}[a-z0-9]") {
+        fn generated_names_are_valid_for_their_services(cluster in "[a-zA-Z0-9_-]{1,63}", ns in "[a-z0-9]{1,63}", sa in "[a-z0-9.]{1,100}[a-z0-9]") {
             let ok = |name: &str, most: usize| name.len() >= 3 && name.len() <= most && name.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
             let fic = federated_credential("https://issuer/", &ns, &sa);

@@ -1,12 +1,13 @@
-//! How the identities that are made are called, where a company has a rule for that.
+//! Templates for the names of created identities, for companies with naming rules.
 
 use super::names::short_hash;
 
-/// What a name may be made of.
+/// The placeholders of a template.
 const PLACES: [&str; 6] = ["cluster", "namespace", "service-account", "connection", "service", "hash"];
-/// One of these tells the service accounts of a namespace apart: each has an identity of its own.
+/// A template needs at least one of these: each service account gets a separate identity, and these placeholders tell
+/// the service accounts of a namespace apart.
 const APART: [&str; 3] = ["service-account", "connection", "hash"];
-/// Characters of a user-assigned identity's name (naming rules of `Microsoft.ManagedIdentity`).
+/// Allowed length of a user-assigned identity's name (naming rules of `Microsoft.ManagedIdentity`).
 const FEWEST: usize = 3;
 const MOST: usize = 128;
 
@@ -20,7 +21,7 @@ enum Part {
     Place(&'static str),
 }
 
-/// For whom an identity is made.
+/// Values for the placeholders of a template.
 #[derive(Clone, Copy, Debug)]
 pub struct For<'a> {
     /// Name of the cluster.
@@ -29,17 +30,17 @@ pub struct For<'a> {
     pub namespace: &'a str,
     /// The service account.
     pub account: &'a str,
-    /// The connection that it is made with.
+    /// Connection for which the identity is created.
     pub connection: &'a str,
-    /// The service's word.
+    /// Name of the service in the catalogue.
     pub service: &'a str,
 }
 
 impl IdentityName {
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
-    /// Why it can't name identities.
+    /// Why the template is not usable.
     pub fn parse(text: &str) -> Result<IdentityName, String> {
         let bad = |why: &str| Err(format!("`{text}` can't name identities: {why}"));
         let (mut parts, mut rest) = (Vec::new(), text);
@@ -69,19 +70,19 @@ impl IdentityName {
         Ok(IdentityName(parts))
     }
 
-    /// The name.
+    /// Fills in the placeholders. Characters that Azure does not allow become hyphens.
     ///
     /// # Errors
-    /// The name that Azure would not take, and why.
-    pub fn fill(&self, whom: For<'_>) -> Result<String, String> {
-        let hash = short_hash(&[whom.cluster, whom.namespace, whom.account]);
+    /// The resulting name has a length that Azure does not allow.
+    pub fn fill(&self, values: For<'_>) -> Result<String, String> {
+        let hash = short_hash(&[values.cluster, values.namespace, values.account]);
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),
-            Part::Place("cluster") => whom.cluster.to_owned(),
-            Part::Place("namespace") => whom.namespace.to_owned(),
-            Part::Place("service-account") => whom.account.to_owned(),
-            Part::Place("connection") => whom.connection.to_owned(),
-            Part::Place("service") => whom.service.to_owned(),
+            Part::Place("cluster") => values.cluster.to_owned(),
+            Part::Place("namespace") => values.namespace.to_owned(),
+            Part::Place("service-account") => values.account.to_owned(),
+            Part::Place("connection") => values.connection.to_owned(),
+            Part::Place("service") => values.service.to_owned(),
             Part::Place(_) => hash.clone(),
         };
         let name: String = self.0.iter().map(part).collect::<String>().chars().map(|c| if is_fit(c) { c } else { '-' }).collect();
@@ -102,8 +103,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn filled(template: &str) -> Result<String, String> {
-        let whom = For { cluster: "aks", namespace: "shop", account: "web.v2", connection: "keyvault-my-vault", service: "keyvault" };
-        IdentityName::parse(template)?.fill(whom)
+        let values = For { cluster: "aks", namespace: "shop", account: "web.v2", connection: "keyvault-my-vault", service: "keyvault" };
+        IdentityName::parse(template)?.fill(values)
     }
 
     #[test]
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_template_is_told() {
+    fn a_faulty_template_is_refused_with_the_reason() {
         for (template, why) in [
             ("id-{name}", "there is no {name}; there is {cluster}, {namespace}"),
             ("id-{cluster", "not closed"),
@@ -128,17 +129,17 @@ mod tests {
             ("", "an identity of its own"),
             (&format!("{{hash}}{}", "x".repeat(129)), "128"),
         ] {
-            let told = IdentityName::parse(template).unwrap_err();
-            assert!(told.contains(why), "{template}: {told}");
+            let error = IdentityName::parse(template).unwrap_err();
+            assert!(error.contains(why), "{template}: {error}");
         }
         assert!(filled(&format!("{{connection}}{}", "x".repeat(120))).unwrap_err().contains("137 characters"));
     }
 
     proptest! {
         #[test]
-        fn what_is_filled_is_a_name_or_refused(template in "[a-z{}-]{0,30}", account in "[a-z0-9.]{1,200}") {
-            let whom = For { cluster: "c", namespace: "n", account: &account, connection: "k", service: "s" };
-            let Ok(Ok(name)) = IdentityName::parse(&format!("{template}{{service-account}}")).map(|t| t.fill(whom)) else { return Ok(()) };
+        fn a_filled_template_is_a_valid_name_or_an_error(template in "[a-z{}-]{0,30}", account in "[a-z0-9.]{1,200}") {
+            let values = For { cluster: "c", namespace: "n", account: &account, connection: "k", service: "s" };
+            let Ok(Ok(name)) = IdentityName::parse(&format!("{template}{{service-account}}")).map(|t| t.fill(values)) else { return Ok(()) };
             prop_assert!((3..=128).contains(&name.len()) && name.chars().all(is_fit), "{name}");
         }
     }

@@ -1,14 +1,14 @@
-//! The one error type that a user sees: what failed, why, what to do, a stable code and the request ids.
+//! The one error type that users see: what failed, why, how to fix it, a stable code and the request ids.
 //!
-//! Rooms below may have richer errors for callers that match on them; they turn into a `Problem` at the point where
-//! nobody matches any more. The kind decides the exit code, in one place.
+//! Lower rooms may use richer error types where callers match on them; those convert to [`Problem`] once no caller
+//! matches on them any more. The exit code follows from [`Kind`] alone.
 
 use std::fmt;
 
-/// Result whose error can be shown to a user as it is.
+/// Result with an error that can be shown to the user unchanged.
 pub type Result<T, E = Problem> = std::result::Result<T, E>;
 
-/// What sort of failure it is; decides the exit code.
+/// Category of a failure; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Something failed for a reason outside the command line.
@@ -42,7 +42,7 @@ impl Kind {
     }
 }
 
-/// A failure as it is told to the user. Cheap to move: one pointer.
+/// A failure as shown to the user. One pointer in size, so cheap to move.
 pub struct Problem(Box<Inner>);
 
 struct Inner {
@@ -56,12 +56,13 @@ struct Inner {
 }
 
 impl Problem {
-    /// A problem of `kind` with the stable `code` (`KC` and four digits); `what` is one sentence without a final stop.
+    /// A problem of `kind` with the stable `code` (`KC` and four digits). `what` is one sentence without a final full
+    /// stop.
     pub fn new(kind: Kind, code: &'static str, what: impl Into<String>) -> Self {
         Problem(Box::new(Inner { kind, code, what: what.into(), why: None, fixes: Vec::new(), request: None, source: None }))
     }
 
-    /// Says why it failed.
+    /// Adds the reason.
     #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {
         self.0.why = Some(why.into());
@@ -75,28 +76,28 @@ impl Problem {
         self
     }
 
-    /// Keeps the ids with which the service's support finds the request (`correlation …, request …`).
+    /// Adds the ids by which the service's support finds the request (`correlation …, request …`).
     #[must_use]
     pub fn request(mut self, ids: impl Into<String>) -> Self {
         self.0.request = Some(ids.into());
         self
     }
 
-    /// Keeps the error underneath, shown at `-v=4` and above. It must hold no secret.
+    /// Adds the underlying error, shown at `-v=4` and above. It must not contain secrets.
     #[must_use]
     pub fn source(mut self, source: impl Into<anyhow::Error>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// Prefixes what failed with what was being done: `creating identity id-web: …`.
+    /// Prefixes the message with the action that failed: `creating identity id-web: …`.
     #[must_use]
     pub fn context(mut self, doing: impl fmt::Display) -> Self {
         self.0.what = format!("{doing}: {}", self.0.what);
         self
     }
 
-    /// What sort of failure it is.
+    /// Category of the failure.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
@@ -106,17 +107,17 @@ impl Problem {
         self.0.code
     }
 
-    /// What failed.
+    /// The message: what failed.
     pub fn what(&self) -> &str {
         &self.0.what
     }
 
-    /// Why it failed, where known.
+    /// The reason, if known.
     pub fn reason(&self) -> Option<&str> {
         self.0.why.as_deref()
     }
 
-    /// What the user can do, most useful first.
+    /// Ways to fix it, most useful first.
     pub fn fixes(&self) -> &[String] {
         &self.0.fixes
     }
@@ -126,7 +127,7 @@ impl Problem {
         self.0.request.as_deref()
     }
 
-    /// The error underneath.
+    /// The underlying error.
     pub fn cause(&self) -> Option<&anyhow::Error> {
         self.0.source.as_ref()
     }

@@ -1,4 +1,4 @@
-//! What the user asked for, free of how it was asked (kubectl plugin, az extension, file).
+//! A connect request as a value, the same for the kubectl plugin, the az extension and files.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,109 +11,110 @@ use super::naming::IdentityName;
 use super::variable::Client;
 use super::vault::{CsiIdentity, VaultObject};
 
-/// Ask for a connection.
+/// A request for a connection.
 #[derive(Clone, Debug)]
 pub struct ConnectRequest {
-    /// Service word, from the catalogue.
+    /// Service name from the catalogue.
     pub service: String,
     /// The target: a name or a resource id.
     pub target: String,
-    /// Narrows the search for the target; with a location, where the identity goes instead.
+    /// Resource group in which the target is searched. With `location` it is the resource group of the identity
+    /// instead.
     pub resource_group: Option<String>,
-    /// Region of the identity, for a cluster that Azure does not know.
+    /// Region of the identity, for clusters outside AKS.
     pub location: Option<String>,
-    /// Narrows the search for the target: id or name of a subscription.
+    /// Subscription in which the target is searched: an id or a name.
     pub subscription: Option<String>,
     /// Name of the connection; `<service>-<target>` if absent.
     pub name: Option<String>,
-    /// The workload as `kind/name`; absent: only the service account is prepared.
+    /// The workload as `kind/name`; if absent, only the service account is prepared.
     pub workload: Option<String>,
-    /// Containers that get the variables; empty: all but init containers.
+    /// Containers that get the variables; if empty, all except init containers.
     pub containers: Vec<String>,
-    /// Service account to use instead of the workload's own or a new one.
+    /// Service account to use; if absent, the workload's service account or a new one.
     pub service_account: Option<String>,
-    /// Identity to use: name, client id, object id or resource id; absent: one is made.
+    /// Identity to use: name, client id, object id or resource id; if absent, one is created.
     pub identity: Option<String>,
-    /// Resource group of the identity that is made; the cluster's if absent.
+    /// Resource group of the created identity; the cluster's if absent.
     pub identity_group: Option<String>,
-    /// How the identity that is made is called; our own way if absent.
+    /// Name template of the created identity; the built-in naming if absent.
     pub identity_name: Option<IdentityName>,
-    /// Tags of the identity that is made.
+    /// Tags of the created identity.
     pub tags: BTreeMap<String, String>,
-    /// Level of access; the service's default if absent.
+    /// Access level; the service's default if absent.
     pub access: Option<Access>,
-    /// Role to grant instead: a name or the id of a definition.
+    /// Role to grant in place of the access level's: a name or the id of a definition.
     pub role: Option<String>,
-    /// Client type for the variables; absent: what the workload gives away.
+    /// Client type for the variables; if absent, it is detected from the workload.
     pub client: Option<Client>,
     /// Way of authentication; the service's default if absent.
     pub auth: Option<Auth>,
-    /// Values of the service's own flags, by name.
+    /// Values of service-specific flags, by flag name.
     pub parameters: BTreeMap<String, String>,
-    /// Part of the target that access is narrowed to: `container=images`.
+    /// Part of the target to which access is limited: `container=images`.
     pub scope: Option<String>,
-    /// User name that goes with a given password.
+    /// User name that belongs to a given password.
     pub user: Option<String>,
-    /// Secrets that the user gave, by name; an only one may have an empty name.
+    /// Secrets that the user gave, by name. If there is only one, its name may be empty.
     pub secrets: BTreeMap<String, SecretString>,
     /// The service principal to connect as.
     pub principal: Principal,
-    /// Variables to be called otherwise: old and new name.
+    /// Variables to rename: old and new name.
     pub map: Vec<(String, String)>,
-    /// Text before the name of every variable that is not called otherwise.
+    /// Prefix for the names of all variables that `map` does not rename.
     pub env_prefix: Option<String>,
-    /// Vault that keeps the keys and connection strings: a name or a resource id.
+    /// Key Vault in which keys and connection strings are stored: a name or a resource id.
     pub secret_store: Option<String>,
-    /// Vault objects to mount, and how.
+    /// Key Vault objects to mount.
     pub csi: Csi,
     /// Whether the workload is patched.
     pub patch: Patch,
-    /// The AKS cluster, where it is not to be found from the context.
+    /// The AKS cluster, if it can't be found from the kube context.
     pub cluster: ClusterChoice,
-    /// Limit for everything that is waited for.
+    /// Time limit for all waiting.
     pub timeout: Duration,
 }
 
-/// A service principal, as far as the user named it.
+/// A service principal, as far as the user described it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Principal {
     /// Client id of the app registration.
     pub client_id: Option<String>,
-    /// Object id of the service principal, to give it the role.
+    /// Object id of the service principal, needed to assign it a role.
     pub object_id: Option<String>,
-    /// Its tenant; the cluster's if absent.
+    /// Tenant; the cluster's if absent.
     pub tenant: Option<String>,
 }
 
-/// Vault objects that the workload is to get as files.
+/// Key Vault objects that the workload gets as files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Csi {
     /// The objects.
     pub objects: Vec<VaultObject>,
-    /// Where the files are to be; the documentation's usual place if absent.
+    /// Where the files are mounted; the path used in the driver's documentation if absent.
     pub mount_path: Option<String>,
-    /// As whom the driver reads the vault.
+    /// The identity with which the driver reads the vault.
     pub identity: Option<CsiIdentity>,
 }
 
 /// Whether a workload is patched in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patch {
-    /// Unless something else manages it: then the patch is printed.
+    /// Patch the workload unless a GitOps tool or another manager owns it; then print the patch.
     Auto,
-    /// Whoever manages it.
+    /// Patch the workload even if something else manages it.
     Always,
-    /// Never: the patch is printed.
+    /// Print the patch only.
     Never,
 }
 
-/// The AKS cluster, named instead of found.
+/// The AKS cluster as named by the user.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterChoice {
-    /// Its resource id.
+    /// Resource id.
     pub id: Option<String>,
-    /// Its name; goes with the resource group.
+    /// Name; used together with the resource group.
     pub name: Option<String>,
-    /// Its resource group.
+    /// Resource group.
     pub resource_group: Option<String>,
 }

@@ -1,24 +1,25 @@
-//! The Azure resource that is connected to, as Azure describes it.
+//! The Azure resource that a connection leads to, as Azure describes it.
 
 use serde_json::Value;
 
 use super::ResourceId;
 
-/// One existing Azure resource. `properties` are kept untyped: a newer api-version may say more than we know.
+/// An existing Azure resource. `properties` stay untyped, since newer api-versions may return fields unknown to this
+/// tool.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its resource id.
+    /// Resource id.
     pub id: ResourceId,
-    /// Its kind, where its type has kinds (`OpenAI`, `AIServices`, `StorageV2` …).
+    /// Kind, for resource types that have kinds (`OpenAI`, `AIServices`, `StorageV2` …).
     pub kind: Option<String>,
-    /// Its region, as ARM spells it (`westeurope`).
+    /// Region, as ARM spells it (`westeurope`).
     pub location: String,
     /// The `properties` object of the resource.
     pub properties: Value,
 }
 
 impl Target {
-    /// Reads a resource as ARM answers it (a GET of the resource) or as Resource Graph lists it.
+    /// Builds a target from a resource as ARM returns it or as Resource Graph lists it.
     pub fn from_arm(id: ResourceId, resource: &Value) -> Self {
         Target {
             id,
@@ -28,12 +29,12 @@ impl Target {
         }
     }
 
-    /// The resource's own name.
+    /// The resource's name.
     pub fn name(&self) -> &str {
         self.id.name()
     }
 
-    /// A text property by JSON pointer; null and empty count as absent, which real answers mix freely.
+    /// A text property by JSON pointer. Null and the empty string count as absent: services use both.
     pub fn text(&self, pointer: &str) -> Option<&str> {
         self.properties.pointer(pointer).and_then(Value::as_str).filter(|s| !s.is_empty())
     }
@@ -43,7 +44,7 @@ impl Target {
         self.properties.pointer(pointer).and_then(Value::as_bool)
     }
 
-    /// Whether the resource is of this kind, case aside.
+    /// Whether the resource is of this kind, ignoring case.
     pub fn is_kind(&self, kind: &str) -> bool {
         self.kind.as_deref().is_some_and(|k| k.eq_ignore_ascii_case(kind))
     }

@@ -1,4 +1,4 @@
-//! The variables that a connection gives to a workload.
+//! The variables that a connection provides to a workload.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,11 +18,11 @@ pub struct Variable {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
-    /// The value itself; no secret.
+    /// A literal value; not a secret.
     Text(String),
     /// The client id of the connection's identity.
     ClientId,
-    /// Several pieces, one after the other: a connection string.
+    /// Several pieces, concatenated: a connection string.
     Parts(Vec<Part>),
 }
 
@@ -30,47 +30,47 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Part {
-    /// The text itself; no secret.
+    /// Literal text; not a secret.
     Text(String),
     /// The client id of the connection's identity.
     ClientId,
     /// The object id of the connection's identity.
     PrincipalId,
-    /// A key of the service. What is written down is where it is found, never the key.
+    /// A key of the service. Records hold only the place where the key is found, never the key itself.
     Key {
-        /// Where it is found.
+        /// The place where the key is found.
         key: Key,
-        /// Whether it stands in a URL, where some characters must be escaped.
+        /// Whether the key is part of a URL, where some characters must be escaped.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         escaped: bool,
     },
-    /// A secret that the user gives at each run, by its name.
+    /// A secret that the user gives at each run, by name.
     Given {
         /// `secret`, `client-secret` …
         name: String,
-        /// Whether it stands in a URL.
+        /// Whether the secret is part of a URL.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         escaped: bool,
     },
 }
 
-/// Where a key of a service is found: an ARM operation and a place in its answer.
+/// The place of a service's key: an ARM operation, and a path within its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
-    /// The resource that the operation is called on.
+    /// The resource on which the operation is called.
     pub resource: ResourceId,
-    /// The operation: `listKeys`; `None`: the key is a property of the resource itself.
+    /// The operation, such as `listKeys`; `None` if the key is a property of the resource itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// api-version of the operation.
     pub api_version: String,
-    /// Place in the answer: `/keys/0/value`; `name=Primary` picks an element of a list.
+    /// Path within the answer: `/keys/0/value`; `name=Primary` selects a list element by its field.
     pub field: String,
 }
 
 impl Key {
-    /// The value in an answer of the operation.
+    /// The value within an answer of the operation.
     pub fn pick<'a>(&self, answer: &'a Value) -> Option<&'a str> {
         let mut at = answer;
         for segment in self.field.split('/').filter(|s| !s.is_empty()) {
@@ -84,7 +84,7 @@ impl Key {
         at.as_str().filter(|s| !s.is_empty())
     }
 
-    /// The path of the operation.
+    /// The ARM path of the operation.
     pub fn path(&self) -> String {
         match &self.operation {
             Some(operation) => format!("{}/{operation}", self.resource),
@@ -94,17 +94,18 @@ impl Key {
 }
 
 impl Variable {
-    /// A variable with a value known now.
+    /// A variable with a literal value.
     pub fn text(name: impl Into<String>, value: impl Into<String>) -> Self {
         Variable { name: name.into(), source: Source::Text(value.into()) }
     }
 
-    /// A variable that carries the identity's client id.
+    /// A variable that holds the identity's client id.
     pub fn client_id(name: impl Into<String>) -> Self {
         Variable { name: name.into(), source: Source::ClientId }
     }
 
-    /// A variable made of pieces, in its plainest form.
+    /// A variable made of pieces, in its simplest form: adjacent texts are merged, a lone piece becomes a simple
+    /// source.
     pub fn of(name: impl Into<String>, parts: Vec<Part>) -> Self {
         let mut merged: Vec<Part> = Vec::new();
         for part in parts {
@@ -136,7 +137,7 @@ impl Variable {
         matches!(&self.source, Source::Parts(parts) if parts.iter().any(|p| matches!(p, Part::Key { .. } | Part::Given { .. })))
     }
 
-    /// Where the value comes from, for people: the value itself where it is no secret.
+    /// The value as shown to users: literal parts as they are, everything else as a placeholder.
     pub fn told(&self) -> String {
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),
@@ -155,7 +156,7 @@ pub fn escape(text: &str) -> String {
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
-/// The kind of client library that reads the variables, named as Service Connector names them.
+/// The kind of client library that reads the variables; named as in Service Connector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Client {
@@ -163,7 +164,7 @@ pub enum Client {
     None,
     /// .NET.
     Dotnet,
-    /// .NET, first-party flavour that az knows.
+    /// .NET, the variant for Microsoft's own services that az accepts.
     #[serde(rename = "dotnet-internal")]
     DotnetInternal,
     /// Java without Spring.
@@ -182,7 +183,7 @@ pub enum Client {
     Ruby,
     /// Django.
     Django,
-    /// Spring Boot with Kafka's own client.
+    /// Spring Boot with the Kafka client.
     #[serde(rename = "kafka-springBoot")]
     KafkaSpringBoot,
 }
@@ -204,7 +205,7 @@ impl Client {
         Client::KafkaSpringBoot,
     ];
 
-    /// az's word for it.
+    /// The value of `--client`, as in az.
     pub fn word(self) -> &'static str {
         match self {
             Client::None => "none",
@@ -222,7 +223,7 @@ impl Client {
         }
     }
 
-    /// The client type with this word, case aside.
+    /// Parses a value of `--client`, ignoring case.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|c| c.word().eq_ignore_ascii_case(word))
     }
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_down_names_the_key_and_never_holds_it() {
+    fn a_serialised_variable_names_the_key_and_never_holds_it() {
         let part = Part::Key { key: key("/keys/0/value"), escaped: false };
         let variable = Variable::of("A", vec![Part::Text("x=".into()), Part::Text("y;".into()), part]);
         assert!(variable.is_secret() && variable.told() == "x=y;<key>");

@@ -1,6 +1,6 @@
-//! Objects of a vault that pods get as files, as a user names them. The custom resource that they end up in takes
-//! anything, and a mistake shows when a pod fails to start; so everything that can be judged is judged here (rules of the
-//! Azure provider of the secrets store CSI driver, `pkg/provider`).
+//! Key Vault objects that pods get as files, as the user names them. The custom resource that lists them accepts any
+//! text, and a mistake would only show when a pod fails to start. So everything that can be checked is checked here
+//! (rules of the Azure provider of the secrets store CSI driver, `pkg/provider`).
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ObjectKind {
-    /// A secret. One with a certificate's name is that certificate with its private key.
+    /// A secret. A secret with a certificate's name holds that certificate with its private key.
     Secret,
     /// The public part of a key.
     Key,
@@ -17,7 +17,7 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// The provider's word, which is the flag's as well.
+    /// The provider's word for the kind; also the name of the flag.
     pub fn word(self) -> &'static str {
         match self {
             ObjectKind::Secret => "secret",
@@ -26,7 +26,7 @@ impl ObjectKind {
         }
     }
 
-    /// Collection on the vault's data plane.
+    /// Collection of such objects on the vault's data plane.
     pub fn collection(self) -> &'static str {
         match self {
             ObjectKind::Secret => "secrets",
@@ -40,39 +40,39 @@ impl ObjectKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VaultObject {
-    /// Its kind.
+    /// Kind.
     pub kind: ObjectKind,
-    /// Its name in the vault.
+    /// Name in the vault.
     pub name: String,
-    /// Its version; absent: the latest, also after a rotation.
+    /// Version; if absent, the latest, also after a rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Name of the file; the object's if absent.
+    /// File name; the object's name if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
-    /// Variable that holds it as well, through a Kubernetes Secret that the driver keeps.
+    /// Variable that holds the object as well, through a Kubernetes Secret which the driver maintains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
 }
 
-/// As whom the driver reads the vault.
+/// The identity with which the driver reads the vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CsiIdentity {
-    /// As the workload's own identity, through the token of its service account.
+    /// The workload's identity, through the token of its service account.
     #[default]
     Workload,
-    /// As the add-on's identity, which every pod of the node can reach.
+    /// The add-on's identity, which every pod on the node can use.
     Addon,
-    /// As a managed identity that is assigned to the nodes, by its client id.
+    /// A managed identity assigned to the nodes, by its client id.
     Vm(String),
 }
 
 impl CsiIdentity {
-    /// Reads `workload`, `addon` or `vm:<client id>`.
+    /// Parses `workload`, `addon` or `vm:<client id>`.
     ///
     /// # Errors
-    /// What is wrong with the text, as the end of a sentence that begins with it.
+    /// What is wrong, as a phrase that continues a sentence beginning with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             None if text.eq_ignore_ascii_case("workload") => Ok(CsiIdentity::Workload),
@@ -87,10 +87,10 @@ impl CsiIdentity {
 }
 
 impl VaultObject {
-    /// Reads `NAME[/VERSION][:FILE][=ENV]`.
+    /// Parses `NAME[/VERSION][:FILE][=ENV]`.
     ///
     /// # Errors
-    /// What is wrong with the text, as the end of a sentence that begins with it.
+    /// What is wrong, as a phrase that continues a sentence beginning with the text.
     pub fn parse(kind: ObjectKind, text: &str) -> Result<Self, String> {
         let (rest, variable) = split(text, '=');
         let (rest, alias) = split(rest, ':');
@@ -111,7 +111,7 @@ impl VaultObject {
         Ok(VaultObject { kind, name: name.into(), version: owned(version), alias: owned(alias), variable: owned(variable) })
     }
 
-    /// Name of the file, which is also what a synced Secret refers to.
+    /// File name, by which a synced Secret refers to the object.
     pub fn file(&self) -> &str {
         self.alias.as_deref().unwrap_or(&self.name)
     }
@@ -121,7 +121,7 @@ fn split(text: &str, at: char) -> (&str, Option<&str>) {
     text.split_once(at).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
-/// Names of vault objects (REST reference of Key Vault: `^[0-9a-zA-Z-]+$`, up to 127 characters).
+/// Checks an object name (REST reference of Key Vault: `^[0-9a-zA-Z-]+$`, up to 127 characters).
 fn fits_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > 127 {
         return Err("must name an object: 1 to 127 characters".into());
@@ -132,7 +132,8 @@ fn fits_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// The provider refuses paths that leave the volume; slashes would make folders that a synced Secret can't name.
+/// Checks a file name. The provider refuses paths that leave the volume; a slash would create a folder, to which a
+/// synced Secret can't refer.
 fn fits_file(file: &str) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if file.is_empty() || file.len() > 253 || file == "." || file.contains("..") || !file.chars().all(plain) {
@@ -141,7 +142,7 @@ fn fits_file(file: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What the API server takes as the name of a variable and as a key of a Secret.
+/// Whether the API server accepts `name` both as a variable name and as a key of a Secret.
 pub fn fits_variable(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 253
@@ -151,7 +152,7 @@ pub fn fits_variable(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
-/// What is wrong with a path to mount at; `None` when nothing is.
+/// Why a path can't be used as a mount point; `None` if it can.
 pub fn mount_path_fault(path: &str) -> Option<&'static str> {
     let inside = |place: &str| path == place || path.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'));
     if !path.starts_with('/') {
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_read_with_everything_that_may_follow_its_name() {
+    fn an_object_is_parsed_with_all_its_optional_parts() {
         let all = secret("db-password/4387e9f3d6e14c459867679a90fd0f79:db.txt=DB_PASSWORD").unwrap();
         assert_eq!((all.name.as_str(), all.file(), all.variable.as_deref()), ("db-password", "db.txt", Some("DB_PASSWORD")));
         assert_eq!(all.version.as_deref(), Some("4387e9f3d6e14c459867679a90fd0f79"));
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_provider_would_refuse_is_refused() {
+    fn objects_that_the_provider_would_refuse_are_refused() {
         let long = "a".repeat(128);
         for bad in ["", "a b", "a_b", "a/1", "a:", "a:../x", "a:x/y", "a=1X", "a=", "a=A B", "ä", long.as_str()] {
             assert!(secret(bad).is_err(), "{bad}");
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_are_three() {
+    fn there_are_three_csi_identities() {
         assert_eq!(CsiIdentity::parse("addon"), Ok(CsiIdentity::Addon));
         let id = "66666666-AAAA-4bbb-8ccc-000000000012";
         assert_eq!(CsiIdentity::parse(&format!("vm:{id}")), Ok(CsiIdentity::Vm(id.to_ascii_lowercase())));
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn mounts_go_where_they_hide_nothing() {
+    fn mount_paths_may_not_hide_files_of_the_container() {
         assert_eq!(mount_path_fault("/mnt/secrets-store"), None);
         for bad in ["mnt", "/", "//", "/a/../b", "/a:b", "/a//b", "/a/", "/proc", "/var/run/secrets/x", "/a b", ""] {
             assert!(mount_path_fault(bad).is_some(), "{bad}");

@@ -1,39 +1,39 @@
-//! From facts to steps: which things must be so for this connection. Pure.
+//! Builds the steps of a connection from facts. Pure.
 
 use super::spec::{self, Grantee, StepSpec};
 use crate::model::ResourceId;
 use crate::model::access::{Grant, Role};
 use crate::model::variable::Variable;
 
-/// Everything that decides the steps.
+/// All inputs for the steps.
 pub struct Facts {
     /// The target.
     pub target: ResourceId,
-    /// ARM path of the part of the target that access is narrowed to; empty: all of it.
+    /// ARM path, below the target, of the part to which access is limited; empty for the whole target.
     pub scope: String,
     /// The managed cluster.
     pub cluster: ResourceId,
-    /// Issuer of a cluster that Azure does not know: then there is nothing to switch on.
+    /// Issuer, for a cluster outside AKS. Such a cluster has no features that this tool could enable.
     pub issuer: Option<String>,
     /// Namespace of the connection.
     pub namespace: String,
-    /// The managed identity that is let in.
+    /// The managed identity that gets the grants.
     pub identity: Option<spec::Identity>,
-    /// The service account, where the workload acts as that identity.
+    /// The service account, if the workload acts as that identity.
     pub account: Option<spec::ServiceAccount>,
-    /// Object id of the service principal that grants are for, where there is no identity.
+    /// Object id of the service principal that gets the grants, if there is no identity.
     pub principal: Option<String>,
-    /// What lets it in.
+    /// The permissions to grant.
     pub grants: Vec<Grant>,
     /// Name of the Secret.
     pub secret: String,
-    /// What the Secret holds.
+    /// Variables in the Secret.
     pub variables: Vec<Variable>,
-    /// Secrets that are kept in a vault, which is then the target of the grants.
+    /// Secrets stored in a vault. The vault is then the target of the grants.
     pub stored: Vec<spec::VaultSecret>,
-    /// Vault objects to mount.
+    /// Key Vault objects to mount.
     pub mount: Option<spec::Mount>,
-    /// The workload to patch, if it is to be patched.
+    /// The workload, if it is to be patched.
     pub workload: Option<WorkloadFacts>,
 }
 
@@ -42,19 +42,19 @@ pub struct Facts {
 pub struct WorkloadFacts {
     /// `deployment`, `statefulset`, `daemonset` or `cronjob`.
     pub kind: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Containers that get the variables, in their live order.
+    /// Containers that get the variables, in the order of the live object.
     pub containers: Vec<String>,
-    /// Whether its service account is ours to set.
+    /// Whether the workload runs with the default service account, which this tool may replace.
     pub on_default_account: bool,
 }
 
-/// The steps of the connection, in the order in which they are shown. With keys or a service principal there is no
-/// identity, and the cluster needs nothing switched on.
+/// The steps of the connection, in display order. With keys or a service principal there is no identity, and the
+/// cluster needs no features enabled.
 pub fn specs(facts: &Facts) -> Vec<StepSpec> {
     let mut specs = Vec::new();
-    // A cluster that Azure does not know has nothing that could be switched on.
+    // A cluster outside AKS has no features that could be enabled.
     if facts.issuer.is_none() && (facts.account.is_some() || facts.mount.is_some()) {
         specs.push(StepSpec::ClusterFeatures(spec::ClusterFeatures {
             cluster: facts.cluster.clone(),
@@ -105,7 +105,8 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
     specs
 }
 
-/// The steps of one grant of a plan: of a vault that keeps our own secrets, those and nothing else that it holds.
+/// The steps for one grant. If the target is a vault that stores this connection's secrets, the role is assigned on
+/// each of those secrets and not on the whole vault.
 fn granted(facts: &Facts, grant: &Grant, to: &Grantee) -> Vec<StepSpec> {
     match grant {
         Grant::Role(role) if !facts.stored.is_empty() => {
@@ -121,7 +122,7 @@ fn granted(facts: &Facts, grant: &Grant, to: &Grantee) -> Vec<StepSpec> {
     }
 }
 
-/// The step that gives `grant` on a target, or on the part of it at the path `scope`, to somebody.
+/// The step that gives `grant` to `to`, on a target or on the part of it at the path `scope`.
 pub fn grant_step(target: &ResourceId, scope: &str, grant: &Grant, to: Grantee) -> StepSpec {
     let target = target.clone();
     match grant {

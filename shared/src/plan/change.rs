@@ -1,17 +1,17 @@
-//! Changes and the plan that they make up: values that print, serialise and compare.
+//! Changes, and the plan they form: values that can be printed, serialised and compared.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::spec::StepId;
 
-/// What a step is to bring about.
+/// The intended state of a step's object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Goal {
-    /// The thing is there as specified.
+    /// It exists as specified.
     Present,
-    /// The thing is gone, if it is ours.
+    /// It does not exist, provided that this tool created it.
     Absent,
 }
 
@@ -19,17 +19,17 @@ pub enum Goal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Makes something new.
+    /// Creates an object.
     Create,
-    /// Changes something in place.
+    /// Updates an object in place.
     Update,
-    /// Deletes something of ours.
+    /// Deletes an object that this tool created.
     Delete,
-    /// Nothing: it is as it should be, or it is not ours to delete.
+    /// No change: the object is as it should be, or this tool may not delete it.
     NoOp,
 }
 
-/// On which side the change happens.
+/// The side on which the change happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
@@ -39,20 +39,20 @@ pub enum Layer {
     Cluster,
 }
 
-/// One attribute of a change: from what to what.
+/// One attribute of a change, with its old and new value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Detail {
     /// Name of the attribute.
     pub name: String,
-    /// Former value, where there was one.
+    /// Old value, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Value to come; `(known after apply)` where another step makes it.
+    /// New value; `(known after apply)` if another step produces it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
 
-/// Printed for values that another step makes.
+/// Shown for values that another step produces.
 pub const KNOWN_AFTER_APPLY: &str = "(known after apply)";
 
 /// What a step would do.
@@ -60,27 +60,27 @@ pub const KNOWN_AFTER_APPLY: &str = "(known after apply)";
 pub struct Change {
     /// The step.
     pub id: StepId,
-    /// Where it happens.
+    /// Side on which the change happens.
     pub layer: Layer,
-    /// Kind of the thing: `managedIdentity`, `Deployment`.
+    /// Kind of the object: `managedIdentity`, `Deployment`.
     pub kind: &'static str,
-    /// Name of the thing, with its namespace where it has one.
+    /// Name of the object, with its namespace if it has one.
     pub name: String,
-    /// What is done.
+    /// Kind of change.
     pub action: Action,
     /// Attributes that change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Detail>,
-    /// Why it is left alone, or what the user should know about it.
+    /// Why the object is left unchanged, or what the user should know about the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The user must agree to this one separately: it can't be undone and others will notice.
+    /// Needs separate consent of the user, since it can't be undone and affects others.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub needs_consent: bool,
 }
 
 impl Change {
-    /// A change of `action` without details.
+    /// A change without details.
     pub fn new(id: StepId, layer: Layer, kind: &'static str, name: impl Into<String>, action: Action) -> Self {
         Change { id, layer, kind, name: name.into(), action, details: Vec::new(), reason: None, needs_consent: false }
     }
@@ -92,45 +92,45 @@ impl Change {
         self
     }
 
-    /// Adds what the user should know.
+    /// Adds a note for the user.
     #[must_use]
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// Whether anything is written.
+    /// Whether the change writes anything.
     pub fn writes(&self) -> bool {
         self.action != Action::NoOp
     }
 }
 
-/// Everything that a command would do.
+/// All changes that a command would make.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Whether a connection is made or undone.
     pub goal: Goal,
     /// Name of the connection.
     pub connection: String,
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// The changes, in the order in which they are shown.
+    /// The changes, in display order.
     pub changes: Vec<Change>,
 }
 
 impl Plan {
-    /// Whether carrying it out would write anything.
+    /// Whether applying the plan writes anything.
     pub fn writes(&self) -> bool {
         self.changes.iter().any(Change::writes)
     }
 
-    /// How many things are added, changed and deleted.
+    /// How many objects are added, changed and deleted.
     pub fn summary(&self) -> (usize, usize, usize) {
         let count = |action| self.changes.iter().filter(|c| c.action == action).count();
         (count(Action::Create), count(Action::Update), count(Action::Delete))
     }
 
-    /// The plan for programs; `formatVersion` rises when a field changes its meaning.
+    /// The plan as JSON. `formatVersion` rises when a field changes its meaning.
     pub fn to_json(&self) -> Value {
         let (add, change, delete) = self.summary();
         json!({

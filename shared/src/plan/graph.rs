@@ -1,5 +1,5 @@
-//! The order of steps: a directed graph of data needs, walked with everything that can run at once running at once.
-//! One walk serves looking, applying and undoing (backwards).
+//! The order of steps: a directed graph of their needs. A walk runs each step as soon as its needs are met, so
+//! independent steps run concurrently. Examining, applying and undoing (backwards) use the same walk.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -8,21 +8,21 @@ use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::spec::{StepId, StepSpec};
 
-/// Which way the graph is walked.
+/// Direction of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Needs first.
+    /// A step runs after the steps that it needs.
     Forward,
-    /// Dependents first: undoing.
+    /// A step runs after the steps that need it: for undoing.
     Backward,
 }
 
-/// For every step (by position) the positions that must be done before it.
+/// For each step (by position): the positions of the steps that must finish before it.
 pub fn prerequisites(specs: &[StepSpec], direction: Direction) -> Vec<Vec<usize>> {
     let mut before: Vec<Vec<usize>> = vec![Vec::new(); specs.len()];
     for (at, spec) in specs.iter().enumerate() {
         for need in spec.needs() {
-            // `role:` stands for every step of that family.
+            // A need that ends with `:`, such as `role:`, means every step whose id begins with it.
             let family = need.ends_with(':');
             for (other, candidate) in specs.iter().enumerate() {
                 let id = candidate.id();
@@ -39,18 +39,18 @@ pub fn prerequisites(specs: &[StepSpec], direction: Direction) -> Vec<Vec<usize>
     before
 }
 
-/// How a walk ended.
+/// Result of a walk.
 pub struct Walked<T, E> {
-    /// Results of the steps that were done, by step.
+    /// Results of the finished steps, by step.
     pub done: HashMap<StepId, T>,
-    /// The failures; once there is one, no further step is begun, those at work are finished.
+    /// Errors. After the first one no further step starts; running steps are finished.
     pub failed: Vec<(StepId, E)>,
-    /// Steps that were not begun.
+    /// Steps that did not start.
     pub left: Vec<StepId>,
 }
 
-/// Runs `work` for every step as soon as its prerequisites are done and its lock is free. `stop` is asked before each
-/// beginning; once it says yes nothing new is begun.
+/// Runs `work` for every step as soon as its prerequisites are finished and its lock is free. `stop` is asked before
+/// each start; once it returns true, no further step starts.
 pub async fn walk<'a, T, E, F, Fut>(specs: &'a [StepSpec], direction: Direction, stop: impl Fn() -> bool, work: F) -> Walked<T, E>
 where
     F: Fn(&'a StepSpec) -> Fut,
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn needs_come_first_and_last_when_undoing() {
+    fn needed_steps_run_first_and_are_undone_last() {
         let place = |order: &[String], id: &str| order.iter().position(|s| s == id).unwrap();
         let (forward, _) = order(Direction::Forward, None);
         assert!(place(&forward, "identity") < place(&forward, "secret"));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_new_begins_after_a_failure() {
+    fn no_step_starts_after_a_failure() {
         let (seen, walked) = order(Direction::Forward, Some("identity"));
         assert_eq!(walked.failed.len(), 1);
         assert!(!seen.contains(&"secret".to_owned()));

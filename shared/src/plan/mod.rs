@@ -1,4 +1,4 @@
-//! Planning: what must be so, what differs, and in which order it can be made so. Pure: facts come in, a plan goes out.
+//! Planning: the desired steps, the changes that they need, and the order of the steps. Pure: facts in, plan out.
 
 pub mod build;
 pub mod change;

@@ -1,5 +1,5 @@
-//! The connection as written down in the cluster: what was asked, the steps, and a receipt for each step that was done.
-//! No secret is ever in it.
+//! The record of a connection, stored in the cluster: the request, the steps, and a receipt for each finished step.
+//! It never contains a secret.
 
 use std::collections::BTreeMap;
 
@@ -11,70 +11,70 @@ use crate::model::access::Access;
 use crate::model::variable::Client;
 use crate::model::{Auth, PREFIX, ResourceId};
 
-/// Version of the record's format; rises when an older tool could no longer read it.
+/// Format version of the record. It rises when older versions of this tool can no longer read the format.
 pub const RECORD_VERSION: u32 = 1;
 
-/// Whose a thing is.
+/// Who owns an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Ownership {
-    /// This connection made it.
+    /// This connection created the object.
     Created,
-    /// Another connection of this tool made it; it goes when the last connection that uses it goes.
+    /// Another connection of this tool created the object. It is deleted with the last connection that uses it.
     Joined,
-    /// It was there before and is somebody else's: it stays.
+    /// The object existed before and belongs to somebody else. It is never deleted.
     Adopted,
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
-    /// Whose the thing is.
+    /// Who owns the object.
     pub ownership: Ownership,
-    /// Id of the thing: an ARM id, or `namespace/name`.
+    /// Id of the object: an ARM id, or `namespace/name`.
     pub id: String,
-    /// uid of a Kubernetes object: another object of the same name is not ours.
+    /// uid of a Kubernetes object. A later object of the same name has another uid and is not ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
-    /// What is needed to put back what we replaced.
+    /// The replaced state, as far as undoing needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
-    /// When, RFC 3339.
+    /// Time of the step, RFC 3339.
     pub at: String,
-    /// `false`: intended and perhaps done; written down before the step began.
+    /// `false` for an intent, written before the step begins; the step may or may not have run.
     pub done: bool,
 }
 
 impl Receipt {
-    /// What is written down before a step begins.
+    /// The intent, recorded before a step begins.
     pub fn intent(ownership: Ownership, id: impl Into<String>) -> Self {
         Receipt { ownership, id: id.into(), uid: None, before: None, at: String::new(), done: false }
     }
 
-    /// Whether the thing may go when nobody needs it any more.
+    /// Whether this tool may delete the object once no connection needs it.
     pub fn is_ours(&self) -> bool {
         self.ownership != Ownership::Adopted
     }
 }
 
-/// Who set a connection up.
+/// How a connection was set up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// This tool.
+    /// By this tool.
     #[default]
     #[serde(rename = "kubectl-connect")]
     Made,
-    /// Service Connector; taken over.
+    /// By Service Connector; adopted later.
     ServiceConnector,
-    /// Somebody by hand; taken over.
+    /// Manually; adopted later.
     #[serde(rename = "hand")]
     ByHand,
 }
 
 impl Origin {
-    /// Who set it up, for people.
+    /// The creator as shown to users.
     pub fn made_by(self) -> &'static str {
         match self {
             Origin::Made => "kubectl-connect",
@@ -83,32 +83,32 @@ impl Origin {
         }
     }
 
-    /// Whether this tool set it up.
+    /// Whether this tool set the connection up.
     pub fn is_ours(&self) -> bool {
         *self == Origin::Made
     }
 }
 
-/// How far a connection is.
+/// Progress of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
-    /// The plan is written down, its steps are being done.
+    /// The plan is recorded and its steps are running.
     Applying,
-    /// All steps are done.
+    /// All steps are finished.
     Ready,
-    /// It is being undone.
+    /// The connection is being undone.
     Deleting,
 }
 
-/// A connection as it is written down.
+/// The record of one connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// [`RECORD_VERSION`] at the time of writing.
+    /// [`RECORD_VERSION`] when the record was written.
     pub version: u32,
     /// Name of the connection.
     pub name: String,
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
     /// Service word.
     pub service: String,
@@ -133,18 +133,18 @@ pub struct Record {
     /// Object id of the identity, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal_id: Option<String>,
-    /// How far it is.
+    /// Progress.
     pub phase: Phase,
-    /// Who set it up.
+    /// How the connection was set up.
     #[serde(default, skip_serializing_if = "Origin::is_ours")]
     pub origin: Origin,
-    /// When it was first written, RFC 3339.
+    /// Creation time of the record, RFC 3339.
     pub created: String,
     /// The steps.
     pub steps: Vec<StepSpec>,
-    /// What was done, and what was about to be done (`done: false`).
+    /// Receipts of the finished steps, and intents (`done: false`) of those that had begun.
     pub receipts: BTreeMap<StepId, Receipt>,
-    /// Steps of a former version of this connection that are to be undone, with their receipts.
+    /// Steps of a previous version of this connection that must still be undone, with their receipts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<(StepSpec, Option<Receipt>)>,
     /// Result of the last verification.
@@ -152,29 +152,29 @@ pub struct Record {
     pub verified: Option<Verified>,
 }
 
-/// Result of a verification, as remembered.
+/// Stored result of a verification.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verified {
-    /// When, RFC 3339.
+    /// Time, RFC 3339.
     pub at: String,
     /// Whether every check passed.
     pub success: bool,
 }
 
 impl Verified {
-    /// One that ended just now.
+    /// A result with the current time.
     pub fn now(success: bool) -> Self {
         Verified { at: jiff::Timestamp::now().to_string(), success }
     }
 }
 
 impl Record {
-    /// Name of the ConfigMap and the Lease of a connection.
+    /// Name of the connection's ConfigMap and Lease.
     pub fn object_name(connection: &str) -> String {
         format!("kubectl-connect.{connection}")
     }
 
-    /// Field manager of a connection's server-side applies.
+    /// Field manager for the connection's server-side applies.
     pub fn field_manager(connection: &str) -> String {
         format!("kubectl-connect/{connection}")
     }
@@ -184,7 +184,7 @@ impl Record {
         format!("{PREFIX}/record=connection")
     }
 
-    /// The step of this id.
+    /// The step with this id.
     pub fn step(&self, id: &str) -> Option<&StepSpec> {
         self.steps.iter().find(|s| s.id() == id)
     }
@@ -213,7 +213,7 @@ impl Record {
         })
     }
 
-    /// The class with the vault objects that are mounted.
+    /// The SecretProviderClass that lists the mounted Key Vault objects.
     pub fn class(&self) -> Option<&SecretProviderClass> {
         self.steps.iter().find_map(|s| match s {
             StepSpec::SecretProviderClass(s) => Some(s),
@@ -221,7 +221,7 @@ impl Record {
         })
     }
 
-    /// The vault that keeps the service's keys.
+    /// The vault that stores the service's keys.
     pub fn store(&self) -> Option<&ResourceId> {
         self.steps.iter().find_map(|s| match s {
             StepSpec::VaultSecret(s) => Some(&s.vault),
@@ -229,7 +229,7 @@ impl Record {
         })
     }
 
-    /// Whether this connection, as recorded, uses the same thing as `step`.
+    /// Whether a recorded step of this connection uses the same object as `step`.
     pub fn uses(&self, step: &StepSpec) -> bool {
         let thing = step.thing();
         self.steps.iter().any(|s| s.thing() == thing)

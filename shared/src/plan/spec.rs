@@ -1,5 +1,5 @@
-//! The steps of a connection as data: what must be so. They are written into the record, so that a later run (another
-//! machine, another version) can continue or undo with the same steps.
+//! The steps of a connection as data: the desired state, object by object. The record stores them, so that a later
+//! run (on another machine, or of another version) can continue or undo the same steps.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::model::access::Role;
 use crate::model::variable::Variable;
 use crate::model::vault::{CsiIdentity, VaultObject};
 
-/// Names a step within its connection: `identity`, `role:Key Vault Secrets User`.
+/// Id of a step within its connection: `identity`, `role:<GUID>`.
 pub type StepId = String;
 
-/// One thing that must be so.
+/// The desired state of one object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "camelCase")]
 pub enum StepSpec {
@@ -33,11 +33,11 @@ pub enum StepSpec {
     FederatedCredential(FederatedCredential),
     /// The service account exists and names the identity's client id.
     ServiceAccount(ServiceAccount),
-    /// The Secret with the connection's variables.
+    /// The Secret exists and holds the connection's variables.
     Secret(Secret),
-    /// A key or connection string of the service, as a secret of a vault.
+    /// A Key Vault secret exists and holds a key or connection string of the service.
     VaultSecret(VaultSecret),
-    /// The class that tells the secrets store CSI driver what to mount, and as whom.
+    /// The SecretProviderClass exists: it tells the CSI driver what to mount and with which identity.
     SecretProviderClass(SecretProviderClass),
     /// The workload's pods use the service account, carry the webhook's label and see the variables.
     Workload(Workload),
@@ -61,18 +61,20 @@ pub struct ClusterFeatures {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
-    /// Its resource id.
+    /// Resource id.
     pub id: ResourceId,
     /// Region to create it in.
     pub location: String,
-    /// Whether we create it where it is missing; `false`: the user named it, it must exist and is never ours.
+    /// Whether to create the identity if it is missing. `false`: the user named it, so it must exist and is never
+    /// ours.
     pub create: bool,
-    /// Value of our tag: `<cluster>/<namespace>/<service account>`.
+    /// Value of this tool's tag: `<cluster>/<namespace>/<service account>`.
     pub owner: String,
-    /// The cluster whose Key Vault add-on it belongs to: it comes with the add-on and is never ours.
+    /// The cluster whose Key Vault add-on owns the identity. AKS creates it together with the add-on; it is never
+    /// ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addon_of: Option<ResourceId>,
-    /// Tags that it gets besides, when it is made.
+    /// Additional tags for a created identity.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
 }
@@ -84,15 +86,15 @@ pub struct RoleAssignment {
     pub scope: ResourceId,
     /// The role.
     pub role: Role,
-    /// Tells assignments of one role at several parts of a resource apart.
+    /// Distinguishes assignments of the same role at several parts of a resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
-    /// Who gets it.
+    /// Who gets the role.
     #[serde(flatten)]
     pub to: Grantee,
 }
 
-/// Who gets a grant.
+/// The principal that gets a grant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Grantee {
@@ -103,7 +105,7 @@ pub enum Grantee {
 }
 
 impl Grantee {
-    /// What people call it.
+    /// Name for users.
     pub fn name(&self) -> &str {
         match self {
             Grantee::Identity(id) => id.name(),
@@ -111,7 +113,7 @@ impl Grantee {
         }
     }
 
-    /// Its object id, where that is known: `identity` is the connection's identity's.
+    /// Object id, if known. `identity` is the object id of the connection's identity.
     pub fn principal(&self, identity: Option<String>) -> Option<String> {
         match self {
             Grantee::Identity(_) => identity,
@@ -133,12 +135,12 @@ impl Grantee {
 pub struct CosmosRole {
     /// The account.
     pub account: ResourceId,
-    /// Path of the part of the account that it is for: `dbs/shop`; empty: all of it.
+    /// Path of the part of the account to which the role applies: `dbs/shop`; empty for the whole account.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// Name and GUID of the role definition within the account.
     pub role: Role,
-    /// Who gets it.
+    /// Who gets the role.
     #[serde(flatten)]
     pub to: Grantee,
 }
@@ -151,7 +153,7 @@ pub struct RedisPolicy {
     pub cache: ResourceId,
     /// Name of the access policy.
     pub policy: String,
-    /// Who gets it.
+    /// Who gets the policy.
     #[serde(flatten)]
     pub to: Grantee,
 }
@@ -170,7 +172,7 @@ pub struct VaultPolicy {
     /// Permissions on certificates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<String>,
-    /// Who gets it.
+    /// Who gets the permissions.
     #[serde(flatten)]
     pub to: Grantee,
 }
@@ -185,7 +187,7 @@ pub struct FederatedCredential {
     pub namespace: String,
     /// The service account.
     pub service_account: String,
-    /// Issuer of a cluster that Azure does not know; `None`: the managed cluster tells it.
+    /// Issuer of a cluster outside AKS; `None`: read from the managed cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
 }
@@ -194,16 +196,16 @@ pub struct FederatedCredential {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAccount {
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Whether we create it where it is missing.
+    /// Whether to create the service account if it is missing.
     pub create: bool,
-    /// Somebody else's, taken over as it is: looked at and never written.
+    /// Adopted from somebody else: read, never written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub foreign: bool,
-    /// Pull secrets that the workload had through the account that it leaves.
+    /// Pull secrets of the service account that the workload used before; the workload still needs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub image_pull_secrets: Vec<String>,
 }
@@ -211,13 +213,13 @@ pub struct ServiceAccount {
 /// See [`StepSpec::Secret`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Secret {
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// What it holds.
+    /// Variables in the Secret.
     pub variables: Vec<Variable>,
-    /// Somebody else's, taken over as it is: looked at and never written.
+    /// Adopted from somebody else: read, never written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub foreign: bool,
 }
@@ -228,36 +230,36 @@ pub struct Secret {
 pub struct Workload {
     /// `deployment`, `statefulset`, `daemonset` or `cronjob`.
     pub kind: String,
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Containers that get the variables, in their live order.
+    /// Containers that get the variables, in the order of the live object.
     pub containers: Vec<String>,
-    /// Set up by somebody else, taken over as it is: looked at and never written.
+    /// Adopted from somebody else: read, never written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub foreign: bool,
-    /// Whether its pods act as a managed identity: then they carry the webhook's label.
+    /// Whether the pods act as a managed identity and therefore carry the webhook's label.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub identity: bool,
-    /// The service account to set; `None`: the workload names one itself and keeps it.
+    /// The service account to set; `None`: the workload already names one and keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
     /// The Secret with the variables.
     pub secret: String,
-    /// The variables; their values make the digest that restarts pods when one changes.
+    /// The variables. A digest of their values goes into the pod template, so that pods restart when a value changes.
     pub variables: Vec<Variable>,
-    /// The vault objects that the same containers get as files.
+    /// Key Vault objects that the same containers get as files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mount: Option<Mount>,
 }
 
-/// Vault objects as files of a workload.
+/// Key Vault objects mounted as files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mount {
-    /// Where the files are.
+    /// Directory of the files.
     pub path: String,
-    /// What is mounted.
+    /// The class that lists the objects.
     pub class: SecretProviderClass,
 }
 
@@ -266,43 +268,43 @@ pub struct Mount {
 pub struct VaultSecret {
     /// The vault.
     pub vault: ResourceId,
-    /// Its address on the data plane, without a slash at its end.
+    /// URL of the vault's data plane, without a trailing slash.
     pub uri: String,
     /// Name of the secret.
     pub name: String,
-    /// Value of our tag: `<cluster>/<namespace>/<connection>`.
+    /// Value of this tool's tag: `<cluster>/<namespace>/<connection>`.
     pub owner: String,
-    /// The variable that it holds.
+    /// The variable whose value the secret holds.
     pub variable: Variable,
 }
 
 /// See [`StepSpec::SecretProviderClass`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SecretProviderClass {
-    /// Its namespace.
+    /// Namespace.
     pub namespace: String,
-    /// Its name; the volume has the same.
+    /// Name; also the name of the volume.
     pub name: String,
     /// Name of the vault.
     pub vault: String,
     /// Tenant of the vault.
     pub tenant: String,
-    /// The provider's name of the cloud; absent: the public one.
+    /// The provider's name of the cloud; absent for the public cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud: Option<String>,
-    /// As whom the driver reads.
+    /// The identity with which the driver reads the vault.
     pub identity: CsiIdentity,
-    /// What it fetches.
+    /// The objects to fetch.
     pub objects: Vec<VaultObject>,
 }
 
 impl SecretProviderClass {
-    /// The Secret that the driver keeps for variables, where an object has one.
+    /// Name of the Secret that the driver maintains, if any object has a variable.
     pub fn synced(&self) -> Option<String> {
         self.objects.iter().any(|o| o.variable.is_some()).then(|| format!("{}-vault", self.name))
     }
 
-    /// Variables that come out of the vault, in the order of the objects.
+    /// Names of the variables that come from the vault, in the order of the objects.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.objects.iter().filter_map(|o| o.variable.as_deref())
     }
@@ -313,7 +315,7 @@ fn yes() -> bool {
 }
 
 impl StepSpec {
-    /// The step's name within the connection; stable over versions, because records hold it.
+    /// The step's id within the connection. Records hold it, so it must not change between versions.
     pub fn id(&self) -> StepId {
         match self {
             StepSpec::ClusterFeatures(_) => "cluster".into(),
@@ -332,15 +334,15 @@ impl StepSpec {
         }
     }
 
-    /// Steps whose results this one needs. The workload comes last although it needs only two of them for its data:
-    /// pods that start before the trust is there fail their first token request and may cache the refusal for minutes.
+    /// Ids of the steps whose results this step needs. The workload needs the data of only two steps, but comes last:
+    /// pods that start before the trust exists fail their first token request and may cache the refusal for minutes.
     pub fn needs(&self) -> &'static [&'static str] {
         match self {
             StepSpec::ClusterFeatures(_) | StepSpec::VaultSecret(_) => &[],
-            // The add-on brings its identity with it.
+            // AKS creates this identity together with the add-on.
             StepSpec::Identity(s) if s.addon_of.is_some() => &["cluster"],
             StepSpec::Identity(_) => &[],
-            // Its kind comes with the add-on.
+            // The add-on installs the custom resource definition.
             StepSpec::SecretProviderClass(_) => &["cluster", "identity"],
             StepSpec::RoleAssignment(_) | StepSpec::VaultPolicy(_) | StepSpec::CosmosRole(_) | StepSpec::RedisPolicy(_) => &["identity"],
             StepSpec::FederatedCredential(_) => &["cluster", "identity"],
@@ -361,19 +363,19 @@ impl StepSpec {
         }
     }
 
-    /// Only one step at a time may hold a lock of this name: the identity service answers 409 to concurrent writers of
-    /// the federated credentials of one identity.
+    /// Lock of the step; steps with the same lock run one at a time. The identity service answers 409 to concurrent
+    /// writes of federated credentials of one identity.
     pub fn lock(&self) -> Option<String> {
         match self {
             StepSpec::FederatedCredential(s) => Some(format!("federated credentials of {}", s.identity.as_str().to_ascii_lowercase())),
-            // Both services answer 409 while another write to the same account is under way.
+            // Both services answer 409 while another write to the same account runs.
             StepSpec::CosmosRole(s) => Some(format!("data roles of {}", s.account.as_str().to_ascii_lowercase())),
             StepSpec::RedisPolicy(s) => Some(format!("policies of {}", s.cache.as_str().to_ascii_lowercase())),
             _ => None,
         }
     }
 
-    /// What the step makes, as a key that two connections share when they share the thing itself.
+    /// Key of the object that the step is about. Two connections that share the object have the same key.
     pub fn thing(&self) -> String {
         let lower = |id: &ResourceId| id.as_str().to_ascii_lowercase();
         match self {
@@ -393,7 +395,7 @@ impl StepSpec {
     }
 }
 
-/// Our tag on Azure resources: tag names may not hold a slash, so it is the bare prefix.
+/// This tool's tag for Azure resources. Tag names can't contain a slash, so the tag is the bare prefix.
 pub fn tags(owner: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(crate::model::PREFIX.to_owned(), owner.to_owned())])
 }

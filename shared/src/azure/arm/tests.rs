@@ -4,7 +4,7 @@ use crate::azure::testing::{Service, told};
 const VAULT: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v";
 
 #[tokio::test]
-async fn no_read_goes_out_twice() {
+async fn a_read_is_sent_once() {
     let service = Service::telling([told(200, &[], json!({"id": VAULT}))]).await;
     let arm = service.arm();
     let upper = VAULT.to_uppercase();
@@ -23,7 +23,7 @@ async fn no_read_goes_out_twice() {
 }
 
 #[tokio::test]
-async fn absence_and_refusal_are_answers_but_trouble_is_not() {
+async fn absence_and_refusals_are_cached_but_temporary_failures_are_not() {
     let absent = Service::telling([told(404, &[], json!({"error": {"code": "ResourceNotFound", "message": "m"}}))]).await;
     let arm = absent.arm();
     for _ in 0..2 {
@@ -71,7 +71,7 @@ async fn a_write_makes_reads_fresh_and_an_action_that_lists_does_not() {
 }
 
 #[tokio::test]
-async fn follows_pages_to_their_end() {
+async fn all_pages_are_read() {
     let service = Service::telling([
         told(200, &[], json!({"value": [1, 2], "nextLink": "HOST/next?api-version=v1&%24skiptoken=a%2Bb"})),
         told(200, &[], json!({"value": [3], "nextLink": null})),

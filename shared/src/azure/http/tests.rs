@@ -7,7 +7,7 @@ fn call(service: &Service, method: Method) -> Call<'static> {
 }
 
 #[tokio::test]
-async fn repeats_until_it_works_and_knows_that_something_may_have_happened() {
+async fn a_repeated_write_is_marked_as_doubtful() {
     let service = Service::telling([told(504, &[], ""), told(429, &[("retry-after", "0")], ""), told(200, &[], "{}")]).await;
     let reply = service.arm().http().send(&call(&service, Method::PUT)).await.unwrap();
     assert_eq!((reply.status, reply.doubtful, service.seen().len()), (200, true, 3));
@@ -34,7 +34,7 @@ async fn says_when_it_waits() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_named_and_was_not_an_action() {
+async fn a_refused_connection_names_the_host_and_is_not_doubtful() {
     let service = Service::telling([told(200, &[], "")]).await;
     let unused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let call = Call::new(Method::POST, Url::parse(&format!("http://{unused}/a?sig=SECRET")).unwrap());
@@ -46,7 +46,7 @@ async fn a_refused_connection_is_named_and_was_not_an_action() {
 }
 
 #[tokio::test]
-async fn the_public_client_speaks_https_only_and_a_page_of_a_proxy_is_no_answer() {
+async fn the_public_client_uses_https_only_and_rejects_a_proxys_html_page() {
     let service = Service::telling([told(200, &[], "<html>")]).await;
     let arm = service.arm();
     let public = Http::over(client(&Events::silent()).unwrap(), Events::silent());
@@ -70,7 +70,7 @@ fn the_log_shows_no_secret() {
 }
 
 #[test]
-fn keeps_only_the_version_of_a_query() {
+fn the_log_shows_only_the_api_version_of_a_query() {
     let signed = Url::parse("https://h/a/b?api-version=2017-08-31&t=638&s=SIG").unwrap();
     assert_eq!(shown_url(&signed), "https://h/a/b?api-version=2017-08-31…");
 }

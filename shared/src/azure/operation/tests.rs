@@ -37,7 +37,7 @@ fn the_first_answer_tells_what_to_watch() {
 }
 
 #[test]
-fn only_three_words_end_an_operation() {
+fn only_three_statuses_end_an_operation() {
     let watch = Watch::Operation { url: "A".into(), location: Some("L".into()) };
     let of = |method: &Method, status: u16, body: Value| news(method, &watch, &seen(status, None, None, &body));
     for running in ["InProgress", "ProvisionControlPlane", "Accepted", "Enqueued", "", "Deleting"] {
@@ -116,7 +116,7 @@ async fn a_failed_operation_is_the_services_error() {
 }
 
 #[tokio::test]
-async fn a_throttled_poll_is_no_end() {
+async fn a_throttled_poll_does_not_end_the_operation() {
     let throttled = || told(429, &[("retry-after", "0")], "");
     let mut script = vec![told(202, &[("location", "HOST/op"), ("retry-after", "0")], "")];
     script.extend((0..7).map(|_| throttled()));
@@ -153,7 +153,7 @@ async fn deleting_ends_when_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_vaults_connection_that_is_its_own_operation_ends() {
+async fn an_operation_url_that_is_the_resource_itself_ends() {
     let service = Service::telling([
         told(
             200,
@@ -172,7 +172,7 @@ async fn a_vaults_connection_that_is_its_own_operation_ends() {
 }
 
 #[tokio::test]
-async fn our_token_goes_to_no_other_host_and_our_patience_ends() {
+async fn the_token_is_sent_to_no_other_host_and_polling_stops_at_the_limit() {
     let elsewhere = Service::telling([told(202, &[("location", "https://evil.example/op")], "")]).await;
     let problem = Problem::from(elsewhere.arm().put(PATH, "v1", &json!({}), None).await.unwrap_err());
     assert_eq!((problem.code(), elsewhere.seen().len()), ("KC4035", 1));

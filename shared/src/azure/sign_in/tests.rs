@@ -54,7 +54,7 @@ async fn asks_once_more_when_the_cache_was_half_written() {
 }
 
 #[tokio::test]
-async fn everyone_who_waits_hears_one_refusal() {
+async fn concurrent_requests_share_one_refusal() {
     let sign_in = SignIn::with_executor(FakeAz::saying([Said::error("ERROR: Please run 'az login' to setup account.")]));
     let all = futures::future::join_all((0..4).map(|_| sign_in.token(None, SCOPE))).await;
     assert!(all.iter().all(|t| t.as_ref().is_err_and(|p| p.code() == "KC2002" && p.kind() == Kind::NotSignedIn)));
@@ -62,7 +62,7 @@ async fn everyone_who_waits_hears_one_refusal() {
 }
 
 #[tokio::test]
-async fn each_failure_names_its_cure() {
+async fn each_failure_has_its_code_and_fix() {
     let missing = refused(Said::exit(127, "/bin/sh: 1: exec: az: not found")).await;
     assert_eq!((missing.code(), missing.kind()), ("KC2001", Kind::Failed));
     assert!(missing.fixes()[0].contains("aka.ms/installazurecli"));
@@ -94,7 +94,7 @@ async fn each_failure_names_its_cure() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn az_takes_the_shells_place_and_reads_no_input() {
+async fn az_replaces_the_shell_and_gets_no_input() {
     assert_eq!(in_the_shells_place("cd /bin && az account x".as_ref()), "cd /bin && exec az account x");
     assert_eq!(in_the_shells_place("-c".as_ref()), "-c");
     // Without input `cat` ends at once.
@@ -103,7 +103,7 @@ async fn az_takes_the_shells_place_and_reads_no_input() {
 }
 
 #[tokio::test]
-async fn no_token_ever_leaves_through_debug_or_an_error() {
+async fn debug_output_and_errors_contain_no_token() {
     let jwt = format!("eyJ{}.eyJ{}.sig", "a".repeat(30), "b".repeat(30));
     let broken = refused(Said::exit_with(0, &format!(r#"{{"accessToken":"{jwt}","expires_on":"{jwt}","tokenType":"Bearer"}}"#))).await;
     assert!(!format!("{broken:?} {:?}", broken.fixes()).contains("eyJ"), "{broken:?}");

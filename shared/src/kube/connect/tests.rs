@@ -30,7 +30,7 @@ fn certificate_authorities_are_checked() {
 }
 
 #[tokio::test]
-async fn names_are_told_and_requests_are_signed() {
+async fn a_connection_reports_its_names_and_authenticates_requests() {
     let server = Server::start(vec![]).await;
     let cluster = server.cluster().await;
     assert_eq!((cluster.context(), cluster.cluster_name(), cluster.user_name(), cluster.namespace()), ("ctx", "c", "u", "shop"));
@@ -71,7 +71,7 @@ async fn impersonation_and_flags_reach_the_server() {
 }
 
 #[tokio::test]
-async fn reads_and_applies_are_tried_again_and_other_writes_are_not() {
+async fn reads_and_applies_are_retried_and_other_writes_are_not() {
     let busy = || Answer::After(429, "0", "slow down");
     let server = Server::start(vec![busy(), Answer::Text(503, "<html>"), Answer::Json(200, json!({ "kind": "Secret" }))]).await;
     let (events, notes) = remembered();
@@ -101,7 +101,7 @@ async fn reads_and_applies_are_tried_again_and_other_writes_are_not() {
 }
 
 #[tokio::test]
-async fn writes_say_exactly_what_is_meant() {
+async fn writes_send_exactly_the_given_fields() {
     let server = Server::start(vec![]).await;
     let cluster = server.cluster().await;
     let how = Apply { force: true, dry_run: true };
@@ -119,7 +119,7 @@ async fn writes_say_exactly_what_is_meant() {
 }
 
 #[tokio::test]
-async fn absent_objects_kinds_and_foreign_servers_are_told_apart() {
+async fn absent_objects_unknown_kinds_and_foreign_servers_are_distinguished() {
     let absent = || Answer::Json(404, status(404, "NotFound", "secrets \"a\" not found"));
     let server = Server::start(vec![
         absent(),
@@ -145,7 +145,7 @@ async fn absent_objects_kinds_and_foreign_servers_are_told_apart() {
 }
 
 #[tokio::test]
-async fn lists_go_through_all_pages() {
+async fn lists_read_all_pages() {
     let page = |name: &str, next: &str| {
         Answer::Json(200, json!({ "metadata": { "continue": next }, "items": [{ "metadata": { "name": name } }] }))
     };
@@ -171,7 +171,7 @@ async fn no_answer_ends_at_the_limit_and_refusal_at_once() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_known_is_a_matter_of_dns() {
+async fn an_unknown_host_name_is_a_dns_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = kubeconfig(dir.path(), "http://nowhere.invalid:80", json!({ "token": "t" }));
     let cluster = Cluster::connect(&Flags { kubeconfig: Some(file), ..Flags::default() }, &Events::silent()).await.unwrap();
@@ -196,7 +196,7 @@ async fn a_connection_that_is_cut_off_may_have_written() {
 }
 
 #[tokio::test]
-async fn a_refused_sign_in_says_what_was_refused() {
+async fn a_refused_sign_in_names_the_credentials() {
     let server = Server::start(vec![Answer::Json(
         401,
         json!({ "kind": "Status", "code": 401, "reason": "Unauthorized", "message": "Unauthorized" }),
@@ -235,7 +235,7 @@ async fn rights_and_tokens_are_asked_for() {
 }
 
 #[tokio::test]
-async fn the_servers_judgement_of_a_body_is_not_asked_for_twice() {
+async fn a_verdict_on_the_body_is_not_retried() {
     let body =
         json!({ "kind": "Status", "code": 500, "message": "failed to create typed patch object: .spec.x: field not declared in schema" });
     let server = Server::start(vec![Answer::Json(500, body)]).await;
@@ -244,7 +244,7 @@ async fn the_servers_judgement_of_a_body_is_not_asked_for_twice() {
 }
 
 #[tokio::test]
-async fn a_proxy_in_the_way_is_named_as_such() {
+async fn a_failing_proxy_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -272,14 +272,14 @@ async fn a_proxy_in_the_way_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn broken_credentials_are_told_before_any_request() {
+async fn broken_credentials_are_reported_before_any_request() {
     let server = Server::start(vec![]).await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
     std::fs::write(&file, "from-file\n").unwrap();
     let cluster = server.cluster_with(json!({ "tokenFile": file }), &Flags::default(), &Events::silent()).await.unwrap();
     cluster.get(&SECRET, Some("shop"), "a").await.unwrap();
-    // Someone renews the token: the next request has it.
+    // The token file is renewed: the next request uses the new token.
     std::fs::write(&file, "renewed").unwrap();
     cluster.get(&SECRET, Some("shop"), "a").await.unwrap();
     let sent: Vec<_> = server.asked().iter().map(|asked| asked.header("authorization").unwrap().to_owned()).collect();

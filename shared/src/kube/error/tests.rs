@@ -43,8 +43,8 @@ fn a_missing_right_is_told_with_the_command_that_checks_it() {
 }
 
 #[test]
-fn what_looks_like_a_missing_right_and_is_none_is_told_apart() {
-    // (code, reason, message, our code)
+fn other_403_answers_are_not_taken_for_a_missing_permission() {
+    // Columns: code, reason, message, expected KC code.
     let table = [
         (
             403,
@@ -114,7 +114,7 @@ fn gateways_are_not_taken_for_the_api_server() {
 }
 
 #[test]
-fn errors_below_http_are_read_from_what_they_were_made_of() {
+fn errors_below_http_are_classified_by_their_causes() {
     #[derive(Debug)]
     struct Wrap(&'static str, Box<dyn StdError + Send + Sync>);
     impl fmt::Display for Wrap {
@@ -145,10 +145,10 @@ fn errors_below_http_are_read_from_what_they_were_made_of() {
     assert_eq!(why(&Wrap("client error (SendRequest)", Box::new(io::Error::other("x")))), Why::CutOff);
 }
 
-/// Every refusal that a real API server was recorded with is understood: it has a code of its own and a reason.
+/// Every recorded refusal of a real API server gets a specific code and a reason.
 #[test]
-fn recorded_refusals_are_understood() {
-    let Some(recorded) = crate::kube::testing::recordings("recorded_refusals_are_understood") else { return };
+fn recorded_refusals_are_classified() {
+    let Some(recorded) = crate::kube::testing::recordings("recorded_refusals_are_classified") else { return };
     let mut seen = std::collections::BTreeMap::<&str, usize>::new();
     for case in recorded["cases"].as_array().unwrap() {
         for step in case["steps"].as_array().unwrap() {

@@ -8,8 +8,8 @@ use crate::kube::Flags;
 use crate::kube::resources::SECRET;
 use crate::kube::testing::{Server, remembered};
 
-/// A plugin named `kubelogin`: a link to the shell, given the script. Running a file that was just written fails now
-/// and then with "text file busy" while other tests start processes.
+/// A plugin named `kubelogin`: a link to the shell, with the script as its argument. Running a newly written file
+/// directly sometimes fails with "text file busy" while other tests start processes.
 fn script(dir: &Path, body: &str) -> ExecConfig {
     let (link, script) = (dir.join("kubelogin"), dir.join("script"));
     std::os::unix::fs::symlink("/bin/sh", &link).unwrap();
@@ -33,7 +33,7 @@ async fn ran(body: &str, limit: Duration) -> (Result<Given>, Vec<String>) {
 const TEN: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn is_run_once_for_a_connection_and_its_requests() {
+async fn the_plugin_runs_once_per_connection() {
     let dir = tempfile::tempdir().unwrap();
     let count = dir.path().join("count");
     let exec = script(dir.path(), &format!("echo run >> {}; printf '%s' '{{\"status\":{{\"token\":\" tok \\n\"}}}}'", count.display()));
@@ -48,7 +48,7 @@ async fn is_run_once_for_a_connection_and_its_requests() {
 }
 
 #[tokio::test]
-async fn is_not_run_for_every_request_by_an_expiry_in_the_past() {
+async fn a_past_expiry_does_not_run_the_plugin_for_every_request() {
     let dir = tempfile::tempdir().unwrap();
     let count = dir.path().join("count");
     let answer = r#"{"status":{"token":"t","expirationTimestamp":"2020-01-01T00:00:00Z"}}"#;
@@ -62,7 +62,7 @@ async fn is_not_run_for_every_request_by_an_expiry_in_the_past() {
 }
 
 #[tokio::test]
-async fn is_told_what_it_needs_and_asked_for_nothing_else() {
+async fn the_plugin_gets_cluster_info_and_its_environment() {
     let dir = tempfile::tempdir().unwrap();
     let exec =
         script(dir.path(), r#"cat > /dev/null; printf '%s' "$KUBERNETES_EXEC_INFO" > "$INFO_FILE"; echo '{"status":{"token":"t"}}'"#);
@@ -76,7 +76,7 @@ async fn is_told_what_it_needs_and_asked_for_nothing_else() {
 }
 
 #[tokio::test]
-async fn its_words_are_passed_on_and_its_failure_names_them() {
+async fn the_plugins_messages_are_passed_on_and_repeated_in_its_failure() {
     let (given, notes) = ran("echo 'enter the code ABC' >&2; printf 'Password: ' >&2; sleep 1; echo secret-out; exit 3", TEN).await;
     let problem = given.err().unwrap();
     assert_eq!(notes, ["kubelogin: enter the code ABC", "kubelogin: Password:"]);
@@ -86,7 +86,7 @@ async fn its_words_are_passed_on_and_its_failure_names_them() {
 }
 
 #[tokio::test]
-async fn one_that_waits_is_ended_at_the_limit() {
+async fn a_hanging_plugin_is_killed_at_the_limit() {
     let started = Instant::now();
     let (given, _) = ran("exec sleep 60", Duration::from_millis(300)).await;
     assert_eq!(given.err().unwrap().code(), "KC3023");
@@ -94,13 +94,13 @@ async fn one_that_waits_is_ended_at_the_limit() {
 }
 
 #[tokio::test]
-async fn a_helper_that_it_leaves_behind_is_not_waited_for() {
+async fn a_helper_left_behind_by_the_plugin_is_not_waited_for() {
     let (given, _) = ran("sleep 50 & echo '{\"status\":{\"token\":\"t\"}}'", TEN).await;
     assert_eq!(given.unwrap().token.unwrap().expose_secret(), "t");
 }
 
 #[tokio::test]
-async fn one_that_is_missing_is_told_with_its_hint() {
+async fn a_missing_plugin_is_reported_with_its_install_hint() {
     let exec = ExecConfig { install_hint: Some("  brew install kubelogin\n".into()), ..plugin(Path::new("/nowhere/kubelogin")) };
     let problem = run_within(&exec, None, false, &Events::silent(), TEN).await.err().unwrap();
     assert_eq!(problem.code(), "KC3021");
@@ -124,7 +124,7 @@ async fn answers_without_a_credential_are_refused_and_never_repeated() {
 }
 
 #[tokio::test]
-async fn one_that_must_ask_is_not_started_where_nobody_is() {
+async fn an_interactive_plugin_is_not_started_without_a_terminal() {
     let exec = ExecConfig { interactive_mode: Some(ExecInteractiveMode::Always), ..plugin(Path::new("/nowhere/x")) };
     assert_eq!(run_within(&exec, None, false, &Events::silent(), TEN).await.err().unwrap().code(), "KC3025");
 }

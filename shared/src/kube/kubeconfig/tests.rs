@@ -47,7 +47,7 @@ fn the_first_file_wins_and_missing_ones_are_skipped() {
     assert_eq!((chosen.context.as_str(), chosen.namespace.as_str(), chosen.user_name.as_str()), ("two", "shop", "u"));
     use secrecy::ExposeSecret;
     assert_eq!(chosen.user.token.unwrap().expose_secret(), "first");
-    // An empty namespace is `default`, not all of them.
+    // An empty namespace means `default`, not all namespaces.
     let one = choose(&merged, &Flags { context: Some("one".into()), ..Flags::default() }).unwrap();
     assert_eq!((one.namespace.as_str(), one.cluster_name.as_str()), ("default", "c-one"));
     let flagged = Flags { namespace: Some("billing".into()), ..Flags::default() };
@@ -55,7 +55,7 @@ fn the_first_file_wins_and_missing_ones_are_skipped() {
 }
 
 #[test]
-fn nothing_found_names_what_was_looked_for() {
+fn a_missing_kubeconfig_names_the_searched_files() {
     let dir = tempfile::tempdir().unwrap();
     let paths = [dir.path().join("a"), dir.path().join("b")];
     assert!(read(&paths).unwrap().is_none());
@@ -84,7 +84,7 @@ fn empty_files_leave_no_context() {
     let path = write(dir.path(), "empty", "# nothing\n");
     let config = read(&[path]).unwrap().unwrap();
     assert_eq!(choose(&config, &Flags::default()).err().unwrap().code(), "KC3004");
-    // A server is enough.
+    // A server alone is enough.
     let flags = Flags { server: Some("https://a.example".into()), token: Some("t".into()), ..Flags::default() };
     assert_eq!(choose(&config, &flags).unwrap().cluster.server.as_deref(), Some("https://a.example"));
 }
@@ -104,7 +104,7 @@ fn every_name_is_checked() {
     let mut nobody = base();
     nobody["contexts"][0]["context"].as_object_mut().unwrap().remove("user");
     assert_eq!(code(nobody.clone(), &none), Some("KC3007"));
-    // `kubectl proxy` signs in for us.
+    // `kubectl proxy` signs in itself.
     nobody["clusters"][0]["cluster"]["server"] = "http://127.0.0.1:8001".into();
     assert_eq!(code(nobody, &none), None);
     let mut wrong = base();
@@ -114,7 +114,7 @@ fn every_name_is_checked() {
 }
 
 #[test]
-fn flags_lie_over_the_entries() {
+fn flags_override_the_entries() {
     let mut entries = base();
     entries["clusters"][0]["cluster"]["certificate-authority-data"] = "QQ==".into();
     entries["clusters"][0]["cluster"]["tls-server-name"] = "inner".into();

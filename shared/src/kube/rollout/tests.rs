@@ -8,7 +8,7 @@ use crate::kube::testing::{Answer, Server};
 /// A Deployment as the controllers write it (counts of a real rollout).
 fn deployment(generation: u64, observed: u64, replicas: u64, counts: [u64; 3], conditions: Value) -> Value {
     let mut status = json!({ "observedGeneration": observed, "conditions": conditions });
-    // The server leaves zeros out.
+    // The server omits zeros.
     for (key, count) in ["replicas", "updatedReplicas", "availableReplicas"].into_iter().zip(counts) {
         if count > 0 {
             status[key] = count.into();
@@ -44,7 +44,7 @@ fn deployments_are_judged_by_generation_then_counts() {
 }
 
 #[test]
-fn stateful_and_daemon_sets_have_rules_of_their_own() {
+fn stateful_and_daemon_sets_have_separate_rules() {
     let set = |observed: u64, update: &str, updated: u64, available: u64, partition: u64| {
         json!({ "metadata": { "generation": 2 }, "spec": { "replicas": 2, "updateStrategy": { "type": "RollingUpdate", "rollingUpdate": { "partition": partition } } },
             "status": { "observedGeneration": observed, "replicas": 2, "updatedReplicas": updated, "availableReplicas": available, "currentRevision": "r1", "updateRevision": update } })
@@ -75,7 +75,7 @@ fn stateful_and_daemon_sets_have_rules_of_their_own() {
 }
 
 #[test]
-fn failures_to_create_pods_are_told_in_plain_words() {
+fn failures_to_create_pods_are_explained() {
     let webhook = "Internal error occurred: failed calling webhook \"mutation.azure-workload-identity.io\": failed to call webhook: Post \"https://azure-wi-webhook-webhook-service.kube-system.svc:443/mutate-v1-pod?timeout=10s\": service \"azure-wi-webhook-webhook-service\" not found";
     assert_eq!(
         plain(webhook),
@@ -99,7 +99,7 @@ async fn waited(first: Value, answers: Vec<Answer>, limit: Duration) -> (Result<
 }
 
 #[tokio::test]
-async fn follows_one_watch_from_the_patch_on() {
+async fn one_watch_covers_the_rollout_from_the_patch_on() {
     let events: &'static str = Box::leak(
         [deployment(2, 2, 2, [3, 1, 2], json!([])), deployment(2, 2, 2, [2, 2, 2], json!([]))]
             .map(|object| json!({ "type": "MODIFIED", "object": object }).to_string())
@@ -118,7 +118,7 @@ async fn follows_one_watch_from_the_patch_on() {
 }
 
 #[tokio::test]
-async fn looks_for_itself_where_no_watch_is_to_be_had() {
+async fn without_a_watch_the_object_is_polled() {
     let gone = Answer::Text(
         200,
         r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version"}}"#,
@@ -130,7 +130,7 @@ async fn looks_for_itself_where_no_watch_is_to_be_had() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_where_nothing_changed_and_time_ends_all_waiting() {
+async fn an_unchanged_workload_needs_no_request_and_waiting_ends_at_the_limit() {
     let (result, told, asked) = waited(deployment(2, 2, 2, [2, 2, 2], json!([])), vec![], Duration::ZERO).await;
     result.unwrap();
     assert!(told.is_empty() && asked.is_empty());
@@ -145,10 +145,10 @@ async fn nothing_is_asked_where_nothing_changed_and_time_ends_all_waiting() {
     assert_eq!(result.unwrap_err().code(), "KC3606");
 }
 
-/// A rollout of a real controller is over at the recorded "rolled out" and at no step before.
+/// A recorded real rollout counts as done at the recorded "rolled out", and at no earlier step.
 #[test]
-fn recorded_rollouts_are_judged_as_they_went() {
-    let Some(recorded) = crate::kube::testing::recordings("recorded_rollouts_are_judged_as_they_went") else { return };
+fn recorded_rollouts_are_evaluated_correctly() {
+    let Some(recorded) = crate::kube::testing::recordings("recorded_rollouts_are_evaluated_correctly") else { return };
     let mut judged = std::collections::BTreeMap::<&str, usize>::new();
     for case in recorded["cases"].as_array().unwrap().iter().filter(|case| case["name"].as_str().unwrap().starts_with("rollout")) {
         for step in case["steps"].as_array().unwrap() {

@@ -26,7 +26,7 @@ fn deployment() -> Workload {
 }
 
 #[test]
-fn workloads_are_named_as_for_kubectl() {
+fn workload_names_are_parsed_like_in_kubectl() {
     let table = [
         ("deployment/web", "deployment/web"),
         ("deploy/web", "deployment/web"),
@@ -60,7 +60,7 @@ fn workloads_are_named_as_for_kubectl() {
 }
 
 #[test]
-fn a_template_patch_lands_where_the_kind_keeps_its_template() {
+fn a_template_patch_is_placed_at_the_kinds_template() {
     let patch = json!({ "spec": { "serviceAccountName": "web" } });
     assert_eq!(wrap_template(WorkloadKind::StatefulSet, patch.clone()), json!({ "spec": { "template": patch } }));
     assert_eq!(
@@ -101,7 +101,7 @@ fn managers_are_found_by_the_path_that_conflicts_show() {
 }
 
 #[test]
-fn tools_that_would_put_a_change_back_are_recognised() {
+fn gitops_tools_are_recognised() {
     use crate::kube::GitOps;
     let found = |metadata: Value| {
         let seen = Workload::new(WorkloadKind::Deployment, json!({ "metadata": metadata })).managed_by();
