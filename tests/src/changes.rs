@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use sandbox::Sandbox;
 use serde_json::Value;
+use stand_in::Sandbox;
 
 /// Names longer than this are cut in the report: ids are long enough already.
 const VALUE_WIDTH: usize = 100;
@@ -20,7 +20,7 @@ pub(crate) fn everything(sandbox: &Sandbox) -> BTreeMap<String, Value> {
         }
     }
     for name in ["aks-shop", "aks-ready"] {
-        let objects = sandbox.cluster(name).map(sandbox::kube::KubeCluster::snapshot).unwrap_or_default();
+        let objects = sandbox.cluster(name).map(stand_in::kube::KubeCluster::snapshot).unwrap_or_default();
         for object in objects.as_array().into_iter().flatten() {
             let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or_default();
             let key = format!("kube  {name} {} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"));

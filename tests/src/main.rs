@@ -9,8 +9,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use sandbox::Sandbox;
-use sandbox::world::World;
+use stand_in::Sandbox;
+use stand_in::world::World;
 
 mod changes;
 
@@ -63,7 +63,7 @@ fn product() -> ExitCode {
 }
 
 fn as_az(program: &str, arguments: &[String]) -> anyhow::Result<u8> {
-    let answer = sandbox::az::ask(program, arguments)?;
+    let answer = stand_in::az::ask(program, arguments)?;
     print!("{}", answer.stdout);
     eprint!("{}", answer.stderr);
     Ok(answer.code)
@@ -111,7 +111,7 @@ fn parse(arguments: &[String]) -> anyhow::Result<Option<Options>> {
             "--credential-delay" => world.knobs.credential_propagation = seconds(value()?)?,
             "--cluster-update" => world.knobs.cluster_update = seconds(value()?)?,
             "--retry-after" => world.knobs.retry_after = Some(value()?.parse().context("--retry-after")?),
-            "--not-signed-in" => world.knobs.az = sandbox::knobs::AzState::NotSignedIn,
+            "--not-signed-in" => world.knobs.az = stand_in::knobs::AzState::NotSignedIn,
             "--any-version" => world.knobs.strict_api_versions = false,
             "--az" => {
                 az = Some(value()?);
@@ -132,7 +132,7 @@ fn parse(arguments: &[String]) -> anyhow::Result<Option<Options>> {
             }
         }
     }
-    if world.current_context == sandbox::world::ELSEWHERE {
+    if world.current_context == stand_in::world::ELSEWHERE {
         world = world.with_cluster_elsewhere();
     }
     if !world.clusters.iter().any(|one| one.name == world.current_context) {

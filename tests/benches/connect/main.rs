@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use run::{BINARY, Run, median, product, timed, world};
-use sandbox::Kind;
+use stand_in::Kind;
 
 const LATENCIES: [u64; 3] = [0, 50, 200];
 const STARTS: usize = 30;
@@ -145,7 +145,7 @@ fn row(latency: Duration, name: &str, runs: &[&Run], options: &Options) {
     }
 }
 
-fn timeline(needed: &[path::Class], taken: &[(path::Class, &sandbox::Entry)], spans: &[(path::Class, &sandbox::Entry, path::Span)]) {
+fn timeline(needed: &[path::Class], taken: &[(path::Class, &stand_in::Entry)], spans: &[(path::Class, &stand_in::Entry, path::Span)]) {
     println!("      needed  {}", needed.iter().map(|class| format!("{class:?}")).collect::<Vec<_>>().join(" → "));
     let mut spans = spans.to_vec();
     spans.sort_by_key(|(_, _, span)| span.start);

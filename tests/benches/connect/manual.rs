@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sandbox::world::SUBSCRIPTION;
-use sandbox::{Kind, Sandbox};
+use stand_in::world::SUBSCRIPTION;
+use stand_in::{Kind, Sandbox};
 
 use crate::LATENCIES;
 use crate::run::{CONTEXT, Run, planted, timed};

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use sandbox::world::World;
-use sandbox::{Entry, Kind, Sandbox};
+use stand_in::world::World;
+use stand_in::{Entry, Kind, Sandbox};
 
 /// The sandbox's own binary: under other names it is `az` and the product.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_sandbox");

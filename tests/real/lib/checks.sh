@@ -29,7 +29,7 @@ CHECKS=(
     "release: the workflow is one that the linter passes, and it sees a broken one|actionlint|check_workflow"
     "az: is the version that was asked for|az|check_az_version"
     "az: knows the commands of the public how-tos|az|check_az_commands"
-    "product: the end-to-end cases, on real API servers|controlplane|cases_on_real_control_plane"
+    "product: the tests of connecting, on real API servers|controlplane|connect_on_real_control_plane"
     "hook: our plugin installs from its own package|controlplane krew|hook_krew_package"
     "hook: manual az scripts end where our command does|az|hook_az_scripts"
 )
@@ -375,11 +375,11 @@ check_az_commands() {
 
 # ---- hooks: what the product's own sources bring, once they are there
 
-# Every end-to-end case once more, on API servers of the clusters' own issuers, with the snapshots of the stand-in. Each
+# Every test of tests/connect once more, on API servers of the clusters' own issuers, with the snapshots of the stand-in. Each
 # case empties and plants the pair of clusters that it runs on, so as many run at once as there are pairs. A pair is two
 # thirds of a GiB of memory and mostly waits.
 PAIRS=3
-cases_on_real_control_plane() {
+connect_on_real_control_plane() {
     local issuers=https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc
     local at server starting=() pairs=() status=0 dir
     dir=$(mktemp -d "$SCRATCH/pairs.XXXXXX")
@@ -399,7 +399,7 @@ cases_on_real_control_plane() {
         (
             cd "$REAL/../.."
             CONNECT_REAL_KUBE="[$(IFS=, && echo "${pairs[*]}")]" INSTA_UPDATE=no \
-                cargo test --locked -p sandbox --test cases -- --test-threads="$PAIRS"
+                cargo test --locked -p sandbox --test connect -- --test-threads="$PAIRS"
         ) || status=$?
     fi
     for server in "$dir"/*; do

@@ -1,0 +1,85 @@
+//! Completion as a person sets it up: the link that kubectl asks, and the scripts for shells.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use harness::{Case, Ran};
+
+/// The product as it lies on PATH under kubectl's names for it.
+async fn installed(case: &Case, folder: &Path, names: &[&str], words: &[&str]) -> Ran {
+    std::fs::create_dir_all(folder).unwrap();
+    let program = std::fs::canonicalize(case.sandbox.bin().join("kubectl-connect")).unwrap();
+    for name in names {
+        let _ = std::os::unix::fs::symlink(&program, folder.join(name));
+    }
+    let mut command = tokio::process::Command::new(folder.join(names[0]));
+    command.args(words).env_clear().env("PATH", folder).env("HOME", case.sandbox.dir().join("home")).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    case.finish(command).await
+}
+
+async fn asked(link: &Path, case: &Case) -> String {
+    let mut command = tokio::process::Command::new(link);
+    command.args(["keyva"]).envs(case.sandbox.env()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    case.finish(command).await.ended(0).stdout
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn install_makes_the_link_that_kubectl_asks() {
+    let case = Case::on("aks-ready").await;
+    let install = ["completion", "install"];
+    for (at, names, links) in [
+        ("one", &["kubectl-connect"][..], &["kubectl_complete-connect"][..]),
+        ("krew", &["kubectl-azure_connect"], &["kubectl_complete-azure_connect"]),
+        ("both", &["kubectl-connect", "kubectl-azure_connect"], &["kubectl_complete-connect", "kubectl_complete-azure_connect"]),
+    ] {
+        let folder = case.sandbox.dir().join(at);
+        for _ in 0..2 {
+            let ran = installed(&case, &folder, names, &install).await.ended(0);
+            assert!(ran.stdout.ends_with("completes wherever kubectl does.\n"), "{}", ran.stdout);
+        }
+        for link in links {
+            assert_eq!(asked(&folder.join(link), &case).await, "keyvault\tConnect to Key Vault\n:4\n", "{at}: {link}");
+        }
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), names.len() + links.len(), "{at}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn install_leaves_the_file_of_somebody_else() {
+    let case = Case::on("aks-ready").await;
+    let folder = case.sandbox.dir().join("theirs");
+    std::fs::create_dir_all(&folder).unwrap();
+    let theirs = folder.join("kubectl_complete-connect");
+    std::fs::write(&theirs, "theirs").unwrap();
+    installed(&case, &folder, &["kubectl-connect"], &["completion", "install"]).await.ended(1).says(&["KC1091", "no link"]);
+    assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "theirs");
+}
+
+/// Runs in a shell what a person types, and has the shell complete a line.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_script_for_bash_completes_there() {
+    let case = Case::on("aks-ready").await;
+    let line = r#"source <(kubectl-connect completion bash); registered=$(complete -p kubectl-connect)
+        function=${registered##*-F }; COMP_WORDS=(kubectl-connect keyva); COMP_CWORD=1
+        "${function%% *}" kubectl-connect keyva kubectl-connect; echo "${COMPREPLY[@]}""#;
+    let mut command = tokio::process::Command::new("bash");
+    command.args(["--norc", "-ec", line]).envs(case.sandbox.env()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ran = case.finish(command).await.ended(0);
+    assert_eq!(ran.stdout, "keyvault\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_shell_has_a_script_and_no_other_word_is_taken() {
+    let case = Case::on("aks-ready").await;
+    for (shell, sign) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef kubectl-connect"),
+        ("fish", "complete -c kubectl-connect"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
+        let ran = case.run(&format!("completion {shell}")).await.ended(0);
+        assert!(ran.stdout.contains(sign) && ran.stderr.is_empty(), "{shell}: {}", ran.stderr);
+    }
+    case.run("completion tcsh").await.ended(2).says(&["powershell", "install"]);
+}

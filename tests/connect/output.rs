@@ -1,0 +1,112 @@
+//! What is said, and how: log levels, colour, quiet, forms for programs.
+
+use serde_json::Value;
+
+use harness::{Case, Ran};
+
+const CREATE: &str = "keyvault my-vault -n shop --workload deployment/web --yes";
+
+async fn with(case: &Case, words: &str, environment: &[(&str, &str)]) -> Ran {
+    let mut command = case.command(words);
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command.envs(environment.iter().copied());
+    case.finish(command).await
+}
+
+#[track_caller]
+fn has(text: &str, pattern: &str) -> bool {
+    regex::Regex::new(pattern).unwrap().is_match(text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_levels_are_kubectl_s_and_show_no_secret() {
+    let case = Case::on("aks-ready").await;
+    let kube = r"GET https://\S+azmk8s\.io/api/v1/\S*configmaps\S* 200 \d+ ms \S+";
+    let azure = r"GET https://management\.azure\.com/\S+\?api-version=\S+ 200 \d+ ms [0-9a-f-]{36}";
+    for (level, requests, headers, bodies) in [
+        ("", false, false, false),
+        ("-v2", false, false, false),
+        ("-v6", true, false, false),
+        ("--v=8", true, true, false),
+        ("-v 9", true, true, true),
+    ] {
+        let made = case.run(&format!("{CREATE} -q {level}")).await.ended(0);
+        let said = format!("{}{}", made.stderr, case.run(&format!("list -n shop -q {level}")).await.ended(0).stderr);
+        case.run("delete keyvault-my-vault -n shop --yes -q").await.ended(0);
+        assert_eq!(has(&said, kube) && has(&said, azure), requests, "{level}: {said}");
+        assert_eq!(
+            has(&said, r"(?m) > (PUT \S+ )?\[.*user-agent: kubectl-connect/") || has(&said, r"(?i)authorization: \*\*\*"),
+            headers,
+            "{level}: {said}"
+        );
+        assert_eq!(said.contains("\"principalId\""), bodies, "{level}: {said}");
+        assert!(!said.contains("TokenRequest"), "{level}: a token's request is not shown");
+        for secret in ["eyJ", "planted-cluster-token", "planted-secret-value"] {
+            assert!(!said.contains(secret), "{level} shows {secret}: {said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn colour_is_used_where_it_is_wanted() {
+    let case = Case::on("aks-ready").await;
+    for (flag, environment, coloured) in [
+        ("", &[][..], false),
+        ("--color always", &[], true),
+        ("--color=never", &[("CLICOLOR_FORCE", "1")], false),
+        ("", &[("CLICOLOR_FORCE", "1")], true),
+        ("", &[("NO_COLOR", "1")], false),
+        ("--color always", &[("NO_COLOR", "1")], true),
+        ("", &[("KUBECTL_CONNECT_COLOR", "always")], true),
+    ] {
+        let ran = with(&case, &format!("show nothing -n shop {flag}"), environment).await.ended(3);
+        assert_eq!(ran.stderr.contains('\u{1b}'), coloured, "{flag} {environment:?}: {:?}", ran.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quiet_leaves_results_and_errors() {
+    let case = Case::on("aks-ready").await;
+    let made = case.run(&format!("{CREATE} -q")).await.ended(0);
+    assert_eq!((made.stdout.as_str(), made.stderr.as_str()), ("Connected deployment/web to my-vault as keyvault-my-vault.\n", ""));
+    let listed = case.run("list -n shop").await.ended(0);
+    let bare = case.run("list -n shop --no-headers").await.ended(0);
+    let (heads, rows) = listed.stdout.split_once('\n').unwrap();
+    // All but the age, which may be another one by then.
+    let words = |row: &str| row.split_whitespace().rev().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert!(heads.starts_with("NAME ") && words(rows) == words(&bare.stdout), "{listed:?} {bare:?}");
+    case.run("show nothing -n shop -q").await.ended(3).says(&["KC1201"]);
+    for words in ["services", "config view"] {
+        let (with, without) = (case.run(words).await.ended(0), case.run(&format!("{words} --no-headers")).await.ended(0));
+        assert_eq!(with.stdout.lines().count(), without.stdout.lines().count() + 1, "{words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_for_programs_is_json_to_the_last_line() {
+    let case = Case::on("aks-ready").await;
+    let events = |ran: &Ran| -> Vec<Value> {
+        ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+    };
+    let made = case.run(&format!("{CREATE} --progress=json")).await.ended(0);
+    let told = events(&made);
+    let of = |kind: &str| told.iter().filter(|e| e["event"] == kind).count();
+    assert!(of("started") >= 4 && of("finished") >= 4 && of("note") >= 1, "{told:#?}");
+    let failed = case.run("show nothing -n shop --progress=json").await.ended(3);
+    let last = events(&failed).pop().unwrap();
+    assert_eq!((last["event"].as_str(), last["error"]["code"].as_str()), (Some("failed"), Some("KC1201")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_programs_read_says_which_form_it_has() {
+    let case = Case::on("aks-ready").await;
+    assert_eq!(case.run("plan keyvault my-vault -n shop --workload deployment/web -o json").await.ended(0).json()["formatVersion"], "1.0");
+    let made = case.run(&format!("{CREATE} -o json")).await.ended(0).json();
+    let shown = case.run("show keyvault-my-vault -n shop -o json").await.ended(0).json();
+    let listed = case.run("list -n shop -o json").await.ended(0).json();
+    for (value, kind) in [(&made, "Connection"), (&shown, "Connection"), (&listed, "ConnectionList"), (&listed["items"][0], "Connection")] {
+        assert_eq!((value["apiVersion"].as_str(), value["kind"].as_str()), (Some("kubectl-connect.dev/v1alpha1"), Some(kind)), "{value:#}");
+    }
+}
