@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Command;
 use connect_core::Frontend;
-use connect_core::engine::findings::FINDINGS;
+use connect_core::health::findings::FINDINGS;
 use connect_core::model::codes;
 
 fn root() -> PathBuf {

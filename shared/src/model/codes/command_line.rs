@@ -1,7 +1,7 @@
 //! What is wrong with a command line, or with what it names: KC1xxx.
 
-use super::{Code, code};
-use crate::model::Kind::{Failed, Interrupted, NotFound, NotPermitted, Usage};
+use super::code::{Code, code};
+use crate::model::problem::Kind::{Failed, Interrupted, NotFound, NotPermitted, Usage};
 
 #[rustfmt::skip]
 pub(super) static CODES: &[Code] = &[

@@ -1,7 +1,7 @@
 //! What stands in the way of a connection that is being made, checked or changed: KC46xx, KC5xxx and KC6xxx.
 
-use super::{Code, code};
-use crate::model::Kind::{Failed, Interrupted, NotFound, TimedOut, Usage};
+use super::code::{Code, code};
+use crate::model::problem::Kind::{Failed, Interrupted, NotFound, TimedOut, Usage};
 
 #[rustfmt::skip]
 pub(super) static CODES: &[Code] = &[

@@ -5,27 +5,12 @@
 //! `docs/codes.md` read this table. What `verify` and `doctor` find has a table of its own, with the reason and the remedy
 //! of each finding. A test compares both tables with the codes in the sources.
 
+mod code;
 mod command_line;
 mod connection;
 mod systems;
 
-use super::Kind;
-
-/// What one code means.
-pub struct Code {
-    /// The code itself: `KC` and four digits.
-    pub code: &'static str,
-    /// The kind of failure, which decides the exit code.
-    pub kind: Kind,
-    /// What happened, without a final stop.
-    pub meaning: &'static str,
-    /// What helps, without a final stop; words in capitals are to be filled in.
-    pub advice: &'static str,
-}
-
-const fn code(code: &'static str, kind: Kind, meaning: &'static str, advice: &'static str) -> Code {
-    Code { code, kind, meaning, advice }
-}
+pub use self::code::Code;
 
 /// All codes but those of findings, in ascending order.
 pub fn all() -> impl Iterator<Item = &'static Code> {

@@ -1,7 +1,7 @@
 //! What `az`, the kubeconfig, the API server and Azure refuse: KC2xxx, KC3xxx and KC40xx.
 
-use super::{Code, code};
-use crate::model::Kind::{Failed, NotFound, NotPermitted, NotSignedIn, TimedOut, Usage};
+use super::code::{Code, code};
+use crate::model::problem::Kind::{Failed, NotFound, NotPermitted, NotSignedIn, TimedOut, Usage};
 
 #[rustfmt::skip]
 pub(super) static CODES: &[Code] = &[
