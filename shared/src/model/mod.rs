@@ -3,6 +3,7 @@
 pub mod access;
 pub mod auth;
 pub mod cloud;
+pub mod codes;
 pub mod connection;
 pub mod event;
 pub mod ids;

@@ -17,7 +17,7 @@ pub enum Goal {
     Absent,
 }
 
-/// What a change does.
+/// Kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -89,7 +89,7 @@ pub struct Granted {
     pub scope: String,
 }
 
-/// What a step would do.
+/// The change that a step would make.
 #[derive(Clone, Debug, Serialize)]
 pub struct Change {
     /// The step.
