@@ -1,4 +1,4 @@
-//! Connecting: every service on both kinds of cluster, proven from outside, cheap, and idempotent.
+//! Connecting to every service on both kinds of cluster: proven independently of the product, cheap, and idempotent.
 
 use std::collections::BTreeMap;
 

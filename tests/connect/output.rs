@@ -1,4 +1,4 @@
-//! What is said, and how: log levels, colour, quiet, forms for programs.
+//! Output: log levels, colour, quiet mode, formats for programs.
 
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ async fn quiet_leaves_results_and_errors() {
     let listed = case.run("list -n shop").await.ended(0);
     let bare = case.run("list -n shop --no-headers").await.ended(0);
     let (heads, rows) = listed.stdout.split_once('\n').unwrap();
-    // All but the age, which may be another one by then.
+    // Everything except the age, which may have changed.
     let words = |row: &str| row.split_whitespace().rev().skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert!(heads.starts_with("NAME ") && words(rows) == words(&bare.stdout), "{listed:?} {bare:?}");
     case.run("show nothing -n shop -q").await.ended(3).says(&["KC1201"]);

@@ -1,5 +1,5 @@
-//! Proof that a connection works: a token of the service account, its exchange at Entra, one read on the data plane.
-//! Exactly what the workload does, with the workload's own identity. No secret value is read.
+//! The proof that a connection works: a token of the service account, its exchange at Entra, and one read on the data
+//! plane. These are the workload's own steps with the workload's identity. No secret value is read.
 
 use std::time::{Duration, Instant};
 
@@ -23,15 +23,15 @@ use crate::plan::spec::delivery::VaultSecret;
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
 
-/// Goes through the chain. Fails only where it can't even try; what it finds is in the checks.
+/// Runs the proof. Failures of the chain are in the returned checks.
 ///
 /// # Errors
-/// The cluster or Azure can't be reached, or the record is incomplete.
+/// If the cluster or Azure can't be reached, or the record is incomplete.
 pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
     verify_with(kube, arm, events, chain, &Mint::default()).await
 }
 
-/// [`verify`], with the token that others look at, too.
+/// [`verify`] with a token that is shared with other checks.
 pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, mint: &Mint) -> Result<Vec<Check>> {
     let record = chain.record;
     let account = record.service_account();
@@ -64,7 +64,7 @@ pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
         Err(no) => return Ok([first, refused("KC5002", exchange_text, no)].into_iter().chain(untried()).collect()),
     };
     let second = succeeded("KC5002", exchange_text, "Entra accepted it".into());
-    // One read for each object that is mounted: none needs another.
+    // One read for each mounted object; the reads are independent.
     let read = try_join_all(reads.iter().map(|(text, probe)| {
         let (text, token) = (text.clone(), &token);
         async move {
@@ -86,8 +86,8 @@ pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
     Ok(checks)
 }
 
-/// What is read with the workload's identity, and the scope of the token for it: every object that is mounted, as the
-/// driver reads it, or the service's own probe. `None`: nothing can be read, and the grants are looked at.
+/// The reads to make with the workload's identity, and the token's scope: every mounted object as the driver reads
+/// it, or the service's probe. `None`: nothing can be read, so the grants are checked instead.
 fn reads(arm: &Arm, chain: &Chain<'_>) -> (String, Vec<(String, Option<crate::catalogue::Probe>)>) {
     let (record, name) = (chain.record, chain.target.name());
     if let Some(class) = record.class() {
@@ -100,18 +100,19 @@ fn reads(arm: &Arm, chain: &Chain<'_>) -> (String, Vec<(String, Option<crate::ca
         return (scope, all.into_iter().map(|(text, probe)| (text, Some(probe))).collect());
     }
     match (chain.service.probe)(chain.target, arm.cloud()) {
-        // A grant on a part of the target lets nobody read the whole of it: then a refusal is no verdict.
+        // If the grant covers only a part of the target, the probe may be refused although the workload has access.
         Ok(probe) => {
             let text = format!("with that identity, {} at {name}", probe.what);
             let decisive = probe.decisive && !is_narrowed(record);
             (probe.scope.clone(), vec![(text, Some(crate::catalogue::Probe { decisive, ..probe }))])
         }
-        // Without a read of its own the trust is proven with a token for Azure itself.
+        // Without a probe, the trust is proven with a token for Azure Resource Manager.
         Err(why) => (arm.cloud().arm_scope(), vec![(format!("the grant is in place ({name} is not read: {why})"), None)]),
     }
 }
 
-/// Where a vault keeps the service's keys: that they are those which the service has now. What the user gave is not known.
+/// For keys stored in a vault: checks that they are the service's current keys. Values that the user gave can't be
+/// compared.
 async fn kept(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Option<Check>> {
     let cx = context(kube, arm, events, chain.record);
     let given = |s: &VaultSecret| s.variable.parts().iter().any(|p| matches!(p, Part::Given { .. }));
@@ -132,13 +133,13 @@ async fn kept(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> 
     Ok((seen > 0).then(|| succeeded("KC5005", text, "compared with a fresh answer".into())))
 }
 
-/// Tokens of identities of the nodes can be had on the nodes alone: what is left to look at is the grant.
+/// For node identities: only nodes can get their tokens, so just the grant is checked.
 async fn by_nodes(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
     let text = format!("the grant is in place ({} is not read: only a node gets a token of that identity)", chain.target.name());
     Ok(vec![grants(kube, arm, events, chain, text).await?])
 }
 
-/// Whether access was given to a part of the target only.
+/// Whether access is limited to a part of the target.
 fn is_narrowed(record: &Record) -> bool {
     record.steps.iter().any(|s| match s {
         StepSpec::RoleAssignment(s) => s.scope != record.target,
@@ -147,7 +148,7 @@ fn is_narrowed(record: &Record) -> bool {
     })
 }
 
-/// Looks at the grants as the plan would: they are in place when nothing would have to be done.
+/// Checks the grants by examining their steps: they are in place if no change is needed.
 async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, text: String) -> Result<Check> {
     let record = chain.record;
     let wanted: Vec<StepSpec> = record
@@ -181,8 +182,8 @@ fn context(kube: &Cluster, arm: &Arm, events: &Events, record: &Record) -> Cx {
     Cx::new(arm, kube.afresh(), events, Run::of(record, PROPAGATION))
 }
 
-/// For connections without an identity: the Secret is as recorded, and its keys are those that the service has now. What
-/// the user gave is not tried: only the service itself could tell, and not every service can be asked over HTTP.
+/// For connections without an identity: checks that the Secret is as recorded and has the service's current keys.
+/// Values given by the user can't be checked: only the service could do that, and not every service speaks HTTP.
 async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
     let cx = context(kube, arm, events, chain.record);
     let Some(secret) = chain.record.secret() else {
@@ -211,7 +212,7 @@ async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>
     Ok(checks)
 }
 
-/// What was said, what to do about it, and what it was.
+/// Message, fix, and cause of a refusal.
 type Refused = (String, String, Refusal);
 
 /// Grows from half a second to ten: most propagation takes seconds, some takes minutes.
@@ -331,7 +332,7 @@ fn skipped(code: &'static str, description: String) -> Check {
     Check::skipped(code, "proof", description, "")
 }
 
-/// Everything that a proof needs to know.
+/// Inputs of a proof.
 pub struct Chain<'a> {
     /// The record.
     pub record: &'a Record,
@@ -339,6 +340,6 @@ pub struct Chain<'a> {
     pub service: &'a Service,
     /// The target.
     pub target: &'a Target,
-    /// How long a refusal may be a matter of propagation; zero: every refusal counts at once.
+    /// For how long a refusal may be due to propagation; zero: every refusal counts at once.
     pub patience: Duration,
 }

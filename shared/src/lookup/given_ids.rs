@@ -1,4 +1,5 @@
-//! What a request names by id: it needs no search, and the id may tell more than the thing itself.
+//! Resources that a request names by id. They need no search, and an id may contain more than the name, such as a
+//! database.
 
 use super::resources::{CLUSTERS, subscription};
 use super::session::Session;
@@ -6,7 +7,7 @@ use crate::catalogue::{self, Service};
 use crate::model::request::ConnectRequest;
 use crate::model::{Kind, Problem, ResourceId, Result};
 
-/// What needs no search because it was given by id.
+/// The resources given by id.
 pub(crate) struct Named {
     pub cluster: Option<ResourceId>,
     pub target: Option<ResourceId>,
@@ -48,13 +49,13 @@ impl Named {
     }
 }
 
-/// Names of children that an id tells, by the service's flag for them.
+/// Names of child resources in an id, by the flag of the service that would name them.
 pub(crate) fn children(service: &Service, id: &ResourceId) -> Vec<(String, String)> {
     of_service(service, id.clone()).map(|(_, children)| children).unwrap_or_default()
 }
 
-/// The resource that an id means: az's ids of targets often name a child (`…/databases/shop`), which says what the flag for
-/// it would.
+/// The resource of the service that an id means. az's target ids often name a child resource (`…/databases/shop`),
+/// which replaces the flag for that child.
 fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(String, String)>)> {
     let own = id.arm_type();
     if (service.takes_any() && !own.is_empty()) || own.eq_ignore_ascii_case(service.arm_type) {

@@ -15,7 +15,7 @@ pub enum Goal {
     Absent,
 }
 
-/// What a change does.
+/// Kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -55,7 +55,7 @@ pub struct Detail {
 /// Shown for values that another step produces.
 pub const KNOWN_AFTER_APPLY: &str = "(known after apply)";
 
-/// What a step would do.
+/// The change that a step would make.
 #[derive(Clone, Debug, Serialize)]
 pub struct Change {
     /// The step.

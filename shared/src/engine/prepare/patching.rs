@@ -1,4 +1,4 @@
-//! Whether the workload is patched, and the patch to print where it is not.
+//! Decides whether the workload is patched, and builds the patch to print if not.
 
 use serde_json::Value;
 
@@ -9,16 +9,16 @@ use crate::model::request::{ConnectRequest, Patch};
 use crate::plan::build::WorkloadFacts;
 use crate::plan::spec::{self, StepSpec};
 
-/// A patch that the user has to bring in.
+/// A patch that the user must apply.
 #[derive(Clone, Debug)]
 pub struct Printed {
-    /// Why we do not.
+    /// Why this tool does not apply it.
     pub why: String,
     /// The patch, as a partial object.
     pub patch: Value,
 }
 
-/// Whether the workload is patched, and if not, why.
+/// The facts for patching the workload; or the reason why it is not patched.
 #[expect(clippy::type_complexity, reason = "two halves of one decision, taken apart by the only caller")]
 pub(crate) fn workload_facts(
     request: &ConnectRequest,

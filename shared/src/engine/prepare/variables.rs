@@ -1,5 +1,5 @@
-//! Choices that follow from the request and the catalogue: way of authentication, client type, scope, variables and their
-//! names. Nothing is asked of anybody here.
+//! Choices that follow from request and catalogue: way of authentication, client type, scope, variables and their
+//! names. Pure.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::model::variable::{Client, Part, Variable};
 use crate::model::vault::fits_variable;
 use crate::model::{Auth, Cloud, Kind, Problem, Result};
 
-/// The way of authentication: the one asked for, if the service has it.
+/// The way of authentication: the requested one, if the service supports it.
 pub(crate) fn auth(service: &Service, request: &ConnectRequest) -> Result<Auth> {
     let auth = request.auth.unwrap_or_else(|| if delivery::means_csi(request) { Auth::Csi } else { service.default_auth() });
     if !service.auths.contains(&auth) {
@@ -46,7 +46,7 @@ pub(crate) fn auth(service: &Service, request: &ConnectRequest) -> Result<Auth> 
     Ok(auth)
 }
 
-/// The part of the target that access is narrowed to, as an ARM path below it.
+/// The part of the target to which access is limited, as an ARM path below the target.
 pub(crate) fn scope(service: &Service, request: &ConnectRequest) -> Result<String> {
     let Some(asked) = &request.scope else { return Ok(String::new()) };
     let refuse = |why: &str| {
@@ -64,7 +64,7 @@ pub(crate) fn scope(service: &Service, request: &ConnectRequest) -> Result<Strin
     found.of(name).ok_or_else(|| refuse("the name can't be one of such a part"))
 }
 
-/// The client type: the one asked for, or, for `auto`, what the workload's images give away.
+/// The client type: the requested one or, with `auto`, the one detected in the workload's containers.
 pub(crate) fn client(service: &Service, request: &ConnectRequest, survey: &Survey) -> Result<(Client, Option<String>)> {
     let Some(asked) = request.client else {
         let seen = survey.workload.as_ref().and_then(|w| {
@@ -83,7 +83,7 @@ pub(crate) fn client(service: &Service, request: &ConnectRequest, survey: &Surve
         .fix(format!("choose one of: {known}")))
 }
 
-/// Obvious signs of a runtime in a container: its image's name, variables that only one runtime reads.
+/// Detects the runtime of a container by its image name and by variables that only one runtime reads.
 fn runtime(container: &serde_json::Value) -> Option<(Client, String)> {
     const VARIABLES: [(&str, Client); 8] = [
         ("SPRING_", Client::SpringBoot),
@@ -119,7 +119,7 @@ fn runtime(container: &serde_json::Value) -> Option<(Client, String)> {
     IMAGES.iter().find(|(sign, _)| words.contains(sign)).map(|(_, client)| (*client, format!("its image is {image}")))
 }
 
-/// The variables, with the names that the user wants and that collide with nobody's.
+/// The variables with the names that the user wants, without collisions.
 #[expect(clippy::too_many_arguments, reason = "variables are made from everything that is known, in one place")]
 pub(crate) fn variables(
     service: &Service,
@@ -148,9 +148,9 @@ pub(crate) fn variables(
     rename(made, request)
 }
 
-/// Whether the workload has another connection to a service of this kind already, which has the plain names.
+/// Whether another connection of the workload to the same kind of service already has the plain names.
 fn twin(service: &Service, survey: &Survey, former: Option<&Stored>, target: &Target, connection: &str, made: &[Variable]) -> bool {
-    // The names that a connection was made with stay, whatever has come or gone since: its application reads them.
+    // An existing connection keeps its names, whatever other connections exist: its application reads them.
     if let Some(delivered) = former.and_then(|f| f.record.secret()) {
         let has = |name: &str| delivered.variables.iter().any(|v| v.name == name);
         if made.iter().any(|v| has(&v.name)) {
@@ -168,7 +168,7 @@ fn twin(service: &Service, survey: &Survey, former: Option<&Stored>, target: &Ta
     };
     let same_prefix = |word: &str| catalogue::find(word).is_some_and(|s| s.prefixes.iter().any(|p| service.prefixes.contains(p)));
     let mut others = survey.records.iter().filter(is_other).filter(|s| same_prefix(&s.record.service));
-    // Where the former names say nothing, the older one has the plain ones.
+    // If the recorded names don't decide, the older connection has the plain names.
     match former {
         Some(former) => others.any(|o| o.record.created < former.record.created),
         None => others.next().is_some(),
@@ -203,7 +203,7 @@ fn rename(mut made: Vec<Variable>, request: &ConnectRequest) -> Result<Vec<Varia
     Ok(made)
 }
 
-/// Every secret that the variables hold must be given, and none besides.
+/// Checks that all secrets of the variables are given, and no others.
 fn given(made: &[Variable], secrets: &BTreeMap<String, secrecy::SecretString>) -> Result<()> {
     let mut wanted: Vec<String> = Vec::new();
     for part in made.iter().flat_map(Variable::parts) {
@@ -228,7 +228,7 @@ fn given(made: &[Variable], secrets: &BTreeMap<String, secrecy::SecretString>) -
     })
 }
 
-/// The secrets under the names that the variables have for them: an only one needs no name.
+/// The secrets by the names that the variables use; a single secret needs no name.
 pub(crate) fn named(made: &[Variable], secrets: &BTreeMap<String, secrecy::SecretString>) -> BTreeMap<String, secrecy::SecretString> {
     let mut all = secrets.clone();
     if let Some(only) = all.remove("") {
@@ -258,7 +258,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_runtime_is_seen_by_its_variables_and_its_image() {
+    fn a_runtime_is_detected_by_variables_and_image() {
         let see = |container: serde_json::Value| runtime(&container).map(|(c, _)| c.word());
         assert_eq!(see(json!({"image": "shop/app:1", "env": [{"name": "ASPNETCORE_URLS"}]})), Some("dotnet"));
         assert_eq!(see(json!({"image": "docker.io/library/python:3.12-slim"})), Some("python"));

@@ -1,4 +1,4 @@
-//! The webhook that gives pods their token and variables: there, ready, and only once.
+//! The webhook that gives pods their token and variables: registered once, and ready.
 
 use serde_json::Value;
 

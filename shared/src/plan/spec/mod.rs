@@ -1,5 +1,5 @@
-//! The steps of a connection as data: what must be so. They are written into the record, so that a later run (another
-//! machine, another version) can continue or undo with the same steps.
+//! The steps of a connection as data: the desired state, object by object. The record stores them, so that a later
+//! run (on another machine, or of another version) can continue or undo the same steps.
 
 pub mod access;
 pub(crate) mod defaults;
@@ -37,7 +37,7 @@ pub enum StepSpec {
     RedisPolicy(RedisPolicy),
     /// Entra trusts tokens of the service account for the identity.
     FederatedCredential(FederatedCredential),
-    /// The service account exists and names the identity's client id.
+    /// The Secret exists and holds the connection's variables.
     ServiceAccount(ServiceAccount),
     /// The Secret exists and holds the connection's variables.
     Secret(Secret),

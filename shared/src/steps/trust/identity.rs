@@ -1,4 +1,4 @@
-//! The user-assigned managed identity. Made in the cluster's resource group and region, marked with our tag.
+//! The user-assigned managed identity. Created in the cluster's resource group and region, with this tool's tag.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -53,7 +53,8 @@ impl Identity {
         Change::new("identity".into(), Layer::Azure, "managedIdentity", self.id.name(), action)
     }
 
-    /// What the cluster says about it is enough: the group that it lies in is AKS's own, and not everybody may look there.
+    /// The add-on's identity, as described by the cluster. It is not read directly: it is in AKS' own resource group,
+    /// which not every user may read.
     async fn of_addon(&self, cx: &Cx, cluster: &ResourceId, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let body = cx.arm.read(cluster.as_str(), api_versions::MANAGED_CLUSTERS, &[]).await?.unwrap_or_default();
         let known = super::cluster_features::learn_addon(cx, &body);
@@ -99,7 +100,8 @@ impl Identity {
         Ok(Examined { change, goal: Goal::Present, intent: Receipt::intent(ownership, self.id.as_str()), rights })
     }
 
-    /// Goes only when it is ours, nobody else connects through it and no foreign trust hangs on it.
+    /// Deleted only if this tool created it, no other connection uses it, and it has no federated credentials of
+    /// others.
     async fn examine_absent(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
         let intent = ownership::recorded(past, self.id.as_str());
         let mut rights = vec![];
@@ -131,7 +133,7 @@ impl Identity {
     }
 }
 
-/// Client and object id of an identity; both are there from the first answer on.
+/// Client id and object id of an identity; Azure returns both from the first answer on.
 fn learn(cx: &Cx, identity: &Value) {
     let text = |key: &str| identity["properties"][key].as_str().map(str::to_owned);
     cx.outputs.learn(|known| {
@@ -144,7 +146,7 @@ fn bears_our_tag(identity: &Value) -> bool {
     our_tag(identity).is_some()
 }
 
-/// For whom it was made, if it was made by us.
+/// The owner in this tool's tag, if this tool created the identity.
 fn our_tag(identity: &Value) -> Option<&str> {
     identity["tags"][PREFIX].as_str()
 }

@@ -1,5 +1,5 @@
-//! The service account: names the identity's client id for the webhook. One that existed is annotated and kept; one of
-//! ours is deleted with the last connection that uses it.
+//! The service account: names the identity's client id for the webhook. An existing one is annotated and kept; one
+//! that this tool created is deleted with the last connection that uses it.
 
 use crate::kube::workload_identity::{CLIENT_ID, TENANT_ID};
 use async_trait::async_trait;
@@ -38,7 +38,7 @@ impl Step for ServiceAccount {
             }
             (Goal::Absent, _) => {
                 let mut body = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": self.name}});
-                // With its uid the empty apply can't create an account that was deleted meanwhile.
+                // With the uid, the empty apply can't create a service account that was deleted meanwhile.
                 body["metadata"]["uid"] = json!(receipt.uid);
                 let kind = &resources::SERVICE_ACCOUNT;
                 cx.kube.apply(kind, Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default()).await?;
@@ -56,7 +56,8 @@ impl ServiceAccount {
     async fn write(&self, cx: &Cx, examined: &Examined, how: Apply) -> Result<Value> {
         let mut body = self.body(cx, &cx.outputs.known().client_id.unwrap_or_default(), examined.intent.is_ours());
         let live = cx.kube_read(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name).await?;
-        // What another connection says is not taken back: an account acts as one identity for all of them.
+        // If another connection has set the annotation, don't use force: a service account acts as one identity for
+        // all connections.
         let shared = live.as_ref().is_some_and(|account| is_held_by_another(account, &cx.manager()));
         let how = if shared { how } else { taking_back(examined, how, &mut body) };
         Ok(cx.kube.apply(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await?)
@@ -109,7 +110,7 @@ impl ServiceAccount {
         let held = holds_field(account, &cx.manager(), CLIENT_ID);
         let (change, rights) = match (current, &client_id) {
             (Some(current), Some(client_id)) if current == client_id && held => (self.change(Action::NoOp), vec![]),
-            // Equal values are co-owned: letting go later leaves the other owner's.
+            // Equal values are co-owned: when this connection gives up the field, the other owner's value remains.
             (Some(current), Some(client_id)) if current == client_id => {
                 (self.change(Action::Update).reason("shares the annotation"), vec![self.right("patch")])
             }
@@ -120,7 +121,7 @@ impl ServiceAccount {
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 
-    /// What somebody else set up is as it was taken over, or its owner has to put it back.
+    /// Checks a service account of somebody else. If it has changed since it was adopted, its owner must restore it.
     fn examine_foreign(&self, account: &Value, current: Option<&str>, client_id: Option<&str>) -> Result<Examined> {
         match (current, client_id) {
             (Some(current), Some(client_id)) if current.eq_ignore_ascii_case(client_id) => {
@@ -176,14 +177,14 @@ impl ServiceAccount {
     }
 }
 
-/// Whether another connection of ours names the identity.
+/// Whether another connection of this tool has set the annotation.
 fn is_held_by_another(object: &Value, manager: &str) -> bool {
     let entries = object["metadata"]["managedFields"].as_array();
     let others = entries.into_iter().flatten().filter_map(|e| e["manager"].as_str()).filter(|m| *m != manager);
     others.filter(|m| m.starts_with(&Record::field_manager(""))).any(|m| holds_field(object, m, CLIENT_ID))
 }
 
-/// Whether `manager` owns the annotation, by the object's `managedFields`.
+/// Whether `manager` owns the annotation, according to `managedFields`.
 fn holds_field(object: &Value, manager: &str, annotation: &str) -> bool {
     let entries = object["metadata"]["managedFields"].as_array();
     entries
