@@ -98,23 +98,18 @@ pub async fn is_wanted(call: &Invocation<'_>, how: &Changing, planned: &impl Pla
     Ok(false)
 }
 
-/// The plan as a result.
+/// The plan as a result, with the patch that somebody else has to apply.
 pub fn show_plan(ui: &Ui, planned: &impl Planned) {
     let plan = planned.plan();
-    let names: Vec<String> = plan.changes.iter().filter(|c| c.writes()).map(|c| format!("{}/{}", c.kind, c.name)).collect();
     let mut value = plan.to_json();
     if let Some((_, patch)) = planned.printed() {
         value["patch"] = patch.clone();
     }
-    ui.result(&value, || ui.plan_text(plan), &names);
-    print_patch(ui, planned);
-}
-
-/// The patch that somebody else has to apply, where there is one.
-pub fn print_patch(ui: &Ui, planned: &impl Planned) {
-    if let Some((why, patch)) = planned.printed() {
-        ui.say(format!("\nNot patched: {why}.\n\n{}", ui.yaml(patch)));
-    }
+    let text = || match planned.printed() {
+        Some((why, patch)) => format!("{}\n\nNot patched: {why}.\n\n{}", ui.plan_text(plan), ui.yaml(patch)),
+        None => ui.plan_text(plan),
+    };
+    ui.result(&value, text, &plan.names());
 }
 
 /// The connection as a result, with what the run did.

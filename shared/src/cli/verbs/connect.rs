@@ -9,7 +9,7 @@ use crate::cli::flags::connect::{self as connect_flags, Run as How};
 use crate::cli::flags::values::DryRun;
 use crate::cli::interactive::consent::Question;
 use crate::cli::invocation::Invocation;
-use crate::cli::verbs::change::{is_wanted, print_patch, show_plan};
+use crate::cli::verbs::change::{is_wanted, show_plan};
 use crate::cli::verbs::check_text;
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::apply::rehearse;
@@ -96,7 +96,7 @@ async fn connect(call: &Invocation<'_>, service: &str, matches: &ArgMatches) -> 
     progress.clear();
     let (record, checks) = (made.record, made.proof?);
     if how.verify {
-        call.ui.say(check_text::proof(&checks).trim_end());
+        call.ui.proof(&checks.iter().map(check_text::shown).collect::<Vec<_>>());
     }
     if how.atomic && !is_success(&checks) {
         let problem =
@@ -166,29 +166,28 @@ async fn roll_back(ui: &Ui, flags: &Flags, prepared: &Prepared, problem: Problem
 
 fn header(ui: &Ui, session: &Session, prepared: &Prepared) {
     let (cluster, target) = (&prepared.record.cluster, &prepared.target.id);
-    ui.say(format!(
-        "Cluster  {} ({})  context {}   Target  {} ({})   Namespace  {}\n",
-        cluster.name(),
-        cluster.resource_group(),
-        session.kube.context(),
-        target.name(),
-        target.resource_group(),
-        prepared.record.namespace
-    ));
+    ui.heads(&[
+        ("Cluster", format!("{} ({})  context {}", cluster.name(), cluster.resource_group(), session.kube.context())),
+        ("Target", format!("{} ({})", target.name(), target.resource_group())),
+        ("Namespace", prepared.record.namespace.clone()),
+    ]);
 }
 
+/// A patch that the user has to bring in is the result itself, as a whole document: what is said about it is talk.
 fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {
     let patch = prepared.printed.as_ref().map(|p| &p.patch);
     let value = report::with_run(report::connection(record), &prepared.plan, checks, patch);
-    let proven = is_success(checks);
-    let text = || {
-        let who = record.workload.clone().unwrap_or_else(|| "the service account".into());
-        match (proven, &prepared.printed) {
-            (false, _) => format!("Connection {} is in place, but does not work yet: see the failed check above.", record.name),
-            (true, Some(_)) => format!("Connection {} is ready; {who} still needs the patch above.", record.name),
-            (true, None) => format!("Connected {who} to {} as {}.", prepared.target.name(), record.name),
-        }
+    let who = record.workload.clone().unwrap_or_else(|| "the service account".into());
+    let (name, target) = (&record.name, prepared.target.name());
+    let told = match is_success(checks) {
+        false => format!("Connection {name} is in place, but does not work yet: see the failed check above."),
+        true if patch.is_some() && ui.format.is_text() => format!("Connection {name} is ready; {who} still needs this patch:"),
+        true if patch.is_some() => format!("Connection {name} is ready; {who} still needs its patch: status.patch of -o json."),
+        true => format!("Connected {who} to {target} as {name}."),
     };
-    print_patch(ui, prepared);
-    ui.result(&value, text, &[format!("connection/{}", record.name)]);
+    if let Some(printed) = &prepared.printed {
+        ui.say(format!("\nNot patched: {}.\n{told}", printed.why));
+    }
+    let text = || patch.map_or_else(|| told.clone(), |patch| ui.yaml(patch));
+    ui.result(&value, text, &[format!("connection/{name}")]);
 }

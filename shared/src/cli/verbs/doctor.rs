@@ -7,7 +7,7 @@ use crate::cli::frontend::Frontend;
 use crate::cli::invocation::Invocation;
 use crate::cli::verbs::check_text::{self, FailOn};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
-use crate::health::check::is_success;
+use crate::health::check::{Outcome, is_success};
 use crate::health::findings::{FINDINGS, Finding, find, of_aadsts};
 use crate::health::{doctor, report};
 use crate::model::{Kind, Problem, Result};
@@ -68,7 +68,11 @@ async fn doctor(call: &Invocation<'_>) -> Result<u8> {
     let text = || {
         let mut text = check_text::text(ui, &title, &found);
         if asked.about.is_some() && is_success(&found) {
-            text.push_str(STILL_FAILS);
+            let is_unconnected = found.iter().any(|c| c.code == "KC5502" && c.result == Outcome::Skipped);
+            match is_unconnected {
+                true => text.push_str(&format!("Not connected yet: kubectl connect SERVICE NAME -w {title}\n")),
+                false => text.push_str(STILL_FAILS),
+            }
         }
         text
     };

@@ -1,6 +1,7 @@
 //! The parts of a connection as `show` and `tree` name them: what each is, whose it is, and how far it is.
 
 use crate::plan::record::{Ownership, Record};
+use crate::plan::spec::StepSpec;
 
 /// The state of a part that is not made yet.
 const PLANNED: &str = "planned";
@@ -9,6 +10,8 @@ const PLANNED: &str = "planned";
 pub struct Part {
     /// The step that makes the part.
     pub step: String,
+    /// What people call the part.
+    pub name: String,
     /// The part's id in Azure or in the cluster; empty as long as there is none.
     pub id: String,
     /// Whose the part is.
@@ -36,16 +39,19 @@ impl Part {
 
 /// The parts of a connection, in the order of its steps.
 pub fn of(record: &Record) -> Vec<Part> {
-    let part = |step: String| match record.receipts.get(&step) {
-        None => Part { step, id: String::new(), owner: "nobody's yet", state: PLANNED },
-        Some(receipt) => {
-            let owner = match receipt.ownership {
-                Ownership::Created => "made by this connection",
-                Ownership::Joined => "shared with other connections",
-                Ownership::Adopted => "was there before",
-            };
-            Part { step, id: receipt.id.clone(), owner, state: if receipt.done { "done" } else { PLANNED } }
+    let part = |spec: &StepSpec| {
+        let (step, name) = (spec.id(), record.name_of(spec));
+        match record.receipts.get(&step) {
+            None => Part { step, name, id: String::new(), owner: "nobody's yet", state: PLANNED },
+            Some(receipt) => {
+                let owner = match receipt.ownership {
+                    Ownership::Created => "made by this connection",
+                    Ownership::Joined => "shared with other connections",
+                    Ownership::Adopted => "was there before",
+                };
+                Part { step, name, id: receipt.id.clone(), owner, state: if receipt.done { "done" } else { PLANNED } }
+            }
         }
     };
-    record.steps.iter().map(|step| part(step.id())).collect()
+    record.steps.iter().map(part).collect()
 }

@@ -48,7 +48,7 @@ async fn refresh(call: &Invocation<'_>) -> Result<u8> {
     progress.clear();
     let prepared = match found? {
         Refresh::NoKeys(record) => return Ok(unchanged(call.ui, &record, "holds no keys: nothing to refresh")),
-        Refresh::Same(record) => return Ok(unchanged(call.ui, &record, "holds the keys of now: nothing to refresh")),
+        Refresh::Same(record) => return Ok(unchanged(call.ui, &record, "has the current keys: nothing to refresh")),
         Refresh::Rotated(prepared) => prepared,
     };
     let Some(made) = change(call, &asked.changing, &*prepared, Question::Whether("Refresh")).await? else { return Ok(0) };
@@ -64,8 +64,7 @@ async fn refresh(call: &Invocation<'_>) -> Result<u8> {
 }
 
 fn unchanged(ui: &Ui, record: &Record, why: &str) -> u8 {
-    let (connection, namespace) = (record.name.clone(), record.namespace.clone());
-    let plan = Plan { goal: Goal::Present, connection, namespace, changes: Vec::new() };
+    let plan = Plan::of(record, Goal::Present, Vec::new());
     show_connection(ui, record, &plan, || format!("Connection {} {why}.", record.name));
     0
 }

@@ -8,6 +8,7 @@ use crate::cli::verbs::parts::{self, Part};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::model::Result;
 use crate::plan::record::Record;
+use crate::ui::{self, Ui};
 
 /// The verb.
 pub const VERB: Verb = Verb {
@@ -38,29 +39,31 @@ async fn tree(call: &Invocation<'_>) -> Result<u8> {
     let asked: Tree = call.read()?;
     let record = record(&call.cluster().await?, &asked.connection).await?;
     let names: Vec<String> = record.steps.iter().map(|s| s.id()).collect();
-    call.ui.result(&value(&record), || text(&record), &names);
+    call.ui.result(&value(&record), || text(call.ui, &record), &names);
     Ok(0)
 }
 
 fn value(record: &Record) -> Value {
     let part = |part: &Part| {
         let layer = if part.is_in_azure() { "azure" } else { "cluster" };
-        json!({"layer": layer, "step": part.step, "id": part.id, "owner": part.owner, "state": part.state})
+        json!({"layer": layer, "step": part.step, "name": part.name, "id": part.id, "owner": part.owner, "state": part.state})
     };
     let parts: Vec<Value> = parts::of(record).iter().map(part).collect();
-    json!({"connection": {"name": record.name, "namespace": record.namespace}, "status": record.status(), "parts": parts})
+    let connection = json!({"name": record.name, "namespace": record.namespace});
+    json!({"connection": connection, "target": record.target, "status": record.status(), "parts": parts})
 }
 
-fn text(record: &Record) -> String {
-    let mut out = format!("connection/{} ({}) {}\n", record.name, record.namespace, record.status());
+fn text(ui: &Ui, record: &Record) -> String {
+    let shown = |part: &Part| ui::Part {
+        kind: part.kind().to_owned(),
+        name: part.name.clone(),
+        about: format!("{}, {}", part.owner, part.state),
+        now: None,
+    };
     let (azure, cluster): (Vec<Part>, Vec<Part>) = parts::of(record).into_iter().partition(Part::is_in_azure);
-    for (layer, parts, stem, trunk) in [("azure", azure, "├─", "│ "), ("cluster", cluster, "└─", "  ")] {
-        out.push_str(&format!("{stem} {layer}\n"));
-        for (index, part) in parts.iter().enumerate() {
-            let branch = if index + 1 == parts.len() { "└─" } else { "├─" };
-            let name = part.id.rsplit_once("/providers/").map_or(part.id.as_str(), |(_, tail)| tail);
-            out.push_str(&format!("{trunk} {branch} {:21} {name}  ({}, {})\n", part.kind(), part.owner, part.state));
-        }
-    }
-    out
+    let of = |parts: &[Part]| parts.iter().map(shown).collect();
+    let (name, about) = (record.target.name().to_owned(), format!("in {}", record.target.resource_group()));
+    let target = ui::Part { kind: record.service.clone(), name, about, now: None };
+    let title = format!("connection/{} ({}) {}", record.name, record.namespace, record.status());
+    ui.tree(&title, &[("target", vec![target]), ("azure", of(&azure)), ("cluster", of(&cluster))])
 }

@@ -67,13 +67,11 @@ async fn wait(call: &Invocation<'_>) -> Result<u8> {
         }
         if began.elapsed() >= asked.timeout {
             let state = found.as_ref().map_or("not there".to_owned(), |s| s.record.status().to_lowercase());
-            return Err(Problem::new(
-                Kind::TimedOut,
-                "KC6011",
-                format!("connection `{name}` is {state} after {} s", began.elapsed().as_secs()),
-            )
-            .fix(format!("look at it: kubectl connect tree {name} -n {}", kube.namespace()))
-            .fix("or wait longer: --timeout 15m"));
+            let seconds = began.elapsed().as_secs();
+            let seen = if asked.until == Until::Deleted { "still exists".to_owned() } else { format!("is {state}") };
+            return Err(Problem::new(Kind::TimedOut, "KC6011", format!("timed out after {seconds} s: connection {name} {seen}"))
+                .fix(format!("look at it: kubectl connect tree {name} -n {}", kube.namespace()))
+                .fix("or wait longer: --timeout 15m"));
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
