@@ -6,7 +6,7 @@ use crate::model::request::ConnectRequest;
 use crate::model::variable::Client;
 use crate::model::{Kind, Problem, Result};
 
-/// The client type: the one asked for, or, for `auto`, what the workload's images give away.
+/// The client type: the requested one or, with `auto`, the one detected in the workload's containers.
 pub(crate) fn client(service: &Service, request: &ConnectRequest, survey: &Survey) -> Result<(Client, Option<String>)> {
     let Some(asked) = request.client else {
         let seen = survey.workload.as_ref().and_then(|w| {
@@ -14,7 +14,7 @@ pub(crate) fn client(service: &Service, request: &ConnectRequest, survey: &Surve
         });
         return Ok(match seen {
             Some((client, sign)) => (client, Some(format!("client type {}: {sign}", client.word()))),
-            None => (Client::None, Some("client type none: the workload gives no runtime away".into())),
+            None => (Client::None, Some("client type none: the image does not tell the language".into())),
         });
     };
     if service.clients.contains(&asked) {
@@ -25,7 +25,7 @@ pub(crate) fn client(service: &Service, request: &ConnectRequest, survey: &Surve
         .fix(format!("choose one of: {known}")))
 }
 
-/// Obvious signs of a runtime in a container: its image's name, variables that only one runtime reads.
+/// Detects the runtime of a container by its image name and by variables that only one runtime reads.
 pub(crate) fn runtime(container: &serde_json::Value) -> Option<(Client, String)> {
     const VARIABLES: [(&str, Client); 8] = [
         ("SPRING_", Client::SpringBoot),

@@ -10,7 +10,8 @@ use super::observed::Observed;
 use super::patching::Patching;
 use super::reading::Reading;
 use super::subject::Subject;
-use super::{identity, secret_store, variables};
+use super::variables::{self, Named};
+use super::{identity, secret_store};
 use crate::catalogue::{self, Service};
 use crate::lookup::azure::Located;
 use crate::lookup::session::Session;
@@ -72,10 +73,10 @@ impl Decision {
         }
         let naming =
             variables::Naming { asked, survey: &observed.cluster, subject, target: &located.target, cloud, tenant: &located.tenant };
-        let mut variables = naming.variables()?;
+        let Named { mut variables, note } = naming.variables()?;
         let given = variables::named(&variables, &asked.request.secrets);
         let place = Place { connection: &subject.connection, tenant: &located.tenant };
-        let (mut stored, mut notes) = (Vec::new(), Vec::new());
+        let (mut stored, mut notes) = (Vec::new(), Vec::from_iter(note));
         let mount = match (&asked.mounting, &subject.store) {
             (Some(mode), _) => {
                 delivery::check_scope(&asked.request)?;
@@ -218,10 +219,10 @@ fn grant_notes(asked: &Asked, grants: &[Grant], connection: &str) -> Option<Stri
     if asked.auth != Auth::WorkloadIdentity || !grants.is_empty() {
         return None;
     }
-    let user = if asked.service.secrets.contains(&"password") {
-        format!("; make user aad_{connection} for the identity in the database: {}", asked.service.docs)
-    } else {
-        String::new()
-    };
-    Some(format!("nothing is granted: {}{user}", asked.service.ungranted))
+    Some(match asked.service.secrets.contains(&"password") {
+        true => {
+            format!("no Azure role is needed: an administrator must create database user aad_{connection} once ({})", asked.service.docs)
+        }
+        false => format!("no Azure role is needed: {}", asked.service.ungranted),
+    })
 }

@@ -1,5 +1,5 @@
-//! Vault objects as files: checks of everything that the custom resource lets through, and what of the plan follows from
-//! them. Nothing is asked of anybody here.
+//! Vault objects as files: checks everything that the custom resource would accept unchecked, and derives the parts
+//! of the plan. Pure.
 
 use crate::catalogue::keyvault;
 use crate::kube::Workload;
@@ -12,7 +12,7 @@ use crate::model::{Cloud, ConnectionKey, Kind, Problem, ResourceId, Result};
 use crate::plan::spec;
 use crate::steps::addon_identity;
 
-/// Where the files are if nothing else is asked for: the place that the driver's documentation uses.
+/// Default mount path; the driver's documentation uses the same one.
 pub const MOUNT_PATH: &str = "/mnt/secrets-store";
 
 /// What lets the driver in.
@@ -21,7 +21,7 @@ pub(crate) fn grants(request: &ConnectRequest, vault: &Target) -> Vec<Grant> {
     keyvault::mounting(vault, &kinds)
 }
 
-/// Narrowing is for secrets: a scope of one secret lets nobody read anything else.
+/// With a scope, only that one secret can be mounted: other objects would not be readable.
 pub(crate) fn check_scope(request: &ConnectRequest) -> Result<()> {
     let Some((_, name)) = request.scope.as_deref().and_then(|s| s.split_once('=')) else { return Ok(()) };
     let Some(outside) = request.csi.objects.iter().find(|o| o.kind != ObjectKind::Secret || !o.name.eq_ignore_ascii_case(name)) else {
@@ -36,7 +36,7 @@ pub(crate) fn check_scope(request: &ConnectRequest) -> Result<()> {
     .fix("leave --scope away, or mount that one secret only"))
 }
 
-/// The identity that comes with the add-on. Its name and place are AKS's own, so they are known before it is there.
+/// The add-on's identity. AKS determines its name and group, so both are known before it exists.
 pub(crate) fn addon(cluster: &ResourceId, body: &serde_json::Value) -> spec::Identity {
     let made = addon_identity(body).and_then(|(_, _, id)| id.parse().ok());
     let id = made.unwrap_or_else(|| {

@@ -74,12 +74,12 @@ impl Draft {
     }
 
     /// The plan: the change of each step, and that of the record.
-    pub(crate) fn plan(&self, cx: &Cx, of_record: Action) -> Plan {
+    pub(crate) fn plan(&self, record: &Record, of_record: Action) -> Plan {
         let mut changes = self.changes();
-        let name = format!("{}/{}", cx.namespace, Record::object_name(&cx.connection));
+        let name = format!("{}/{}", record.namespace, Record::object_name(&record.name));
         changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, of_record).reason("the record of this connection"));
         changes.sort_by_key(|c| c.layer);
-        Plan { goal: self.goal, connection: cx.connection.clone(), namespace: cx.namespace.clone(), changes }
+        Plan::of(record, self.goal, changes)
     }
 
     /// What happens to the record: nothing where no step writes and the record says the same already.

@@ -38,17 +38,17 @@ use crate::steps::context::{Cx, Run};
 
 /// A connection that is ready to be made.
 pub struct Prepared {
-    /// What steps work with.
+    /// The context of the steps.
     pub cx: Cx,
-    /// What would be done.
+    /// The changes to make.
     pub plan: Plan,
     /// The steps, with what examining each found.
     pub draft: Draft,
     /// The record as it will be.
     pub record: Record,
-    /// The record as it is.
+    /// The current record.
     pub former: Option<Stored>,
-    /// The patch to print, where the workload is not patched, and why.
+    /// The patch to print and the reason, if the workload is not patched.
     pub printed: Option<Printed>,
     /// The service.
     pub service: &'static Service,
@@ -56,10 +56,10 @@ pub struct Prepared {
     pub target: Target,
 }
 
-/// Looks and plans.
+/// Reads both sides and plans.
 ///
 /// # Errors
-/// Whatever stands in the way of the connection; nothing has been written then.
+/// Anything that prevents the connection. Nothing has been written then.
 pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prepared> {
     let asked = Asked::check(request)?;
     let observed = Observed::look(session, &asked).await?;
@@ -78,7 +78,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         draft.retire(&cx, steps.chain(former.retired.iter().cloned())).await?;
     }
     let record = record(&cx, stages, &draft);
-    let plan = draft.plan(&cx, draft.record_action(subject.former.as_ref(), &record));
+    let plan = draft.plan(&record, draft.record_action(subject.former.as_ref(), &record));
     if plan.writes() {
         draft.check_rights(session, &cx, Writing::New).await?;
     }

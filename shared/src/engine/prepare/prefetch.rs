@@ -30,7 +30,7 @@ pub(crate) async fn try_workload(session: &Session, asked: &Asked, observed: &Ob
         let Patching::Patch(facts) = Patching::decide(&asked.request, survey, account) else { return None };
         let target = Target::from_arm(found.target.clone(), &found.target_seen);
         let naming = Naming { asked, survey, subject, target: &target, cloud: session.cloud(), tenant: "" };
-        let variables = naming.variables().ok()?;
+        let variables = naming.variables().ok()?.variables;
         Some(spec::Workload {
             kind: facts.kind,
             namespace: survey.namespace.clone(),
@@ -57,8 +57,8 @@ pub(crate) async fn try_workload(session: &Session, asked: &Asked, observed: &Ob
     let _ = workload.try_out(&session.kube, &subject.connection.name, live, &known).await;
 }
 
-/// Looks at every recorded step in one round, with the ids that the record has, and at the rights that undoing them takes.
-/// What the steps really look like is asked in the order of their needs afterwards, and answered from memory.
+/// Examines every recorded step concurrently with the recorded ids, and reads the permissions for undoing. The steps
+/// are examined again in the order of their needs, from the cache.
 pub(crate) async fn look_to_undo(session: &Session, cx: &Cx, record: &Record, specs: &[StepSpec], receipts: &BTreeMap<StepId, Receipt>) {
     cx.outputs.learn(|known| {
         known.client_id.clone_from(&record.client_id);

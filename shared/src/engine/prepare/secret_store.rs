@@ -1,5 +1,5 @@
-//! Connection strings in a vault: the values that the service hands out go into a vault's secrets, and reach the pods
-//! through the CSI driver instead of a Secret of ours.
+//! Keys and connection strings in a vault: they are stored as vault secrets and reach the pods through the CSI
+//! driver, not through a Secret of this tool.
 
 use serde_json::Value;
 
@@ -79,8 +79,5 @@ pub(crate) fn put(vault: &Target, cloud: &Cloud, cluster: &ResourceId, of: &Conn
 
 /// What the user should know about secrets in a vault.
 pub(crate) fn note(vault: &Target) -> String {
-    format!(
-        "deleting the connection deletes its secrets in vault {}; the vault keeps deleted ones, recoverable, for as long as it is set to",
-        vault.name()
-    )
+    format!("`delete` also deletes these secrets from {} (soft delete keeps them recoverable)", vault.name())
 }

@@ -13,6 +13,14 @@ use crate::model::vault::fits_variable;
 use crate::model::{Auth, Cloud, Kind, Mode, Problem, Result};
 use crate::plan::record::Record;
 
+/// Variables under their final names.
+pub(crate) struct Named {
+    /// The variables.
+    pub variables: Vec<Variable>,
+    /// Why they have other names than the catalogue's.
+    pub note: Option<String>,
+}
+
 /// Everything that variables and their names are made from.
 #[derive(Clone, Copy)]
 pub(crate) struct Naming<'a> {
@@ -35,7 +43,7 @@ impl Naming<'_> {
     ///
     /// # Errors
     /// A value is missing, or a name can't be used.
-    pub(crate) fn variables(&self) -> Result<Vec<Variable>> {
+    pub(crate) fn variables(&self) -> Result<Named> {
         let Naming { asked: Asked { service, request, .. }, subject, target, cloud, tenant, .. } = *self;
         let Mode { auth, client, access } = subject.mode;
         let connection = &subject.connection.name;
@@ -50,10 +58,26 @@ impl Naming<'_> {
         let made = service.variables(&Ask { target, auth, client }, cloud, &inputs).map_err(|Missing(word)| missing(service, &word))?;
         given(&made, &request.secrets)?;
         let mut made = made;
+        let mut note = None;
         if self.is_twin(&made) {
+            let first_name = |all: &[Variable]| all.first().map(|v| v.name.clone()).unwrap_or_default();
+            let plain = first_name(&made);
             made.iter_mut().for_each(|v| v.name = catalogue::renamed(service, &v.name, connection));
+            note = self.renaming_note(&plain, &first_name(&made));
         }
-        rename(made, request)
+        Ok(Named { variables: rename(made, request)?, note })
+    }
+
+    /// Why the variables of a new connection have long names, unless the user chose a prefix.
+    fn renaming_note(&self, plain: &str, renamed: &str) -> Option<String> {
+        if self.subject.former.is_some() || self.asked.request.env_prefix.is_some() || renamed == plain {
+            return None;
+        }
+        let connection = &self.subject.connection;
+        let sets = |r: &&Record| r.secret().is_some_and(|secret| secret.variables.iter().any(|v| v.name == plain));
+        let others = self.subject.others.iter().filter(|r| r.namespace == connection.namespace);
+        let first = others.filter(sets).map(|r| format!("connection {} sets {plain}: ", r.name)).next().unwrap_or_default();
+        Some(format!("{first}this connection's variables hold its name, such as {renamed}; choose other names with --env-prefix"))
     }
 
     /// Whether the workload has another connection to a service of this kind already, which has the plain names.
@@ -112,8 +136,8 @@ fn rename(mut made: Vec<Variable>, request: &ConnectRequest) -> Result<Vec<Varia
     Ok(made)
 }
 
-/// Every secret that the variables hold must be given, and none besides.
-pub(crate) fn given(made: &[Variable], secrets: &BTreeMap<String, secrecy::SecretString>) -> Result<()> {
+/// Checks that all secrets of the variables are given, and no others.
+fn given(made: &[Variable], secrets: &BTreeMap<String, secrecy::SecretString>) -> Result<()> {
     let mut wanted: Vec<String> = Vec::new();
     for part in made.iter().flat_map(Variable::parts) {
         if let Part::Given { name, .. } = part
@@ -137,7 +161,7 @@ pub(crate) fn given(made: &[Variable], secrets: &BTreeMap<String, secrecy::Secre
     })
 }
 
-/// The secrets under the names that the variables have for them: an only one needs no name.
+/// The secrets by the names that the variables use; a single secret needs no name.
 pub(crate) fn named(made: &[Variable], secrets: &BTreeMap<String, secrecy::SecretString>) -> BTreeMap<String, secrecy::SecretString> {
     let mut all = secrets.clone();
     if let Some(only) = all.remove("") {
@@ -151,12 +175,18 @@ pub(crate) fn named(made: &[Variable], secrets: &BTreeMap<String, secrecy::Secre
 }
 
 fn missing(service: &Service, word: &str) -> Problem {
-    let (flag, what) = match word {
-        "user" => ("--secret-name".to_owned(), "the user name that goes with the password".to_owned()),
+    let (flag, what, value) = match word {
+        "user" => ("--username".to_owned(), "the user name that goes with the password".to_owned(), "NAME"),
         word => {
-            let help = service.parameters.iter().find(|p| p.name == word).map_or("a value", |p| p.help);
-            (format!("--{word}"), help.to_lowercase())
+            let help = service.parameters.iter().find(|p| p.name == word).map_or("Value", |p| p.help);
+            let mut letters = help.chars();
+            let what: String = letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect();
+            let value = ["Name", "URL", "Number"].into_iter().find(|value| help.starts_with(value)).unwrap_or("Value");
+            (format!("--{word}"), format!("the {what}"), value)
         }
     };
-    Problem::new(Kind::Usage, "KC1602", format!("{flag} is needed")).why(format!("the variables hold {what}")).fix(format!("{flag} VALUE"))
+    let value = value.to_uppercase();
+    Problem::new(Kind::Usage, "KC1602", format!("{flag} is needed"))
+        .why(format!("{} connections need {what}", service.title))
+        .fix(format!("add {flag} {value}"))
 }

@@ -1,5 +1,5 @@
-//! Repair: the steps that the record holds, looked at again with the goal Present. What is as it should be is left; what
-//! drifted is put back by the same steps that made it.
+//! Repair: examines the recorded steps again with the goal Present. Objects that are as they should be are left
+//! unchanged; the others are restored by the steps that created them.
 
 use crate::catalogue;
 use crate::engine::prepare::Prepared;
@@ -11,10 +11,10 @@ use crate::plan::change::Goal;
 use crate::plan::record::{Phase, Record};
 use crate::steps::context::{Cx, Run};
 
-/// Looks and plans. Nothing is written.
+/// Reads the current state and plans. Nothing is written.
 ///
 /// # Errors
-/// There is no such connection, it is being deleted, or something stands in the way.
+/// If there is no such connection, it is being deleted, or something prevents the repair.
 pub async fn repair(session: &Session, connection: &str, timeout: std::time::Duration) -> Result<Prepared> {
     let namespace = session.kube.namespace().to_owned();
     let records = crate::lookup::records::list(&session.kube, &namespace).await?;
@@ -42,7 +42,7 @@ pub async fn repair(session: &Session, connection: &str, timeout: std::time::Dur
         principal_id: known.principal_id.or_else(|| past.principal_id.clone()),
         ..past.clone()
     };
-    let plan = draft.plan(&cx, draft.record_action(Some(&former), &record));
+    let plan = draft.plan(&record, draft.record_action(Some(&former), &record));
     if plan.writes() {
         draft.check_rights(session, &cx, Writing::Change).await?;
     }
