@@ -175,8 +175,8 @@ impl Workload {
             if let Some(account) = &self.service_account {
                 patch["spec"]["serviceAccountName"] = json!(account);
             }
-            return Err(Problem::new(Kind::Failed, "KC6018", format!("{workload} is not set up any more as it was taken over"))
-                .why("its label or its service account was changed, and this tool does not change what it did not set up")
+            return Err(Problem::new(Kind::Failed, "KC6018", format!("{workload} has changed since it was adopted"))
+                .why("its label or its service account was changed, and this tool does not change adopted objects")
                 .fix(format!(
                     "kubectl patch {} {} -n {} --patch '{}'",
                     kind.as_str(),
@@ -270,10 +270,10 @@ impl Workload {
             "KC1320",
             format!("connection `{}` sets {variable} in container `{container}` of {}", other.name, self.name),
         )
-        .why("a variable can have one source only")
-        .fix(format!("call it otherwise here: --map {variable}=NEWNAME, or all variables: --env-prefix TEXT"))
+        .why("a variable can have only one source")
+        .fix(format!("rename it here: --map {variable}=NEWNAME, or rename all variables: --env-prefix TEXT"))
         .fix("or give them to another container: --container NAME")
-        .fix(format!("or delete that one first: kubectl connect delete {} -n {}", other.name, other.namespace))
+        .fix(format!("or delete that connection first: kubectl connect delete {} -n {}", other.name, other.namespace))
     }
 
     /// The variables, each with the Secret from which it is read.
@@ -293,18 +293,18 @@ impl Workload {
             && found["csi"]["volumeAttributes"]["secretProviderClass"] != volume
         {
             return taken(
-                format!("{workload} has another volume called `{volume}`"),
-                "the vault's volume is called like the connection",
-                "name the connection otherwise: --name NAME",
+                format!("{workload} has another volume named `{volume}`"),
+                "the vault's volume has the connection's name",
+                "choose another name for the connection: --name NAME",
             );
         }
         for container in &self.containers {
             let mut mounts = workload.mounts_of(container).into_iter();
             if let Some((other, _)) = mounts.find(|(name, path)| path.trim_end_matches('/') == mount.path && *name != volume) {
                 return taken(
-                    format!("container `{container}` of {workload} mounts `{other}` at {} already", mount.path),
-                    "a path can show one volume only",
-                    "choose another place: --mount-path PATH",
+                    format!("container `{container}` of {workload} already mounts `{other}` at {}", mount.path),
+                    "only one volume can be mounted at a path",
+                    "choose another path: --mount-path PATH",
                 );
             }
         }
@@ -322,7 +322,7 @@ impl Workload {
         let mut intent = ownership::recorded(past, id);
         let mut rights = vec![];
         let change = match live {
-            None => self.change(kind, Action::NoOp).reason("is already gone"),
+            None => self.change(kind, Action::NoOp).reason("already deleted"),
             Some(live) if holds_template(live, &cx.manager()) => {
                 intent.uid = uid(live);
                 rights.push(Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace))));
@@ -330,7 +330,7 @@ impl Workload {
                 let rollout = if kind == WorkloadKind::CronJob { "" } else { " (1 rollout)" };
                 self.change(kind, Action::Update).reason(format!("{what}{rollout}"))
             }
-            Some(_) => self.change(kind, Action::NoOp).reason("holds nothing of ours"),
+            Some(_) => self.change(kind, Action::NoOp).reason("has nothing of this connection"),
         };
         Examined { change, goal: Goal::Absent, intent, rights }
     }
