@@ -22,7 +22,7 @@ const EXAMPLES: &str = "Examples:
   kubectl connect keyvault my-vault --workload deployment/web
   # Only show what would be done
   kubectl connect plan storage-blob shopdata --workload deployment/web
-  # What there is, whether it works, and how it goes away again
+  # List, check and delete connections
   kubectl connect list
   kubectl connect verify keyvault-my-vault
   kubectl connect delete keyvault-my-vault

@@ -84,7 +84,7 @@ pub(crate) async fn role(session: &Session, scope: &ResourceId, asked: &str) -> 
         session.arm.list(&path, crate::azure::api_versions::AUTHORIZATION, &[("$filter", &filter)]).await?.into_iter().next()
     };
     let missing = || {
-        Problem::new(Kind::NotFound, "KC1310", format!("role `{asked}` does not exist"))
+        Problem::new(Kind::NotFound, "KC1310", format!("there is no role `{asked}`"))
             .fix(format!("az role definition list --name '{asked}' -o table"))
     };
     let found = found.ok_or_else(missing)?;
