@@ -223,7 +223,7 @@ struct Refused {
     cause: Refusal,
 }
 
-/// What both requests of the proof share.
+/// Data that both requests of the proof need.
 #[derive(Clone, Copy)]
 struct Attempt<'a> {
     arm: &'a Arm,
