@@ -102,7 +102,7 @@ async fn progress_for_programs_is_json_to_the_last_line() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_programs_read_says_which_form_it_has() {
     let case = Case::on("aks-ready").await;
-    assert_eq!(case.run("plan keyvault my-vault -n shop --workload deployment/web -o json").await.ended(0).json()["formatVersion"], "1.0");
+    assert_eq!(case.run("plan keyvault my-vault -n shop --workload deployment/web -o json").await.ended(0).json()["formatVersion"], "2.0");
     let made = case.run(&format!("{CREATE} -o json")).await.ended(0).json();
     let shown = case.run("show keyvault-my-vault -n shop -o json").await.ended(0).json();
     let listed = case.run("list -n shop -o json").await.ended(0).json();

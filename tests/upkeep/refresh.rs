@@ -59,7 +59,7 @@ async fn rotated_keys_are_put_in_place_and_the_pods_restarted() {
     case.run("verify storage-blob-shopdata -n shop").await.ended(0);
 
     case.control().clear_log();
-    assert!(case.run(REFRESH).await.ended(0).stdout.contains("holds the keys of now"));
+    assert!(case.run(REFRESH).await.ended(0).stdout.contains("has the current keys"));
     assert!(case.writes().is_empty(), "a refresh of nothing wrote");
     case.run("delete storage-blob-shopdata -n shop --yes").await.ended(0);
     same(&before, &case.everything(), "something was left");

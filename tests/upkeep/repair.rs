@@ -30,7 +30,7 @@ async fn what_drifted_is_put_back_and_nothing_else() {
     let (case, before) = drifted().await;
     let differs = case.run("diff keyvault-my-vault -n shop -o name").await.ended(1);
     let names: Vec<&str> = differs.stdout.lines().map(|l| l.split('/').next().unwrap()).collect();
-    assert_eq!(names, ["roleAssignment", "ServiceAccount", "Secret", "ConfigMap"], "{}", differs.stdout);
+    assert_eq!(names, ["roleAssignment", "serviceaccount", "secret", "configmap"], "{}", differs.stdout);
     assert!(case.writes().is_empty(), "diff wrote");
     case.run("repair keyvault-my-vault -n shop").await.ended(2).says(&["--yes"]);
     case.run(REPAIR).await.ended(0);

@@ -104,7 +104,7 @@ pub async fn undo(session: &Session, connection: &str, timeout: std::time::Durat
     let name = format!("{namespace}/{}", Record::object_name(connection));
     changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, Action::Delete).reason("the record of this connection"));
     changes.sort_by_key(|c| c.layer);
-    let plan = Plan { goal: Goal::Absent, connection: connection.to_owned(), namespace: namespace.clone(), changes };
+    let plan = Plan::of(&stored.record, Goal::Absent, changes);
     preflight::rights(session, &cx, &examined.values().collect::<Vec<_>>(), &ledger).await?;
     Ok(Undoing { cx, plan, specs, examined, stored: Some(stored) })
 }

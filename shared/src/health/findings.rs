@@ -210,7 +210,7 @@ pub static FINDINGS: &[Finding] = &[
         "kubectl connect repair {connection} -n {namespace}"),
     bad("KC5501", "variables", "the Secret holds other variables than the connection's", "the application reads a wrong address or a wrong identity",
         "kubectl connect repair {connection} -n {namespace}"),
-    bad("KC5508", "variables", "containers of the workload do not read the connection's variables", "somebody's own apply took them out of the pod template",
+    bad("KC5508", "variables", "containers of the workload do not read the connection's variables", "an apply, replace or rollout undo removed them",
         "kubectl connect repair {connection} -n {namespace}"),
     bad("KC5502", "workload", "the pod template lacks the label azure.workload.identity/use", "the webhook touches only pods that carry it with the value \"true\"",
         "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),

@@ -14,8 +14,8 @@ use crate::kube::Cluster;
 use crate::model::propagation::PROPAGATION;
 use crate::model::target::Target;
 use crate::model::variable::Part;
-use crate::model::vault::VaultObject;
-use crate::model::{Event, Events, Kind, Problem, Result};
+use crate::model::vault::{ObjectKind, VaultObject};
+use crate::model::{Event, Events, Kind, Problem, Result, words};
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
 use crate::plan::spec::StepSpec;
@@ -47,18 +47,19 @@ pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
     };
     let (scope, reads) = reads(arm, chain);
     let began = Instant::now();
-    let token_text = format!("mint a token of service account {}", account.name);
+    let token_text = format!("a token for service account {}/{}", account.namespace, account.name);
     let exchange_text = format!("exchange it at Entra for identity {client_id}");
     let untried = || reads.iter().map(|(text, _)| skipped("KC5003", text.clone()));
     let assertion = match mint.token(kube, &account.namespace, &account.name).await {
         Ok(minted) => minted,
         Err(problem) => {
             let fix = problem.fixes().first().cloned();
-            let first = [failed("KC5001", token_text, problem.to_string(), fix), skipped("KC5002", exchange_text)];
+            let first = [failed("KC5001", format!("get {token_text}"), problem.to_string(), fix), skipped("KC5002", exchange_text)];
             return Ok(first.into_iter().chain(untried()).collect());
         }
     };
-    let first = succeeded("KC5001", token_text, format!("{} for {}", assertion.issuer, assertion.subject));
+    let first = succeeded("KC5001", format!("got {token_text}"), String::new())
+        .details(vec![format!("issuer {}", assertion.issuer), format!("subject {}", assertion.subject)]);
     let token = match exchange(arm, events, chain, client_id, assertion.token.expose_secret(), &scope, began).await? {
         Ok(token) => token,
         Err(no) => return Ok([first, refused("KC5002", exchange_text, no)].into_iter().chain(untried()).collect()),
@@ -73,7 +74,7 @@ pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
                 Ok(message) if probe.decisive => succeeded("KC5003", text, message),
                 Ok(message) => {
                     let checked = grants(kube, arm, events, chain, text).await?;
-                    Check { message: checked.message.map(|m| format!("{message}; {m}")), ..checked }
+                    Check { message: checked.message.map(|m| format!("{message}, grant {m}")), ..checked }
                 }
                 Err(no) => refused("KC5003", text, no),
             })
@@ -107,7 +108,7 @@ fn reads(arm: &Arm, chain: &Chain<'_>) -> (String, Vec<(String, Option<crate::ca
             (probe.scope.clone(), vec![(text, Some(crate::catalogue::Probe { decisive, ..probe }))])
         }
         // Without a probe, the trust is proven with a token for Azure Resource Manager.
-        Err(why) => (arm.cloud().arm_scope(), vec![(format!("the grant is in place ({name} is not read: {why})"), None)]),
+        Err(why) => (arm.cloud().arm_scope(), vec![(format!("grant at {name} (the service itself is not contacted: {why})"), None)]),
     }
 }
 
@@ -135,7 +136,7 @@ async fn kept(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> 
 
 /// For node identities: only nodes can get their tokens, so just the grant is checked.
 async fn by_nodes(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
-    let text = format!("the grant is in place ({} is not read: only a node gets a token of that identity)", chain.target.name());
+    let text = format!("grant at {} (the service itself is not contacted: only a node gets a token of that identity)", chain.target.name());
     Ok(vec![grants(kube, arm, events, chain, text).await?])
 }
 
@@ -161,14 +162,17 @@ async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, t
         .cloned()
         .collect();
     if wanted.iter().all(|s| matches!(s, StepSpec::Identity(_))) {
-        let text = format!("whether {} lets that identity in", chain.target.name());
-        return Ok(Check::skipped("KC5003", "proof", text, format!("not checked: {}", chain.service.ungranted)));
+        let (text, why) = match chain.service.secrets.contains(&"password") {
+            true => (format!("database user aad_{}", record.name), format!("not checked (run the SQL of {})", chain.service.docs)),
+            false => (format!("access to {}", chain.target.name()), format!("not checked ({})", chain.service.ungranted)),
+        };
+        return Ok(Check::skipped("KC5003", "proof", text, why));
     }
     let cx = context(kube, arm, events, record);
     let examined = crate::steps::examine::examine(&cx, &wanted, Goal::Present, &record.receipts).await?;
     let missing = examined.values().find(|e| e.change.writes());
     Ok(match missing {
-        None => succeeded("KC5003", text, "in place".into()),
+        None => succeeded("KC5003", text, "found".into()),
         Some(e) => failed(
             "KC5003",
             text,
@@ -195,7 +199,7 @@ async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>
     let there = format!("secret {} holds every variable", secret.name);
     let first = match &seen.missing {
         Some(name) => failed("KC5004", there, format!("{name} is not there"), again()),
-        None => succeeded("KC5004", there, format!("{} variable(s)", secret.variables.len())),
+        None => succeeded("KC5004", there, words::count(secret.variables.len(), "variable")),
     };
     let mut checks = vec![first];
     if seen.fetched > 0 {
@@ -218,6 +222,18 @@ type Refused = (String, String, Refusal);
 /// Grows from half a second to ten: most propagation takes seconds, some takes minutes.
 fn pause(attempt: u32) -> Duration {
     Duration::from_millis(500u64.saturating_mul(1 << attempt.min(5)).min(10_000))
+}
+
+/// How to see what the vault has, where an object was not found there.
+fn listing(chain: &Chain<'_>, url: &str) -> String {
+    let objects = chain.record.class().map(|class| class.objects.as_slice()).unwrap_or_default();
+    let kind = objects.iter().map(|o| o.kind).find(|kind| url.contains(&format!("/{}/", kind.collection())));
+    let word = match kind {
+        Some(ObjectKind::Key) => "key",
+        Some(ObjectKind::Cert) => "certificate",
+        Some(ObjectKind::Secret) | None => "secret",
+    };
+    format!("create it in the vault, or check the name: az keyvault {word} list --vault-name {} -o table", chain.target.name())
 }
 
 async fn exchange(
@@ -287,7 +303,7 @@ async fn read(
                     chain.record.client_id.clone().unwrap_or_default()
                 )
             } else if answer.status == 404 && chain.record.class().is_some() {
-                format!("make it in the vault, or look what it is called: {}", chain.target.id)
+                listing(chain, &probe.url)
             } else {
                 format!("see {}", chain.service.docs)
             };

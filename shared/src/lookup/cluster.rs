@@ -9,7 +9,7 @@ use super::records::Stored;
 use crate::catalogue::Service;
 use crate::kube::{Access, Cluster, Resource, Workload, WorkloadKind, WorkloadRef, resources};
 use crate::model::request::ConnectRequest;
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Kind, Problem, Result, words};
 use crate::plan::record::Record;
 
 /// What was read from the cluster.
@@ -102,7 +102,7 @@ async fn no_such_workload(kube: &Cluster, kind: WorkloadKind, namespace: &str, n
     match names.is_empty() {
         true => problem.why(format!("the namespace has no {word} at all")).fix("choose another namespace: -n NAME"),
         false => {
-            let shown = names.iter().take(5).map(|n| format!("{word}/{n}")).collect::<Vec<_>>().join(", ");
+            let shown = words::nearest(&names.iter().map(|n| format!("{word}/{n}")).collect::<Vec<_>>());
             problem.fix(format!("the namespace has {shown}"))
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::kube::{Cluster, Failure, Watched, resources};
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Kind, Problem, Result, words};
 use crate::plan::record::{RECORD_VERSION, Record};
 
 /// A record as stored in the cluster.
@@ -116,7 +116,7 @@ pub fn no_such_connection(records: &[Stored], namespace: &str, connection: &str)
     names.sort_by_key(|n| strsim::damerau_levenshtein(n, connection));
     match names.first() {
         Some(_) => {
-            problem.fix(format!("this namespace has {}", names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")))
+            problem.fix(format!("this namespace has {}", words::nearest(&names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>())))
         }
         None => problem.fix("kubectl connect list -A"),
     }

@@ -26,6 +26,7 @@ pub async fn targets(service: &Service) -> Result<Vec<Offer>> {
     for (_, group) in &mut names {
         *group = format!("in {group}");
     }
+    names.sort();
     Ok(names)
 }
 
@@ -49,7 +50,10 @@ pub async fn workloads(kube: &Cluster) -> Result<Vec<Offer>> {
 /// Errors of the API server.
 pub async fn connections(kube: &Cluster) -> Result<Vec<Offer>> {
     let stored = crate::lookup::records::list_in(kube, kube.namespace()).await?;
-    Ok(stored.into_iter().map(|s| (s.record.name.clone(), format!("{} {}", s.record.service, s.record.target.name()))).collect())
+    let mut offers: Vec<Offer> =
+        stored.into_iter().map(|s| (s.record.name.clone(), format!("{} {}", s.record.service, s.record.target.name()))).collect();
+    offers.sort();
+    Ok(offers)
 }
 
 /// Service Connector's connections in the current namespace. Manual set-ups are omitted, since finding them in Azure

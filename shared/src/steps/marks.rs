@@ -17,6 +17,12 @@ pub(crate) fn labels(connection: Option<&str>) -> Value {
     labels
 }
 
+/// Labels as a plan shows them.
+pub(crate) fn told_labels(labels: &Value) -> Vec<String> {
+    let pairs = labels.as_object().into_iter().flatten();
+    pairs.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect()
+}
+
 /// Whether this tool created the object.
 pub(crate) fn is_ours(object: &Value) -> bool {
     object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "kubectl-connect"

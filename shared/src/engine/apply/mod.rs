@@ -17,7 +17,7 @@ use crate::health::check::is_success;
 use crate::health::connection::verify;
 use crate::health::proof::Chain;
 use crate::lookup::records::Stored;
-use crate::model::{Event, Kind, Problem, Result};
+use crate::model::{Event, Kind, Problem, Result, words};
 use crate::plan::change::{Goal, KNOWN_AFTER_APPLY};
 use crate::plan::graph::{Direction, Walked, walk};
 use crate::plan::record::{Phase, Receipt, Record, Verified};
@@ -274,7 +274,11 @@ fn outcome(mut walked: Walked<Receipt, Problem>, stop: &Stop, again: &str, undo:
         return Err(with(problem));
     }
     if stop.is_set() && !walked.left.is_empty() {
-        return Err(with(Problem::new(Kind::Interrupted, "KC6008", format!("interrupted, {} step(s) were not begun", walked.left.len()))));
+        return Err(with(Problem::new(
+            Kind::Interrupted,
+            "KC6008",
+            format!("interrupted: {} not started", words::count(walked.left.len(), "step")),
+        )));
     }
     Ok(())
 }

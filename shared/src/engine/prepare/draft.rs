@@ -93,5 +93,5 @@ pub(crate) fn plan(
     let name = format!("{}/{}", cx.namespace, Record::object_name(&cx.connection));
     changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, action).reason("the record of this connection"));
     changes.sort_by_key(|c| c.layer);
-    Plan { goal: Goal::Present, connection: cx.connection.clone(), namespace: cx.namespace.clone(), changes }
+    Plan::of(record, Goal::Present, changes)
 }

@@ -154,7 +154,11 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     }
     let access = request.access.unwrap_or(service.default_access);
     let (kind, place) = ((auth, client, access), (located.tenant.as_str(), connection.as_str()));
-    let mut variables = variables::variables(service, request, &survey, former.as_ref(), &located.target, session.cloud(), kind, place)?;
+    let (mut variables, renamed) =
+        variables::variables(service, request, &survey, former.as_ref(), &located.target, session.cloud(), kind, place)?;
+    if let Some(note) = renamed {
+        session.events.say(Event::Note(note));
+    }
     let given = variables::named(&variables, &request.secrets);
     let place = (survey.namespace.as_str(), connection.as_str(), located.tenant.as_str());
     let mut stored = Vec::new();
@@ -316,12 +320,10 @@ fn notes(session: &Session, service: &Service, request: &ConnectRequest, auth: A
         note("the service principal gets no role: name its object id with --object-id to have it granted".into());
     }
     if auth == Auth::WorkloadIdentity && grants.is_empty() {
-        let user = if service.secrets.contains(&"password") {
-            format!("; make user aad_{connection} for the identity in the database: {}", service.docs)
-        } else {
-            String::new()
-        };
-        note(format!("nothing is granted: {}{user}", service.ungranted));
+        note(match service.secrets.contains(&"password") {
+            true => format!("no Azure role is needed: an administrator must create database user aad_{connection} once ({})", service.docs),
+            false => format!("no Azure role is needed: {}", service.ungranted),
+        });
     }
 }
 

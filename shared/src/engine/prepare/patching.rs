@@ -72,9 +72,21 @@ pub(crate) fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec]
         mount,
     };
     let kind = WorkloadKind::parse(&facts.kind).unwrap_or(WorkloadKind::Deployment);
-    let mut patch = crate::kube::wrap_template(kind, crate::steps::workload_patch(&workload, connection, None));
-    patch["apiVersion"] = kind.resource().api_version().into();
-    patch["kind"] = kind.resource().kind.into();
-    patch["metadata"] = serde_json::json!({"name": facts.name, "namespace": workload.namespace});
+    let mut template = crate::steps::workload_patch(&workload, connection, None);
+    // The deprecated twin is for our own applies, which let go of it again; a manifest never needs it.
+    if let Some(spec) = template["spec"].as_object_mut() {
+        spec.shift_remove("serviceAccount");
+    }
+    let mut ordered = serde_json::Map::new();
+    for key in ["metadata", "spec"] {
+        ordered.extend(template.get(key).map(|part| (key.to_owned(), part.clone())));
+    }
+    let wrapped = crate::kube::wrap_template(kind, Value::Object(ordered));
+    let patch = serde_json::json!({
+        "apiVersion": kind.resource().api_version(),
+        "kind": kind.resource().kind,
+        "metadata": {"name": facts.name, "namespace": workload.namespace},
+        "spec": wrapped["spec"],
+    });
     Printed { why, patch }
 }

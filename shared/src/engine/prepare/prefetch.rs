@@ -45,7 +45,7 @@ pub(crate) async fn try_workload(
         let target = Target::from_arm(found.target.clone(), &found.target_seen);
         let access = request.access.unwrap_or(service.default_access);
         let kind = (auth, client, access);
-        let variables = variables::variables(service, request, survey, former, &target, session.cloud(), kind, ("", &connection)).ok()?;
+        let variables = variables::variables(service, request, survey, former, &target, session.cloud(), kind, ("", &connection)).ok()?.0;
         Some(spec::Workload {
             kind: facts.kind,
             namespace: survey.namespace.clone(),

@@ -50,9 +50,10 @@ pub(crate) async fn arm(session: &Session, scope: &str, action: &str) -> Result<
         return Ok(());
     }
     let name = scope.rsplit('/').next().unwrap_or_default();
+    let whom = session.profile.active().and_then(|s| s.user.clone()).unwrap_or_else(|| "YOU".into());
     Err(Problem::new(Kind::NotPermitted, "KC1501", format!("you may not do {action} on `{name}`"))
         .why(format!("none of your roles at {scope} allows it"))
-        .fix(format!("ask an owner: az role assignment create --assignee YOU --role '{}' --scope {scope}", role_for(action))))
+        .fix(format!("ask an owner: az role assignment create --assignee {whom} --role '{}' --scope {scope}", role_for(action))))
 }
 
 /// Refuses a cluster that is not running.

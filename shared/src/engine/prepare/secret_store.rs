@@ -84,9 +84,8 @@ pub(crate) fn put(
     };
     let objects = stored.iter().map(object).collect();
     let mount_path = Some(format!("{}-{connection}", delivery::MOUNT_PATH));
-    session.events.say(Event::Note(format!(
-        "deleting the connection deletes its secrets in vault {}; the vault keeps deleted ones, recoverable, for as long as it is set to",
-        vault.name()
-    )));
+    session
+        .events
+        .say(Event::Note(format!("`delete` also deletes these secrets from {} (soft delete keeps them recoverable)", vault.name())));
     (stored, Csi { objects, mount_path, identity: Some(CsiIdentity::Workload) })
 }

@@ -72,7 +72,7 @@ pub(crate) fn client(service: &Service, request: &ConnectRequest, survey: &Surve
         });
         return Ok(match seen {
             Some((client, sign)) => (client, Some(format!("client type {}: {sign}", client.word()))),
-            None => (Client::None, Some("client type none: the workload gives no runtime away".into())),
+            None => (Client::None, Some("client type none: the image does not tell the language".into())),
         });
     };
     if service.clients.contains(&asked) {
@@ -130,7 +130,7 @@ pub(crate) fn variables(
     cloud: &Cloud,
     (auth, client, access): (Auth, Client, Access),
     (tenant, connection): (&str, &str),
-) -> Result<Vec<Variable>> {
+) -> Result<(Vec<Variable>, Option<String>)> {
     let inputs = Inputs {
         parameters: &request.parameters,
         user: request.user.as_deref(),
@@ -142,10 +142,25 @@ pub(crate) fn variables(
     let made = service.variables(&Ask { target, auth, client }, cloud, &inputs).map_err(|Missing(word)| missing(service, &word))?;
     given(&made, &request.secrets)?;
     let mut made = made;
-    if twin(service, survey, former, target, connection, &made) {
+    let note = if twin(service, survey, former, target, connection, &made) {
+        let plain = made.first().map(|v| v.name.clone()).unwrap_or_default();
         made.iter_mut().for_each(|v| v.name = catalogue::renamed(service, &v.name, connection));
-    }
-    rename(made, request)
+        let renamed = made.first().map(|v| v.name.clone()).unwrap_or_default();
+        let first =
+            plain_names_of(survey, connection, &plain).map_or_else(String::new, |other| format!("connection {other} sets {plain}: "));
+        (former.is_none() && request.env_prefix.is_none() && renamed != plain)
+            .then(|| format!("{first}this connection's variables hold its name, such as {renamed}; choose other names with --env-prefix"))
+    } else {
+        None
+    };
+    Ok((rename(made, request)?, note))
+}
+
+/// The other connection that sets a variable of this name.
+fn plain_names_of<'a>(survey: &'a Survey, connection: &str, variable: &str) -> Option<&'a str> {
+    let sets = |s: &&Stored| s.record.secret().is_some_and(|secret| secret.variables.iter().any(|v| v.name == variable));
+    let others = survey.records.iter().filter(|s| s.record.namespace == survey.namespace && s.record.name != connection);
+    others.filter(|s| sets(s)).map(|s| s.record.name.as_str()).next()
 }
 
 /// Whether another connection of the workload to the same kind of service already has the plain names.
@@ -242,14 +257,20 @@ pub(crate) fn named(made: &[Variable], secrets: &BTreeMap<String, secrecy::Secre
 }
 
 fn missing(service: &Service, word: &str) -> Problem {
-    let (flag, what) = match word {
-        "user" => ("--secret-name".to_owned(), "the user name that goes with the password".to_owned()),
+    let (flag, what, value) = match word {
+        "user" => ("--username".to_owned(), "the user name that goes with the password".to_owned(), "NAME"),
         word => {
-            let help = service.parameters.iter().find(|p| p.name == word).map_or("a value", |p| p.help);
-            (format!("--{word}"), help.to_lowercase())
+            let help = service.parameters.iter().find(|p| p.name == word).map_or("Value", |p| p.help);
+            let mut letters = help.chars();
+            let what: String = letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect();
+            let value = ["Name", "URL", "Number"].into_iter().find(|value| help.starts_with(value)).unwrap_or("Value");
+            (format!("--{word}"), format!("the {what}"), value)
         }
     };
-    Problem::new(Kind::Usage, "KC1602", format!("{flag} is needed")).why(format!("the variables hold {what}")).fix(format!("{flag} VALUE"))
+    let value = value.to_uppercase();
+    Problem::new(Kind::Usage, "KC1602", format!("{flag} is needed"))
+        .why(format!("{} connections need {what}", service.title))
+        .fix(format!("add {flag} {value}"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::health::check::{Check, Refusal};
 use crate::health::evidence::seen::Evidence;
 use crate::model::ids::role_guid;
 use crate::model::propagation::PROPAGATION;
+use crate::model::words;
 use crate::plan::spec::StepSpec;
 use crate::plan::spec::access::{RoleAssignment, VaultPolicy};
 
@@ -63,7 +64,7 @@ fn by_role(e: &Evidence, role: &RoleAssignment) -> Check {
     let guid = |a: &Value| role_guid(a["properties"]["roleDefinitionId"].as_str().unwrap_or_default());
     let held: Vec<&Value> = held.iter().filter(at_target).collect();
     if let Some(found) = held.iter().find(|a| guid(a) == role.role.id) {
-        let age = age(found).map_or_else(String::new, |s| format!(", {s} s old"));
+        let age = age(found).map_or_else(String::new, |s| format!(", {} old", words::age(s)));
         return Check::ok("KC5401", GROUP, format!("role {}", role.role.name), format!("on {}{age}", role.scope.name()));
     }
     let names: Vec<&str> = held.iter().filter_map(|a| MANAGEMENT.iter().find(|(id, _)| *id == guid(a)).map(|(_, name)| *name)).collect();
@@ -72,7 +73,7 @@ fn by_role(e: &Evidence, role: &RoleAssignment) -> Check {
     }
     let seen = match held.len() {
         0 => "no role at all".to_owned(),
-        n => format!("{n} other role(s)"),
+        n => words::count(n, "other role"),
     };
     found("KC5400", seen, format!("{} on {}", role.role.name, role.scope.name()), &facts.pairs())
 }
@@ -123,7 +124,7 @@ fn by_own_list(e: &Evidence, name: &str, scope: &str, fits: impl Fn(&Value) -> b
     }
     let seen = match held.len() {
         0 => "no entry for the identity".to_owned(),
-        n => format!("{n} other(s)"),
+        n => words::count(n, "other entry"),
     };
     found("KC5407", seen, format!("{name} on {place}"), &e.facts().with("role", name).with("scope", scope).pairs())
 }

@@ -8,7 +8,7 @@ use crate::health::check::found;
 use crate::health::evidence::seen::Evidence;
 use crate::kube::Workload;
 use crate::kube::workload_identity::{CLIENT_ID, PREFIX, USE};
-use crate::model::TOKEN_EXCHANGE_AUDIENCE;
+use crate::model::{TOKEN_EXCHANGE_AUDIENCE, words};
 
 const GROUP: &str = "pods";
 
@@ -31,13 +31,13 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     codes.dedup();
     for code in codes {
         let hit: Vec<&(&Value, Option<Verdict>)> = verdicts.iter().filter(|(_, v)| v.as_ref().is_some_and(|v| v.0 == code)).collect();
-        let names: Vec<&str> = hit.iter().take(3).filter_map(|(p, _)| p["metadata"]["name"].as_str()).collect();
+        let names: Vec<&str> = hit.iter().filter_map(|(p, _)| p["metadata"]["name"].as_str()).collect();
         let why = hit.first().and_then(|(_, v)| v.as_ref()).map(|v| v.1.clone()).unwrap_or_default();
-        let seen = format!("{} of {} pods ({}): {why}", hit.len(), pods.len(), names.join(", "));
+        let seen = format!("{} of {} ({}): {why}", hit.len(), words::count(pods.len(), "pod"), words::list(names));
         checks.push(found(code, seen, "as the template and the service account say now", &e.facts().pairs()));
     }
     if checks.is_empty() {
-        checks.push(Check::ok("KC5602", GROUP, "running pods have token file and variables", format!("{} pods", pods.len())));
+        checks.push(Check::ok("KC5602", GROUP, "running pods have token file and variables", words::count(pods.len(), "pod")));
     }
     checks
 }

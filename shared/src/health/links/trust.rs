@@ -6,7 +6,7 @@ use super::compare::rows;
 use crate::health::check::Check;
 use crate::health::check::found;
 use crate::health::evidence::seen::{Evidence, TokenSays};
-use crate::model::{TOKEN_EXCHANGE_AUDIENCE, names};
+use crate::model::{TOKEN_EXCHANGE_AUDIENCE, names, words};
 
 const GROUP: &str = "trust";
 /// Number of credentials from which a warning is given; an identity can have 20.
@@ -121,6 +121,6 @@ fn mismatch(e: &Evidence, token: &TokenSays, all: &[Credential<'_>]) -> Check {
     if let Some(c) = nearest(token, all).filter(|c| c.issuer == token.issuer).or_else(|| first(&|c| c.issuer == token.issuer)) {
         return finding("KC5304", Some(c), c.subject.into(), &token.subject);
     }
-    let seen = format!("{} credential(s), none of this issuer", all.len());
+    let seen = format!("{}, none of this issuer", words::count(all.len(), "credential"));
     finding("KC5301", nearest(token, all), seen, &token.issuer)
 }

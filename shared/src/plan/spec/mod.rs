@@ -69,6 +69,18 @@ impl StepSpec {
         }
     }
 
+    /// The role or policy that the step grants, and the name of what it is granted at.
+    pub fn grants(&self) -> Option<(&str, &str)> {
+        match self {
+            StepSpec::RoleAssignment(s) => Some((&s.role.name, s.scope.name())),
+            StepSpec::CosmosRole(s) => {
+                Some((&s.role.name, s.path.rsplit('/').next().filter(|p| !p.is_empty()).unwrap_or(s.account.name())))
+            }
+            StepSpec::RedisPolicy(s) => Some((&s.policy, s.cache.name())),
+            _ => None,
+        }
+    }
+
     /// Ids of the steps whose results this step needs. The workload needs the data of only two steps, but comes last:
     /// pods that start before the trust exists fail their first token request and may cache the refusal for minutes.
     pub fn needs(&self) -> &'static [&'static str] {

@@ -69,6 +69,7 @@ impl CosmosRole {
         let place = if self.path.is_empty() { self.account.name().to_owned() } else { format!("{}/{}", self.account.name(), self.path) };
         let id = StepSpec::CosmosRole(self.clone()).id();
         Change::new(id, Layer::Azure, "cosmosRoleAssignment", format!("{} → {place}", self.role.name), action)
+            .granted(&self.role.name, self.scope())
     }
 
     fn definition(&self) -> String {

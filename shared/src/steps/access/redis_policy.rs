@@ -58,6 +58,7 @@ impl RedisPolicy {
     fn change(&self, action: Action) -> Change {
         let id = StepSpec::RedisPolicy(self.clone()).id();
         Change::new(id, Layer::Azure, "redisAccessPolicy", format!("{} → {}", self.policy, self.cache.name()), action)
+            .granted(&self.policy, &self.cache)
     }
 
     /// The id of the assignment. Names consist of letters, digits and hyphens and are unique within a cache.

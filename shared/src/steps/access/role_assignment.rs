@@ -65,6 +65,7 @@ impl RoleAssignment {
             format!("{} → {}", self.role.name, self.scope.name()),
             action,
         )
+        .granted(&self.role.name, &self.scope)
     }
 
     fn id_for(&self, principal: &str) -> String {

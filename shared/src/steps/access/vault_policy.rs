@@ -53,7 +53,7 @@ impl Step for VaultPolicy {
 
 impl VaultPolicy {
     fn change(&self, action: Action) -> Change {
-        Change::new("vault-policy".into(), Layer::Azure, "accessPolicy", self.vault.name(), action)
+        Change::new("vault-policy".into(), Layer::Azure, "accessPolicy", self.vault.name(), action).resource(&self.vault)
     }
 
     fn right(&self) -> Right {
@@ -83,9 +83,10 @@ impl VaultPolicy {
         } else {
             let change = self.change(if held.is_empty() { Action::Create } else { Action::Update });
             let told = COLLECTIONS.iter().fold(change, |change, collection| {
-                let (now, more) = (listed(held, collection), listed(&wanted, collection));
-                let now = Some(now).filter(|now| !now.is_empty());
-                if listed(&missing, collection).is_empty() { change } else { change.detail(collection, now.as_deref(), Some(&more)) }
+                if listed(&missing, collection).is_empty() {
+                    return change;
+                }
+                change.list(collection, listed(held, collection), listed(&wanted, collection))
             });
             (told, vec![self.right()])
         };
@@ -146,6 +147,6 @@ fn shaped(permissions: &[Permission]) -> Value {
     shape
 }
 
-fn listed(permissions: &[Permission], collection: &str) -> String {
-    permissions.iter().filter(|(c, _)| *c == collection).map(|(_, p)| p.as_str()).collect::<Vec<_>>().join(", ")
+fn listed(permissions: &[Permission], collection: &str) -> Vec<String> {
+    permissions.iter().filter(|(c, _)| *c == collection).map(|(_, p)| p.clone()).collect()
 }

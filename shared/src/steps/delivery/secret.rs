@@ -14,7 +14,7 @@ use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::delivery::Secret;
 use crate::steps::context::Cx;
-use crate::steps::marks::{done, labels, taking_back, uid};
+use crate::steps::marks::{done, labels, taking_back, told_labels, uid};
 use crate::steps::ownership::is_this_connections;
 use crate::steps::step::{Examined, Right, Step};
 
@@ -140,12 +140,16 @@ impl Secret {
         Change::new("secret".into(), Layer::Cluster, "Secret", format!("{}/{}", self.namespace, self.name), action)
     }
 
+    fn described(&self, action: Action, keys: Vec<String>, connection: &str) -> Change {
+        self.change(action).list("keys", vec![], keys).list("labels", vec![], told_labels(&labels(Some(connection))))
+    }
+
     fn right(&self, verb: &'static str) -> Right {
         Right::Kube(Access::to(verb, &resources::SECRET, Some(&self.namespace)))
     }
 
     async fn examine_present(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
-        let names = self.variables.iter().map(|v| v.name.as_str()).collect::<Vec<_>>().join(", ");
+        let names: Vec<String> = self.variables.iter().map(|v| v.name.clone()).collect();
         let id = format!("{}/{}", self.namespace, self.name);
         let intent = Receipt { uid: past.and_then(|p| p.uid.clone()), ..Receipt::intent(Ownership::Created, id) };
         if self.foreign {
@@ -153,7 +157,7 @@ impl Secret {
         }
         let (change, intent, rights) = match found {
             None => {
-                let change = self.change(Action::Create).detail("keys", None, Some(&names));
+                let change = self.described(Action::Create, names, &cx.connection);
                 let kube = [self.right("create"), self.right("patch")];
                 (change, Receipt { uid: None, ..intent }, kube.into_iter().chain(rights(&self.variables)).collect())
             }
@@ -176,7 +180,7 @@ impl Secret {
                     (self.change(Action::NoOp), intent, vec![])
                 } else {
                     let rights = [self.right("patch")].into_iter().chain(rights(&self.variables)).collect();
-                    (self.change(Action::Update).detail("keys", None, Some(&names)), intent, rights)
+                    (self.described(Action::Update, names, &cx.connection), intent, rights)
                 }
             }
         };

@@ -15,7 +15,7 @@ use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::delivery::SecretProviderClass;
 use crate::steps::context::Cx;
-use crate::steps::marks::{done, labels, taking_back, uid};
+use crate::steps::marks::{done, labels, taking_back, told_labels, uid};
 use crate::steps::ownership::is_this_connections;
 use crate::steps::step::{Examined, Right, Step};
 
@@ -128,14 +128,16 @@ impl SecretProviderClass {
         Right::Kube(Access::to(verb, &resources::SECRET_PROVIDER_CLASS, Some(&self.namespace)))
     }
 
-    fn described(&self, action: Action, client_id: Option<&str>) -> Change {
+    fn described(&self, action: Action, client_id: Option<&str>, connection: &str) -> Change {
         let told: Vec<String> = self.objects.iter().map(|o| format!("{} {}", o.kind.word(), o.name)).collect();
-        let change = self.change(action).detail("objects", None, Some(&told.join(", ")));
+        let change = self.change(action).detail("vault", None, Some(&self.vault)).list("objects", vec![], told);
         let change = change.detail("clientID", None, Some(client_id.unwrap_or(KNOWN_AFTER_APPLY)));
         match self.synced() {
             Some(secret) => change.detail("syncedSecret", None, Some(&secret)),
             None => change,
         }
+        .detail("tenantID", None, Some(&self.tenant))
+        .list("labels", vec![], told_labels(&labels(Some(connection))))
     }
 
     async fn examine_present(&self, cx: &Cx, live: Live, past: Option<&Receipt>) -> Result<Examined> {
@@ -145,8 +147,9 @@ impl SecretProviderClass {
         let intent = Receipt { uid: past.and_then(|p| p.uid.clone()), ..Receipt::intent(Ownership::Created, id) };
         let (change, intent, rights) = match &live {
             Live::NoKind | Live::Missing => {
-                let change = self.described(Action::Create, client_id.as_deref());
-                let change = if matches!(live, Live::NoKind) { change.reason("its kind is there once the add-on is on") } else { change };
+                let change = self.described(Action::Create, client_id.as_deref(), &cx.connection);
+                let change =
+                    if matches!(live, Live::NoKind) { change.reason("possible once the add-on has installed its CRD") } else { change };
                 (change, Receipt { uid: None, ..intent }, vec![self.right("create"), self.right("patch")])
             }
             Live::There(class) if !is_this_connections(cx, class) => {
@@ -160,7 +163,7 @@ impl SecretProviderClass {
                 let same = client_id.as_deref().is_some_and(|id| class["spec"] == self.spec(id));
                 match same {
                     true => (self.change(Action::NoOp), intent, vec![]),
-                    false => (self.described(Action::Update, client_id.as_deref()), intent, vec![self.right("patch")]),
+                    false => (self.described(Action::Update, client_id.as_deref(), &cx.connection), intent, vec![self.right("patch")]),
                 }
             }
         };

@@ -94,7 +94,11 @@ impl VaultSecret {
         };
         let rights = if action == Action::NoOp { vec![] } else { rights(std::slice::from_ref(&self.variable)) };
         let change = self.change(action);
-        let change = if action == Action::NoOp { change } else { change.detail("holds", None, Some(&self.variable.name)) };
+        let change = if action == Action::NoOp {
+            change
+        } else {
+            change.detail("holds", None, Some(&self.variable.name)).list("tags", vec![], vec![format!("{PREFIX}={}", self.owner)])
+        };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 
@@ -116,8 +120,9 @@ impl VaultSecret {
         let denied = matches!(failure.status(), Some(401 | 403));
         let problem = Problem::from(failure).context(format!("to {verb} secret {} of vault {}", self.name, self.vault.name()));
         if denied {
+            let whom = crate::azure::assignee(problem.reason().unwrap_or_default()).to_owned();
             problem.fix(format!(
-                "the right is one of your own: az role assignment create --assignee YOU --role 'Key Vault Secrets Officer' --scope {}",
+                "you need this role yourself: az role assignment create --assignee {whom} --role 'Key Vault Secrets Officer' --scope {}",
                 self.vault
             ))
         } else {

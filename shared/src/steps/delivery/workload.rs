@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::values::are_secret;
 use crate::kube::{self, Access, Apply, WorkloadKind, wrap_template};
 use crate::model::{Kind, PREFIX, Problem, Result};
-use crate::plan::change::{Action, Change, Goal, Layer};
+use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
 use crate::plan::spec::delivery::{Mount, SecretProviderClass, Workload};
 use crate::steps::context::{Cx, Known};
@@ -160,7 +160,7 @@ impl Workload {
                 |p| Receipt { done: false, ..p.clone() },
             )
         };
-        let change = if same { self.change(kind, Action::NoOp) } else { self.describe(kind, &workload) };
+        let change = if same { self.change(kind, Action::NoOp) } else { self.describe(cx, kind, &workload) };
         let rights = if same { vec![] } else { vec![Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace)))] };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
@@ -190,7 +190,7 @@ impl Workload {
         Ok(Examined { change: self.change(kind, Action::NoOp), goal: Goal::Present, intent, rights: vec![] })
     }
 
-    fn describe(&self, kind: WorkloadKind, workload: &kube::Workload) -> Change {
+    fn describe(&self, cx: &Cx, kind: WorkloadKind, workload: &kube::Workload) -> Change {
         let label = workload.template()["metadata"]["labels"][USE].as_str().map(str::to_owned);
         let mut change = self.change(kind, Action::Update);
         if self.identity && label.as_deref() != Some("true") {
@@ -202,11 +202,20 @@ impl Workload {
                 change = change.detail("serviceAccountName", Some(now), Some(account));
             }
         }
-        let names = self.env().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let names = self.env().iter().map(|(name, _)| (*name).to_owned()).collect();
         if let Some(mount) = &self.mount {
             change = change.detail("volume", None, Some(&format!("{} at {}", mount.class.vault, mount.path)));
         }
-        change = change.detail("env", None, Some(&names)).detail("containers", None, Some(&self.containers.join(", ")));
+        change = change.list("env", vec![], names).list("containers", vec![], self.containers.clone());
+        let key = digest_key(&cx.connection);
+        let now = workload.template()["metadata"]["annotations"][&key].as_str();
+        let known = cx.outputs.known();
+        // A mount's digest holds versions that the vault gives.
+        let decided = self.mount.is_none() && self.is_settled(&known);
+        let digest = if decided { self.digest(&known) } else { KNOWN_AFTER_APPLY.to_owned() };
+        if now != Some(&digest) {
+            change = change.detail(&key, now, Some(&digest));
+        }
         if kind == WorkloadKind::CronJob { change.reason("from its next job on") } else { change.reason("1 rollout") }
     }
 
@@ -229,7 +238,10 @@ impl Workload {
                         "KC1306",
                         format!("container `{container}` of {} already sets {name}", self.name),
                     )
-                    .why("a variable can have one source only, and this one is yours")
+                    .why(match workload.setter_of(container, name) {
+                        Some(manager) => format!("the manifest of {workload} (manager {manager}) sets it already"),
+                        None => format!("the manifest of {workload} sets it already"),
+                    })
                     .fix(format!(
                         "remove {name} from the manifest of {}/{}, or leave the container out with --container",
                         self.kind, self.name
@@ -302,11 +314,7 @@ impl Workload {
     fn refused(&self, failure: kube::Failure) -> Problem {
         let conflict = failure.is_conflict_of_managers().is_some();
         let problem = Problem::from(failure);
-        if conflict {
-            problem.fix("or connect with --patch=never and put the printed patch into the manifest that it applies")
-        } else {
-            problem
-        }
+        if conflict { problem.fix("or put the output of --patch=never into it") } else { problem }
     }
 
     fn examine_absent(&self, cx: &Cx, kind: WorkloadKind, live: Option<&Value>, past: Option<&Receipt>) -> Examined {
@@ -318,8 +326,9 @@ impl Workload {
             Some(live) if holds_template(live, &cx.manager()) => {
                 intent.uid = uid(live);
                 rights.push(Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace))));
-                let change = self.change(kind, Action::Update).reason("our label, service account and variables are taken off, 1 rollout");
-                if kind == WorkloadKind::CronJob { change.reason("our label, service account and variables are taken off") } else { change }
+                let what = "remove our label, service account and variables";
+                let rollout = if kind == WorkloadKind::CronJob { "" } else { " (1 rollout)" };
+                self.change(kind, Action::Update).reason(format!("{what}{rollout}"))
             }
             Some(_) => self.change(kind, Action::NoOp).reason("holds nothing of ours"),
         };
@@ -351,7 +360,7 @@ pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Val
         template["metadata"]["labels"] = json!({USE: "true"});
     }
     if let Some(digest) = digest {
-        template["metadata"]["annotations"] = json!({format!("{PREFIX}/digest.{connection}"): digest});
+        template["metadata"]["annotations"] = json!({digest_key(connection): digest});
     }
     if let Some(account) = &workload.service_account {
         // Sets the deprecated field as well: if only the new one were applied, it could never be unset again.
@@ -359,6 +368,11 @@ pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Val
         template["spec"]["serviceAccount"] = json!(account);
     }
     template
+}
+
+/// Annotation of the pod template that changes when a value does, so that pods start anew.
+fn digest_key(connection: &str) -> String {
+    format!("{PREFIX}/digest.{connection}")
 }
 
 /// Whether `manager` owns more than list keys in the object's spec. After a PUT by somebody else only the keys

@@ -96,11 +96,12 @@ impl Step for ClusterFeatures {
         }
         self.can_be_updated(&cluster)?;
         let addon_alone = issuer && off.iter().all(|switch| switch.name == ADDON.name);
-        let mut change =
-            Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update).reason(if addon_alone {
-                "puts the add-on's driver on every node, takes about 4 minutes, stays on"
+        let mut change = Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update)
+            .resource(&self.cluster)
+            .reason(if addon_alone {
+                "installs the add-on's driver on every node (about 4 minutes); `delete` does not switch it off"
             } else {
-                "restarts the API server, takes about 4 minutes, the issuer can't be switched off again"
+                "restarts the API server (about 4 minutes); the issuer can't be switched off again"
             });
         for switch in off {
             change = change.detail(switch.name, Some("off"), Some("on"));
@@ -146,7 +147,8 @@ impl ClusterFeatures {
     }
 
     fn kept(&self, goal: Goal, past: Option<&Receipt>, why: &str) -> Examined {
-        let mut change = Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp);
+        let mut change =
+            Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp).resource(&self.cluster);
         if !why.is_empty() {
             change = change.reason(why);
         }

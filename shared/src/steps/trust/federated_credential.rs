@@ -64,7 +64,8 @@ impl FederatedCredential {
     }
 
     fn change(&self, name: &str, action: Action) -> Change {
-        Change::new("federated-credential".into(), Layer::Azure, "federatedCredential", name, action)
+        let change = Change::new("federated-credential".into(), Layer::Azure, "federatedCredential", name, action);
+        if name == KNOWN_AFTER_APPLY { change } else { change.resource(&self.identity.child("federatedIdentityCredentials", name)) }
     }
 
     fn examine_present(&self, issuer: Option<&str>, listed: &[Value], past: Option<&Receipt>) -> Result<Examined> {
@@ -92,7 +93,7 @@ impl FederatedCredential {
                         self.identity.resource_group()
                     )));
                 } else {
-                    self.change(found_name, Action::Update).detail("audiences", None, Some(TOKEN_EXCHANGE_AUDIENCE))
+                    self.change(found_name, Action::Update).list("audiences", vec![], vec![TOKEN_EXCHANGE_AUDIENCE.to_owned()])
                 };
                 (change, ownership, id(found_name), vec![])
             }
@@ -103,6 +104,7 @@ impl FederatedCredential {
                     None,
                     Some(issuer.unwrap_or(KNOWN_AFTER_APPLY)),
                 );
+                change = change.list("audiences", vec![], vec![TOKEN_EXCHANGE_AUDIENCE.to_owned()]);
                 if listed.len() >= MOST - 2 {
                     change = change.reason(format!("{} of {MOST} credentials of this identity will be used", listed.len() + 1));
                 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::azure::api_versions;
-use crate::model::{Kind, PREFIX, Problem, ResourceId, Result};
+use crate::model::{Kind, PREFIX, Problem, ResourceId, Result, words};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::trust::Identity;
@@ -50,7 +50,7 @@ impl Step for Identity {
 
 impl Identity {
     fn change(&self, action: Action) -> Change {
-        Change::new("identity".into(), Layer::Azure, "managedIdentity", self.id.name(), action)
+        Change::new("identity".into(), Layer::Azure, "managedIdentity", self.id.name(), action).resource(&self.id)
     }
 
     /// The add-on's identity, as described by the cluster. It is not read directly: it is in AKS' own resource group,
@@ -84,11 +84,8 @@ impl Identity {
                     None,
                     Some(&self.location),
                 );
-                let change = self
-                    .tags
-                    .iter()
-                    .fold(change, |change, (key, value)| change.detail("tag", None, Some(&format!("{key}={value}"))))
-                    .detail("clientId", None, Some(KNOWN_AFTER_APPLY));
+                let tags = tags(&self.owner).into_iter().chain(self.tags.clone()).map(|(key, value)| format!("{key}={value}")).collect();
+                let change = change.list("tags", vec![], tags).detail("clientId", None, Some(KNOWN_AFTER_APPLY));
                 (change, Ownership::Created, vec![right])
             }
             None => {
@@ -120,7 +117,7 @@ impl Identity {
                         });
                         self.change(Action::Delete)
                     }
-                    n => keep(format!("stays: {n} federated credential(s) that we did not make hang on it")),
+                    n => keep(format!("stays: {} on it that this tool did not make", words::count(n, "federated credential"))),
                 },
             },
         };

@@ -12,7 +12,7 @@ use crate::plan::record::{Ownership, Receipt, Record};
 use crate::plan::spec::StepSpec;
 use crate::plan::spec::trust::ServiceAccount;
 use crate::steps::context::Cx;
-use crate::steps::marks::{done, is_ours, labels, taking_back, uid};
+use crate::steps::marks::{done, is_ours, labels, taking_back, told_labels, uid};
 use crate::steps::ownership;
 use crate::steps::step::{Examined, Right, Step};
 
@@ -98,7 +98,9 @@ impl ServiceAccount {
                 )
                 .fix(format!("kubectl create serviceaccount {} -n {}", self.name, self.namespace)));
             }
-            let change = self.change(Action::Create).detail(CLIENT_ID, None, Some(shown));
+            let change = self.change(Action::Create).detail(CLIENT_ID, None, Some(shown)).detail(TENANT_ID, None, Some(&cx.tenant));
+            let change =
+                change.list("labels", vec![], told_labels(&labels(None))).list("imagePullSecrets", vec![], self.image_pull_secrets.clone());
             let rights = vec![self.right("create"), self.right("patch")];
             return Ok(Examined { change, goal: Goal::Present, intent: Receipt::intent(Ownership::Created, id), rights });
         };
@@ -112,10 +114,16 @@ impl ServiceAccount {
             (Some(current), Some(client_id)) if current == client_id && held => (self.change(Action::NoOp), vec![]),
             // Equal values are co-owned: when this connection gives up the field, the other owner's value remains.
             (Some(current), Some(client_id)) if current == client_id => {
-                (self.change(Action::Update).reason("shares the annotation"), vec![self.right("patch")])
+                let setter = setter_of(account, &cx.manager()).map_or_else(String::new, |by| format!(" by {by}"));
+                (self.change(Action::Update).reason(format!("annotation already set{setter}")), vec![self.right("patch")])
             }
             (Some(current), _) if !held && ownership == Ownership::Adopted => return Err(self.taken(current)),
-            (current, _) => (self.change(Action::Update).detail(CLIENT_ID, current, Some(shown)), vec![self.right("patch")]),
+            (current, _) => {
+                let tenant = account["metadata"]["annotations"][TENANT_ID].as_str();
+                let change = self.change(Action::Update).detail(CLIENT_ID, current, Some(shown));
+                let change = if tenant == Some(&cx.tenant) { change } else { change.detail(TENANT_ID, tenant, Some(&cx.tenant)) };
+                (change, vec![self.right("patch")])
+            }
         };
         let intent = Receipt { uid: uid(account), ..Receipt::intent(ownership, id) };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
@@ -167,7 +175,7 @@ impl ServiceAccount {
                 } else if holds_field(account, &cx.manager(), CLIENT_ID) {
                     intent.uid = uid(account);
                     rights.push(self.right("patch"));
-                    self.change(Action::Update).reason(needed.unwrap_or_else(|| "our annotations are taken off".into()))
+                    self.change(Action::Update).reason(needed.unwrap_or_else(|| "remove our annotations".into()))
                 } else {
                     self.change(Action::NoOp).reason("was there before: stays")
                 }
@@ -182,6 +190,15 @@ fn is_held_by_another(object: &Value, manager: &str) -> bool {
     let entries = object["metadata"]["managedFields"].as_array();
     let others = entries.into_iter().flatten().filter_map(|e| e["manager"].as_str()).filter(|m| *m != manager);
     others.filter(|m| m.starts_with(&Record::field_manager(""))).any(|m| holds_field(object, m, CLIENT_ID))
+}
+
+/// Who else sets the client id: the name of a connection, or of another field manager.
+fn setter_of<'a>(account: &'a Value, manager: &str) -> Option<&'a str> {
+    let entries = account["metadata"]["managedFields"].as_array()?;
+    let others = entries.iter().filter(|e| e["manager"] != manager);
+    let sets = |e: &&Value| e["fieldsV1"]["f:metadata"]["f:annotations"].get(format!("f:{CLIENT_ID}")).is_some();
+    let setter = others.filter(sets).find_map(|e| e["manager"].as_str())?;
+    Some(setter.strip_prefix(&Record::field_manager("")).unwrap_or(setter))
 }
 
 /// Whether `manager` owns the annotation, according to `managedFields`.

@@ -11,7 +11,7 @@ use crate::kube::{Cluster, Workload, WorkloadKind, resources, workload_identity}
 use crate::lookup::records::Stored;
 use crate::lookup::session::Session;
 use crate::lookup::{azure, outside_aks, service_connector};
-use crate::model::{Kind, Problem, ResourceId, Result};
+use crate::model::{Kind, Problem, ResourceId, Result, words};
 use crate::plan::record::Phase;
 
 /// Searches both sides. Nothing is written.
@@ -146,6 +146,6 @@ pub fn choose<'a>(found: &'a Found, name: &str, namespace: &str) -> Result<&'a C
     };
     Err(match names.is_empty() {
         true => problem.fix("see what there is, and why something is not: kubectl connect adopt"),
-        false => problem.fix(format!("there is {}", names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))),
+        false => problem.fix(format!("there is {}", words::nearest(&names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>()))),
     })
 }
