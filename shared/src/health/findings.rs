@@ -83,7 +83,7 @@ pub fn of_aadsts(number: u32) -> Option<&'static Finding> {
 pub fn page() -> String {
     let mut text = String::from(
         "# Findings\n\nWhat `kubectl connect verify` and `kubectl connect doctor` can find. This page is written from \
-         `shared/src/engine/findings.rs`;\n`kubectl connect doctor --list` prints the same table.\n",
+         `shared/src/health/findings.rs`;\n`kubectl connect doctor --list` prints the same table.\n",
     );
     let mut group = "";
     for finding in FINDINGS {
