@@ -150,7 +150,7 @@ async fn a_connection_with_keys_keeps_them_in_its_secret_alone() {
     service_connector(&case, "blob.x1", &account, json!({"authType": "secret"})).await;
     let before = case.everything();
     let made = case.run("adopt sc-blobx1 -n shop --yes --name blobs -v 9").await.ended(0);
-    assert!(made.stdout.contains("Took over connection blobs"), "{made:?}");
+    assert!(made.stdout.contains("Adopted connection blobs"), "{made:?}");
     case.run("verify blobs -n shop").await.ended(0);
     assert!(case.run("refresh blobs -n shop --yes").await.ended(0).stdout.contains("nothing to refresh"));
     let record = case.run("show blobs -n shop -o json").await.ended(0).stdout;
