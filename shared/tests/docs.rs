@@ -1,5 +1,5 @@
 //! `docs/commands.md` and `docs/codes.md` are generated from the program and its sources, and must be current.
-//! `CONNECT_DOCS=write cargo test -p connect-core --test docs` regenerates them.
+//! `UPDATE=1 cargo test -p connect-core --test docs` regenerates them.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -9,20 +9,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Command;
 use connect_core::Frontend;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-#[track_caller]
-fn is_current(file: &str, wanted: &str) {
-    let path = root().join("docs").join(file);
-    if std::env::var_os("CONNECT_DOCS").is_some_and(|how| how == "write") {
-        std::fs::write(&path, wanted).unwrap();
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == wanted, "docs/{file} is not what the program says now: CONNECT_DOCS=write cargo test -p connect-core --test docs");
-}
 
 #[test]
 fn every_command_is_described_as_it_is() {
@@ -36,7 +22,7 @@ fn every_command_is_described_as_it_is() {
     for sub in command.get_subcommands().filter(|c| !c.is_hide_set()) {
         section(&mut text, "kubectl connect", sub);
     }
-    is_current("commands.md", &text);
+    snapshot::file("docs/commands.md", &text);
 }
 
 fn section(text: &mut String, before: &str, command: &Command) {
@@ -91,7 +77,7 @@ fn row(text: &mut String, arg: &clap::Arg) {
 #[test]
 fn every_code_is_listed() {
     let mut files = Vec::new();
-    sources(&root().join("shared/src"), &mut files);
+    sources(&snapshot::root().join("shared/src"), &mut files);
     files.sort();
     let mut codes: BTreeMap<String, (String, String)> = BTreeMap::new();
     for file in files {
@@ -131,7 +117,7 @@ fn every_code_is_listed() {
         );
     }
     assert!(codes.len() > 60, "the codes were not found");
-    is_current("codes.md", &text);
+    snapshot::file("docs/codes.md", &text);
 }
 
 /// The string literal in the next argument, with its placeholders shortened.

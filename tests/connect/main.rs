@@ -10,7 +10,6 @@ mod connect;
 mod csi;
 mod delete;
 mod faults;
-mod front;
 mod kept_in_one_secret;
 mod killed_while_changing;
 mod killed_while_connecting;

@@ -112,25 +112,13 @@ pub(super) fn version(ui: &Ui, frontend: Frontend) -> u8 {
 mod tests {
     use super::*;
 
-    /// The README holds the short table between two marks.
     #[test]
     fn the_readme_has_the_services_of_the_catalogue() {
-        const MARKS: (&str, &str) = ("<!-- services -->\n", "<!-- end of services -->");
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-        let text = std::fs::read_to_string(&file).unwrap();
-        let (before, rest) = text.split_once(MARKS.0).expect("the README has the table's beginning");
-        let (held, after) = rest.split_once(MARKS.1).expect("the README has the table's end");
-        if std::env::var_os("CONNECT_DOCS").is_some_and(|how| how == "write") {
-            std::fs::write(&file, format!("{before}{}{}{}{after}", MARKS.0, short_table(), MARKS.1)).unwrap();
-            return;
-        }
-        assert_eq!(held, short_table(), "write it anew: CONNECT_DOCS=write cargo test -p connect-core");
+        snapshot::section("README.md", "services", &short_table());
     }
 
     #[test]
     fn the_documentation_has_the_table_as_the_catalogue_has_it() {
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/services.md");
-        let held = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(held.contains(&markdown()), "write it anew: kubectl-connect services --markdown, into {}", file.display());
+        snapshot::section("docs/services.md", "services", &markdown());
     }
 }
