@@ -18,4 +18,5 @@ mod output;
 mod program;
 mod readme;
 mod rights;
+mod said;
 mod settings;
