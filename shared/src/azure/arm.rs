@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::http::{Http, Payload};
 use super::memo::{Memo, Question, normal};
-use super::sign_in::{SignIn, Token};
+use super::sign_in::SignIn;
+use super::token::Token;
 use super::{Failure, http};
 use crate::model::{Cloud, Events, Kind, Problem, Result};
 

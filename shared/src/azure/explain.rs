@@ -1,6 +1,7 @@
 //! Turns Azure failures into messages: what failed, the reason in the service's own words, and a command that helps.
 
 use super::error::{Failure, ServiceError};
+use super::roles::role_for;
 use crate::model::{Kind, Problem};
 
 impl From<Failure> for Problem {
@@ -119,26 +120,6 @@ fn not_permitted(code: &'static str, action: &str, scope: &str, object_id: Optio
     Problem::new(Kind::NotPermitted, code, format!("the signed-in user may not do {action} on {scope}"))
         .fix(format!("ask an owner to run: az role assignment create --assignee {who} --role \"{role}\" --scope {scope}"))
         .fix("if the role was given a moment ago, wait a few minutes and run the same command again")
-}
-
-/// The narrowest well-known built-in role that includes an action, for the suggested fix.
-fn role_for(action: &str) -> &'static str {
-    let action = action.to_ascii_lowercase();
-    let provider = action.split('/').next().unwrap_or_default();
-    match provider {
-        "microsoft.authorization" if action.contains("roleassignments") && !action.ends_with("/read") => {
-            "Role Based Access Control Administrator"
-        }
-        _ if action.ends_with("/read") => "Reader",
-        "microsoft.authorization" => "Owner",
-        "microsoft.managedidentity" if action.contains("/assign/") => "Managed Identity Operator",
-        "microsoft.managedidentity" => "Managed Identity Contributor",
-        "microsoft.containerservice" => "Azure Kubernetes Service Contributor Role",
-        "microsoft.network" if action.contains("privatednszones") => "Private DNS Zone Contributor",
-        "microsoft.network" => "Network Contributor",
-        "microsoft.keyvault" => "Key Vault Contributor",
-        _ => "Contributor",
-    }
 }
 
 fn policy(error: &ServiceError) -> Problem {

@@ -51,7 +51,7 @@ impl Profile {
             Some(dir) => Self::from_dir(&dir, chosen.as_deref())?,
             None => Self::from_texts(chosen.as_deref(), None, None, None)?,
         };
-        if let Some(subscription) = super::handed_over::subscription() {
+        if let Some(subscription) = super::extension_tokens::subscription() {
             profile.choose(&subscription);
         }
         Ok(profile)

@@ -16,11 +16,10 @@ use std::time::{Duration, Instant};
 use azure_core::credentials::TokenCredential;
 use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 use jiff::{SignedDuration, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
 
-use super::handed_over::Endpoint;
-use crate::model::mask;
-use crate::model::{Kind, Problem, Result};
+use super::extension_tokens::Endpoint;
+use super::token::{Refusal, Token};
+use crate::model::{Kind, Problem, Result, mask};
 use crate::sys;
 
 /// Time limit of one az run. Users report start times of 2 to 13 s (azure-cli 20404, 29329).
@@ -35,36 +34,6 @@ const REFUSAL_LASTS: Duration = Duration::from_secs(60);
 const CACHE_PAUSE: Duration = Duration::from_millis(500);
 /// Messages of az when it read MSAL's cache while another process wrote it.
 const CACHE_RACES: [&str; 2] = ["does not exist in MSAL token cache", "Can't find token from MSAL cache"];
-
-/// A bearer token. Its `Debug` output shows only the expiry.
-#[derive(Clone)]
-pub struct Token {
-    secret: SecretString,
-    expires: Timestamp,
-}
-
-impl Token {
-    /// A token that is valid until `expires`.
-    pub fn new(secret: String, expires: Timestamp) -> Token {
-        Token { secret: secret.into(), expires }
-    }
-
-    /// The token itself, only for the `Authorization` header of the host in its scope.
-    pub fn secret(&self) -> &str {
-        self.secret.expose_secret()
-    }
-
-    /// The time of expiry.
-    pub fn expires(&self) -> Timestamp {
-        self.expires
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token(until {})", self.expires)
-    }
-}
 
 /// Tenant in lower case, and scope.
 type Key = (Option<String>, String);
@@ -84,16 +53,6 @@ struct Held {
     refusals: HashMap<Key, (Instant, Refusal)>,
 }
 
-/// A [`Problem`] that can be reported more than once.
-#[derive(Clone, Debug)]
-pub(super) struct Refusal {
-    pub(super) kind: Kind,
-    pub(super) code: &'static str,
-    pub(super) what: String,
-    pub(super) why: Option<String>,
-    pub(super) fix: String,
-}
-
 impl SignIn {
     /// The sign-in handed over by the az extension, or else that of `az` on PATH. Does not start az yet.
     #[allow(clippy::new_ret_no_self, reason = "always shared")]
@@ -106,7 +65,7 @@ impl SignIn {
         Self::from(executor, None)
     }
 
-    pub(super) fn from(executor: Arc<dyn Executor>, endpoint: Option<Endpoint>) -> Arc<SignIn> {
+    pub(crate) fn from(executor: Arc<dyn Executor>, endpoint: Option<Endpoint>) -> Arc<SignIn> {
         let starts = Arc::new(AtomicUsize::new(0));
         let executor = Arc::new(Counted { inner: executor, starts: starts.clone() });
         Arc::new(SignIn { executor, endpoint, starts, held: Mutex::default() })
@@ -160,7 +119,7 @@ impl SignIn {
         let held = self.held();
         let now = sys::now();
         if let Some((token, got)) = held.tokens.get(key) {
-            let until = (token.expires - EARLY).max(*got + KEEP_AT_LEAST).min(token.expires);
+            let until = (token.expires() - EARLY).max(*got + KEEP_AT_LEAST).min(token.expires());
             if now < until {
                 return Some(Ok(token.clone()));
             }

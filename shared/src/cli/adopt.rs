@@ -7,9 +7,11 @@ use serde_json::json;
 
 use super::agree::{Question, agreed, only_planned};
 use super::args;
-use crate::engine::adopt::candidates::{self, Found};
-use crate::engine::adopt::take::{Taking, Wish, take};
-use crate::engine::{Session, Stop, report};
+use crate::engine::upkeep::adopt::candidate::Found;
+use crate::engine::upkeep::adopt::candidates;
+use crate::engine::upkeep::adopt::take::{Taking, Wish, take};
+use crate::engine::{Stop, report};
+use crate::lookup::session::Session;
 use crate::model::{PREFIX, Result};
 use crate::ui::{Format, Table, Ui};
 
@@ -97,7 +99,7 @@ fn show(ui: &Ui, namespace: &str, found: &Found) {
             return;
         }
     }
-    let items: Vec<_> = candidates.iter().map(candidates::Candidate::to_json).collect();
+    let items: Vec<_> = candidates.iter().map(crate::engine::upkeep::adopt::candidate::Candidate::to_json).collect();
     let value =
         json!({"apiVersion": format!("{PREFIX}/v1alpha1"), "kind": "CandidateList", "items": items, "passedOver": found.passed_over});
     let names: Vec<String> = candidates.iter().map(|c| format!("candidate/{}", c.name)).collect();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use crate::engine::credentials::FromAzure;
 use crate::kube::Source;
+use crate::lookup::cluster_credentials::FromAzure;
 use crate::model::request::ClusterChoice;
 
 // The same ids as the flags of making a connection, so that one value serves both: the cluster to speak to and the

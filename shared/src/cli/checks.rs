@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::engine::verify::{Check, Outcome};
+use crate::health::check::{Check, Outcome};
 use crate::ui::{Format, Ui};
 
 /// What makes the command fail.

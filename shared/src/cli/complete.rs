@@ -13,8 +13,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{Frontend, args};
 use crate::catalogue;
-use crate::engine::offers::{self, Offer};
 use crate::kube::{Cluster, Flags, contexts};
+use crate::lookup::suggestions::{self, Offer};
 use crate::model::{Auth, Events, Result};
 use crate::ui::Ui;
 
@@ -183,16 +183,16 @@ fn live(what: &str, service: Option<&'static catalogue::Service>, before: &[Stri
     let ask = async {
         if what == "target" {
             return match service {
-                Some(service) => offers::targets(service).await,
+                Some(service) => suggestions::targets(service).await,
                 None => Ok(Vec::new()),
             };
         }
         let kube = Cluster::connect(&flags_of(before)?, &Events::silent()).await?;
         match what {
-            "namespace" => offers::namespaces(&kube).await,
-            "workload" => offers::workloads(&kube).await,
-            "candidate" => offers::candidates(&kube).await,
-            _ => offers::connections(&kube).await,
+            "namespace" => suggestions::namespaces(&kube).await,
+            "workload" => suggestions::workloads(&kube).await,
+            "candidate" => suggestions::candidates(&kube).await,
+            _ => suggestions::connections(&kube).await,
         }
     };
     let found = runtime.block_on(async { tokio::time::timeout(BUDGET, ask).await });

@@ -7,12 +7,14 @@ use clap::ArgMatches;
 use super::agree::{Question, agreed};
 use super::args::{self, DryRun};
 use crate::catalogue;
-use crate::engine::carry_out::rehearse;
+use crate::engine::apply::rehearse;
 use crate::engine::prepare::{Prepared, prepare};
 use crate::engine::undo::undo;
-use crate::engine::verify::{Check, PROPAGATION};
-use crate::engine::{Session, Stop, report};
+use crate::engine::{Stop, report};
+use crate::health::check::Check;
 use crate::kube::Flags;
+use crate::lookup::session::Session;
+use crate::model::propagation::PROPAGATION;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::record::{Phase, Record};
 use crate::ui::Ui;
@@ -60,13 +62,13 @@ pub(super) async fn connect(ui: &Ui, root: &ArgMatches, service: &str, matches: 
     if run.verify {
         super::verify::print(ui, &checks);
     }
-    if run.atomic && !report::is_success(&checks) {
+    if run.atomic && !crate::health::check::is_success(&checks) {
         let problem =
             Problem::new(Kind::Failed, "KC6012", format!("connection `{}` does not work", record.name)).why("a check failed, see above");
         return Err(roll_back(ui, &flags, &prepared, problem).await);
     }
     result(ui, &prepared, &record, &checks);
-    Ok(u8::from(!report::is_success(&checks)))
+    Ok(u8::from(!crate::health::check::is_success(&checks)))
 }
 
 /// Undoes everything that the run made; the problem says how that went.
@@ -118,7 +120,7 @@ fn show_plan(ui: &Ui, prepared: &Prepared, detailed: bool) -> u8 {
 fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {
     let patch = prepared.printed.as_ref().map(|p| &p.patch);
     let value = report::with_run(report::connection(record), &prepared.plan, checks, patch);
-    let proven = report::is_success(checks);
+    let proven = crate::health::check::is_success(checks);
     let text = || {
         let who = record.workload.clone().unwrap_or_else(|| "the service account".into());
         match (proven, &prepared.printed) {

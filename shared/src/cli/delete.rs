@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::agree::{Question, agreed, only_planned};
 use super::args;
+use crate::engine::Stop;
 use crate::engine::undo::{Keep, undo};
-use crate::engine::{Session, Stop};
+use crate::lookup::session::Session;
 use crate::model::Result;
 use crate::plan::change::{Action, Layer};
 use crate::ui::Ui;

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::checks::{self, FailOn};
 use super::{args, in_runtime};
-use crate::engine::findings::{FINDINGS, Finding, find, of_aadsts};
-use crate::engine::{doctor, report};
+use crate::health::doctor;
+use crate::health::findings::{FINDINGS, Finding, find, of_aadsts};
 use crate::model::{Kind, Problem, Result};
 use crate::ui::{Table, Ui};
 
@@ -50,14 +50,14 @@ pub(super) fn doctor(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result
         let title = asked.about.clone().unwrap_or_else(|| "this machine".into());
         let text = || {
             let mut text = checks::text(ui, &title, &found);
-            if asked.about.is_some() && report::is_success(&found) {
+            if asked.about.is_some() && crate::health::check::is_success(&found) {
                 text.push_str("If the application still fails: it must use WorkloadIdentityCredential or DefaultAzureCredential, not\n\
                     ManagedIdentityCredential; .NET Azure.Identity 1.9, Go azidentity 1.3, Java 1.9, @azure/identity 3.2, Python 1.13 or newer.\n");
             }
             text
         };
         let names: Vec<String> = found.iter().filter(|c| c.fix.is_some()).map(|c| c.code.to_owned()).collect();
-        ui.result(&report::categories(&found), text, &names);
+        ui.result(&crate::health::report::categories(&found), text, &names);
         Ok(checks::exit_code(&found, asked.fail_on))
     })
 }

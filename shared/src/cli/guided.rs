@@ -9,8 +9,8 @@ use clap::error::ErrorKind;
 use super::{Frontend, args, complete, config, in_runtime};
 use crate::azure;
 use crate::catalogue::{self, Service};
-use crate::engine::offers;
 use crate::kube::Cluster;
+use crate::lookup::suggestions;
 use crate::model::{Auth, Problem, Result};
 use crate::ui::Ui;
 
@@ -26,7 +26,7 @@ pub(super) enum Unclear {
 #[derive(Debug, PartialEq, Eq)]
 enum Lack {
     /// A service or a verb.
-    Command(Vec<offers::Offer>),
+    Command(Vec<suggestions::Offer>),
     /// The resource to connect to.
     Target(&'static str),
     /// Who gets the connection.
@@ -37,7 +37,7 @@ enum Lack {
 
 /// Something to choose, with the words that it adds to the command line.
 struct Choice {
-    offer: offers::Offer,
+    offer: suggestions::Offer,
     words: Vec<String>,
 }
 
@@ -124,7 +124,7 @@ fn no_workload(matches: &ArgMatches) -> bool {
 async fn ask(ui: &Ui, known: &ArgMatches, words: &[String], lack: &Lack) -> Result<Option<Vec<String>>> {
     let (question, choices) = match lack {
         Lack::Command(commands) => {
-            let choice = |offer: &offers::Offer| Choice { words: vec![offer.0.clone()], offer: offer.clone() };
+            let choice = |offer: &suggestions::Offer| Choice { words: vec![offer.0.clone()], offer: offer.clone() };
             ("What do you want to do, or connect to?".to_owned(), commands.iter().map(choice).collect())
         }
         Lack::Target(service) => match catalogue::find(service) {
@@ -144,7 +144,7 @@ async fn choose(ui: &Ui, question: &str, mut choices: Vec<Choice>) -> Result<Opt
     if choices.is_empty() {
         return Ok(None);
     }
-    let offers: Vec<offers::Offer> = choices.iter().map(|c| c.offer.clone()).collect();
+    let offers: Vec<suggestions::Offer> = choices.iter().map(|c| c.offer.clone()).collect();
     let chosen = ui.pick(question, &offers).await?;
     Ok(Some(choices.swap_remove(chosen).words))
 }
@@ -156,7 +156,7 @@ async fn cluster(ui: &Ui, known: &ArgMatches) -> Result<(Cluster, bool)> {
 }
 
 async fn targets(ui: &Ui, known: &ArgMatches, words: &[String], service: &'static Service) -> Result<Vec<Choice>> {
-    let found = offers::targets(service).await?;
+    let found = suggestions::targets(service).await?;
     let again = |name: &str| found.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).count() > 1;
     let mut choices: Vec<Choice> = found
         .iter()
@@ -179,9 +179,9 @@ async fn targets(ui: &Ui, known: &ArgMatches, words: &[String], service: &'stati
 async fn workload(ui: &Ui, known: &ArgMatches, words: &[String]) -> Result<Option<Vec<String>>> {
     let (mut kube, chosen) = cluster(ui, known).await?;
     let mut more = Vec::new();
-    let mut found = offers::workloads(&kube).await?;
+    let mut found = suggestions::workloads(&kube).await?;
     if found.is_empty() && !chosen {
-        let mut namespaces = offers::namespaces(&kube).await?;
+        let mut namespaces = suggestions::namespaces(&kube).await?;
         namespaces.retain(|(name, _)| name != kube.namespace());
         namespaces.sort_by_key(|(name, _)| name.starts_with("kube-"));
         let choices = namespaces.into_iter().map(|(name, about)| Choice { words: vec!["-n".into(), name.clone()], offer: (name, about) });
@@ -191,9 +191,9 @@ async fn workload(ui: &Ui, known: &ArgMatches, words: &[String]) -> Result<Optio
         flags.namespace = answer.last().cloned();
         kube = Cluster::connect(&flags, &ui.progress().events()).await?;
         more.extend(answer);
-        found = offers::workloads(&kube).await?;
+        found = suggestions::workloads(&kube).await?;
     }
-    let choice = |offer: offers::Offer| Choice { words: vec!["--workload".into(), offer.0.clone()], offer };
+    let choice = |offer: suggestions::Offer| Choice { words: vec!["--workload".into(), offer.0.clone()], offer };
     let mut choices: Vec<Choice> = found.into_iter().map(choice).collect();
     by_likeness(&mut choices, words.iter().skip(1).map(String::as_str));
     let chosen = choose(ui, "Which workload?", choices).await?;
@@ -203,7 +203,7 @@ async fn workload(ui: &Ui, known: &ArgMatches, words: &[String]) -> Result<Optio
 async fn connections(ui: &Ui, known: &ArgMatches) -> Result<Vec<Choice>> {
     let (kube, chosen) = cluster(ui, known).await?;
     let mut choices = Vec::new();
-    for (namespace, (name, about)) in offers::connections_anywhere(&kube).await? {
+    for (namespace, (name, about)) in suggestions::connections_anywhere(&kube).await? {
         if namespace == kube.namespace() {
             choices.push(Choice { words: vec![name.clone()], offer: (name, about) });
         } else if !chosen {

@@ -6,7 +6,6 @@ use clap::{ArgMatches, Args, Command, ValueEnum};
 use serde_json::{Value, json};
 
 use super::args;
-use crate::engine::{ledger, undo};
 use crate::kube::{Cluster, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::record::{Ownership, Receipt, Record};
@@ -50,9 +49,13 @@ pub(super) fn commands() -> [Command; 3] {
 }
 
 async fn load(kube: &Cluster, name: &str) -> Result<Record> {
-    match ledger::load(kube, kube.namespace(), name).await? {
+    match crate::lookup::records::load(kube, kube.namespace(), name).await? {
         Some(stored) => Ok(stored.record),
-        None => Err(undo::no_such_connection(&ledger::list(kube, kube.namespace()).await?, kube.namespace(), name)),
+        None => Err(crate::lookup::records::no_such_connection(
+            &crate::lookup::records::list(kube, kube.namespace()).await?,
+            kube.namespace(),
+            name,
+        )),
     }
 }
 
@@ -124,7 +127,7 @@ pub(super) async fn wait(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Re
     let kube = cluster(ui, root).await?;
     let (name, began) = (&asked.connection, Instant::now());
     loop {
-        let found = ledger::load(&kube, kube.namespace(), name).await?;
+        let found = crate::lookup::records::load(&kube, kube.namespace(), name).await?;
         let status = found.as_ref().map_or("Deleted", |s| s.record.status());
         let reached = match asked.until {
             Until::Ready => status == "Ready",

@@ -6,8 +6,9 @@ use clap::{ArgMatches, Args, Command};
 
 use super::agree::{Question, agreed, only_planned};
 use super::args;
-use crate::engine::refresh::{Refresh, refresh as look};
-use crate::engine::{Session, Stop, report};
+use crate::engine::upkeep::refresh::{Refresh, refresh as look};
+use crate::engine::{Stop, report};
+use crate::lookup::session::Session;
 use crate::model::Result;
 use crate::plan::Plan;
 use crate::plan::change::Goal;

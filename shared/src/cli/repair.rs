@@ -6,8 +6,9 @@ use clap::{ArgMatches, Args, Command};
 
 use super::agree::{Question, agreed};
 use super::args;
-use crate::engine::repair::repair as plan_repair;
-use crate::engine::{Session, Stop, report};
+use crate::engine::upkeep::repair::repair as plan_repair;
+use crate::engine::{Stop, report};
+use crate::lookup::session::Session;
 use crate::model::Result;
 use crate::ui::Ui;
 

@@ -4,9 +4,10 @@ use clap::{ArgMatches, Args, Command};
 use serde_json::json;
 
 use super::args;
-use crate::engine::live::{self, Live};
-use crate::engine::{Session, ledger, report, undo};
+use crate::engine::report;
+use crate::engine::upkeep::live::{self, Live};
 use crate::kube::Cluster;
+use crate::lookup::session::Session;
 use crate::model::Result;
 use crate::plan::record::{Ownership, Record};
 use crate::ui::{Ui, age};
@@ -37,9 +38,9 @@ pub(super) async fn show(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Re
         Some(session) => session.kube.clone(),
         None => Cluster::connect(&flags, &progress.events()).await?,
     };
-    let Some(stored) = ledger::load(&kube, kube.namespace(), &asked.connection).await? else {
-        let records = ledger::list(&kube, kube.namespace()).await?;
-        return Err(undo::no_such_connection(&records, kube.namespace(), &asked.connection));
+    let Some(stored) = crate::lookup::records::load(&kube, kube.namespace(), &asked.connection).await? else {
+        let records = crate::lookup::records::list(&kube, kube.namespace()).await?;
+        return Err(crate::lookup::records::no_such_connection(&records, kube.namespace(), &asked.connection));
     };
     let record = stored.record;
     let looked = match &session {

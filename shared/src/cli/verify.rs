@@ -6,9 +6,12 @@ use clap::{ArgMatches, Args, Command};
 
 use super::args;
 use super::checks::{self, FailOn};
-use crate::engine::verify::{Check, Looking, Outcome, PROPAGATION, everything};
-use crate::engine::{Session, ledger, report, undo};
+use crate::engine::record::ledger;
+use crate::health::check::{Check, Outcome};
+use crate::health::connection::{Looking, everything};
+use crate::lookup::session::Session;
 use crate::model::Result;
+use crate::model::propagation::PROPAGATION;
 use crate::plan::record::Record;
 use crate::ui::Ui;
 
@@ -47,19 +50,19 @@ pub(super) async fn verify(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> 
     let session = Session::open(&flags, &progress.events()).await?;
     let namespace = session.kube.namespace();
     let name = &asked.connection;
-    let Some(stored) = ledger::load(&session.kube, namespace, name).await? else {
-        let records = ledger::list(&session.kube, namespace).await?;
-        return Err(undo::no_such_connection(&records, namespace, name));
+    let Some(stored) = crate::lookup::records::load(&session.kube, namespace, name).await? else {
+        let records = crate::lookup::records::list(&session.kube, namespace).await?;
+        return Err(crate::lookup::records::no_such_connection(&records, namespace, name));
     };
     let mut record = stored.record;
     let patience = if asked.wait { asked.timeout } else { Duration::ZERO };
     let found = everything(&session, &record, Looking { patience, from_pod: asked.from_pod }).await;
     progress.clear();
     let found = found?;
-    ledger::remember(&session.kube, &mut record, report::is_success(&found)).await?;
+    ledger::remember(&session.kube, &mut record, crate::health::check::is_success(&found)).await?;
     let who = record.workload.clone().unwrap_or_else(|| "service account".into());
     let title = format!("{name} ({namespace}, {who} → {})", record.target.name());
-    ui.result(&report::checks(&record, &found), || checks::text(ui, &title, &found), &[format!("connection/{name}")]);
+    ui.result(&crate::health::report::checks(&record, &found), || checks::text(ui, &title, &found), &[format!("connection/{name}")]);
     Ok(checks::exit_code(&found, asked.fail_on))
 }
 

@@ -1,81 +1,17 @@
 //! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
 
-mod actor;
-pub mod adopt;
-mod anywhere;
-pub mod carry_out;
-mod choose;
-pub mod credentials;
-pub mod doctor;
-mod draft;
-mod early;
-pub mod findings;
-mod lease;
-pub mod ledger;
-pub mod live;
-mod locate;
-mod mounts;
-mod named;
-mod nodes;
-pub mod offers;
-pub mod patch;
-mod preflight;
+pub mod apply;
 pub mod prepare;
-pub mod refresh;
-pub mod repair;
+pub mod record;
 pub mod report;
-mod store;
-mod survey;
 pub mod undo;
-pub mod verify;
+pub mod upkeep;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use mounts::MOUNT_PATH;
-pub use store::refuse_store;
-
-use crate::azure::{Arm, Profile, SignIn};
-use crate::kube::{Cluster, Flags};
-use crate::model::{Cloud, Events, Result};
-
-/// Both sides of the bridge: the signed-in az session and the cluster of the kube context.
-pub struct Session {
-    /// What az knows: cloud and subscriptions.
-    pub profile: Profile,
-    /// Azure Resource Manager in the tenant of az's active subscription.
-    pub arm: Arm,
-    /// The cluster.
-    pub kube: Cluster,
-    /// Where progress goes.
-    pub events: Events,
-}
-
-impl Session {
-    /// Opens both sides. `az` is asked for its token in the background, while the kubeconfig is read and the cluster is
-    /// asked its first questions.
-    ///
-    /// # Errors
-    /// What is wrong with az's files or with the kube context.
-    pub async fn open(flags: &Flags, events: &Events) -> Result<Session> {
-        let (profile, arm) = Self::azure(events)?;
-        arm.prefetch_token();
-        let kube = Cluster::connect(flags, events).await?;
-        Ok(Session { profile, arm, kube, events: events.clone() })
-    }
-
-    fn azure(events: &Events) -> Result<(Profile, Arm)> {
-        let profile = Profile::load()?;
-        let tenant = profile.active().map(|s| s.tenant.clone());
-        let arm = Arm::new(profile.cloud.clone(), SignIn::new(), tenant, events.clone())?;
-        Ok((profile, arm))
-    }
-
-    /// The cloud that az is set to.
-    pub fn cloud(&self) -> &Cloud {
-        &self.profile.cloud
-    }
-}
+pub use self::prepare::delivery::MOUNT_PATH;
+pub use self::prepare::secret_store::refuse_store;
 
 /// Asked before each step; set by Ctrl-C.
 #[derive(Clone, Default)]

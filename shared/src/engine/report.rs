@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::verify::{Check, Outcome};
+use crate::health::check::Check;
 use crate::model::PREFIX;
 use crate::plan::change::Plan;
 use crate::plan::record::Record;
@@ -49,29 +49,4 @@ pub fn with_run(mut connection: Value, plan: &Plan, checks: &[Check], patch: Opt
         connection["status"]["patch"] = patch.clone();
     }
     connection
-}
-
-/// Whether no check failed.
-pub fn is_success(checks: &[Check]) -> bool {
-    checks.iter().all(|c| c.result != Outcome::Error)
-}
-
-/// A verification for programs: categories of checks, as `doctor` prints them too.
-pub fn checks(record: &Record, checks: &[Check]) -> Value {
-    let mut value = categories(checks);
-    value["connection"] = json!({"name": record.name, "namespace": record.namespace});
-    value
-}
-
-/// Checks by the part of the chain that they belong to.
-pub fn categories(checks: &[Check]) -> Value {
-    let mut groups: Vec<(&str, Vec<&Check>)> = Vec::new();
-    for check in checks {
-        match groups.iter_mut().find(|(name, _)| *name == check.group) {
-            Some((_, of_group)) => of_group.push(check),
-            None => groups.push((check.group, vec![check])),
-        }
-    }
-    let groups: Vec<Value> = groups.into_iter().map(|(name, checks)| json!({"name": name, "checks": checks})).collect();
-    json!({"success": is_success(checks), "categories": groups})
 }

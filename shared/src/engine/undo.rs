@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 
 use futures::future::{join, join_all};
 
-use super::lease::Lease;
-use super::ledger::{self, Stored};
-use super::{Session, draft, early, preflight};
+use super::prepare::{prefetch, preflight};
+use super::record::lease::Lease;
 use crate::kube::{Access, resources};
-use crate::model::{Kind, Problem, Result};
+use crate::lookup::records::{Stored, no_such_connection};
+use crate::lookup::session::Session;
+use crate::model::Result;
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
 use crate::plan::record::Record;
 use crate::plan::spec::{StepId, StepSpec};
-use crate::steps::{Cx, Examined, KubeReads};
+use crate::steps::context::Cx;
+use crate::steps::context::Run;
+use crate::steps::step::Examined;
 
 /// A connection that is ready to be undone.
 pub struct Undoing {
@@ -70,7 +73,7 @@ impl Undoing {
 /// There is no such connection, or something stands in the way; nothing has been written then.
 pub async fn undo(session: &Session, connection: &str, timeout: std::time::Duration) -> Result<Undoing> {
     let namespace = session.kube.namespace().to_owned();
-    let records = ledger::list(&session.kube, &namespace).await?;
+    let records = crate::lookup::records::list(&session.kube, &namespace).await?;
     let Some(stored) = records.iter().find(|s| s.record.name == connection && s.record.namespace == namespace).cloned() else {
         // A run that was killed between lease and record leaves a lease alone.
         Lease::sweep(&session.kube, &namespace, &Record::object_name(connection)).await?;
@@ -78,18 +81,8 @@ pub async fn undo(session: &Session, connection: &str, timeout: std::time::Durat
     };
     let others =
         records.iter().map(|s| s.record.clone()).filter(|r| (&r.name, &r.namespace) != (&stored.record.name, &namespace)).collect();
-    let arm = session.arm.with_tenant(&stored.record.tenant);
-    let cx = Cx::new(
-        arm,
-        session.kube.clone(),
-        session.events.clone(),
-        connection.to_owned(),
-        namespace.clone(),
-        stored.record.tenant.clone(),
-        others,
-        timeout,
-        KubeReads::default(),
-    );
+    let run = Run { others, ..Run::of(&stored.record, timeout) };
+    let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, run);
     let mut specs = stored.record.steps.clone();
     let mut receipts = stored.record.receipts.clone();
     for (step, receipt) in &stored.record.retired {
@@ -105,8 +98,8 @@ pub async fn undo(session: &Session, connection: &str, timeout: std::time::Durat
         Access::to("delete", &resources::LEASE, Some(&namespace)),
     ];
     let ask_ledger = join_all(ledger.iter().map(|access| cx.may(access)));
-    join(early::look_to_undo(session, &cx, &stored.record, &specs, &receipts), ask_ledger).await;
-    let examined = draft::examine(&cx, &specs, Goal::Absent, &receipts).await?;
+    join(prefetch::look_to_undo(session, &cx, &stored.record, &specs, &receipts), ask_ledger).await;
+    let examined = crate::steps::examine::examine(&cx, &specs, Goal::Absent, &receipts).await?;
     let mut changes: Vec<Change> = specs.iter().filter_map(|s| examined.get(&s.id())).map(|e| e.change.clone()).collect();
     let name = format!("{namespace}/{}", Record::object_name(connection));
     changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, Action::Delete).reason("the record of this connection"));
@@ -114,21 +107,4 @@ pub async fn undo(session: &Session, connection: &str, timeout: std::time::Durat
     let plan = Plan { goal: Goal::Absent, connection: connection.to_owned(), namespace: namespace.clone(), changes };
     preflight::rights(session, &cx, &examined.values().collect::<Vec<_>>(), &ledger).await?;
     Ok(Undoing { cx, plan, specs, examined, stored: Some(stored) })
-}
-
-/// The error for a name that no record has.
-pub fn no_such_connection(records: &[Stored], namespace: &str, connection: &str) -> Problem {
-    let problem = Problem::new(Kind::NotFound, "KC1201", format!("there is no connection `{connection}` in namespace `{namespace}`"));
-    let elsewhere = records.iter().find(|s| s.record.name == connection);
-    if let Some(elsewhere) = elsewhere {
-        return problem.fix(format!("there is one in namespace `{0}`: -n {0}", elsewhere.record.namespace));
-    }
-    let mut names: Vec<&str> = records.iter().filter(|s| s.record.namespace == namespace).map(|s| s.record.name.as_str()).collect();
-    names.sort_by_key(|n| strsim::damerau_levenshtein(n, connection));
-    match names.first() {
-        Some(_) => {
-            problem.fix(format!("this namespace has {}", names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")))
-        }
-        None => problem.fix("kubectl connect list -A"),
-    }
 }

@@ -14,6 +14,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::flags::Flags;
 use super::kubeconfig::{self, Chosen};
+use super::memo::Memo;
 use super::proxy;
 use super::signin::SignIn;
 use super::source;
@@ -30,7 +31,10 @@ fn agent() -> String {
 
 /// A connection to an API server. Cheap to clone.
 #[derive(Clone)]
-pub struct Cluster(pub(crate) Arc<Inner>);
+pub struct Cluster {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) memo: Arc<Memo>,
+}
 
 pub(crate) struct Inner {
     pub client: kube::Client,
@@ -48,9 +52,9 @@ pub(crate) struct Inner {
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cluster")
-            .field("context", &self.0.context)
-            .field("host", &self.0.host)
-            .field("namespace", &self.0.namespace)
+            .field("context", &self.inner.context)
+            .field("host", &self.inner.host)
+            .field("namespace", &self.inner.namespace)
             .finish()
     }
 }
@@ -95,7 +99,7 @@ impl Cluster {
         config.headers.extend(HeaderValue::try_from(agent()).map(|agent| (USER_AGENT, agent)));
         let wants_cluster = chosen.user.exec.as_ref().is_some_and(|exec| exec.provide_cluster_info);
         let cluster_info = if wants_cluster { ExecAuthCluster::try_from(&chosen.cluster).ok() } else { None };
-        let sign_in = match source::instead_of_plugin(&mut chosen.user, flags).await? {
+        let sign_in = match crate::kube::signin::instead_of_plugin(&mut chosen.user, flags).await? {
             Some(sign_in) => sign_in,
             None => SignIn::take(&mut chosen.user, cluster_info, flags.interactive, events).await?,
         };
@@ -103,7 +107,7 @@ impl Cluster {
         check_impersonation(&chosen)?;
         config.auth_info = chosen.user;
         let client = kube::Client::try_from(config).map_err(|error| unusable(&error))?;
-        Ok(Cluster(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             client,
             sign_in,
             context: chosen.context,
@@ -113,32 +117,33 @@ impl Cluster {
             host: proxy::bare_host(&server),
             limit,
             events: events.clone(),
-        })))
+        });
+        Ok(Cluster { inner, memo: Arc::default() })
     }
 
     /// Name of the context; empty if none was needed.
     pub fn context(&self) -> &str {
-        &self.0.context
+        &self.inner.context
     }
 
     /// Name of the kubeconfig's cluster entry.
     pub fn cluster_name(&self) -> &str {
-        &self.0.cluster_name
+        &self.inner.cluster_name
     }
 
     /// Name of the kubeconfig's user entry.
     pub fn user_name(&self) -> &str {
-        &self.0.user_name
+        &self.inner.user_name
     }
 
     /// The namespace: `-n`, else the context's, else `default`.
     pub fn namespace(&self) -> &str {
-        &self.0.namespace
+        &self.inner.namespace
     }
 
     /// Host of the API server, in lower case and without a port.
     pub fn host(&self) -> &str {
-        &self.0.host
+        &self.inner.host
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Flags {
     /// Whether a user is present whom a sign-in plugin may ask.
     pub interactive: bool,
     /// Provider of credentials outside the kubeconfig.
-    pub source: Option<Arc<dyn super::Source>>,
+    pub source: Option<Arc<dyn super::cluster_credentials::Source>>,
 }
 
 impl fmt::Debug for Flags {

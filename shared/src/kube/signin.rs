@@ -3,7 +3,7 @@
 //! blocks while a plugin runs.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use http::HeaderValue;
@@ -12,8 +12,10 @@ use kube::config::{AuthInfo, ExecAuthCluster, ExecConfig};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
-use super::source::Azure;
-use super::{certificate, exec};
+use super::certificate;
+use super::credential_plugin::{self, base_name};
+use super::flags::Flags;
+use crate::kube::source::{Azure, kubeconfig};
 use crate::model::{Events, Kind, Problem, Result};
 use crate::sys;
 
@@ -101,7 +103,7 @@ impl SignIn {
         interactive: bool,
         events: &Events,
     ) -> Result<SignIn> {
-        let given = exec::run(&plugin, cluster.clone(), interactive, events).await?;
+        let given = credential_plugin::run(&plugin, cluster.clone(), interactive, events).await?;
         let base = base64::engine::general_purpose::STANDARD;
         if let Some((certificate, key)) = &given.certificate {
             user.client_certificate_data = Some(base.encode(certificate));
@@ -111,7 +113,7 @@ impl SignIn {
         let Some(held) = Held::of(&plugin, &given)? else {
             return Ok(SignIn::Nothing(format!(
                 "the certificate that {} gave",
-                exec::base_name(plugin.command.as_deref().unwrap_or("the plugin"))
+                credential_plugin::base_name(plugin.command.as_deref().unwrap_or("the plugin"))
             )));
         };
         Ok(SignIn::Plugin(Box::new(Plugin { exec: plugin, cluster, interactive, events: events.clone(), held: Mutex::new(held) })))
@@ -153,7 +155,7 @@ impl SignIn {
             SignIn::File(path) => format!("the token in {}", path.display()),
             SignIn::Azure(_) => "the token that Azure gave".into(),
             SignIn::Plugin(plugin) => {
-                format!("the token that {} gave", exec::base_name(plugin.exec.command.as_deref().unwrap_or("the plugin")))
+                format!("the token that {} gave", credential_plugin::base_name(plugin.exec.command.as_deref().unwrap_or("the plugin")))
             }
         }
     }
@@ -166,7 +168,7 @@ impl Plugin {
         if let Some(header) = held.header.as_ref().filter(|_| held.renew_after.is_none_or(|at| sys::now() < at)) {
             return Ok(header.clone());
         }
-        let given = exec::run(&self.exec, self.cluster.clone(), self.interactive, &self.events).await?;
+        let given = credential_plugin::run(&self.exec, self.cluster.clone(), self.interactive, &self.events).await?;
         match Held::of(&self.exec, &given)? {
             Some(Held { header: Some(header), renew_after, since }) => {
                 *held = Held { header: Some(header.clone()), renew_after, since };
@@ -178,9 +180,9 @@ impl Plugin {
 }
 
 impl Held {
-    fn of(exec: &ExecConfig, given: &exec::Given) -> Result<Option<Held>> {
+    fn of(exec: &ExecConfig, given: &credential_plugin::Given) -> Result<Option<Held>> {
         let Some(token) = &given.token else { return Ok(None) };
-        let command = exec::base_name(exec.command.as_deref().unwrap_or("the plugin"));
+        let command = credential_plugin::base_name(exec.command.as_deref().unwrap_or("the plugin"));
         let header = bearer(token.expose_secret(), &format!("the token that {command} gave"))?;
         let renew_after = given.expires.map(|end| (end - MARGIN).max(sys::now() + MARGIN));
         Ok(Some(Held { header: Some(header), renew_after, since: sys::now() }))
@@ -214,4 +216,124 @@ fn sensitive(text: &str, what: &str) -> Result<HeaderValue> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// For a user entry with kubelogin and an interactive sign-in: the sign-in through Azure. It is used if kubelogin is
+/// not installed, or if the entry was fetched from Azure; a fetched entry says `devicecode` and would make the user
+/// sign in again.
+pub(crate) async fn instead_of_plugin(user: &mut AuthInfo, flags: &Flags) -> Result<Option<SignIn>> {
+    let (Some(source), Some(exec)) = (&flags.source, &user.exec) else { return Ok(None) };
+    if user.token.is_some() || user.token_file.is_some() {
+        return Ok(None);
+    }
+    let Some((audience, tenant)) = asks_for(exec) else { return Ok(None) };
+    if is_installed(exec) && kubeconfig(flags).await?.is_none() {
+        return Ok(None);
+    }
+    let azure = Azure { source: source.clone(), audience, tenant };
+    // Request a token now, so that errors are reported here and not by the first request.
+    azure.token().await?;
+    user.exec = None;
+    Ok(Some(SignIn::Azure(azure)))
+}
+
+pub(crate) fn is_installed(exec: &ExecConfig) -> bool {
+    exec.command.as_deref().is_some_and(|command| which::which(Path::new(command)).is_ok())
+}
+
+/// Server application and tenant of a kubelogin entry with which a user signs in. An entry for another identity, such
+/// as a service principal, is left alone.
+pub(crate) fn asks_for(exec: &ExecConfig) -> Option<(String, Option<String>)> {
+    if base_name(exec.command.as_deref()?) != "kubelogin" {
+        return None;
+    }
+    let args = exec.args.as_deref().unwrap_or_default();
+    let value = |names: &[&str]| {
+        let mut rest = args.iter();
+        while let Some(arg) = rest.next() {
+            match arg.split_once('=') {
+                Some((name, value)) if names.contains(&name) => return Some(value.to_owned()),
+                None if names.contains(&arg.as_str()) => return rest.next().cloned(),
+                _ => {}
+            }
+        }
+        None
+    };
+    let way = value(&["--login", "-l"]);
+    let a_person = way.as_deref().is_none_or(|way| ["devicecode", "interactive", "azurecli"].contains(&way));
+    if !a_person || args.first().map(String::as_str) != Some("get-token") {
+        return None;
+    }
+    Some((value(&["--server-id"])?, value(&["--tenant-id", "-t"])))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::kube::cluster_credentials::Source;
+
+    fn kubelogin(command: &str, args: &str) -> ExecConfig {
+        ExecConfig {
+            command: Some(command.into()),
+            args: Some(args.split(' ').map(str::to_owned).collect()),
+            ..serde_json::from_str("{}").unwrap()
+        }
+    }
+
+    #[test]
+    fn a_persons_kubelogin_is_understood() {
+        let get = "get-token --environment AzurePublicCloud --server-id app --client-id c --tenant-id t --login devicecode";
+        assert_eq!(asks_for(&kubelogin("/usr/bin/kubelogin", get)), Some(("app".into(), Some("t".into()))));
+        assert_eq!(asks_for(&kubelogin("kubelogin.exe", "get-token --server-id=app -l azurecli")), Some(("app".into(), None)));
+    }
+
+    #[test]
+    fn another_identity_and_another_program_are_left_alone() {
+        for (command, args) in [
+            ("kubelogin", "get-token --server-id app --login spn"),
+            ("kubelogin", "get-token --login azurecli"),
+            ("kubelogin", "remove-tokens --server-id app"),
+            ("aws", "get-token --server-id app"),
+        ] {
+            assert_eq!(asks_for(&kubelogin(command, args)), None, "{command} {args}");
+        }
+    }
+
+    struct Fixed;
+
+    #[async_trait::async_trait]
+    impl Source for Fixed {
+        async fn kubeconfig(&self) -> Result<Option<SecretString>> {
+            Ok(None)
+        }
+
+        async fn token(&self, tenant: Option<&str>, audience: &str) -> Result<SecretString> {
+            Ok(format!("{}-{audience}", tenant.unwrap_or_default()).into())
+        }
+    }
+
+    #[tokio::test]
+    async fn azure_stands_in_where_kubelogin_is_missing() {
+        let exec = kubelogin("/nowhere/kubelogin", "get-token --server-id app --tenant-id t");
+        let mut user = AuthInfo { exec: Some(exec), ..AuthInfo::default() };
+        let flags = Flags { source: Some(Arc::new(Fixed)), ..Flags::default() };
+        let sign_in = instead_of_plugin(&mut user, &flags).await.unwrap().unwrap();
+        assert_eq!(sign_in.header().await.unwrap().unwrap(), "Bearer t-app");
+        assert!(user.exec.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_installed_kubelogin_is_run_as_the_kubeconfig_says() {
+        let shell = which::which("sh").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let command = dir.path().join("kubelogin");
+        std::os::unix::fs::symlink(shell, &command).unwrap();
+        let exec = kubelogin(command.to_str().unwrap(), "get-token --server-id app");
+        let mut user = AuthInfo { exec: Some(exec), ..AuthInfo::default() };
+        let flags = Flags { source: Some(Arc::new(Fixed)), ..Flags::default() };
+        assert!(instead_of_plugin(&mut user, &flags).await.unwrap().is_none());
+        assert!(user.exec.is_some());
+    }
 }

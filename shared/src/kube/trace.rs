@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use http::{HeaderName, HeaderValue};
 
-use super::cluster::Call;
+use super::call::Call;
 use crate::model::mask;
 
 /// A request with the status of its answer; 0 if there was none.

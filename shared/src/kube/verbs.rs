@@ -12,7 +12,7 @@ use http::header::ACCEPT_ENCODING;
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
-use super::cluster::Call;
+use super::call::Call;
 use super::connect::Cluster;
 use super::error::{Doing, Failure, Why, from_kube, from_status};
 use super::resources::{EVENT, ISSUER_DOCUMENT, NAMESPACE, Resource};
@@ -260,10 +260,10 @@ impl Cluster {
         // kube decodes only the first member of a stream that is compressed event by event.
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let started = Instant::now();
-        let opened = self.within(self.0.client.request_stream(request)).await?;
-        let stream = opened.map_err(|error| self.signed(from_kube(&call.doing, &self.0.host, &error)))?;
-        trace::answer(&self.0.host, &call, 200, started, "-");
-        let (doing, host) = (call.doing, self.0.host.clone());
+        let opened = self.within(self.inner.client.request_stream(request)).await?;
+        let stream = opened.map_err(|error| self.signed(from_kube(&call.doing, &self.inner.host, &error)))?;
+        trace::answer(&self.inner.host, &call, 200, started, "-");
+        let (doing, host) = (call.doing, self.inner.host.clone());
         Ok(stream
             .lines()
             .map(move |line| match line.map(|line| serde_json::from_str::<Value>(&line)) {

@@ -3,12 +3,15 @@
 pub mod access;
 pub mod auth;
 pub mod cloud;
+pub mod codes;
+pub mod connection;
 pub mod event;
 pub mod ids;
 pub(crate) mod mask;
 pub mod names;
 pub mod naming;
 pub mod problem;
+pub mod propagation;
 pub mod request;
 pub mod target;
 pub mod variable;
@@ -16,6 +19,7 @@ pub mod vault;
 
 pub use auth::Auth;
 pub use cloud::Cloud;
+pub use connection::ConnectionKey;
 pub use event::{Event, Events};
 pub use ids::ResourceId;
 pub use problem::{Kind, Problem, Result};

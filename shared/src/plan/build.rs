@@ -1,6 +1,7 @@
 //! Builds the steps of a connection from facts. Pure.
 
-use super::spec::{self, Grantee, StepSpec};
+use super::spec::access::Grantee;
+use super::spec::{self, StepSpec};
 use crate::model::ResourceId;
 use crate::model::access::{Grant, Role};
 use crate::model::variable::Variable;

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{Secret, SecretProviderClass, ServiceAccount, StepId, StepSpec};
+use super::spec::delivery::{Secret, SecretProviderClass};
+use super::spec::trust::ServiceAccount;
+use super::spec::{StepId, StepSpec};
 use crate::model::access::Access;
 use crate::model::variable::Client;
 use crate::model::{Auth, PREFIX, ResourceId};

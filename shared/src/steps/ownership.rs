@@ -6,7 +6,8 @@
 
 use serde_json::Value;
 
-use super::{Cx, is_ours};
+use super::context::Cx;
+use super::marks::is_ours;
 use crate::model::PREFIX;
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::StepSpec;

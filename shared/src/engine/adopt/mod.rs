@@ -1,9 +1,0 @@
-//! Taking over what others set up: connections that Service Connector made, and workload identity set-ups made by hand.
-//! Taking over writes a record and nothing else; all that it names stays its maker's, so that deleting the connection
-//! leaves everything as it was.
-
-mod by_hand;
-pub mod candidates;
-pub mod connector;
-mod linkers;
-pub mod take;

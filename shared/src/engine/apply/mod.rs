@@ -1,0 +1,278 @@
+//! Carrying out a plan: intent first, then everything that can run at once, with a receipt for each step.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::Stop;
+use super::prepare::Prepared;
+use super::record::ledger::{self, Ledger};
+use super::undo::Undoing;
+use crate::health::check::Check;
+use crate::health::check::is_success;
+use crate::health::connection::verify;
+use crate::health::proof::Chain;
+use crate::lookup::records::Stored;
+use crate::model::{Event, Kind, Problem, Result};
+use crate::plan::change::{Goal, KNOWN_AFTER_APPLY};
+use crate::plan::graph::{Direction, Walked, walk};
+use crate::plan::record::{Phase, Receipt, Record, Verified};
+use crate::plan::spec::{StepId, StepSpec};
+use crate::steps::behaviour;
+use crate::steps::context::Cx;
+use crate::steps::step::Examined;
+
+/// How long a finished connection waits for its proof before the record is closed without it. A proof that is accepted at
+/// once takes three round trips; one that has to wait for propagation takes minutes, and nobody else should wait for that.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A connection that was made.
+pub struct Made {
+    /// Its record.
+    pub record: Record,
+    /// How its proof ended; no checks where none was asked for.
+    pub proof: Result<Vec<Check>>,
+}
+
+impl Prepared {
+    /// Makes the connection, and proves it where `patience` says how long a refusal may be a matter of propagation. The
+    /// proof goes on while the workload is changed: it needs everything but that. Without anything to do nothing is
+    /// written but a new outcome of the proof.
+    ///
+    /// # Errors
+    /// The first step that failed; the record then says how far it came, and the same command continues.
+    pub async fn carry_out(&self, stop: &Stop, patience: Option<Duration>) -> Result<Made> {
+        if !self.plan.writes() {
+            let mut record = self.record.clone();
+            let proof = match patience {
+                Some(patience) => self.prove(&record, patience).await,
+                None => Ok(Vec::new()),
+            };
+            if let (Some(_), Ok(checks)) = (patience, &proof) {
+                ledger::remember(&self.cx.kube, &mut record, is_success(checks)).await?;
+            }
+            return Ok(Made { record, proof });
+        }
+        let mut intent = self.record.clone();
+        intent.phase = Phase::Applying;
+        intent.retired = self.retired.iter().map(|(s, e)| (s.clone(), Some(e.intent.clone()))).collect();
+        stop.writing(true);
+        let ledger = Ledger::open(&self.cx.kube, intent.clone(), self.former.as_ref()).await?;
+        // What a former version was let in by must be gone before the proof, or it would prove that.
+        let gate = Gate::new(self.specs.iter().filter(|s| is_proven(s)).count() + usize::from(!self.retired.is_empty()));
+        let pass = |spec: &StepSpec| {
+            if is_proven(spec) {
+                gate.pass();
+            }
+        };
+        let proving = async {
+            gate.open.notified().await;
+            let known = self.cx.outputs.known();
+            let (client_id, principal_id) = (known.client_id, known.principal_id);
+            self.prove(&Record { client_id, principal_id, ..intent.clone() }, patience.unwrap_or_default()).await
+        };
+        let mut proving = pin!(proving);
+        let mut proof = patience.is_none().then(|| Ok(Vec::new()));
+        let mut walked = {
+            let mut walking = pin!(run(&self.cx, &self.specs, &self.examined, Direction::Forward, stop, &ledger, &pass));
+            loop {
+                tokio::select! {
+                    walked = &mut walking => break walked,
+                    ended = &mut proving, if proof.is_none() => proof = Some(ended),
+                }
+            }
+        };
+        if walked.failed.is_empty() && walked.left.is_empty() {
+            for (step, examined) in &self.retired {
+                match run_one(&self.cx, step, examined).await {
+                    Ok(_) => ledger.note(|r| r.retired.retain(|(s, _)| s != step)).await,
+                    Err(problem) => {
+                        walked.failed.push((step.id(), problem));
+                        break;
+                    }
+                }
+            }
+        }
+        if !self.retired.is_empty() {
+            gate.pass();
+        }
+        let known = self.cx.outputs.known();
+        let complete = walked.failed.is_empty() && walked.left.is_empty();
+        if complete && proof.is_none() {
+            proof = tokio::time::timeout(GRACE, &mut proving).await.ok();
+        }
+        let proven =
+            proof.as_ref().filter(|_| patience.is_some()).and_then(|p| p.as_ref().ok()).map(|checks| Verified::now(is_success(checks)));
+        let closed = ledger.close(|record| {
+            (record.client_id, record.principal_id) = (known.client_id, known.principal_id);
+            if complete {
+                record.phase = Phase::Ready;
+                record.verified = proven;
+            }
+        });
+        let closed = closed.await;
+        stop.writing(false);
+        outcome(walked, stop, &self.again(), &format!("kubectl connect delete {} -n {}", self.cx.connection, self.cx.namespace))?;
+        let mut record = closed?;
+        let proof = match proof {
+            Some(proof) => proof,
+            None => {
+                let proof = proving.await;
+                if let Ok(checks) = &proof {
+                    ledger::remember(&self.cx.kube, &mut record, is_success(checks)).await?;
+                }
+                proof
+            }
+        };
+        Ok(Made { record, proof })
+    }
+
+    async fn prove(&self, record: &Record, patience: Duration) -> Result<Vec<Check>> {
+        let chain = Chain { record, service: self.service, target: &self.target, patience };
+        verify(&self.cx.kube, &self.cx.arm, &self.cx.events, &chain).await
+    }
+
+    fn again(&self) -> String {
+        format!("run the same command again to continue; what is done is kept in the record of `{}`", self.cx.connection)
+    }
+}
+
+/// Whether the proof rests on this step: it signs in as the service account itself and needs no pod.
+fn is_proven(spec: &StepSpec) -> bool {
+    !matches!(spec, StepSpec::Workload(_))
+}
+
+/// Opens when all that have to pass have passed.
+struct Gate {
+    left: AtomicUsize,
+    open: Notify,
+}
+
+impl Gate {
+    fn new(left: usize) -> Self {
+        Gate { left: AtomicUsize::new(left), open: Notify::new() }
+    }
+
+    fn pass(&self) {
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.open.notify_one();
+        }
+    }
+}
+
+impl Undoing {
+    /// Undoes the connection.
+    ///
+    /// # Errors
+    /// The first step that failed; the same command continues.
+    pub async fn carry_out(&self, stop: &Stop) -> Result<()> {
+        let Some(Stored { record, .. }) = &self.stored else { return Ok(()) };
+        let mut intent = record.clone();
+        intent.phase = Phase::Deleting;
+        stop.writing(true);
+        let ledger = Ledger::open(&self.cx.kube, intent, self.stored.as_ref()).await?;
+        let walked = run(&self.cx, &self.specs, &self.examined, Direction::Backward, stop, &ledger, &|_| {}).await;
+        if walked.failed.is_empty() && walked.left.is_empty() {
+            return ledger.burn().await;
+        }
+        let closed = ledger.close(|_| {}).await;
+        outcome(walked, stop, "run the same command again to continue", "")?;
+        closed.map(drop)
+    }
+}
+
+/// Has the API server check every object of the plan without storing it.
+///
+/// # Errors
+/// What the API server refuses.
+pub async fn rehearse(prepared: &Prepared) -> Result<()> {
+    for spec in &prepared.specs {
+        if let Some(found) = prepared.examined.get(&spec.id()).filter(|e| e.change.writes()) {
+            behaviour(spec).rehearse(&prepared.cx, found).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Does every step that has something to do.
+async fn run(
+    cx: &Cx,
+    specs: &[StepSpec],
+    examined: &BTreeMap<StepId, Examined>,
+    direction: Direction,
+    stop: &Stop,
+    ledger: &Ledger,
+    passed: &dyn Fn(&StepSpec),
+) -> Walked<Receipt, Problem> {
+    walk(
+        specs,
+        direction,
+        || stop.is_set(),
+        |spec| async move {
+            let found = examined
+                .get(&spec.id())
+                .ok_or_else(|| Problem::new(Kind::Failed, "KC6007", format!("step {} was not examined", spec.id())))?;
+            if !found.change.writes() {
+                passed(spec);
+                return Ok(found.intent.clone());
+            }
+            let receipt = run_one(cx, spec, found).await?;
+            if found.goal == Goal::Present {
+                ledger.receipt(&spec.id(), receipt.clone()).await;
+            }
+            passed(spec);
+            Ok(receipt)
+        },
+    )
+    .await
+}
+
+async fn run_one(cx: &Cx, spec: &StepSpec, examined: &Examined) -> Result<Receipt> {
+    let step = behaviour(spec);
+    let (id, doing, began) = (spec.id(), step.doing(examined), Instant::now());
+    cx.events.say(Event::Started { id: id.clone(), doing: doing.clone() });
+    match step.apply(cx, examined).await {
+        Ok(receipt) => {
+            // A name that followed from what another step made is known by now.
+            let name = match examined.change.name.as_str() {
+                KNOWN_AFTER_APPLY => receipt.id.rsplit('/').next().unwrap_or_default(),
+                known => known,
+            };
+            let done = format!("{} {name}", examined.change.kind);
+            cx.events.say(Event::Finished { id, done: format!("{done} {}", past(examined)), took: began.elapsed() });
+            Ok(receipt)
+        }
+        Err(problem) => {
+            cx.events.say(Event::Failed { id, doing: doing.clone() });
+            Err(problem.context(doing))
+        }
+    }
+}
+
+fn past(examined: &Examined) -> &'static str {
+    match examined.change.action {
+        crate::plan::Action::Create => "created",
+        crate::plan::Action::Update => "updated",
+        crate::plan::Action::Delete => "deleted",
+        crate::plan::Action::NoOp => "unchanged",
+    }
+}
+
+/// The failure to report, with how to go on.
+fn outcome(mut walked: Walked<Receipt, Problem>, stop: &Stop, again: &str, undo: &str) -> Result<()> {
+    let with = |problem: Problem| {
+        let problem = problem.fix(again);
+        if undo.is_empty() { problem } else { problem.fix(format!("or undo what was done: {undo}")) }
+    };
+    if !walked.failed.is_empty() {
+        let (_, problem) = walked.failed.remove(0);
+        return Err(with(problem));
+    }
+    if stop.is_set() && !walked.left.is_empty() {
+        return Err(with(Problem::new(Kind::Interrupted, "KC6008", format!("interrupted, {} step(s) were not begun", walked.left.len()))));
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! As whom a workload acts: its service account, and the managed identity that goes with that.
+
+use futures::future::join;
+
+use crate::kube::workload_identity;
+use crate::kube::{Workload, resources};
+use crate::lookup::azure::Found;
+use crate::lookup::cluster::Survey;
+use crate::lookup::records::Stored;
+use crate::lookup::session::Session;
+use crate::model::naming::For;
+use crate::model::request::ConnectRequest;
+use crate::model::{Kind, Problem, ResourceId, Result, names};
+use crate::plan::record::Record;
+use crate::plan::spec::{self, StepSpec};
+
+/// The workload's own account where it names one; a new one, named after the workload, where it runs as `default`.
+pub(crate) async fn service_account(
+    session: &Session,
+    request: &ConnectRequest,
+    survey: &Survey,
+    former: Option<&Stored>,
+) -> Result<spec::ServiceAccount> {
+    let recorded = former.and_then(|f| f.record.service_account().cloned());
+    let own = survey.workload.as_ref().and_then(Workload::service_account).filter(|a| *a != "default");
+    if let (Some(asked), Some(own)) = (&request.service_account, own)
+        && asked != own
+        && recorded.as_ref().is_none_or(|r| &r.name != asked)
+    {
+        let workload = survey.workload.as_ref().map(ToString::to_string).unwrap_or_default();
+        return Err(Problem::new(Kind::Usage, "KC1312", format!("{workload} runs as service account `{own}`, not `{asked}`"))
+            .why("a workload keeps the service account that it names")
+            .fix("leave --service-account away"));
+    }
+    if let Some(recorded) =
+        recorded.filter(|r| own.is_none_or(|o| o == r.name) && request.service_account.as_ref().is_none_or(|a| *a == r.name))
+    {
+        // What was taken over is connected anew: from now on the account is this connection's to set.
+        return Ok(spec::ServiceAccount { foreign: false, ..recorded });
+    }
+    let namespace = survey.namespace.clone();
+    if let Some(own) = own {
+        // An account that another connection of ours made is set by this one too: letting go of the first must not take
+        // it away from the second.
+        let mut made = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(|s| match s {
+            StepSpec::ServiceAccount(s) => Some(s),
+            _ => None,
+        });
+        if let Some(made) = made.find(|s| s.create && s.name == own && s.namespace == namespace) {
+            return Ok(made.clone());
+        }
+        let name = own.to_owned();
+        return Ok(spec::ServiceAccount { namespace, name, create: false, foreign: false, image_pull_secrets: vec![] });
+    }
+    let name = request.service_account.clone().or_else(|| survey.workload.as_ref().map(|w| w.name.clone())).unwrap_or_default();
+    let read = |name: String| {
+        let (kube, namespace) = (&session.kube, &namespace);
+        async move { kube.read(&resources::SERVICE_ACCOUNT, Some(namespace.as_str()), &name).await }
+    };
+    let (found, default) = join(read(name.clone()), read("default".into())).await;
+    if let (Some(found), None) = (found?, &request.service_account)
+        && !crate::steps::marks::is_ours(&found)
+    {
+        return Err(Problem::new(Kind::Failed, "KC1313", format!("service account `{name}` exists and the workload does not use it"))
+            .why("the workload runs as `default` and would get an account of that name, with whatever rights it has")
+            .fix(format!("use it: --service-account {name}"))
+            .fix("or name another one: --service-account NAME"));
+    }
+    let pull = default?.map(|d| d["imagePullSecrets"].clone()).unwrap_or_default();
+    let image_pull_secrets = pull.as_array().into_iter().flatten().filter_map(|s| s["name"].as_str()).map(str::to_owned).collect();
+    Ok(spec::ServiceAccount { namespace, name, create: true, foreign: false, image_pull_secrets })
+}
+
+/// The identity: the one asked for, the one recorded, the one the service account already acts as, or one of its own.
+pub(crate) async fn identity(
+    session: &Session,
+    (request, connection): (&ConnectRequest, &str),
+    found: &Found,
+    survey: &Survey,
+    account: &spec::ServiceAccount,
+    former: Option<&Stored>,
+) -> Result<ResourceId> {
+    if let Some(id) = &found.identity {
+        return Ok(id.clone());
+    }
+    // Another connection of the same account decides for all: an account acts as one identity.
+    let step = StepSpec::ServiceAccount(account.clone());
+    let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&step));
+    if let Some(id) = former.map(|f| &f.record).and_then(Record::identity).or_else(|| shared.and_then(Record::identity)) {
+        return Ok(id.clone());
+    }
+    let object = session.kube.read(&resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
+    match object.as_ref().and_then(workload_identity::client_id).filter(|_| request.identity.is_none()) {
+        Some(client_id) => crate::lookup::resources::identity_with_client_id(session, client_id, &account.name).await,
+        None => own_identity((request, connection), &found.cluster, account),
+    }
+}
+
+/// What an identity is marked with that a connection has for one that is made: it may lie where today's request would not
+/// put it, and be another account's that this one shares.
+pub(crate) fn made_for<'a>(survey: &'a Survey, id: &ResourceId) -> Option<&'a str> {
+    let mut steps = survey.records.iter().flat_map(|s| &s.record.steps);
+    steps.find_map(|s| match s {
+        StepSpec::Identity(s) if s.create && s.id == *id => Some(s.owner.as_str()),
+        _ => None,
+    })
+}
+
+/// The identity that we make for a service account: beside its cluster, or where it is asked for, called as we or the
+/// company call them.
+pub(crate) fn own_identity(
+    (request, connection): (&ConnectRequest, &str),
+    cluster: &ResourceId,
+    account: &spec::ServiceAccount,
+) -> Result<ResourceId> {
+    let (cluster_name, namespace, account) = (cluster.name(), account.namespace.as_str(), account.name.as_str());
+    let name = match &request.identity_name {
+        None => names::identity(cluster_name, namespace, account),
+        Some(template) => {
+            let whom = For { cluster: cluster_name, namespace, account, connection, service: &request.service };
+            template.fill(whom).map_err(|why| {
+                Problem::new(Kind::Usage, "KC1323", "the identity's name can't be used")
+                    .why(why)
+                    .fix("shorten --identity-name, with {hash} in place of what is long")
+            })?
+        }
+    };
+    let group = request.identity_group.as_deref().unwrap_or(cluster.resource_group());
+    Ok(ResourceId::resource(cluster.subscription(), group, crate::lookup::resources::IDENTITIES, &name))
+}

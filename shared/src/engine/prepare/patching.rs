@@ -1,0 +1,80 @@
+//! Whether the workload is patched, and the patch to print where it is not.
+
+use serde_json::Value;
+
+use crate::kube::WorkloadKind;
+use crate::lookup::cluster::Survey;
+use crate::model::Result;
+use crate::model::request::{ConnectRequest, Patch};
+use crate::plan::build::WorkloadFacts;
+use crate::plan::spec::{self, StepSpec};
+
+/// A patch that the user has to bring in.
+#[derive(Clone, Debug)]
+pub struct Printed {
+    /// Why we do not.
+    pub why: String,
+    /// The patch, as a partial object.
+    pub patch: Value,
+}
+
+/// Whether the workload is patched, and if not, why.
+#[expect(clippy::type_complexity, reason = "two halves of one decision, taken apart by the only caller")]
+pub(crate) fn workload_facts(
+    request: &ConnectRequest,
+    survey: &Survey,
+    account: Option<&spec::ServiceAccount>,
+) -> Result<(Option<WorkloadFacts>, Option<(String, WorkloadFacts)>)> {
+    let Some(workload) = &survey.workload else { return Ok((None, None)) };
+    let facts = WorkloadFacts {
+        kind: workload.kind.as_str().into(),
+        name: workload.name.clone(),
+        containers: survey.containers.clone(),
+        on_default_account: workload
+            .service_account()
+            .is_none_or(|a| a == "default" || account.is_some_and(|account| account.create && a == account.name)),
+    };
+    let not = if workload.kind == WorkloadKind::Job {
+        Some("a Job's pod template can't be changed once it exists: put the patch into its manifest and create it anew".to_owned())
+    } else if request.patch == Patch::Never {
+        Some("--patch=never was given".to_owned())
+    } else {
+        workload
+            .managed_by()
+            .filter(|_| request.patch == Patch::Auto)
+            .map(|by| format!("{workload} is managed by {by}: put the patch into its source, or patch it all the same with --patch=always"))
+    };
+    Ok(match not {
+        None => (Some(facts), None),
+        Some(why) => (None, Some((why, facts))),
+    })
+}
+
+pub(crate) fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec], connection: &str, mount: Option<spec::Mount>) -> Printed {
+    let secret = specs.iter().find_map(|s| match s {
+        StepSpec::Secret(secret) => Some(secret),
+        _ => None,
+    });
+    let account = specs.iter().find_map(|s| match s {
+        StepSpec::ServiceAccount(account) => Some(account.name.clone()),
+        _ => None,
+    });
+    let workload = spec::Workload {
+        kind: facts.kind.clone(),
+        namespace: secret.map(|s| &s.namespace).or(mount.as_ref().map(|m| &m.class.namespace)).cloned().unwrap_or_default(),
+        name: facts.name.clone(),
+        containers: facts.containers.clone(),
+        foreign: false,
+        identity: account.is_some(),
+        service_account: account.filter(|_| facts.on_default_account),
+        secret: secret.map(|s| s.name.clone()).unwrap_or_default(),
+        variables: secret.map(|s| s.variables.clone()).unwrap_or_default(),
+        mount,
+    };
+    let kind = WorkloadKind::parse(&facts.kind).unwrap_or(WorkloadKind::Deployment);
+    let mut patch = crate::kube::wrap_template(kind, crate::steps::workload_patch(&workload, connection, None));
+    patch["apiVersion"] = kind.resource().api_version().into();
+    patch["kind"] = kind.resource().kind.into();
+    patch["metadata"] = serde_json::json!({"name": facts.name, "namespace": workload.namespace});
+    Printed { why, patch }
+}

@@ -1,0 +1,113 @@
+//! Questions that are asked before their turn, so that nobody waits for their answers later. What is asked for here is
+//! only guessed: the answers wait in memory, and whoever needs something else asks for it when its turn comes. Failures
+//! are told there, too.
+
+use std::collections::BTreeMap;
+
+use futures::future::{join, join_all};
+
+use super::{patching, variables};
+use crate::catalogue::Service;
+use crate::kube::{Access, WorkloadKind, resources};
+use crate::lookup::azure::Found;
+use crate::lookup::cluster::Survey;
+use crate::lookup::records::Stored;
+use crate::lookup::session::Session;
+use crate::model::Auth;
+use crate::model::request::ConnectRequest;
+use crate::model::target::Target;
+use crate::model::variable::Client;
+use crate::plan::change::Goal;
+use crate::plan::record::{Receipt, Record};
+use crate::plan::spec::{self, StepId, StepSpec};
+use crate::steps::behaviour;
+use crate::steps::context::{Cx, Known};
+
+/// Has the API server try the patch of the workload while Azure is still being read: it holds names, hardly ever values.
+#[expect(clippy::too_many_arguments, reason = "a guess from everything that is known so far")]
+pub(crate) async fn try_workload(
+    session: &Session,
+    service: &Service,
+    request: &ConnectRequest,
+    survey: &Survey,
+    former: Option<&Stored>,
+    account: Option<&spec::ServiceAccount>,
+    found: &Found,
+    (auth, client): (Auth, Client),
+) {
+    let Some(live) = survey.workload.as_ref().map(|w| &w.object) else { return };
+    let connection = request.name.clone().unwrap_or_else(|| service.connection_name(found.target.name()));
+    let recorded =
+        former.and_then(|f| f.record.steps.iter().find_map(|s| if let StepSpec::Workload(s) = s { Some(s.clone()) } else { None }));
+    let guessed = || {
+        let (facts, _) = patching::workload_facts(request, survey, account).ok()?;
+        let facts = facts?;
+        let target = Target::from_arm(found.target.clone(), &found.target_seen);
+        let access = request.access.unwrap_or(service.default_access);
+        let kind = (auth, client, access);
+        let variables = variables::variables(service, request, survey, former, &target, session.cloud(), kind, ("", &connection)).ok()?;
+        Some(spec::Workload {
+            kind: facts.kind,
+            namespace: survey.namespace.clone(),
+            name: facts.name,
+            containers: facts.containers,
+            identity: account.is_some(),
+            service_account: account.map(|a| a.name.clone()).filter(|_| facts.on_default_account),
+            secret: connection.clone(),
+            variables,
+            mount: None,
+            foreign: false,
+        })
+    };
+    let Some(workload) = recorded.or_else(guessed) else { return };
+    let secret = former.and_then(|f| f.record.secret());
+    let secret_version = match secret {
+        Some(secret) => {
+            let live = session.kube.read(&resources::SECRET, Some(&secret.namespace), &secret.name).await;
+            live.ok().flatten().and_then(|live| secret.version(&live))
+        }
+        None => None,
+    };
+    let known = Known { client_id: former.and_then(|f| f.record.client_id.clone()), secret_version, ..Known::default() };
+    let _ = workload.try_out(&session.kube, &connection, live, &known).await;
+}
+
+/// Looks at every recorded step in one round, with the ids that the record has, and at the rights that undoing them takes.
+/// What the steps really look like is asked in the order of their needs afterwards, and answered from memory.
+pub(crate) async fn look_to_undo(session: &Session, cx: &Cx, record: &Record, specs: &[StepSpec], receipts: &BTreeMap<StepId, Receipt>) {
+    cx.outputs.learn(|known| {
+        known.client_id.clone_from(&record.client_id);
+        known.principal_id.clone_from(&record.principal_id);
+    });
+    let looks = join_all(specs.iter().map(|spec| behaviour(spec).examine(cx, Goal::Absent, receipts.get(&spec.id()))));
+    let goes = |spec: &&StepSpec| {
+        let ours = receipts.get(&spec.id()).is_some_and(Receipt::is_ours) || matches!(spec, StepSpec::Workload(_));
+        ours && cx.also_used_by(spec).is_none()
+    };
+    let rights = join_all(specs.iter().filter(goes).map(|spec| async move {
+        let namespace = Some(cx.namespace.as_str());
+        let access = match spec {
+            StepSpec::ServiceAccount(_) => Some(Access::to("delete", &resources::SERVICE_ACCOUNT, namespace)),
+            StepSpec::Secret(_) => Some(Access::to("delete", &resources::SECRET, namespace)),
+            StepSpec::Workload(s) => WorkloadKind::parse(&s.kind).map(|kind| Access::to("patch", kind.resource(), namespace)),
+            _ => None,
+        };
+        let scope = match spec {
+            StepSpec::Identity(s) => Some(&s.id),
+            StepSpec::FederatedCredential(s) => Some(&s.identity),
+            StepSpec::RoleAssignment(s) => Some(&s.scope),
+            StepSpec::VaultPolicy(s) => Some(&s.vault),
+            StepSpec::CosmosRole(s) => Some(&s.account),
+            StepSpec::RedisPolicy(s) => Some(&s.cache),
+            _ => None,
+        };
+        if let Some(access) = access {
+            let _ = cx.may(&access).await;
+        }
+        if let Some(scope) = scope {
+            let _ = crate::lookup::permissions::permissions(session, scope.as_str()).await;
+        }
+    }));
+    join(looks, rights).await;
+    cx.outputs.learn(|known| *known = Known::default());
+}

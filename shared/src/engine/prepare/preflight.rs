@@ -1,0 +1,91 @@
+//! What must hold before the first write: rights on both sides, a cluster that runs, a webhook that is there. Only what
+//! the plan needs is asked for.
+
+use futures::future::try_join_all;
+use serde_json::Value;
+
+use crate::azure::role_for;
+use crate::lookup::cluster::Webhook;
+use crate::lookup::permissions::{is_allowed, permissions};
+use crate::lookup::session::Session;
+use crate::model::{Event, Kind, Problem, Result};
+use crate::steps::context::Cx;
+use crate::steps::step::{Examined, Right};
+
+/// Checks every right that the changes need.
+pub(crate) async fn rights(session: &Session, cx: &Cx, examined: &[&Examined], record: &[crate::kube::Access]) -> Result<()> {
+    let writing = examined.iter().filter(|e| e.change.writes());
+    let mut wanted: Vec<&Right> = writing.flat_map(|e| &e.rights).collect();
+    wanted.dedup();
+    let record: Vec<Right> = record.iter().cloned().map(Right::Kube).collect();
+    try_join_all(wanted.into_iter().chain(&record).map(|right| check(session, cx, right))).await?;
+    Ok(())
+}
+
+async fn check(session: &Session, cx: &Cx, right: &Right) -> Result<()> {
+    match right {
+        Right::Kube(access) => {
+            let allowed = cx.may(access).await?;
+            if allowed.yes {
+                return Ok(());
+            }
+            let place = access.namespace.as_deref().map_or_else(|| "in the cluster".into(), |n| format!("in namespace `{n}`"));
+            Err(Problem::new(Kind::NotPermitted, "KC1502", format!("you may not {} {} {place}", access.verb, access.resource))
+                .why(if allowed.reason.is_empty() { "the API server's access review says no".into() } else { allowed.reason.clone() })
+                .fix(format!("ask for the right, then check: kubectl auth can-i {access}")))
+        }
+        Right::Arm { scope, action } => arm(session, scope, action).await,
+        Right::Keys { scope, action } => arm(session, scope, action).await,
+    }
+}
+
+pub(crate) async fn arm(session: &Session, scope: &str, action: &str) -> Result<()> {
+    let listed = match permissions(session, scope).await {
+        Ok(listed) => listed,
+        // Who may not even ask is told by the write itself.
+        Err(failure) if matches!(failure.status(), Some(403 | 404)) => return Ok(()),
+        Err(failure) => return Err(failure.into()),
+    };
+    if is_allowed(&listed, action) {
+        return Ok(());
+    }
+    let name = scope.rsplit('/').next().unwrap_or_default();
+    Err(Problem::new(Kind::NotPermitted, "KC1501", format!("you may not do {action} on `{name}`"))
+        .why(format!("none of your roles at {scope} allows it"))
+        .fix(format!("ask an owner: az role assignment create --assignee YOU --role '{}' --scope {scope}", role_for(action))))
+}
+
+/// A cluster that does not run can't be connected to, whatever is asked.
+pub(crate) fn cluster_runs(cluster: &Value, name: &str, group: &str) -> Result<()> {
+    let power = cluster["properties"]["powerState"]["code"].as_str().unwrap_or("Running");
+    if power.eq_ignore_ascii_case("Running") {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::Failed, "KC1103", format!("cluster `{name}` is {}", power.to_lowercase()))
+        .fix(format!("az aks start --name {name} --resource-group {group}")))
+}
+
+/// Pods with our label can't start while the webhook is down, and get nothing while it is absent.
+pub(crate) fn webhook(session: &Session, webhook: Webhook, about_to_be_enabled: bool, elsewhere: bool) -> Result<()> {
+    match webhook {
+        Webhook::Absent if elsewhere => {
+            Err(Problem::new(Kind::Failed, "KC1105", "the workload identity webhook is not registered in this cluster")
+                .why("without it pods get neither their token nor the variables that client libraries read")
+                .fix(crate::lookup::outside_aks::install_webhook(session)))
+        }
+        _ if about_to_be_enabled => Ok(()),
+        Webhook::Ready => Ok(()),
+        Webhook::Unknown => {
+            session
+                .events
+                .say(Event::Note("you may not look at the workload identity webhook: whether it runs shows at the rollout".into()));
+            Ok(())
+        }
+        Webhook::Absent => Err(Problem::new(Kind::Failed, "KC1105", "the workload identity webhook is not registered in this cluster")
+            .why("Azure says that workload identity is on, but the cluster has no such webhook")
+            .fix("reconcile the cluster: az aks update --name NAME --resource-group GROUP --enable-workload-identity")),
+        Webhook::NotReady => Err(Problem::new(Kind::Failed, "KC1106", "the workload identity webhook is down")
+            .why("none of its pods is ready: pods of connected workloads could not start")
+            .fix("kubectl get pods -A -l azure-workload-identity.io/system=true")),
+    }
+}

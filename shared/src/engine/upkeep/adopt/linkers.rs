@@ -1,0 +1,108 @@
+//! Connections that Service Connector keeps in Azure, each held against what it left in the cluster.
+
+use serde_json::Value;
+
+use super::candidate::{Candidate, Identity, Shown};
+use crate::kube::{Workload, resources};
+use crate::lookup::given_ids;
+use crate::lookup::service_connector;
+use crate::lookup::session::Session;
+use crate::model::variable::Client;
+use crate::model::{Auth, ResourceId, Result};
+use crate::plan::record::Origin;
+
+/// api-version of `Microsoft.ServiceLinker/linkers`.
+const LINKERS: &str = "2024-04-01";
+
+/// Connections that Service Connector keeps for the namespace.
+pub(crate) async fn linkers(session: &Session, cluster: &ResourceId, namespace: &str, passed_over: &mut Vec<String>) -> Result<Vec<Value>> {
+    let path = format!("{cluster}/providers/Microsoft.ServiceLinker/linkers");
+    match session.arm.list(&path, LINKERS, &[]).await {
+        Ok(listed) => Ok(listed.into_iter().filter(|l| l["properties"]["scope"].as_str().unwrap_or("default") == namespace).collect()),
+        Err(failure) if matches!(failure.status(), Some(403)) => {
+            passed_over.push("you may not list the connections that Service Connector keeps for this cluster".into());
+            Ok(Vec::new())
+        }
+        // The provider is not registered: it made nothing.
+        Err(failure) if matches!(failure.status(), Some(404 | 409)) => Ok(Vec::new()),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// A connection of Service Connector, or why it can't be taken over.
+pub(crate) async fn of_linker(
+    session: &Session,
+    linker: &Value,
+    shown: &Shown,
+    identities: &[Identity],
+) -> Result<Result<Candidate, String>> {
+    let properties = &linker["properties"];
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let state = properties["provisioningState"].as_str().unwrap_or("Succeeded");
+    if state != "Succeeded" {
+        return Ok(Err(format!("Service Connector is not done with it: {state}")));
+    }
+    if properties["targetService"]["resourceProperties"]["connectAsKubernetesCsiDriver"] == true {
+        return Ok(Err("it mounts the vault through the add-on's own identity, which is the whole cluster's".into()));
+    }
+    let secret = service_connector::secret_of(linker["name"].as_str().unwrap_or_default());
+    if !shown.secrets.contains(&secret) {
+        return Ok(Err(format!("its secret {secret} is not in this namespace")));
+    }
+    let Some(id) = properties["targetService"]["id"].as_str().and_then(|id| id.parse::<ResourceId>().ok()) else {
+        return Ok(Err("its target is no Azure resource".into()));
+    };
+    let (auth, account, identity, principal) = match properties["authInfo"]["authType"].as_str().unwrap_or_default() {
+        "userAssignedIdentity" => {
+            let client_id = properties["authInfo"]["clientId"].as_str().unwrap_or_default();
+            let Some(identity) = identities.iter().find(|i| i.client_id.eq_ignore_ascii_case(client_id)) else {
+                return Ok(Err(format!("you can't see its identity {client_id}")));
+            };
+            (Auth::WorkloadIdentity, Some(service_connector::account_of(client_id)), Some(identity.clone()), None)
+        }
+        "secret" => (Auth::Secret, None, None, None),
+        "servicePrincipalSecret" => {
+            let client_id = properties["authInfo"]["clientId"].as_str().unwrap_or_default().to_owned();
+            (Auth::ServicePrincipal, None, None, Some((client_id, text(&properties["authInfo"]["principalId"]))))
+        }
+        other => return Ok(Err(format!("its way of authentication is `{other}`"))),
+    };
+    let variables = secret_keys(session, &secret).await?;
+    let top = id.top();
+    let Some(service) = service_connector::service_of(&top.arm_type(), &variables) else {
+        return Ok(Err(format!("no service of ours goes with {}", id.arm_type())));
+    };
+    let Some(target) = crate::lookup::resources::read_target(session, service, &top).await? else {
+        return Ok(Err(format!("its target {top} is gone")));
+    };
+    let uses = |w: &&Workload| account.as_deref().is_some_and(|a| w.service_account() == Some(a)) || reads(w, &secret);
+    Ok(Ok(Candidate {
+        name: service_connector::name_of(&secret).unwrap_or_default().to_owned(),
+        origin: Origin::ServiceConnector,
+        service,
+        target,
+        parameters: given_ids::children(service, &id),
+        auth,
+        client: properties["clientType"].as_str().and_then(Client::parse).unwrap_or(Client::None),
+        user: text(&properties["authInfo"]["name"]),
+        workloads: shown.workloads.iter().filter(uses).map(ToString::to_string).collect(),
+        account,
+        identity,
+        principal,
+        secret: Some(secret),
+    }))
+}
+
+async fn secret_keys(session: &Session, secret: &str) -> Result<Vec<String>> {
+    let found = session.kube.get(&resources::SECRET, Some(session.kube.namespace()), secret).await?;
+    Ok(found.iter().filter_map(|s| s["data"].as_object()).flat_map(|data| data.keys().cloned()).collect())
+}
+
+/// Whether a workload takes variables from the Secret, all at once or one by one.
+fn reads(workload: &Workload, secret: &str) -> bool {
+    let one = |container: &Value| {
+        let all = container["envFrom"].as_array().into_iter().flatten().any(|from| from["secretRef"]["name"] == secret);
+        all || container["env"].as_array().into_iter().flatten().any(|env| env["valueFrom"]["secretKeyRef"]["name"] == secret)
+    };
+    workload.containers().into_iter().filter_map(|name| workload.container(name)).any(one)
+}

@@ -1,0 +1,327 @@
+//! From a candidate to a record: each part is looked at as repair would look at it, and all of them must be as they should
+//! be, because nothing is changed here.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::candidate::Candidate;
+use super::candidates;
+use crate::azure::api_versions;
+use crate::azure::role_assignments_of;
+use crate::catalogue::{Ask, Inputs};
+use crate::engine::prepare::Prepared;
+use crate::engine::prepare::{draft, preflight};
+use crate::kube::{Access as Right, WorkloadRef, resources};
+use crate::lookup::outside_aks;
+use crate::lookup::session::Session;
+use crate::model::access::{Access, Grant, Role};
+use crate::model::ids::role_guid;
+use crate::model::variable::{Part, Variable};
+use crate::model::{ConnectionKey, Kind, Problem, ResourceId, Result, names};
+use crate::plan::build::grant_step;
+use crate::plan::change::Goal;
+use crate::plan::record::{Origin, Ownership, Phase, RECORD_VERSION, Receipt, Record};
+use crate::plan::spec::access::Grantee;
+use crate::plan::spec::{self, StepId, StepSpec};
+use crate::steps::context::Cx;
+use crate::steps::context::Run;
+use crate::steps::marks::done;
+use crate::steps::step::Examined;
+
+/// What is to be taken over, and how.
+pub struct Wish {
+    /// Name of the candidate.
+    pub candidate: String,
+    /// Name of the connection; the candidate's where none is given.
+    pub name: Option<String>,
+    /// The workload, where several use it.
+    pub workload: Option<String>,
+    /// Limit for everything that is waited for.
+    pub timeout: std::time::Duration,
+}
+
+/// What a look at a candidate came to.
+pub enum Taking {
+    /// It was taken over before.
+    Already(Box<Record>),
+    /// Its record can be written.
+    Ready(Box<Prepared>),
+}
+
+/// Looks and plans. Nothing is written, and carrying it out writes the record alone.
+///
+/// # Errors
+/// There is no such candidate, it is not whole, or its name is taken.
+pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
+    let namespace = session.kube.namespace().to_owned();
+    let named = wish.workload.as_deref().map(str::parse::<WorkloadRef>).transpose()?;
+    let found = candidates::find(session).await?;
+    let candidate = match candidates::choose(&found, &wish.candidate, &namespace) {
+        Ok(candidate) => candidate,
+        Err(problem) => {
+            // The same command again is no error.
+            let name = wish.name.as_ref().unwrap_or(&wish.candidate);
+            let is_it = |r: &&Record| r.name == *name && r.namespace == namespace && !r.origin.is_ours();
+            return found.records.iter().map(|s| &s.record).find(is_it).cloned().map(|r| Taking::Already(Box::new(r))).ok_or(problem);
+        }
+    };
+    let workload = workload(candidate, named.as_ref())?;
+    let name = wish.name.clone().unwrap_or_else(|| candidate.name.clone());
+    if let Some(fault) = names::connection_name_fault(&name) {
+        let flag = "--name";
+        return Err(Problem::new(Kind::Usage, "KC1002", format!("{flag} `{name}` can't be used: it {fault}"))
+            .fix("name it otherwise: --name NAME, in lower-case letters, digits and hyphens"));
+    }
+    let mine = |s: &&crate::lookup::records::Stored| s.record.name == name && s.record.namespace == namespace;
+    let former = found.records.iter().find(mine).cloned();
+    // One that was cut off while it was written down is gone on with.
+    if former.as_ref().is_some_and(|f| f.record.origin == Origin::Made || f.record.phase != Phase::Applying) {
+        return Err(Problem::new(Kind::Usage, "KC1208", format!("there is a connection `{name}` in namespace `{namespace}` already"))
+            .fix("give this one another name: --name NAME"));
+    }
+    let cluster = match (&found.issuer, &candidate.identity) {
+        (Some(issuer), Some(identity)) => outside_aks::id(identity.id.subscription(), identity.id.resource_group(), issuer),
+        _ => found.cluster.clone(),
+    };
+    let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
+    let tenant = tenant.unwrap_or_default().to_owned();
+    let others = found.records.iter().filter(|s| !mine(s)).map(|s| s.record.clone()).collect();
+    let run = Run { key: ConnectionKey::new(&namespace, &name), tenant: tenant.clone(), others, timeout: wish.timeout };
+    let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, run);
+    let (access, grants) = grants(&cx, session, candidate).await?;
+    let client_id = candidate.identity.as_ref().map(|i| i.client_id.clone());
+    cx.outputs.learn(|known| known.client_id = client_id);
+    let variables = variables(&cx, session, candidate, access).await?;
+    let specs = specs(candidate, &cluster, found.issuer.as_ref(), &namespace, grants, variables, workload.as_ref());
+    let mut examined = crate::steps::examine::examine(&cx, &specs, Goal::Present, &BTreeMap::new()).await?;
+    is_whole(candidate, &examined)?;
+    examined.values_mut().for_each(own_nothing);
+    let known = cx.outputs.known();
+    let record = Record {
+        version: RECORD_VERSION,
+        name,
+        namespace: namespace.clone(),
+        service: candidate.service.name.into(),
+        target: candidate.target.id.clone(),
+        workload: workload.as_ref().map(ToString::to_string),
+        cluster,
+        tenant,
+        access,
+        auth: candidate.auth,
+        client: candidate.client,
+        client_id: known.client_id,
+        principal_id: known.principal_id,
+        phase: former.as_ref().map_or(Phase::Applying, |f| f.record.phase),
+        origin: candidate.origin,
+        created: former.as_ref().map_or_else(|| jiff::Timestamp::now().to_string(), |f| f.record.created.clone()),
+        receipts: examined.iter().map(|(id, found)| (id.clone(), done(&found.intent))).collect(),
+        steps: specs.clone(),
+        retired: Vec::new(),
+        verified: None,
+    };
+    let plan = draft::plan(&cx, &specs, &examined, &[], former.as_ref(), &record);
+    let ledger = [
+        Right::to("create", &resources::CONFIG_MAP, Some(&namespace)),
+        Right::to("create", &resources::LEASE, Some(&namespace)),
+        Right::to("delete", &resources::LEASE, Some(&namespace)),
+    ];
+    preflight::rights(session, &cx, &[], &ledger).await?;
+    let (service, target) = (candidate.service, candidate.target.clone());
+    let prepared = Prepared { cx, plan, specs, examined, retired: Vec::new(), record, former, printed: None, service, target };
+    Ok(Taking::Ready(Box::new(prepared)))
+}
+
+/// The one workload: the one that was named, or the only one that uses it.
+fn workload(candidate: &Candidate, named: Option<&WorkloadRef>) -> Result<Option<WorkloadRef>> {
+    let all = candidate.workloads.join(", ");
+    match (named, candidate.workloads.as_slice()) {
+        (Some(named), users) if users.contains(&named.to_string()) => Ok(Some(named.clone())),
+        (Some(named), _) => {
+            Err(Problem::new(Kind::Usage, "KC1210", format!("{named} does not use `{}`", candidate.name)).fix(match all.is_empty() {
+                true => "leave --workload away: no workload uses it".to_owned(),
+                false => format!("what uses it: {all}"),
+            }))
+        }
+        (None, []) => Ok(None),
+        (None, [only]) => only.parse().map(Some),
+        (None, _) => Err(Problem::new(Kind::Usage, "KC1207", format!("several workloads use `{}`", candidate.name))
+            .why("a connection belongs to one workload")
+            .fix(format!("name it with --workload, one of: {all}"))),
+    }
+}
+
+/// The highest level of access of which everything is held, and what else is held at the very target.
+async fn grants(cx: &Cx, session: &Session, candidate: &Candidate) -> Result<(Access, Vec<StepSpec>)> {
+    let default = candidate.service.default_access;
+    let (to, principal) = match (&candidate.identity, &candidate.principal) {
+        (Some(identity), _) => (Grantee::Identity(identity.id.clone()), identity.principal.clone()),
+        (None, Some((_, Some(object_id)))) => (Grantee::Principal(object_id.clone()), object_id.clone()),
+        _ => return Ok((default, Vec::new())),
+    };
+    let target = &candidate.target;
+    let mut held: Option<(Access, Vec<StepSpec>)> = None;
+    for level in Access::ALL {
+        let steps: Vec<StepSpec> =
+            (candidate.service.grants)(target, level).iter().map(|g: &Grant| grant_step(&target.id, "", g, to.clone())).collect();
+        let key = ConnectionKey::new(&cx.namespace, &cx.connection);
+        let run = Run { key, tenant: cx.tenant.clone(), others: Vec::new(), timeout: cx.timeout };
+        let look = Cx::new(&cx.arm, cx.kube.afresh(), &cx.events, run);
+        look.outputs.learn(|known| known.principal_id = Some(principal.clone()));
+        let looked = crate::steps::examine::examine(&look, &steps, Goal::Present, &BTreeMap::new()).await?;
+        if !steps.is_empty() && looked.values().all(|e| !e.change.writes()) {
+            held = Some((level, steps));
+        }
+    }
+    let (level, mut steps) = held.unwrap_or((default, Vec::new()));
+    for role in roles_at(cx, session, &target.id, &principal).await? {
+        let step = grant_step(&target.id, "", &Grant::Role(role), to.clone());
+        if !steps.iter().any(|s| s.id() == step.id()) {
+            steps.push(step);
+        }
+    }
+    Ok((level, steps))
+}
+
+/// Roles that the principal holds at the target itself.
+async fn roles_at(cx: &Cx, session: &Session, target: &ResourceId, principal: &str) -> Result<Vec<Role>> {
+    let (path, filter) = role_assignments_of(target, principal);
+    let listed = cx.arm.list(&path, api_versions::AUTHORIZATION, &[("$filter", &filter)]).await?;
+    let here = |a: &&Value| {
+        let properties = &a["properties"];
+        let scope = properties["scope"].as_str().and_then(|s| s.parse::<ResourceId>().ok());
+        scope.as_ref() == Some(target) && properties["principalId"].as_str().is_some_and(|p| p.eq_ignore_ascii_case(principal))
+    };
+    let mut guids: Vec<String> =
+        listed.iter().filter(here).filter_map(|a| a["properties"]["roleDefinitionId"].as_str()).map(role_guid).collect();
+    guids.sort();
+    guids.dedup();
+    futures::future::try_join_all(guids.iter().map(|guid| crate::lookup::resources::role(session, target, guid))).await
+}
+
+/// The variables of the Secret. Only where the catalogue tells the same value is it written down where it comes from: what
+/// is not known may be a secret, and stays in the Secret alone.
+async fn variables(cx: &Cx, session: &Session, candidate: &Candidate, access: Access) -> Result<Vec<Variable>> {
+    let Some(secret) = &candidate.secret else { return Ok(Vec::new()) };
+    let live = cx.kube_read(&resources::SECRET, Some(&cx.namespace), secret).await?.unwrap_or_default();
+    let parameters: BTreeMap<String, String> = candidate.parameters.iter().cloned().collect();
+    let inputs = Inputs {
+        parameters: &parameters,
+        user: candidate.user.as_deref(),
+        client_id: candidate.principal.as_ref().map(|(client_id, _)| client_id.as_str()),
+        tenant: &cx.tenant,
+        access,
+        connection: &cx.connection,
+    };
+    let ask = Ask { target: &candidate.target, auth: candidate.auth, client: candidate.client };
+    let made = candidate.service.variables(&ask, session.cloud(), &inputs).unwrap_or_default();
+    let mut variables = Vec::new();
+    for name in live["data"].as_object().into_iter().flat_map(|data| data.keys()) {
+        let known = match made.iter().find(|v| v.name == *name) {
+            Some(variable) if equals(cx, variable, &live).await => Some(variable.clone()),
+            _ => None,
+        };
+        let kept = || Variable::of(name.clone(), vec![Part::Given { name: name.clone(), escaped: false }]);
+        variables.push(known.unwrap_or_else(kept));
+    }
+    Ok(variables)
+}
+
+async fn equals(cx: &Cx, variable: &Variable, live: &Value) -> bool {
+    let alone = spec::Secret { namespace: String::new(), name: String::new(), variables: vec![variable.clone()], foreign: true };
+    // What can't be told (a password, keys that may not be listed) is not compared.
+    alone.differing(cx, live).await.is_ok_and(|names| names.is_empty())
+}
+
+fn specs(
+    candidate: &Candidate,
+    cluster: &ResourceId,
+    issuer: Option<&String>,
+    namespace: &str,
+    grants: Vec<StepSpec>,
+    variables: Vec<Variable>,
+    workload: Option<&WorkloadRef>,
+) -> Vec<StepSpec> {
+    let mut specs = Vec::new();
+    if let Some(identity) = &candidate.identity {
+        if issuer.is_none() {
+            specs.push(StepSpec::ClusterFeatures(spec::ClusterFeatures {
+                cluster: cluster.clone(),
+                federation: true,
+                secrets_provider: false,
+            }));
+        }
+        let (id, location) = (identity.id.clone(), identity.location.clone());
+        specs.push(StepSpec::Identity(spec::Identity {
+            id,
+            location,
+            create: false,
+            owner: String::new(),
+            tags: Default::default(),
+            addon_of: None,
+        }));
+    }
+    specs.extend(grants);
+    if let (Some(identity), Some(account)) = (&candidate.identity, &candidate.account) {
+        specs.push(StepSpec::FederatedCredential(spec::FederatedCredential {
+            identity: identity.id.clone(),
+            namespace: namespace.to_owned(),
+            service_account: account.clone(),
+            issuer: issuer.cloned(),
+        }));
+        let (namespace, name) = (namespace.to_owned(), account.clone());
+        specs.push(StepSpec::ServiceAccount(spec::ServiceAccount {
+            namespace,
+            name,
+            create: false,
+            foreign: true,
+            image_pull_secrets: vec![],
+        }));
+    }
+    if let Some(secret) = &candidate.secret {
+        let (namespace, name) = (namespace.to_owned(), secret.clone());
+        specs.push(StepSpec::Secret(spec::Secret { namespace, name, variables, foreign: true }));
+    }
+    if let Some(workload) = workload {
+        specs.push(StepSpec::Workload(spec::Workload {
+            kind: workload.kind.as_str().into(),
+            namespace: namespace.to_owned(),
+            name: workload.name.clone(),
+            containers: vec![],
+            mount: None,
+            foreign: true,
+            identity: candidate.account.is_some(),
+            service_account: candidate.account.clone(),
+            secret: candidate.secret.clone().unwrap_or_default(),
+            variables: vec![],
+        }));
+    }
+    specs
+}
+
+/// Taking over changes nothing, so nothing may be missing.
+fn is_whole(candidate: &Candidate, examined: &BTreeMap<StepId, Examined>) -> Result<()> {
+    let missing: Vec<String> =
+        examined.values().filter(|e| e.change.writes()).map(|e| format!("{} {}", e.change.kind, e.change.name)).collect();
+    let ungranted = candidate.identity.is_some()
+        && !examined.keys().any(|id| id.contains("role:") || id.ends_with("-policy"))
+        && !(candidate.service.grants)(&candidate.target, candidate.service.default_access).is_empty();
+    let missing = match (missing.is_empty(), ungranted) {
+        (true, false) => return Ok(()),
+        (true, true) => format!("access to {}", candidate.target.name()),
+        (false, _) => missing.join(", "),
+    };
+    let problem =
+        Problem::new(Kind::Failed, "KC6015", format!("`{}` is not whole: {missing} is missing or not as it should be", candidate.name))
+            .why("taking over changes nothing, so what is taken over must work");
+    Err(match candidate.workloads.first() {
+        Some(workload) => problem.fix(format!("find out what is wrong: kubectl connect doctor {workload}")),
+        None => problem.fix("put it back with what made it, such as: az aks connection update"),
+    })
+}
+
+/// Whatever marks it bears, it was there before.
+fn own_nothing(found: &mut Examined) {
+    found.intent = Receipt { ownership: Ownership::Adopted, ..found.intent.clone() };
+    found.change.reason.get_or_insert_with(|| "is taken over as it is".into());
+}

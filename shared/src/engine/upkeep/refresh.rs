@@ -1,0 +1,131 @@
+//! Refresh: keys that were rotated are fetched again and put into the Secret, and the workload that reads them is
+//! restarted. Nothing else is looked at or changed; where the keys are the same, nothing is.
+
+use std::collections::BTreeMap;
+
+use crate::catalogue;
+use crate::engine::prepare::Prepared;
+use crate::engine::prepare::{draft, preflight};
+use crate::kube::{Access, resources};
+use crate::lookup::records::Stored;
+use crate::lookup::records::no_such_connection;
+use crate::lookup::session::Session;
+use crate::model::variable::Part;
+use crate::model::{Kind, Problem, Result};
+use crate::plan::change::Goal;
+use crate::plan::record::{Phase, Record};
+use crate::plan::spec::StepSpec;
+use crate::steps::context::Cx;
+use crate::steps::context::Run;
+use crate::steps::step::Examined;
+
+/// What a look at the keys found.
+pub enum Refresh {
+    /// The connection holds no keys of the service.
+    NoKeys(Record),
+    /// The keys are those that the service has.
+    Same(Record),
+    /// They are others: ready to be put in place.
+    Rotated(Box<Prepared>),
+}
+
+/// Looks and plans. Nothing is written.
+///
+/// # Errors
+/// There is no such connection, it is not whole, or its keys can't be fetched.
+pub async fn refresh(session: &Session, connection: &str, timeout: std::time::Duration) -> Result<Refresh> {
+    let namespace = session.kube.namespace().to_owned();
+    let records = crate::lookup::records::list(&session.kube, &namespace).await?;
+    let mine = |s: &&Stored| s.record.name == connection && s.record.namespace == namespace;
+    let former = records.iter().find(mine).cloned().ok_or_else(|| no_such_connection(&records, &namespace, connection))?;
+    let past = &former.record;
+    let Some(secret) = past.secret().filter(|s| s.variables.iter().any(holds_key)) else { return Ok(Refresh::NoKeys(former.record)) };
+    is_whole(past)?;
+    let service = catalogue::find(&past.service)
+        .ok_or_else(|| Problem::new(Kind::Failed, "KC6010", format!("the record names the unknown service `{}`", past.service)))?;
+    if let Some(variable) = secret.variables.iter().find(|v| v.parts().iter().any(|p| matches!(p, Part::Given { .. }))) {
+        return Err(Problem::new(
+            Kind::Usage,
+            "KC6013",
+            format!("{} of connection `{connection}` was given and not fetched", variable.name),
+        )
+        .why("only you know the new value")
+        .fix("run the command that made the connection again, with --secret-stdin or --secret-file"));
+    }
+    let specs: Vec<StepSpec> = past.steps.iter().filter(|s| is_delivery(s)).cloned().collect();
+    let cx = context(session, past, timeout);
+    let seen = secret.delivered(&cx).await?;
+    if let Some(name) = &seen.missing {
+        return Err(Problem::new(Kind::Failed, "KC6014", format!("secret `{}` lacks {name}", secret.name))
+            .why("that is no rotated key: the Secret itself was changed or deleted")
+            .fix(format!("put it back: kubectl connect repair {connection} -n {namespace}")));
+    }
+    // A run that was cut off between the Secret and the restart is taken up again.
+    if seen.stale.is_none() && past.phase == Phase::Ready {
+        return Ok(Refresh::Same(former.record));
+    }
+    if secret.foreign && seen.stale.is_some() {
+        return Err(Problem::new(Kind::Failed, "KC6019", format!("secret `{}` is not this tool's to write", secret.name))
+            .why("it was taken over, and it holds a key that was rotated")
+            .fix("have it written again by what made it, such as: az aks connection update")
+            .fix(format!(
+                "or make the connection this tool's: kubectl connect {} {} --auth secret --name {connection} -n {namespace}",
+                past.service,
+                past.target.name()
+            )));
+    }
+    let target = crate::lookup::resources::read_target(session, service, &past.target).await?.ok_or_else(|| {
+        Problem::new(Kind::NotFound, "KC1301", format!("the {} {} is gone", service.noun, past.target))
+            .fix(format!("delete the connection: kubectl connect delete {connection} -n {namespace}"))
+    })?;
+    let examined = crate::steps::examine::examine(&cx, &specs, Goal::Present, &past.receipts).await?;
+    let mut receipts = past.receipts.clone();
+    receipts.extend(examined.iter().filter(|(_, found)| found.change.writes()).map(|(id, found)| (id.clone(), found.intent.clone())));
+    let record = Record { receipts, ..past.clone() };
+    let plan = draft::plan(&cx, &specs, &examined, &[], Some(&former), &record);
+    rights(session, &cx, &examined, &namespace).await?;
+    let (retired, printed) = (Vec::new(), None);
+    Ok(Refresh::Rotated(Box::new(Prepared { cx, plan, specs, examined, retired, record, former: Some(former), printed, service, target })))
+}
+
+fn holds_key(variable: &crate::model::variable::Variable) -> bool {
+    variable.parts().iter().any(|p| matches!(p, Part::Key { .. }))
+}
+
+fn is_delivery(step: &StepSpec) -> bool {
+    matches!(step, StepSpec::Secret(_) | StepSpec::Workload(_))
+}
+
+/// Finishing a refresh closes the record as ready, so everything else must be done already.
+fn is_whole(record: &Record) -> Result<()> {
+    let (name, namespace) = (&record.name, &record.namespace);
+    if record.phase == Phase::Deleting {
+        return Err(Problem::new(Kind::Failed, "KC6006", format!("connection `{name}` is being deleted"))
+            .fix(format!("finish it: kubectl connect delete {name} -n {namespace}")));
+    }
+    let done = |step: &StepSpec| record.receipts.get(&step.id()).is_some_and(|r| r.done);
+    if record.steps.iter().all(|s| is_delivery(s) || done(s)) && record.retired.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::Failed, "KC6009", format!("connection `{name}` is not complete"))
+        .fix(format!("complete it: kubectl connect repair {name} -n {namespace}")))
+}
+
+fn context(session: &Session, record: &Record, timeout: std::time::Duration) -> Cx {
+    let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run::of(record, timeout));
+    // The steps that would tell them are not looked at.
+    cx.outputs.learn(|known| {
+        known.client_id.clone_from(&record.client_id);
+        known.principal_id.clone_from(&record.principal_id);
+    });
+    cx
+}
+
+async fn rights(session: &Session, cx: &Cx, examined: &BTreeMap<String, Examined>, namespace: &str) -> Result<()> {
+    let ledger = [
+        Access::to("update", &resources::CONFIG_MAP, Some(namespace)),
+        Access::to("create", &resources::LEASE, Some(namespace)),
+        Access::to("delete", &resources::LEASE, Some(namespace)),
+    ];
+    preflight::rights(session, cx, &examined.values().collect::<Vec<_>>(), &ledger).await
+}

@@ -1,0 +1,59 @@
+//! Names and values of one connection or workload, for remedies to be filled in with.
+
+use super::seen::Evidence;
+use crate::kube::Workload;
+use crate::plan::spec::StepSpec;
+
+impl Evidence {
+    /// Facts that remedies are filled in with.
+    pub(crate) fn facts(&self) -> FactSheet {
+        let identity = self.identity_id();
+        let text = |t: Option<&str>| t.map(str::to_owned);
+        let issuer = self.token.as_ref().map(|t| t.issuer.clone()).or_else(|| text(self.issuer()));
+        let grant = self.record.iter().flat_map(|r| &r.steps).find_map(|s| match s {
+            StepSpec::RoleAssignment(role) => Some((role.role.name.clone(), role.scope.to_string())),
+            _ => None,
+        });
+        let (role, scope) = grant.unzip();
+        let found: [(&'static str, Option<String>); 18] = [
+            ("namespace", Some(self.namespace.clone())),
+            ("connection", self.record.as_ref().map(|r| r.name.clone())),
+            ("workload", self.workload.as_ref().map(ToString::to_string)),
+            ("account", Some(self.account_name.clone())),
+            ("cluster", self.cluster.as_ref().map(|c| c.name().to_owned())),
+            ("identity", identity.as_ref().map(|i| i.name().to_owned())),
+            // The identity's group where there is one: most remedies are about it; the cluster's are filled in by its link.
+            ("group", identity.as_ref().or(self.cluster.as_ref()).map(|i| i.resource_group().to_owned())),
+            ("client_id", text(self.of_identity("clientId"))),
+            ("principal", text(self.of_identity("principalId")).or_else(|| self.record.as_ref().and_then(|r| r.principal_id.clone()))),
+            ("tenant", text(self.of_identity("tenantId"))),
+            ("issuer", issuer),
+            ("subject", Some(self.subject())),
+            ("authority", Some(self.authority.clone())),
+            ("target", self.target.as_ref().map(|t| t.name().to_owned())),
+            ("role", role),
+            ("scope", scope.or_else(|| self.target.as_ref().map(|t| t.id.to_string()))),
+            ("webhook_namespace", self.hook_deployments.first().and_then(|d| text(d["metadata"]["namespace"].as_str()))),
+            ("selector", self.workload.as_ref().and_then(Workload::selector)),
+        ];
+        FactSheet(found.into_iter().filter_map(|(k, v)| Some((k, v.filter(|v| !v.is_empty())?))).collect())
+    }
+}
+
+/// Names and values for remedies.
+pub(crate) struct FactSheet(Vec<(&'static str, String)>);
+
+impl FactSheet {
+    /// With one more, or another one.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.retain(|(n, _)| *n != name);
+        self.0.push((name, value.into()));
+        self
+    }
+
+    /// As the table of findings takes them.
+    pub(crate) fn pairs(&self) -> Vec<(&str, &str)> {
+        self.0.iter().map(|(n, v)| (*n, v.as_str())).collect()
+    }
+}

@@ -1,0 +1,346 @@
+//! Everything that `verify` and `doctor` can find, as one table: the checks take code, reason and remedy from here,
+//! `doctor --list` prints it, and `docs/findings.md` is written from it.
+
+/// Where the page of findings lies, seen from the repository's root.
+pub const PAGE: &str = "docs/findings.md";
+
+/// One thing that can be wrong.
+pub struct Finding {
+    /// Stable code.
+    pub code: &'static str,
+    /// Which link of the chain it belongs to.
+    pub group: &'static str,
+    /// What is so.
+    pub title: &'static str,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What to do; words in braces are filled in.
+    pub remedy: &'static str,
+    /// Whether the chain works all the same.
+    pub warning: bool,
+}
+
+/// Facts to fill into a remedy: name and value.
+pub type Facts<'a> = &'a [(&'a str, &'a str)];
+
+impl Finding {
+    /// The remedy with its words filled in; what is not known stands there in capitals.
+    pub fn remedy(&self, facts: Facts<'_>) -> String {
+        let (mut out, mut rest) = (String::new(), self.remedy);
+        while let Some((before, after)) = rest.split_once('{') {
+            out.push_str(before);
+            let word = after.split('}').next().unwrap_or_default();
+            // Other braces are JSON in a command.
+            if word.is_empty() || !word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+                out.push('{');
+                rest = after;
+                continue;
+            }
+            match facts.iter().find(|(name, _)| *name == word) {
+                Some((_, value)) => out.push_str(value),
+                None => out.push_str(&word.to_ascii_uppercase()),
+            }
+            rest = after.get(word.len() + 1..).unwrap_or_default();
+        }
+        out + rest
+    }
+
+    /// Address of its section.
+    pub fn anchor(&self) -> String {
+        format!("{PAGE}#{}", self.code.to_ascii_lowercase())
+    }
+}
+
+/// The finding of this code.
+pub fn find(code: &str) -> Option<&'static Finding> {
+    FINDINGS.iter().find(|f| f.code.eq_ignore_ascii_case(code))
+}
+
+/// What an error number of Entra means here. Numbers decide, texts change.
+pub fn of_aadsts(number: u32) -> Option<&'static Finding> {
+    find(match number {
+        70025 => "KC5300",
+        70021 | 700_211 => "KC5301",
+        700_212 => "KC5305",
+        700_213 => "KC5304",
+        7_002_138 => "KC5303",
+        700_024 => "KC5320",
+        700_016 => "KC5206",
+        700_027 | 50027 => "KC5321",
+        90061 | 50166 | 5_000_224 => "KC5112",
+        500_011 => "KC5322",
+        90002 | 900_023 => "KC5323",
+        70011 | 28002 => "KC5324",
+        53003 | 50005 => "KC5325",
+        700_222 | 700_226 | 700_227 => "KC5326",
+        // New numbers of this family mean that no credential matches.
+        n if n / 100 == 7002 || n / 1000 == 7002 => "KC5301",
+        _ => return None,
+    })
+}
+
+/// The page of all findings.
+pub fn page() -> String {
+    let mut text = String::from(
+        "# Findings\n\nWhat `kubectl connect verify` and `kubectl connect doctor` can find. This page is written from \
+         `shared/src/engine/findings.rs`;\n`kubectl connect doctor --list` prints the same table.\n",
+    );
+    let mut group = "";
+    for finding in FINDINGS {
+        if finding.group != group {
+            group = finding.group;
+            text.push_str(&format!("\n## {group}\n"));
+        }
+        let level = if finding.warning { " (warning)" } else { "" };
+        text.push_str(&format!(
+            "\n### {}\n\n**{}**{level}\n\nWhy it matters: {}.\n\n```sh\n{}\n```\n",
+            finding.code,
+            finding.title,
+            finding.why,
+            finding.remedy(&[])
+        ));
+    }
+    text
+}
+
+const fn bad(code: &'static str, group: &'static str, title: &'static str, why: &'static str, remedy: &'static str) -> Finding {
+    Finding { code, group, title, why, remedy, warning: false }
+}
+
+const fn odd(code: &'static str, group: &'static str, title: &'static str, why: &'static str, remedy: &'static str) -> Finding {
+    Finding { code, group, title, why, remedy, warning: true }
+}
+
+/// All findings, in the order of the chain.
+#[rustfmt::skip]
+pub static FINDINGS: &[Finding] = &[
+    bad("KC5110", "cluster", "the cluster has no OIDC issuer", "Entra checks service account tokens with keys that only the issuer publishes",
+        "az aks update --name {cluster} --resource-group {group} --enable-oidc-issuer --enable-workload-identity"),
+    bad("KC5111", "cluster", "workload identity is off", "no webhook runs, so pods get neither a token file nor AZURE_ variables",
+        "az aks update --name {cluster} --resource-group {group} --enable-workload-identity"),
+    bad("KC5112", "cluster", "the issuer's documents can't be fetched", "Entra reads the signing keys from them and refuses every token while it can't (AADSTS90061, AADSTS50166)",
+        "az aks update --name {cluster} --resource-group {group}   # reconciles; then look at {issuer}.well-known/openid-configuration"),
+    bad("KC5113", "cluster", "tokens name another issuer than the cluster publishes", "credentials for the published issuer do not fit such a token, and pods keep their old token until they are made again",
+        "kubectl rollout restart {workload} -n {namespace}   # and wait until the cluster's update has ended"),
+    odd("KC5115", "cluster", "pods may have no way out to Entra", "every token exchange goes to Entra's public address, for which there is no private endpoint",
+        "allow {authority} (TCP 443) in the firewall or route table of the cluster's subnet, or use identity bindings"),
+    bad("KC5120", "webhook", "the workload identity webhook is not registered", "labelled pods start, but without token file and AZURE_ variables",
+        "az aks update --name {cluster} --resource-group {group} --enable-workload-identity"),
+    bad("KC5121", "webhook", "no pod of the workload identity webhook is ready", "pods with its label can't be created at all until it answers",
+        "kubectl get pods,events -n {webhook_namespace} -l azure-workload-identity.io/system=true   # capacity, taints, network policies"),
+    bad("KC5122", "webhook", "two workload identity webhooks are installed", "the add-on and the chart fight over one configuration, and pods fail or get the older one's settings",
+        "helm uninstall workload-identity-webhook -n azure-workload-identity-system   # the add-on in kube-system stays"),
+    odd("KC5124", "webhook", "the webhook's failure policy is Ignore", "while it is down, pods start without their identity and stay so",
+        "kubectl patch mutatingwebhookconfiguration {webhook} --type json -p '[{\"op\":\"replace\",\"path\":\"/webhooks/0/failurePolicy\",\"value\":\"Fail\"}]'"),
+    bad("KC5200", "service account", "the service account does not exist", "the API server refuses pods that name it",
+        "kubectl create serviceaccount {account} -n {namespace}"),
+    bad("KC5201", "service account", "the service account names no identity", "the webhook then leaves AZURE_CLIENT_ID away and the application signs in as nobody",
+        "kubectl annotate serviceaccount {account} -n {namespace} azure.workload.identity/client-id={client_id}"),
+    bad("KC5202", "service account", "an annotation of the service account is misspelt", "the webhook knows exact keys only and silently ignores all others",
+        "kubectl annotate serviceaccount {account} -n {namespace} {wrong}- {right}={value}"),
+    bad("KC5203", "service account", "the identity stands on the wrong object", "the webhook reads client-id from the service account and nowhere else",
+        "kubectl annotate serviceaccount {account} -n {namespace} azure.workload.identity/client-id={client_id}"),
+    bad("KC5204", "service account", "client-id is no client id", "Entra wants the identity's client id, a GUID; names and resource ids are refused as unknown applications (AADSTS700016)",
+        "kubectl annotate serviceaccount {account} -n {namespace} --overwrite azure.workload.identity/client-id={client_id}"),
+    bad("KC5205", "service account", "client-id is the identity's object id", "Entra looks applications up by client id and knows nobody of this id (AADSTS700016)",
+        "kubectl annotate serviceaccount {account} -n {namespace} --overwrite azure.workload.identity/client-id={client_id}"),
+    bad("KC5206", "service account", "no identity has this client id", "it was deleted, made again with a new id, or belongs to another tenant (AADSTS700016)",
+        "az identity list --query \"[].{name:name,clientId:clientId}\" -o table   # then annotate {account} in {namespace} with the right one"),
+    bad("KC5207", "service account", "the service account acts as another identity than the connection's", "roles and trust belong to the connection's identity, so the workload is refused",
+        "kubectl connect repair {connection} -n {namespace}"),
+    bad("KC5208", "service account", "the tenant annotation is empty", "an empty annotation beats the webhook's default, so AZURE_TENANT_ID is not set",
+        "kubectl annotate serviceaccount {account} -n {namespace} azure.workload.identity/tenant-id-   # or --overwrite …/tenant-id={tenant}"),
+    bad("KC5209", "service account", "the tenant annotation names another tenant than the identity's", "the token request goes to a tenant that does not know the identity (AADSTS700016, AADSTS90002)",
+        "kubectl annotate serviceaccount {account} -n {namespace} --overwrite azure.workload.identity/tenant-id={tenant}"),
+    bad("KC5210", "service account", "the token's lifetime is out of range", "the webhook refuses the pod: 3600 to 86400 seconds are allowed",
+        "kubectl annotate serviceaccount {account} -n {namespace} --overwrite azure.workload.identity/service-account-token-expiration=3600"),
+    bad("KC5211", "service account", "the workload runs as another service account", "a token is issued for the account that the pods use, whatever stands on others",
+        "kubectl set serviceaccount {workload} {account} -n {namespace}"),
+    bad("KC5212", "service account", "the service account is in another namespace", "pods can use accounts of their own namespace only, and the namespace is part of the trusted subject",
+        "kubectl create serviceaccount {account} -n {namespace}   # annotate it, and add a federated credential for {namespace}"),
+    bad("KC5300", "trust", "the identity trusts nobody", "without a federated credential Entra refuses every Kubernetes token (AADSTS70025)",
+        "az identity federated-credential create --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
+    bad("KC5301", "trust", "no federated credential has the cluster's issuer", "issuer, subject and audience must equal the token's byte for byte (AADSTS70021, AADSTS700211)",
+        "az identity federated-credential create --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
+    bad("KC5302", "trust", "the credential's issuer lacks, or has too much of, a slash at its end", "it worked with some services for a while; Entra compares byte for byte (AADSTS700211)",
+        "az identity federated-credential update --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
+    bad("KC5303", "trust", "the credential's subject differs in letter case", "Entra compares subjects with their case since August 2024 (AADSTS7002138)",
+        "az identity federated-credential update --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
+    bad("KC5304", "trust", "no federated credential has this service account as its subject", "the credential is for another namespace or account, often `default` (AADSTS700213)",
+        "az identity federated-credential create --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
+    bad("KC5305", "trust", "the credential is for another audience", "the token's audience is api://AzureADTokenExchange, and Entra takes no other (AADSTS700212)",
+        "az identity federated-credential update --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
+    bad("KC5306", "trust", "the credential is for a cluster that is not this one", "a cluster that is made again gets a new issuer, and its old credentials are dead (AADSTS700211)",
+        "az identity federated-credential create --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
+    odd("KC5307", "trust", "the identity has nearly all the federated credentials it can have", "an identity can have 20; the next account will be refused",
+        "az identity federated-credential list --identity-name {identity} --resource-group {group} -o table   # delete those of clusters that are gone"),
+    bad("KC5308", "trust", "the credential has blanks around its issuer or subject", "they count as part of the text, so nothing ever matches",
+        "az identity federated-credential update --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
+    bad("KC5320", "trust", "the Kubernetes token has expired", "the application read the token file once, at its start; the file is renewed every hour (AADSTS700024)",
+        "use an SDK that reads AZURE_FEDERATED_TOKEN_FILE at every request; a stop-gap: kubectl annotate serviceaccount {account} -n {namespace} azure.workload.identity/service-account-token-expiration=86400"),
+    bad("KC5321", "trust", "Entra can't verify the token's signature", "the issuer's keys were rotated or the cluster was made again (AADSTS700027, AADSTS50027)",
+        "kubectl rollout restart {workload} -n {namespace}"),
+    bad("KC5322", "trust", "the tenant does not know the service that the token is for", "the scope is wrong, or the tenant is (AADSTS500011)",
+        "use the scope of the service followed by /.default, and the tenant of the target"),
+    bad("KC5323", "trust", "there is no such tenant", "AZURE_TENANT_ID or the cloud is wrong (AADSTS90002, AADSTS900023)",
+        "kubectl annotate serviceaccount {account} -n {namespace} --overwrite azure.workload.identity/tenant-id={tenant}"),
+    bad("KC5324", "trust", "the scope is malformed", "the token endpoint takes a resource followed by /.default only (AADSTS70011, AADSTS28002)",
+        "ask for <resource>/.default"),
+    bad("KC5325", "trust", "Conditional Access blocked a sign-in", "that is your own sign-in, not the workload's (AADSTS53003, AADSTS50005)",
+        "az login"),
+    bad("KC5326", "trust", "a token of Entra was presented in place of the Kubernetes token", "the pod took a token from elsewhere, usually the node's own identity (AADSTS700222)",
+        "use WorkloadIdentityCredential or DefaultAzureCredential, and read the token from AZURE_FEDERATED_TOKEN_FILE"),
+    bad("KC5400", "grant", "the identity holds no role that opens the target", "Entra gives it a token, and the service answers 403",
+        "az role assignment create --assignee-object-id {principal} --assignee-principal-type ServicePrincipal --role '{role}' --scope {scope}"),
+    bad("KC5401", "grant", "the identity holds management roles only", "Owner, Contributor and Reader manage the resource; its data opens to data roles only",
+        "az role assignment create --assignee-object-id {principal} --assignee-principal-type ServicePrincipal --role '{role}' --scope {scope}"),
+    bad("KC5402", "grant", "the grant is young and has not taken effect yet", "role assignments need up to ten minutes until every data plane knows them",
+        "kubectl connect verify {connection} -n {namespace} --wait"),
+    bad("KC5403", "grant", "a role was granted on a vault that decides by access policies", "the role has no effect there, and nothing says so",
+        "az keyvault set-policy --name {target} --object-id {principal} --secret-permissions get list"),
+    bad("KC5404", "grant", "an access policy was set on a vault that decides by roles", "the policy has no effect there, and nothing says so",
+        "az role assignment create --assignee-object-id {principal} --assignee-principal-type ServicePrincipal --role '{role}' --scope {scope}"),
+    bad("KC5405", "grant", "the vault's access policies do not let the identity in", "the vault answers 403 ForbiddenByPolicy",
+        "az keyvault set-policy --name {target} --object-id {principal} {permissions}"),
+    bad("KC5406", "grant", "the service refuses although the grant is there and old enough", "a deny assignment, a condition on the role, or a token that was cached before the grant stands in the way",
+        "az role assignment list --assignee {principal} --scope {scope} --include-inherited --query \"[].{role:roleDefinitionName,condition:condition}\" -o table"),
+    bad("KC5407", "grant", "the target's own list of grants does not let the identity in", "its data plane goes by that list and not by Azure roles",
+        "kubectl connect repair {connection} -n {namespace}"),
+    bad("KC5500", "variables", "the Secret with the variables is gone", "new pods stay in CreateContainerConfigError until it is back",
+        "kubectl connect repair {connection} -n {namespace}"),
+    bad("KC5501", "variables", "the Secret holds other variables than the connection's", "the application reads a wrong address or a wrong identity",
+        "kubectl connect repair {connection} -n {namespace}"),
+    bad("KC5508", "variables", "containers of the workload do not read the connection's variables", "somebody's own apply took them out of the pod template",
+        "kubectl connect repair {connection} -n {namespace}"),
+    bad("KC5502", "workload", "the pod template lacks the label azure.workload.identity/use", "the webhook touches only pods that carry it with the value \"true\"",
+        "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),
+    bad("KC5503", "workload", "the label stands on the workload, not on its pods", "pods get the labels of the pod template only",
+        "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),
+    bad("KC5504", "workload", "the label stands on the service account", "there it has had no meaning since version 1.0 of the webhook",
+        "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),
+    bad("KC5505", "workload", "the label was written as an annotation", "the webhook selects by label; an annotation of that name does nothing",
+        "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),
+    bad("KC5506", "workload", "the label's value is not \"true\"", "the webhook selects this exact text",
+        "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),
+    bad("KC5507", "workload", "the manifest sets an identity variable itself", "the webhook leaves a variable alone that is there already, however wrong it is",
+        "kubectl set env {workload} -n {namespace} -c {container} {variable}-"),
+    bad("KC5509", "workload", "the workload runs in kube-system", "AKS keeps webhooks away from its own namespaces, so its pods are never given an identity",
+        "move {workload} to a namespace of its own"),
+    odd("KC5510", "workload", "inject-proxy-sidecar is set to false", "its presence alone switches the sidecar on, whatever the value",
+        "remove the annotation azure.workload.identity/inject-proxy-sidecar from the pod template of {workload}"),
+    odd("KC5511", "workload", "every container is skipped", "the webhook gives skipped containers no token and no variables",
+        "remove the annotation azure.workload.identity/skip-containers from the pod template of {workload}"),
+    bad("KC5512", "workload", "identity binding is asked for and the webhook does not know it", "webhooks before 1.6 ignore the annotation and give an ordinary token",
+        "az aks upgrade --name {cluster} --resource-group {group}   # or remove azure.workload.identity/use-identity-binding"),
+    bad("KC5600", "pods", "no pod of the workload runs", "nothing can use the connection",
+        "kubectl describe pods -n {namespace} -l {selector}"),
+    bad("KC5601", "pods", "pods are older than the change", "the webhook acts when a pod is made; pods that run keep what they had",
+        "kubectl rollout restart {workload} -n {namespace}"),
+    bad("KC5602", "pods", "pods were made without an identity although everything asks for it", "the webhook did not see them: it was down, or the namespace is excluded",
+        "kubectl rollout restart {workload} -n {namespace}"),
+    bad("KC5603", "pods", "pods act as another identity than the service account names", "the annotation or the manifest was changed after they were made",
+        "kubectl rollout restart {workload} -n {namespace}"),
+    bad("KC5604", "pods", "AZURE_FEDERATED_TOKEN_FILE points where no token is", "the application finds no file there and falls through to other sign-ins",
+        "remove AZURE_FEDERATED_TOKEN_FILE from the manifest of {workload}: the webhook sets it"),
+    bad("KC5606", "pods", "the API server refuses new pods because the webhook does not answer", "rollouts and rescheduled pods hang until it is back",
+        "kubectl get pods,events -n kube-system -l azure-workload-identity.io/system=true   # capacity, taints, network policies"),
+    bad("KC5607", "pods", "the webhook refuses new pods", "an annotation has a value that it does not take",
+        "kubectl describe {workload} -n {namespace}"),
+    bad("KC5700", "target", "the target is gone", "there is nothing left to connect to",
+        "kubectl connect delete {connection} -n {namespace}"),
+    bad("KC5701", "target", "public access is disabled and there is no private way in", "pods resolve the public address and are refused; AKS is no trusted service, and network rules count only while public access is on",
+        "az network private-endpoint create --name pe-{target} --resource-group {group} --subnet {subnet} --private-connection-resource-id {scope} --group-id {link} --connection-name {target}   # and link the zone {zone} to the cluster's network"),
+    bad("KC5702", "target", "the target's firewall does not know the caller", "it answers 403 to addresses outside its rules",
+        "{firewall}"),
+    bad("KC5703", "target", "the private endpoint waits for approval", "no traffic passes until the owner of the target approves",
+        "az network private-endpoint-connection approve --id {endpoint}"),
+    odd("KC5704", "target", "the target can be reached privately only, so its data plane can't be tried from here", "the way of the pods is another one: resolve the name inside the cluster and expect a private address",
+        "kubectl connect verify {connection} -n {namespace} --from-pod"),
+    bad("KC5705", "target", "the target takes no Entra tokens as it is set up", "every token is refused, whatever roles there are",
+        "{fix}"),
+    bad("KC5706", "target", "the target's host does not answer", "its name is not known here or the connection is refused",
+        "kubectl run -n {namespace} --rm -it --restart Never --image busybox:1.36 look -- nslookup {host}"),
+    bad("KC5707", "target", "pods do not resolve the target's name to its private endpoint", "they go to the public address, which refuses them where public access is off: the private DNS zone lacks the record, or is not linked to the network whose DNS the pods ask",
+        "az network private-dns link vnet create --resource-group {group} --zone-name {zone} --name {cluster} --virtual-network {network} --registration-enabled false   # and the record: az network private-endpoint dns-zone-group create --resource-group {group} --endpoint-name {endpoint} --name default --private-dns-zone {zone} --zone-name {zone}"),
+    bad("KC5800", "csi", "the SecretProviderClass does not exist", "pods that mount it stay in ContainerCreating",
+        "kubectl get secretproviderclass -n {namespace}"),
+    bad("KC5801", "csi", "the SecretProviderClass names no identity", "the provider then wants a Secret and says `nodePublishSecretRef secret is not set`",
+        "set spec.parameters.clientID of {class} to the client id of the service account's identity"),
+    bad("KC5802", "csi", "the secrets store driver is not installed", "pods stay in ContainerCreating: the driver is not in the list of registered CSI drivers",
+        "az aks enable-addons --name {cluster} --resource-group {group} --addons azure-keyvault-secrets-provider"),
+    bad("KC5803", "csi", "the driver asks for no service account token", "workload identity can't work without it, and the provider says `nodePublishSecretRef secret is not set`",
+        "kubectl patch csidriver secrets-store.csi.k8s.io --type merge -p '{\"spec\":{\"tokenRequests\":[{\"audience\":\"api://AzureADTokenExchange\"}]}}'"),
+    bad("KC5804", "csi", "the SecretProviderClass lacks a parameter", "the API server takes anything; the mistake shows when a pod mounts it",
+        "set spec.parameters.{parameter} of {class}"),
+    bad("KC5805", "csi", "a synced Secret is read but the volume that makes it is not mounted", "the Secret is made at the first mount, so the container stays in CreateContainerConfigError",
+        "mount the volume of {class} in every container that reads secret {secret}"),
+    bad("KC5806", "csi", "a synced Secret names an object that is not fetched", "`objectName` there must be the alias where the object has one",
+        "set objectName in spec.secretObjects of {class} to one of: {known}"),
+    bad("KC5807", "csi", "mounting the volume fails", "the pod waits in ContainerCreating; the reason stands in its events only",
+        "kubectl describe pod {pod} -n {namespace}"),
+    bad("KC5808", "csi", "the cluster's Key Vault add-on is off", "nothing installs or keeps the driver that mounts the vault",
+        "az aks enable-addons --name {cluster} --resource-group {group} --addons azure-keyvault-secrets-provider"),
+    bad("KC5809", "csi", "pods of the driver or its provider are not ready", "no volume can be mounted on the nodes where they are missing",
+        "kubectl get pods -n kube-system -l 'app in (secrets-store-csi-driver, secrets-store-provider-azure)' -o wide"),
+    bad("KC5810", "csi", "the vault is not mounted as the connection says", "the files are not where the workload looks for them",
+        "kubectl connect repair {connection} -n {namespace}"),
+    bad("KC5900", "machine", "az is not installed", "sign-in comes from az, and only from there",
+        "install it: https://learn.microsoft.com/cli/azure/install-azure-cli"),
+    bad("KC5901", "machine", "az is not signed in", "nothing in Azure can be read or changed",
+        "az login"),
+    bad("KC5902", "machine", "kubelogin is missing", "the kubeconfig's user signs in through it",
+        "az aks install-cli"),
+    bad("KC5903", "machine", "another program is called kubelogin", "the kubeconfig wants Azure/kubelogin; int128/kubelogin has the same name and other words",
+        "az aks install-cli --kubelogin-install-location {place}   # or put Azure/kubelogin first on PATH; seen: {seen}"),
+    odd("KC5904", "machine", "kubectl is not on PATH", "the remedies printed here use it",
+        "az aks install-cli"),
+    odd("KC5905", "machine", "several kubectl-connect are on PATH", "kubectl runs the first one, which may be an older copy",
+        "remove all but one: {paths}"),
+    odd("KC5906", "machine", "another plugin hides a command of this one", "kubectl prefers the longest name, so `kubectl connect {word}` runs that file",
+        "remove {path}"),
+    bad("KC5907", "machine", "the cluster can't be reached", "nothing can be checked in it",
+        "{fix}"),
+    bad("KC5908", "machine", "the context leads to no AKS cluster that you can see", "its issuer and its region can't be read from Azure",
+        "{fix}"),
+    odd("KC5909", "rights", "you lack a right in the namespace", "connecting would stop before its first write",
+        "ask for it, then check: kubectl auth can-i {access}"),
+    odd("KC5910", "rights", "you lack a right in Azure", "connecting would stop before its first write",
+        "az role assignment create --assignee {user} --role '{role}' --scope {scope}"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_grouped() {
+        let mut seen = std::collections::HashSet::new();
+        for finding in FINDINGS {
+            assert!(seen.insert(finding.code), "{} stands there twice", finding.code);
+            assert!(!finding.remedy.is_empty() && !finding.why.ends_with('.') && !finding.title.ends_with('.'), "{}", finding.code);
+        }
+    }
+
+    #[test]
+    fn remedies_are_filled_in_and_the_rest_shows() {
+        let finding = find("KC5200").unwrap();
+        assert_eq!(finding.remedy(&[("account", "web"), ("namespace", "shop")]), "kubectl create serviceaccount web -n shop");
+        assert_eq!(finding.remedy(&[]), "kubectl create serviceaccount ACCOUNT -n NAMESPACE");
+    }
+
+    #[test]
+    fn the_page_is_written_from_the_table() {
+        snapshot::file(PAGE, &page());
+    }
+
+    #[test]
+    fn entra_numbers_lead_to_findings() {
+        for number in [
+            70021, 700_211, 700_212, 700_213, 7_002_138, 700_024, 700_016, 700_027, 90061, 50166, 500_011, 90002, 70011, 53003, 700_222,
+            700_299,
+        ] {
+            assert!(of_aadsts(number).is_some(), "{number}");
+        }
+        assert!(of_aadsts(1).is_none());
+    }
+}

@@ -1,0 +1,146 @@
+//! The service account: there, with exactly spelt annotations that name an identity which exists.
+
+use serde_json::Value;
+
+use crate::health::check::Check;
+use crate::health::check::found;
+use crate::health::evidence::seen::Evidence;
+use crate::kube::workload_identity::{CLIENT_ID, PREFIX};
+
+const GROUP: &str = "service account";
+const KNOWN: [&str; 3] = ["client-id", "tenant-id", "service-account-token-expiration"];
+
+pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
+    if !e.needs_trust() && e.account.is_some() {
+        return vec![];
+    }
+    let facts = e.facts();
+    let (name, namespace) = (&e.account_name, &e.namespace);
+    if let (Some(workload), Some(_)) = (&e.workload, &e.record) {
+        let runs_as = workload.service_account().unwrap_or("default");
+        if runs_as != name {
+            return vec![found("KC5211", format!("{workload} runs as {runs_as}"), name.clone(), &facts.pairs())];
+        }
+    }
+    let Some(account) = &e.account else {
+        return vec![match e.elsewhere.is_empty() {
+            true => found("KC5200", format!("none called {name} in namespace {namespace}"), "it exists", &facts.pairs()),
+            false => {
+                found("KC5212", format!("{name} is in namespace {}", e.elsewhere.join(", ")), format!("in {namespace}"), &facts.pairs())
+            }
+        }];
+    };
+    let annotations = &account["metadata"]["annotations"];
+    let mut checks = Vec::new();
+    checks.extend(misspelt(e, annotations));
+    let lifetime = annotations[format!("{PREFIX}service-account-token-expiration").as_str()].as_str();
+    if let Some(text) = lifetime.filter(|t| !t.parse::<u32>().is_ok_and(|s| (3600..=86400).contains(&s))) {
+        checks.push(found("KC5210", text, "3600 to 86400", &facts.pairs()));
+    }
+    match e.annotated() {
+        Some(client_id) => checks.extend(acts_as(e, client_id)),
+        // The CSI driver reads the identity from its class.
+        None if e.uses_csi() && !e.uses_identity() => {}
+        None if checks.iter().any(|c| c.code == "KC5202") => {}
+        None => checks.push(unnamed(e)),
+    }
+    checks.extend(tenant(e, annotations));
+    if checks.is_empty() && e.annotated().is_some() {
+        let seen = format!("{namespace}/{name} → {}", e.annotated().unwrap_or_default());
+        checks.push(Check::ok("KC5201", GROUP, "the service account names the identity", seen));
+    }
+    checks
+}
+
+fn tenant(e: &Evidence, annotations: &Value) -> Option<Check> {
+    let facts = e.facts();
+    let said = annotations[format!("{PREFIX}tenant-id").as_str()].as_str()?;
+    if said.is_empty() {
+        return Some(found("KC5208", "an empty text", "a tenant id, or no such annotation", &facts.pairs()));
+    }
+    let own = e.of_identity("tenantId")?;
+    (!said.eq_ignore_ascii_case(own)).then(|| found("KC5209", said, own, &facts.pairs()))
+}
+
+/// The annotation is there: is it the client id of an identity?
+fn acts_as(e: &Evidence, said: &str) -> Option<Check> {
+    let facts = e.facts();
+    let own = e.of_identity("clientId");
+    if uuid::Uuid::parse_str(said).is_err() {
+        return Some(found("KC5204", said, own.unwrap_or("a GUID"), &facts.pairs()));
+    }
+    if e.of_identity("principalId").is_some_and(|p| p.eq_ignore_ascii_case(said)) {
+        return Some(found("KC5205", said, own.unwrap_or_default(), &facts.pairs()));
+    }
+    match own {
+        Some(own) if own.eq_ignore_ascii_case(said) => None,
+        Some(own) => Some(found("KC5207", said, own, &facts.pairs())),
+        None if e.identity_hidden => None,
+        None => Some(found("KC5206", said, "the client id of a managed identity", &facts.pairs())),
+    }
+}
+
+/// Keys that look like the webhook's and are none.
+fn misspelt(e: &Evidence, annotations: &Value) -> Option<Check> {
+    let keys = annotations.as_object()?;
+    for (key, value) in keys {
+        let value = value.as_str().unwrap_or_default();
+        let plain = |text: &str| text.to_ascii_lowercase().replace(['_', '-', '.', '/'], "");
+        let near = KNOWN.iter().find(|k| {
+            let right = format!("{PREFIX}{k}");
+            *key != right && (plain(key) == plain(&right) || strsim::damerau_levenshtein(key, &right) <= 2)
+        });
+        if let Some(near) = near.filter(|n| annotations[format!("{PREFIX}{n}").as_str()].is_null()) {
+            let right = format!("{PREFIX}{near}");
+            let facts = e.facts().with("wrong", key).with("right", &right).with("value", value);
+            return Some(found("KC5202", key, right, &facts.pairs()));
+        }
+    }
+    None
+}
+
+/// Nothing on the account: it may stand on something else.
+fn unnamed(e: &Evidence) -> Check {
+    let named = |object: &Value| {
+        let entry = |at: &str| {
+            object["metadata"][at].as_object().and_then(|m| m.iter().find(|(k, _)| k.starts_with(PREFIX) && k.contains("client")))
+        };
+        entry("annotations").or_else(|| entry("labels")).and_then(|(_, v)| v.as_str().map(str::to_owned))
+    };
+    let label = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let selects = |service: &&Value| {
+        let (Some(selector), Some(workload)) = (service["spec"]["selector"].as_object(), &e.workload) else { return false };
+        selector.iter().all(|(k, v)| workload.pod_label(k) == v.as_str())
+    };
+    let account = named_labels(e).map(|v| ("a label of the service account".to_owned(), v));
+    let workload = e.workload.as_ref().and_then(|w| {
+        let template = named(w.template()).map(|v| ("the pod template".to_owned(), v));
+        template.or_else(|| named(&w.object).map(|v| (w.to_string(), v)))
+    });
+    let service = e.services.iter().filter(selects).find_map(|s| Some((format!("service {}", label(s)), named(s)?)));
+    if let Some((place, value)) = account.or(workload).or(service) {
+        return found(
+            "KC5203",
+            format!("{value} on {place}"),
+            format!("on service account {}", e.account_name),
+            &e.facts().with("client_id", value).pairs(),
+        );
+    }
+    // An account of the namespace that is named like the workload, or the only one that has the annotation.
+    let annotated: Vec<&Value> = e.accounts.iter().filter(|a| a["metadata"]["annotations"][CLIENT_ID].is_string()).collect();
+    let meant = annotated.iter().find(|a| e.workload.as_ref().is_some_and(|w| a["metadata"]["name"] == w.name.as_str()));
+    if let (Some(meant), Some(workload)) = (meant.or(annotated.first().filter(|_| annotated.len() == 1)), &e.workload) {
+        let facts = e.facts().with("account", label(meant));
+        return found(
+            "KC5211",
+            format!("{workload} runs as {}", e.account_name),
+            format!("{}, which names an identity", label(meant)),
+            &facts.pairs(),
+        );
+    }
+    found("KC5201", format!("{} has no annotation {CLIENT_ID}", e.account_name), "the client id of a managed identity", &e.facts().pairs())
+}
+
+fn named_labels(e: &Evidence) -> Option<String> {
+    e.account.as_ref()?["metadata"]["labels"][CLIENT_ID].as_str().map(str::to_owned)
+}

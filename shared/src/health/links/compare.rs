@@ -1,0 +1,42 @@
+//! What differs between a token and a credential, row by row, with the differing characters marked.
+
+/// Rows of a field: one where both are equal, three where they are not.
+pub(crate) fn rows(field: &str, token: &str, credential: &str) -> Vec<String> {
+    if token == credential {
+        return vec![format!("{field:9}=  {token}")];
+    }
+    vec![
+        format!("{field:9}≠  token       {token}"),
+        format!("{:12}credential  {credential}", ""),
+        format!("{:24}{}", "", marks(token, credential)),
+    ]
+}
+
+/// Carets under the characters of `other` that differ from `one`. Texts of one length are compared place by place;
+/// otherwise what lies between the common beginning and the common end is marked.
+fn marks(one: &str, other: &str) -> String {
+    let (a, b): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    if a.len() == b.len() {
+        let line: String = a.iter().zip(&b).map(|(a, b)| if a == b { ' ' } else { '^' }).collect();
+        return line.trim_end().to_owned();
+    }
+    let start = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let most = a.len().min(b.len()) - start;
+    let end = a.iter().rev().zip(b.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+    // What is missing is marked at the place where it should be.
+    " ".repeat(start) + &"^".repeat((b.len() - start - end).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differing_characters_are_marked() {
+        assert_eq!(rows("issuer", "https://a/", "https://a/"), ["issuer   =  https://a/"]);
+        assert_eq!(marks("https://a/", "https://a"), "         ^");
+        assert_eq!(marks("shop:web", "shop:Web"), "     ^");
+        assert_eq!(marks("shop:web", "shop:worker"), "      ^^^^^");
+        assert_eq!(marks("", "x"), "^");
+    }
+}

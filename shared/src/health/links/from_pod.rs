@@ -1,0 +1,61 @@
+//! What the workload's own pods resolve the target's name to. Azure can tell that there is a private endpoint, but only a
+//! pod shows whether its DNS leads there. Asked for with `--from-pod` alone: it runs a program in a container.
+
+use std::net::IpAddr;
+
+use crate::health::check::{Check, Outcome, found};
+use crate::health::evidence::from_pod::private_endpoints;
+use crate::health::evidence::seen::{Evidence, Seen};
+
+const GROUP: &str = "target";
+
+pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
+    let (Some(inside), Some(target)) = (&e.inside, &e.target) else { return vec![] };
+    let (host, pod) = (&e.host, &inside.pod);
+    let links = crate::health::evidence::network::endpoints(&target.properties);
+    let private = links.iter().any(|(_, state)| state == "Approved");
+    let wanted = match (private, inside.endpoints.as_slice()) {
+        (false, _) => "an address".to_owned(),
+        (true, []) => "a private address".to_owned(),
+        (true, all) => shown(all),
+    };
+    let not_there = |seen: String| {
+        let check = found("KC5707", seen, wanted.clone(), &facts(e).pairs());
+        // With public access on, the public address works as well.
+        let result = if crate::health::evidence::network::is_closed(&target.properties) { check.result } else { Outcome::Warning };
+        Check { result, ..check }
+    };
+    vec![match (&inside.seen, private) {
+        (Seen::NotTried(why), _) => Check::skipped("KC5707", GROUP, format!("what pods resolve {host} to"), why.clone()),
+        (Seen::Unknown, true) => not_there(format!("pod {pod} does not know {host}")),
+        (Seen::Unknown, false) => found("KC5706", format!("pod {pod} does not know {host}"), wanted, &e.facts().with("host", host).pairs()),
+        (Seen::Addresses(all), true) if !inside.fits(all) => not_there(format!("{} in pod {pod}", shown(all))),
+        (Seen::Addresses(all), true) => {
+            Check::ok("KC5707", GROUP, format!("pods resolve {host} to its private endpoint"), format!("{} in pod {pod}", shown(all)))
+        }
+        (Seen::Addresses(all), false) => {
+            Check::ok("KC5707", GROUP, format!("pods resolve {host}"), format!("{} in pod {pod}; it has no private endpoint", shown(all)))
+        }
+    }]
+}
+
+/// What the remedy is filled in with: zone and endpoint of the target, network of the cluster.
+fn facts(e: &Evidence) -> crate::health::evidence::gather::FactSheet {
+    let zone = e.service.and_then(|s| s.private_link.ok()?.first()?.zones.first().copied());
+    let subnet = e.cluster_body.as_ref().and_then(|c| c["properties"]["agentPoolProfiles"][0]["vnetSubnetID"].as_str());
+    let network = subnet.and_then(|s| s.split_once("/subnets/")).map(|(network, _)| network);
+    let mut facts = e.facts();
+    if let Some(id) = private_endpoints(e.target.as_ref()).first() {
+        facts = facts.with("group", id.resource_group()).with("endpoint", id.name());
+    }
+    for (key, value) in [("zone", zone), ("network", network)] {
+        if let Some(value) = value {
+            facts = facts.with(key, value);
+        }
+    }
+    facts
+}
+
+fn shown(all: &[IpAddr]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

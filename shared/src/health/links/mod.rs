@@ -1,0 +1,13 @@
+//! The links of the chain from pod to data, one file each. A link only judges the evidence: no reads, no clock.
+
+pub(crate) mod account;
+pub(crate) mod cluster;
+pub(crate) mod compare;
+pub(crate) mod csi;
+pub(crate) mod from_pod;
+pub(crate) mod grant;
+pub(crate) mod pods;
+pub(crate) mod target;
+pub(crate) mod trust;
+pub(crate) mod webhook;
+pub(crate) mod workload;

@@ -1,0 +1,344 @@
+//! Proof that a connection works: a token of the service account, its exchange at Entra, one read on the data plane.
+//! Exactly what the workload does, with the workload's own identity. No secret value is read.
+
+use std::time::{Duration, Instant};
+
+use futures::future::try_join_all;
+use secrecy::ExposeSecret;
+
+use super::check::{Check, Refusal};
+use super::evidence::token::Mint;
+use crate::azure::{Arm, Exchange, Probe, Token};
+use crate::catalogue::{Service, keyvault};
+use crate::kube::Cluster;
+use crate::model::propagation::PROPAGATION;
+use crate::model::target::Target;
+use crate::model::variable::Part;
+use crate::model::vault::VaultObject;
+use crate::model::{Event, Events, Kind, Problem, Result};
+use crate::plan::change::Goal;
+use crate::plan::record::Record;
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::delivery::VaultSecret;
+use crate::steps::context::Cx;
+use crate::steps::context::Run;
+
+/// Goes through the chain. Fails only where it can't even try; what it finds is in the checks.
+///
+/// # Errors
+/// The cluster or Azure can't be reached, or the record is incomplete.
+pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
+    verify_with(kube, arm, events, chain, &Mint::default()).await
+}
+
+/// [`verify`], with the token that others look at, too.
+pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, mint: &Mint) -> Result<Vec<Check>> {
+    let record = chain.record;
+    let account = record.service_account();
+    if !record.auth.has_identity() && record.class().is_none() {
+        return delivered(kube, arm, events, chain).await;
+    }
+    if record.class().is_some() && account.is_none() {
+        return by_nodes(kube, arm, events, chain).await;
+    }
+    let (Some(account), Some(client_id)) = (account, record.client_id.as_deref()) else {
+        return Err(Problem::new(Kind::Failed, "KC6009", format!("connection `{}` is not complete", record.name))
+            .fix("run the command that made it again"));
+    };
+    let (scope, reads) = reads(arm, chain);
+    let began = Instant::now();
+    let token_text = format!("mint a token of service account {}", account.name);
+    let exchange_text = format!("exchange it at Entra for identity {client_id}");
+    let untried = || reads.iter().map(|(text, _)| skipped("KC5003", text.clone()));
+    let assertion = match mint.token(kube, &account.namespace, &account.name).await {
+        Ok(minted) => minted,
+        Err(problem) => {
+            let fix = problem.fixes().first().cloned();
+            let first = [failed("KC5001", token_text, problem.to_string(), fix), skipped("KC5002", exchange_text)];
+            return Ok(first.into_iter().chain(untried()).collect());
+        }
+    };
+    let first = succeeded("KC5001", token_text, format!("{} for {}", assertion.issuer, assertion.subject));
+    let token = match exchange(arm, events, chain, client_id, assertion.token.expose_secret(), &scope, began).await? {
+        Ok(token) => token,
+        Err(no) => return Ok([first, refused("KC5002", exchange_text, no)].into_iter().chain(untried()).collect()),
+    };
+    let second = succeeded("KC5002", exchange_text, "Entra accepted it".into());
+    // One read for each object that is mounted: none needs another.
+    let read = try_join_all(reads.iter().map(|(text, probe)| {
+        let (text, token) = (text.clone(), &token);
+        async move {
+            let Some(probe) = probe else { return grants(kube, arm, events, chain, text).await };
+            Ok(match read(arm, events, chain, probe, token, began).await? {
+                Ok(message) if probe.decisive => succeeded("KC5003", text, message),
+                Ok(message) => {
+                    let checked = grants(kube, arm, events, chain, text).await?;
+                    Check { message: checked.message.map(|m| format!("{message}; {m}")), ..checked }
+                }
+                Err(no) => refused("KC5003", text, no),
+            })
+        }
+    }))
+    .await?;
+    let mut checks = vec![first, second];
+    checks.extend(read);
+    checks.extend(kept(kube, arm, events, chain).await?);
+    Ok(checks)
+}
+
+/// What is read with the workload's identity, and the scope of the token for it: every object that is mounted, as the
+/// driver reads it, or the service's own probe. `None`: nothing can be read, and the grants are looked at.
+fn reads(arm: &Arm, chain: &Chain<'_>) -> (String, Vec<(String, Option<crate::catalogue::Probe>)>) {
+    let (record, name) = (chain.record, chain.target.name());
+    if let Some(class) = record.class() {
+        let read = |o: &VaultObject| {
+            let text = format!("with that identity, read {} {} of {}", o.kind.word(), o.name, class.vault);
+            (text, keyvault::reading(&class.vault, arm.cloud(), o))
+        };
+        let all: Vec<_> = class.objects.iter().map(read).collect();
+        let scope = all.first().map(|(_, probe)| probe.scope.clone()).unwrap_or_default();
+        return (scope, all.into_iter().map(|(text, probe)| (text, Some(probe))).collect());
+    }
+    match (chain.service.probe)(chain.target, arm.cloud()) {
+        // A grant on a part of the target lets nobody read the whole of it: then a refusal is no verdict.
+        Ok(probe) => {
+            let text = format!("with that identity, {} at {name}", probe.what);
+            let decisive = probe.decisive && !is_narrowed(record);
+            (probe.scope.clone(), vec![(text, Some(crate::catalogue::Probe { decisive, ..probe }))])
+        }
+        // Without a read of its own the trust is proven with a token for Azure itself.
+        Err(why) => (arm.cloud().arm_scope(), vec![(format!("the grant is in place ({name} is not read: {why})"), None)]),
+    }
+}
+
+/// Where a vault keeps the service's keys: that they are those which the service has now. What the user gave is not known.
+async fn kept(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Option<Check>> {
+    let cx = context(kube, arm, events, chain.record);
+    let given = |s: &VaultSecret| s.variable.parts().iter().any(|p| matches!(p, Part::Given { .. }));
+    let mut seen = 0;
+    let text = format!("its keys are those that {} has now", chain.target.name());
+    for step in &chain.record.steps {
+        let StepSpec::VaultSecret(step) = step else { continue };
+        if given(step) {
+            continue;
+        }
+        seen += 1;
+        if !step.is_current(&cx).await? {
+            let (what, fix) =
+                (format!("secret {} holds another: it was rotated", step.name), "run the command that made the connection again");
+            return Ok(Some(failed("KC5005", text, what, Some(fix.into()))));
+        }
+    }
+    Ok((seen > 0).then(|| succeeded("KC5005", text, "compared with a fresh answer".into())))
+}
+
+/// Tokens of identities of the nodes can be had on the nodes alone: what is left to look at is the grant.
+async fn by_nodes(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
+    let text = format!("the grant is in place ({} is not read: only a node gets a token of that identity)", chain.target.name());
+    Ok(vec![grants(kube, arm, events, chain, text).await?])
+}
+
+/// Whether access was given to a part of the target only.
+fn is_narrowed(record: &Record) -> bool {
+    record.steps.iter().any(|s| match s {
+        StepSpec::RoleAssignment(s) => s.scope != record.target,
+        StepSpec::CosmosRole(s) => !s.path.is_empty(),
+        _ => false,
+    })
+}
+
+/// Looks at the grants as the plan would: they are in place when nothing would have to be done.
+async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, text: String) -> Result<Check> {
+    let record = chain.record;
+    let wanted: Vec<StepSpec> = record
+        .steps
+        .iter()
+        .filter(|s| {
+            use StepSpec::{CosmosRole, Identity, RedisPolicy, RoleAssignment, VaultPolicy};
+            matches!(s, Identity(_) | RoleAssignment(_) | VaultPolicy(_) | CosmosRole(_) | RedisPolicy(_))
+        })
+        .cloned()
+        .collect();
+    if wanted.iter().all(|s| matches!(s, StepSpec::Identity(_))) {
+        let text = format!("whether {} lets that identity in", chain.target.name());
+        return Ok(Check::skipped("KC5003", "proof", text, format!("not checked: {}", chain.service.ungranted)));
+    }
+    let cx = context(kube, arm, events, record);
+    let examined = crate::steps::examine::examine(&cx, &wanted, Goal::Present, &record.receipts).await?;
+    let missing = examined.values().find(|e| e.change.writes());
+    Ok(match missing {
+        None => succeeded("KC5003", text, "in place".into()),
+        Some(e) => failed(
+            "KC5003",
+            text,
+            format!("{} {} is missing", e.change.kind, e.change.name),
+            Some("run the command that made the connection again".into()),
+        ),
+    })
+}
+
+fn context(kube: &Cluster, arm: &Arm, events: &Events, record: &Record) -> Cx {
+    Cx::new(arm, kube.afresh(), events, Run::of(record, PROPAGATION))
+}
+
+/// For connections without an identity: the Secret is as recorded, and its keys are those that the service has now. What
+/// the user gave is not tried: only the service itself could tell, and not every service can be asked over HTTP.
+async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
+    let cx = context(kube, arm, events, chain.record);
+    let Some(secret) = chain.record.secret() else {
+        return Err(Problem::new(Kind::Failed, "KC6009", format!("connection `{}` is not complete", chain.record.name))
+            .fix("run the command that made it again"));
+    };
+    let seen = secret.delivered(&cx).await?;
+    let again = || Some("run the command that made the connection again".to_owned());
+    let there = format!("secret {} holds every variable", secret.name);
+    let first = match &seen.missing {
+        Some(name) => failed("KC5004", there, format!("{name} is not there"), again()),
+        None => succeeded("KC5004", there, format!("{} variable(s)", secret.variables.len())),
+    };
+    let mut checks = vec![first];
+    if seen.fetched > 0 {
+        let text = format!("its keys are those that {} has now", chain.target.name());
+        checks.push(match seen.stale {
+            Some(name) => {
+                let fix = format!("kubectl connect refresh {} -n {}", chain.record.name, chain.record.namespace);
+                failed("KC5005", text, format!("{name} holds another key: it was rotated"), Some(fix))
+            }
+            None if seen.missing.is_some() => skipped("KC5005", text),
+            None => succeeded("KC5005", text, "compared with a fresh answer".into()),
+        });
+    }
+    Ok(checks)
+}
+
+/// What was said, what to do about it, and what it was.
+type Refused = (String, String, Refusal);
+
+/// Grows from half a second to ten: most propagation takes seconds, some takes minutes.
+fn pause(attempt: u32) -> Duration {
+    Duration::from_millis(500u64.saturating_mul(1 << attempt.min(5)).min(10_000))
+}
+
+async fn exchange(
+    arm: &Arm,
+    events: &Events,
+    chain: &Chain<'_>,
+    client_id: &str,
+    assertion: &str,
+    scope: &str,
+    began: Instant,
+) -> Result<Result<Token, Refused>> {
+    for attempt in 0.. {
+        let ask = Exchange { tenant: &chain.record.tenant, client_id, assertion, scope };
+        let refused = match arm.exchange(&ask).await? {
+            Ok(token) => return Ok(Ok(token)),
+            Err(refused) => refused,
+        };
+        if !refused.may_be_propagation() || began.elapsed() + pause(attempt) > chain.patience {
+            let fix = format!(
+                "compare: az identity federated-credential list --identity-name {} --resource-group {} -o table",
+                identity(chain),
+                group(chain)
+            );
+            return Ok(Err((refused.message, fix, Refusal::Entra(refused.codes))));
+        }
+        wait(events, attempt, format!("waiting for Entra to know the new trust ({} s so far)", began.elapsed().as_secs())).await;
+    }
+    Ok(Err((String::new(), String::new(), Refusal::Silence)))
+}
+
+async fn read(
+    arm: &Arm,
+    events: &Events,
+    chain: &Chain<'_>,
+    probe: &crate::catalogue::Probe,
+    token: &Token,
+    began: Instant,
+) -> Result<Result<String, Refused>> {
+    let headers = probe.headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let ask = Probe { url: probe.url.clone(), headers, cosmos: probe.cosmos };
+    for attempt in 0.. {
+        let answer = match arm.probe(&ask, token).await {
+            Ok(answer) => answer,
+            Err(failure) => {
+                let problem = Problem::from(failure);
+                let fix = problem.fixes().first().cloned().unwrap_or_else(|| format!("see {}", chain.service.docs));
+                return Ok(Err((problem.to_string(), fix, Refusal::Silence)));
+            }
+        };
+        if answer.status < 300 {
+            return Ok(Ok("allowed".into()));
+        }
+        if !probe.decisive && matches!(answer.status, 401 | 403 | 404 | 405) {
+            return Ok(Ok("reached; this read takes more rights than the workload needs".into()));
+        }
+        let inner = answer.inner_code.as_deref().or(answer.code.as_deref()).unwrap_or_default().to_owned();
+        let network = ["ForbiddenByFirewall", "ForbiddenByConnection"].contains(&inner.as_str());
+        let retry = matches!(answer.status, 401 | 403) && !network;
+        if !retry || began.elapsed() + pause(attempt) > chain.patience {
+            let message = format!("HTTP {} {inner}: {}", answer.status, answer.message.unwrap_or_default());
+            let fix = if network {
+                format!("open the network way: the {} does not take calls from here", chain.service.noun)
+            } else if retry {
+                format!(
+                    "az role assignment list --scope {} --assignee {} -o table",
+                    chain.target.id,
+                    chain.record.client_id.clone().unwrap_or_default()
+                )
+            } else if answer.status == 404 && chain.record.class().is_some() {
+                format!("make it in the vault, or look what it is called: {}", chain.target.id)
+            } else {
+                format!("see {}", chain.service.docs)
+            };
+            return Ok(Err((message.trim().trim_end_matches(':').to_owned(), fix, Refusal::DataPlane(answer.status, inner))));
+        }
+        wait(
+            events,
+            attempt,
+            format!("waiting for the grant to take effect in {} ({} s so far)", chain.target.name(), began.elapsed().as_secs()),
+        )
+        .await;
+    }
+    Ok(Ok(String::new()))
+}
+
+async fn wait(events: &Events, attempt: u32, why: String) {
+    events.say(Event::Waiting { id: "verify".into(), why });
+    tokio::time::sleep(pause(attempt)).await;
+}
+
+fn identity<'a>(chain: &'a Chain<'_>) -> &'a str {
+    chain.record.identity().map_or("", |i| i.name())
+}
+
+fn group<'a>(chain: &'a Chain<'_>) -> &'a str {
+    chain.record.identity().map_or("", |i| i.resource_group())
+}
+
+fn succeeded(code: &'static str, description: String, message: String) -> Check {
+    Check::ok(code, "proof", description, message)
+}
+
+fn failed(code: &'static str, description: String, message: String, fix: Option<String>) -> Check {
+    Check::failed(code, "proof", description, message, fix)
+}
+
+fn refused(code: &'static str, description: String, (message, fix, refusal): Refused) -> Check {
+    Check { refusal: Some(refusal), ..failed(code, description, message, Some(fix)) }
+}
+
+fn skipped(code: &'static str, description: String) -> Check {
+    Check::skipped(code, "proof", description, "")
+}
+
+/// Everything that a proof needs to know.
+pub struct Chain<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// Catalogue entry.
+    pub service: &'a Service,
+    /// The target.
+    pub target: &'a Target,
+    /// How long a refusal may be a matter of propagation; zero: every refusal counts at once.
+    pub patience: Duration,
+}

@@ -1,0 +1,22 @@
+//! Where credentials come from when no kubeconfig names them.
+
+use secrecy::SecretString;
+
+use crate::model::Result;
+
+/// Provides credentials beyond the kubeconfig.
+#[async_trait::async_trait]
+pub trait Source: Send + Sync {
+    /// The kubeconfig of the cluster that the command line names; `None` where it names none.
+    ///
+    /// # Errors
+    /// If the kubeconfig can't be fetched.
+    async fn kubeconfig(&self) -> Result<Option<SecretString>>;
+
+    /// A token of `tenant` for the server application `audience`. Called before every request, so implementations
+    /// must cache.
+    ///
+    /// # Errors
+    /// If there is no token.
+    async fn token(&self, tenant: Option<&str>, audience: &str) -> Result<SecretString>;
+}

@@ -1,0 +1,127 @@
+//! Clusters by their Azure name: the user's credentials come from ARM into memory, and tokens from az's sign-in, so that
+//! neither a kubeconfig nor kubelogin is needed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use secrecy::SecretString;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::session::Session;
+use crate::azure::api_versions;
+use crate::azure::{Arm, Profile};
+use crate::kube::Source;
+use crate::model::request::ClusterChoice;
+use crate::model::{Events, Kind, Problem, ResourceId, Result};
+
+/// Credentials that Azure gives. Nothing is asked before it is needed.
+pub struct FromAzure {
+    choice: ClusterChoice,
+    azure: OnceCell<(Profile, Arm)>,
+    kubeconfig: OnceCell<Option<SecretString>>,
+}
+
+impl fmt::Debug for FromAzure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FromAzure({:?})", self.choice)
+    }
+}
+
+impl FromAzure {
+    /// Credentials of the cluster that `choice` names, if it names one; tokens in any case.
+    #[allow(clippy::new_ret_no_self, reason = "always shared")]
+    pub fn new(choice: ClusterChoice) -> Arc<dyn Source> {
+        Arc::new(FromAzure { choice, azure: OnceCell::new(), kubeconfig: OnceCell::new() })
+    }
+
+    async fn azure(&self) -> Result<&(Profile, Arm)> {
+        self.azure.get_or_try_init(|| async { Session::azure(&Events::silent()) }).await
+    }
+
+    async fn fetch(&self) -> Result<Option<SecretString>> {
+        let ClusterChoice { id, name, resource_group } = &self.choice;
+        if id.is_none() && name.is_none() {
+            return Ok(None);
+        }
+        let (profile, arm) = self.azure().await?;
+        let cluster = match (id, name, resource_group) {
+            (Some(id), _, _) => {
+                id.parse::<ResourceId>().map_err(|fault| Problem::new(Kind::Usage, "KC1001", format!("the cluster's id: {fault}")))?
+            }
+            (None, Some(name), Some(group)) => {
+                let subscription = profile.active().map(|s| s.id.as_str()).ok_or_else(no_subscription)?;
+                ResourceId::resource(subscription, group, super::resources::CLUSTERS, name)
+            }
+            _ => {
+                return Err(Problem::new(Kind::Usage, "KC1090", "a cluster's name needs its resource group, and the other way round")
+                    .fix("give both, or the cluster's resource id"));
+            }
+        };
+        let arm = profile.tenant_of(cluster.subscription()).map_or_else(|| arm.clone(), |tenant| arm.with_tenant(tenant));
+        let path = format!("{cluster}/listClusterUserCredential");
+        let answer = match arm.action(&path, api_versions::MANAGED_CLUSTERS, &[("format", "exec")]).await {
+            Ok(answer) => answer,
+            Err(failure) if failure.status() == Some(404) => {
+                return Err(
+                    Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {cluster}")).fix("az aks list -o table")
+                );
+            }
+            Err(failure) => return Err(Problem::from(failure).context(format!("fetching the credentials of {}", cluster.name()))),
+        };
+        decoded(&answer).map(Some).ok_or_else(|| {
+            Problem::new(Kind::Failed, "KC1190", format!("Azure gave no credentials for the cluster {}", cluster.name())).fix(format!(
+                "az aks get-credentials --resource-group {} --name {}",
+                cluster.resource_group(),
+                cluster.name()
+            ))
+        })
+    }
+}
+
+/// The first kubeconfig of the answer, which is the one that az takes as well.
+fn decoded(answer: &Value) -> Option<SecretString> {
+    let value = answer.pointer("/kubeconfigs/0/value")?.as_str()?;
+    let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(value).ok()?).ok()?;
+    Some(text.into())
+}
+
+fn no_subscription() -> Problem {
+    Problem::new(Kind::NotSignedIn, "KC2008", "no subscription is active").fix("az login").fix("az account set --subscription NAME")
+}
+
+#[async_trait::async_trait]
+impl Source for FromAzure {
+    async fn kubeconfig(&self) -> Result<Option<SecretString>> {
+        self.kubeconfig.get_or_try_init(|| self.fetch()).await.cloned()
+    }
+
+    async fn token(&self, tenant: Option<&str>, audience: &str) -> Result<SecretString> {
+        let (_, arm) = self.azure().await?;
+        let token = arm.sign_in().token(tenant.or(arm.tenant()), &format!("{audience}/.default")).await?;
+        Ok(token.secret().to_owned().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_asked_where_no_cluster_is_named() {
+        assert!(FromAzure::new(ClusterChoice::default()).kubeconfig().await.unwrap().is_none());
+    }
+
+    #[test]
+    fn the_first_kubeconfig_counts_and_nonsense_is_none() {
+        use secrecy::ExposeSecret;
+        let given = decoded(&json!({"kubeconfigs": [{"name": "clusterUser", "value": "YXBpVmVyc2lvbjogdjE="}, {"value": "eA=="}]}));
+        assert_eq!(given.unwrap().expose_secret(), "apiVersion: v1");
+        for answer in [json!({}), json!({"kubeconfigs": []}), json!({"kubeconfigs": [{"value": "%"}]})] {
+            assert!(decoded(&answer).is_none());
+        }
+    }
+}

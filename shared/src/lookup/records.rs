@@ -1,0 +1,123 @@
+//! The records of connections, read from the cluster.
+
+use serde_json::{Map, Value};
+
+use crate::kube::{Cluster, Failure, Watched, resources};
+use crate::model::{Kind, Problem, Result};
+use crate::plan::record::{RECORD_VERSION, Record};
+
+/// A record as it lies in the cluster.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// What it says.
+    pub record: Record,
+    /// Guards the next write.
+    pub resource_version: String,
+    /// Its labels: what people put there stays.
+    pub labels: Map<String, Value>,
+}
+
+/// All records that can be seen, of all namespaces where that is allowed, else of this one.
+///
+/// # Errors
+/// What the API server says, other than that listing all namespaces is forbidden.
+pub async fn list(kube: &Cluster, namespace: &str) -> Result<Vec<Stored>> {
+    let selector = Record::selector();
+    let listed = match kube.list(&resources::CONFIG_MAP, None, Some(&selector)).await {
+        Err(failure) if failure.is_forbidden() => kube.list(&resources::CONFIG_MAP, Some(namespace), Some(&selector)).await?,
+        other => other?,
+    };
+    listed.iter().map(parse).collect()
+}
+
+/// The records of one namespace.
+///
+/// # Errors
+/// What the API server says.
+pub async fn list_in(kube: &Cluster, namespace: &str) -> Result<Vec<Stored>> {
+    kube.list(&resources::CONFIG_MAP, Some(namespace), Some(&Record::selector())).await?.iter().map(parse).collect()
+}
+
+/// The records of a namespace, or of all with `None`, whose labels match; with the version that a watch may begin at.
+///
+/// # Errors
+/// What the API server says, that the user may not list all namespaces included.
+pub async fn select(kube: &Cluster, namespace: Option<&str>, labels: Option<&str>) -> Result<(Vec<Stored>, String)> {
+    let listed = kube.list_at(&resources::CONFIG_MAP, namespace, Some(&selector(labels))).await;
+    let (listed, version) = match (listed, labels) {
+        (Err(failure), Some(labels)) if failure.status() == Some(400) => {
+            return Err(Problem::new(Kind::Usage, "KC1209", format!("`{labels}` selects nothing that can be selected by"))
+                .why(failure.to_string())
+                .fix("write it as kubectl takes it: -l team=shop,stage!=test"));
+        }
+        (listed, _) => listed?,
+    };
+    Ok((listed.iter().map(parse).collect::<Result<_>>()?, version))
+}
+
+/// Events about the records of a namespace, or of all with `None`, whose labels match, from a version on.
+///
+/// # Errors
+/// What the API server says; that the version is too old comes as an item of the stream, too.
+pub async fn watch(kube: &Cluster, namespace: Option<&str>, labels: Option<&str>, from: &str) -> Result<Watched, Failure> {
+    kube.watch_all(&resources::CONFIG_MAP, namespace, &selector(labels), from, WATCH).await
+}
+
+pub(crate) fn selector(labels: Option<&str>) -> String {
+    labels.map_or_else(Record::selector, |more| format!("{},{more}", Record::selector()))
+}
+
+/// The record that an object holds.
+///
+/// # Errors
+/// It can't be read.
+pub fn record_in(object: &Value) -> Result<Record> {
+    Ok(parse(object)?.record)
+}
+
+/// The record of one connection.
+///
+/// # Errors
+/// What the API server says other than that it is absent, or that the record can't be read.
+pub async fn load(kube: &Cluster, namespace: &str, connection: &str) -> Result<Option<Stored>> {
+    let found = kube.get(&resources::CONFIG_MAP, Some(namespace), &Record::object_name(connection)).await?;
+    found.as_ref().map(parse).transpose()
+}
+
+pub(crate) fn parse(object: &Value) -> Result<Stored> {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let broken = |why: String| {
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+        Problem::new(Kind::Failed, "KC6002", format!("the record {namespace}/{name} can't be read"))
+            .why(why)
+            .fix(format!("look at it: kubectl get configmap {name} -n {namespace} -o yaml"))
+    };
+    let text = object["data"]["record"].as_str().ok_or_else(|| broken("it has no key `record`".into()))?;
+    let version = serde_json::from_str::<Value>(text).ok().and_then(|v| v["version"].as_u64()).unwrap_or_default();
+    if version > u64::from(RECORD_VERSION) {
+        return Err(broken(format!("a newer version of this tool wrote it (format {version})")).fix("kubectl krew upgrade connect"));
+    }
+    let record = serde_json::from_str(text).map_err(|e| broken(e.to_string()))?;
+    let resource_version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+    Ok(Stored { record, resource_version, labels: object["metadata"]["labels"].as_object().cloned().unwrap_or_default() })
+}
+
+/// Seconds that one watch lasts; the next one begins where it ended.
+pub(crate) const WATCH: u32 = 300;
+
+/// The error for a name that no record has.
+pub fn no_such_connection(records: &[Stored], namespace: &str, connection: &str) -> Problem {
+    let problem = Problem::new(Kind::NotFound, "KC1201", format!("there is no connection `{connection}` in namespace `{namespace}`"));
+    let elsewhere = records.iter().find(|s| s.record.name == connection);
+    if let Some(elsewhere) = elsewhere {
+        return problem.fix(format!("there is one in namespace `{0}`: -n {0}", elsewhere.record.namespace));
+    }
+    let mut names: Vec<&str> = records.iter().filter(|s| s.record.namespace == namespace).map(|s| s.record.name.as_str()).collect();
+    names.sort_by_key(|n| strsim::damerau_levenshtein(n, connection));
+    match names.first() {
+        Some(_) => {
+            problem.fix(format!("this namespace has {}", names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")))
+        }
+        None => problem.fix("kubectl connect list -A"),
+    }
+}

@@ -1,0 +1,7 @@
+//! How long Azure takes until a change has effect everywhere.
+
+use std::time::Duration;
+
+/// How long a fresh trust or grant may take to have effect (product documentation: up to 10 minutes for role
+/// assignments).
+pub const PROPAGATION: Duration = Duration::from_secs(600);

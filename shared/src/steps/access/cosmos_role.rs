@@ -1,0 +1,134 @@
+//! A role assignment of a Cosmos DB account's own data plane, instead of an Azure role that would hand out the keys.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::azure::Failure;
+use crate::azure::api_versions;
+use crate::model::{Kind, Problem, Result, names};
+use crate::plan::change::{Action, Change, Goal, Layer};
+use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::access::CosmosRole;
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
+
+#[async_trait]
+impl Step for CosmosRole {
+    async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        let principal = self.to.principal(cx.outputs.known().principal_id);
+        // An identity that is gone leaves its grants behind: what the receipt says we made is then looked at by its id.
+        let left = past.filter(|p| goal == Goal::Absent && p.is_ours() && p.id.contains("/sqlRoleAssignments/")).map(|p| p.id.clone());
+        let held = match (&principal, &left) {
+            (Some(principal), _) => self.held(cx, principal).await?,
+            (None, Some(id)) => cx.arm.read(id, api_versions::COSMOS, &[]).await?.into_iter().collect(),
+            (None, None) => Vec::new(),
+        };
+        let own = principal.as_deref().map(|p| self.id_for(p)).or(left);
+        Ok(match goal {
+            Goal::Present => self.examine_present(&held, own, past),
+            Goal::Absent => self.examine_absent(cx, &held, own.as_deref(), past),
+        })
+    }
+
+    async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
+        let mut receipt = done(&examined.intent);
+        match examined.change.action {
+            Action::Create => {
+                let principal = self
+                    .to
+                    .principal(cx.outputs.known().principal_id)
+                    .ok_or_else(|| Problem::new(Kind::Failed, "KC4610", format!("identity `{}` has no object id", self.to.name())))?;
+                receipt.id = self.id_for(&principal);
+                let properties = json!({"roleDefinitionId": self.definition(), "scope": self.scope(), "principalId": principal});
+                let body = json!({"properties": properties});
+                let schedule = [1, 2, 4, 8, 15, 15, 15].map(std::time::Duration::from_secs);
+                crate::azure::retry_while(is_unknown, schedule, || cx.arm.put(&receipt.id, api_versions::COSMOS, &body, None)).await?;
+            }
+            Action::Delete => {
+                cx.arm.delete(&receipt.id, api_versions::COSMOS).await?;
+            }
+            Action::Update | Action::NoOp => {}
+        }
+        Ok(receipt)
+    }
+}
+
+/// Whether the account does not know the principal yet: a new identity takes a while to get there. There is no code for
+/// it, only a `BadRequest` with these words.
+fn is_unknown(failure: &Failure) -> bool {
+    matches!(failure, Failure::Service(error) if error.status == 400 && error.message.contains("was not found in the AAD tenant"))
+}
+
+impl CosmosRole {
+    fn change(&self, action: Action) -> Change {
+        let place = if self.path.is_empty() { self.account.name().to_owned() } else { format!("{}/{}", self.account.name(), self.path) };
+        let id = StepSpec::CosmosRole(self.clone()).id();
+        Change::new(id, Layer::Azure, "cosmosRoleAssignment", format!("{} → {place}", self.role.name), action)
+    }
+
+    fn definition(&self) -> String {
+        format!("{}/sqlRoleDefinitions/{}", self.account, self.role.id)
+    }
+
+    /// The account itself, or a part of it.
+    pub(crate) fn scope(&self) -> String {
+        if self.path.is_empty() { self.account.to_string() } else { format!("{}/{}", self.account, self.path) }
+    }
+
+    /// Names are GUIDs, as those of Azure's role assignments, and made like those.
+    fn id_for(&self, principal: &str) -> String {
+        let name = names::role_assignment(&self.scope(), principal, &self.role.id);
+        format!("{}/sqlRoleAssignments/{name}", self.account)
+    }
+
+    /// Assignments of the role that cover the scope. Services answer ids in any case.
+    async fn held(&self, cx: &Cx, principal: &str) -> Result<Vec<Value>> {
+        let listed = cx.arm.list(&format!("{}/sqlRoleAssignments", self.account), api_versions::COSMOS, &[]).await?;
+        let scope = self.scope().to_ascii_lowercase();
+        Ok(listed
+            .into_iter()
+            .filter(|a| {
+                let text = |key: &str| a["properties"][key].as_str().unwrap_or_default().to_ascii_lowercase();
+                let outer = text("scope");
+                let covers = scope == outer || scope.strip_prefix(&outer).is_some_and(|rest| rest.starts_with('/'));
+                text("principalId") == principal.to_ascii_lowercase() && text("roleDefinitionId").ends_with(&self.role.id) && covers
+            })
+            .collect())
+    }
+
+    fn examine_present(&self, held: &[Value], own: Option<String>, past: Option<&Receipt>) -> Examined {
+        let is_own = |a: &&Value| own.as_deref().is_some_and(|o| a["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(o)));
+        let (change, intent, rights) = match held.iter().find(is_own).or_else(|| held.first()) {
+            Some(found) => {
+                let id = found["id"].as_str().unwrap_or_default();
+                (self.change(Action::NoOp), Receipt::intent(ownership::of_found(is_own(&found), past), id), vec![])
+            }
+            None => {
+                let action = "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/write";
+                let change = self.change(Action::Create).detail("principal", None, Some(self.to.name()));
+                let right = Right::Arm { scope: self.account.to_string(), action };
+                (change, Receipt::intent(Ownership::Created, own.unwrap_or_default()), vec![right])
+            }
+        };
+        Examined { change, goal: Goal::Present, intent, rights }
+    }
+
+    fn examine_absent(&self, cx: &Cx, held: &[Value], own: Option<&str>, past: Option<&Receipt>) -> Examined {
+        let mut intent = ownership::recorded(past, self.account.as_str());
+        let id = held.iter().filter_map(|h| h["id"].as_str()).find(|id| own.is_some_and(|o| o.eq_ignore_ascii_case(id)));
+        let mut rights = vec![];
+        let change = match ownership::stays(cx, &intent, id.is_some(), &StepSpec::CosmosRole(self.clone())) {
+            Some(why) => self.change(Action::NoOp).reason(why),
+            None => {
+                intent.id = id.unwrap_or_default().to_owned();
+                let action = "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/delete";
+                rights.push(Right::Arm { scope: self.account.to_string(), action });
+                self.change(Action::Delete)
+            }
+        };
+        Examined { change, goal: Goal::Absent, intent, rights }
+    }
+}

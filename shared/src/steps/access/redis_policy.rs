@@ -1,0 +1,106 @@
+//! An access policy assignment of a Redis cache: what lets an identity in, instead of an Azure role.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::azure::api_versions;
+use crate::model::{Kind, Problem, Result, names};
+use crate::plan::change::{Action, Change, Goal, Layer};
+use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::access::RedisPolicy;
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
+
+#[async_trait]
+impl Step for RedisPolicy {
+    async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        let principal = self.to.principal(cx.outputs.known().principal_id);
+        // An identity that is gone leaves its grants behind: what the receipt says we made is then looked at by its id.
+        let left = past.filter(|p| goal == Goal::Absent && p.is_ours() && p.id.contains("/accessPolicyAssignments/")).map(|p| p.id.clone());
+        let held = match (&principal, &left) {
+            (Some(principal), _) => self.held(cx, principal).await?,
+            (None, Some(id)) => cx.arm.read(id, api_versions::REDIS, &[]).await?,
+            (None, None) => None,
+        };
+        let own = principal.as_deref().map(|p| self.id_for(p)).or(left);
+        Ok(match goal {
+            Goal::Present => self.examine_present(held.as_ref(), own, past),
+            Goal::Absent => self.examine_absent(cx, held.as_ref(), own.as_deref(), past),
+        })
+    }
+
+    async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
+        let mut receipt = done(&examined.intent);
+        match examined.change.action {
+            Action::Create => {
+                let principal = self
+                    .to
+                    .principal(cx.outputs.known().principal_id)
+                    .ok_or_else(|| Problem::new(Kind::Failed, "KC4609", format!("identity `{}` has no object id", self.to.name())))?;
+                receipt.id = self.id_for(&principal);
+                let properties = json!({"accessPolicyName": self.policy, "objectId": principal, "objectIdAlias": self.to.name()});
+                cx.arm.put(&receipt.id, api_versions::REDIS, &json!({"properties": properties}), None).await?;
+            }
+            Action::Delete => {
+                cx.arm.delete(&receipt.id, api_versions::REDIS).await?;
+            }
+            Action::Update | Action::NoOp => {}
+        }
+        Ok(receipt)
+    }
+}
+
+impl RedisPolicy {
+    fn change(&self, action: Action) -> Change {
+        let id = StepSpec::RedisPolicy(self.clone()).id();
+        Change::new(id, Layer::Azure, "redisAccessPolicy", format!("{} → {}", self.policy, self.cache.name()), action)
+    }
+
+    /// Names of assignments hold letters, digits and hyphens; a cache has one namespace of them.
+    fn id_for(&self, principal: &str) -> String {
+        let hash = names::short_hash(&[principal, &self.policy]);
+        format!("{}/accessPolicyAssignments/kubectl-connect-{hash}", self.cache)
+    }
+
+    async fn held(&self, cx: &Cx, principal: &str) -> Result<Option<Value>> {
+        let listed = cx.arm.list(&format!("{}/accessPolicyAssignments", self.cache), api_versions::REDIS, &[]).await?;
+        Ok(listed.into_iter().find(|a| {
+            let text = |key: &str| a["properties"][key].as_str().unwrap_or_default();
+            text("objectId").eq_ignore_ascii_case(principal) && text("accessPolicyName") == self.policy
+        }))
+    }
+
+    fn examine_present(&self, held: Option<&Value>, own: Option<String>, past: Option<&Receipt>) -> Examined {
+        let (change, intent, rights) = match held {
+            Some(found) => {
+                let id = found["id"].as_str().unwrap_or_default().to_owned();
+                let ours = own.is_some_and(|o| o.eq_ignore_ascii_case(&id));
+                (self.change(Action::NoOp), Receipt::intent(ownership::of_found(ours, past), id), vec![])
+            }
+            None => {
+                let right = Right::Arm { scope: self.cache.to_string(), action: "Microsoft.Cache/redis/accessPolicyAssignments/write" };
+                let change = self.change(Action::Create).detail("principal", None, Some(self.to.name()));
+                (change, Receipt::intent(Ownership::Created, own.unwrap_or_default()), vec![right])
+            }
+        };
+        Examined { change, goal: Goal::Present, intent, rights }
+    }
+
+    fn examine_absent(&self, cx: &Cx, held: Option<&Value>, own: Option<&str>, past: Option<&Receipt>) -> Examined {
+        let mut intent = ownership::recorded(past, self.cache.as_str());
+        let id = held.and_then(|h| h["id"].as_str()).filter(|id| own.is_some_and(|o| o.eq_ignore_ascii_case(id)));
+        let mut rights = vec![];
+        let change = match ownership::stays(cx, &intent, id.is_some(), &StepSpec::RedisPolicy(self.clone())) {
+            Some(why) => self.change(Action::NoOp).reason(why),
+            None => {
+                intent.id = id.unwrap_or_default().to_owned();
+                rights.push(Right::Arm { scope: self.cache.to_string(), action: "Microsoft.Cache/redis/accessPolicyAssignments/delete" });
+                self.change(Action::Delete)
+            }
+        };
+        Examined { change, goal: Goal::Absent, intent, rights }
+    }
+}

@@ -1,0 +1,335 @@
+//! OIDC issuer, workload identity and the Key Vault add-on on the cluster: the riskiest write, because AKS takes the whole
+//! cluster or nothing (PATCH changes tags only). All that is wanted goes in one update. So: GET, change untyped JSON, drop what is read-only, PUT guarded by the eTag, and refuse
+//! when anything but the asked change would be sent. Never undone: the issuer can't be switched off again, and other
+//! workloads may have begun to rely on it.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::azure::api_versions;
+use crate::model::{Kind, Problem, Result};
+use crate::plan::change::{Action, Change, Goal, Layer};
+use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::trust::ClusterFeatures;
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
+
+/// Read-only properties of a managed cluster (official description, 2025-07-01; `*` is any key or element). What is not
+/// in the object is no matter.
+const READ_ONLY: &[&str] = &[
+    "id",
+    "name",
+    "type",
+    "systemData",
+    "eTag",
+    "identity/principalId",
+    "identity/tenantId",
+    "identity/userAssignedIdentities/*/principalId",
+    "identity/userAssignedIdentities/*/clientId",
+    "properties/provisioningState",
+    "properties/powerState",
+    "properties/status",
+    "properties/maxAgentPools",
+    "properties/currentKubernetesVersion",
+    "properties/fqdn",
+    "properties/privateFQDN",
+    "properties/azurePortalFQDN",
+    "properties/resourceUID",
+    "properties/oidcIssuerProfile/issuerURL",
+    "properties/addonProfiles/*/identity",
+    "properties/agentPoolProfiles/*/eTag",
+    "properties/agentPoolProfiles/*/currentOrchestratorVersion",
+    "properties/agentPoolProfiles/*/nodeImageVersion",
+    "properties/agentPoolProfiles/*/provisioningState",
+    "properties/agentPoolProfiles/*/status",
+    "properties/networkProfile/loadBalancerProfile/effectiveOutboundIPs",
+    "properties/networkProfile/natGatewayProfile/effectiveOutboundIPs",
+    "properties/ingressProfile/webAppRouting/identity",
+    "properties/podIdentityProfile/userAssignedIdentities/*/provisioningState",
+    "properties/podIdentityProfile/userAssignedIdentities/*/provisioningInfo",
+];
+
+/// A switch: its name for people and its place in the cluster.
+struct Switch {
+    name: &'static str,
+    path: &'static [&'static str],
+}
+
+const FEDERATION: [Switch; 2] = [
+    Switch { name: "oidcIssuer", path: &["properties", "oidcIssuerProfile", "enabled"] },
+    Switch { name: "workloadIdentity", path: &["properties", "securityProfile", "workloadIdentity", "enabled"] },
+];
+
+/// The Key Vault add-on: the secrets store CSI driver with Azure's provider.
+const ADDON: Switch =
+    Switch { name: "azureKeyvaultSecretsProvider", path: &["properties", "addonProfiles", "azureKeyvaultSecretsProvider", "enabled"] };
+
+impl Switch {
+    fn is_on(&self, cluster: &Value) -> bool {
+        self.path.iter().fold(cluster, |at, key| &at[*key]) == &json!(true)
+    }
+}
+
+#[async_trait]
+impl Step for ClusterFeatures {
+    async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        let Some(cluster) = cx.arm.read(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &[]).await? else {
+            if goal == Goal::Absent {
+                return Ok(self.kept(Goal::Absent, past, "the cluster is gone"));
+            }
+            return Err(Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {}", self.cluster)));
+        };
+        if goal == Goal::Absent {
+            learn(cx, &cluster);
+            return Ok(self.kept(goal, past, "stays on: the issuer can't be switched off, and others may use it"));
+        }
+        let begun = past.is_some_and(|p| !p.done);
+        let cluster = if begun && is_busy(&cluster) { self.settled(cx).await? } else { cluster };
+        let issuer = learn(cx, &cluster) || !self.federation;
+        let off: Vec<&Switch> = self.switches().filter(|switch| !switch.is_on(&cluster)).collect();
+        if off.is_empty() && issuer {
+            return Ok(self.kept(goal, past, ""));
+        }
+        self.can_be_updated(&cluster)?;
+        let addon_alone = issuer && off.iter().all(|switch| switch.name == ADDON.name);
+        let mut change =
+            Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update).reason(if addon_alone {
+                "puts the add-on's driver on every node, takes about 4 minutes, stays on"
+            } else {
+                "restarts the API server, takes about 4 minutes, the issuer can't be switched off again"
+            });
+        for switch in off {
+            change = change.detail(switch.name, Some("off"), Some("on"));
+        }
+        change.needs_consent = true;
+        let right = Right::Arm { scope: self.cluster.to_string(), action: "Microsoft.ContainerService/managedClusters/write" };
+        let intent = Receipt::intent(Ownership::Adopted, self.cluster.as_str());
+        Ok(Examined { change, goal, intent, rights: vec![right] })
+    }
+
+    async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
+        if examined.change.action == Action::Update {
+            let current = cx.arm.get(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS).await?.unwrap_or_default();
+            let body = enabled(&current, &self.switches().collect::<Vec<_>>())?;
+            let etag = current["eTag"].as_str();
+            let what: Vec<&str> = examined.change.details.iter().map(|d| d.name.as_str()).collect();
+            cx.waiting("cluster", format!("waiting for AKS to switch on {} (about 4 minutes)", what.join(", ")));
+            let mut cluster = cx.arm.put(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &body, etag).await?.body;
+            // The answer to the write may be from before the add-on had its identity.
+            let told = |cluster: &Value| learn(cx, cluster) || !self.federation;
+            if !told(&cluster) || (self.secrets_provider && addon_identity(&cluster).is_none()) {
+                cluster = cx.arm.get(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS).await?.unwrap_or_default();
+                if !told(&cluster) {
+                    return Err(Problem::new(
+                        Kind::Failed,
+                        "KC4605",
+                        format!("cluster `{}` was updated but shows no issuer", self.cluster.name()),
+                    )
+                    .fix("run the same command again in a minute"));
+                }
+            }
+            if self.secrets_provider && !self.federation {
+                learn_addon(cx, &cluster);
+            }
+        }
+        Ok(done(&examined.intent))
+    }
+}
+
+impl ClusterFeatures {
+    fn switches(&self) -> impl Iterator<Item = &'static Switch> {
+        FEDERATION.iter().filter(|_| self.federation).chain(self.secrets_provider.then_some(&ADDON))
+    }
+
+    fn kept(&self, goal: Goal, past: Option<&Receipt>, why: &str) -> Examined {
+        let mut change = Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp);
+        if !why.is_empty() {
+            change = change.reason(why);
+        }
+        let intent = ownership::recorded(past, self.cluster.as_str());
+        Examined { change, goal, intent, rights: vec![] }
+    }
+
+    /// The update that a killed run of ours began is waited for.
+    async fn settled(&self, cx: &Cx) -> Result<Value> {
+        let until = std::time::Instant::now() + cx.timeout;
+        loop {
+            let cluster = cx.arm.get(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS).await?.unwrap_or_default();
+            if !is_busy(&cluster) {
+                cx.arm.forget(self.cluster.as_str());
+                return Ok(cluster);
+            }
+            if std::time::Instant::now() > until {
+                return Err(Problem::new(Kind::TimedOut, "KC4606", format!("cluster `{}` is still being updated", self.cluster.name()))
+                    .fix("run the same command again later"));
+            }
+            cx.waiting("cluster", "waiting for the update of the cluster that an earlier run began");
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    }
+
+    fn can_be_updated(&self, cluster: &Value) -> Result<()> {
+        let name = self.cluster.name();
+        if is_busy(cluster) {
+            let state = cluster["properties"]["provisioningState"].as_str().unwrap_or("Updating");
+            return Err(Problem::new(Kind::Failed, "KC1104", format!("cluster `{name}` is busy: {state}"))
+                .why("AKS refuses a change while another one is running")
+                .fix(format!("wait for it: az aks wait --updated --name {name} --resource-group {}", self.cluster.resource_group())));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the cluster or one of its pools is in the middle of something.
+pub(crate) fn is_busy(cluster: &Value) -> bool {
+    let terminal = |state: &Value| matches!(state.as_str(), None | Some("Succeeded" | "Failed" | "Canceled"));
+    let pools = cluster["properties"]["agentPoolProfiles"].as_array();
+    !terminal(&cluster["properties"]["provisioningState"]) || pools.into_iter().flatten().any(|p| !terminal(&p["provisioningState"]))
+}
+
+/// Takes over the issuer, byte for byte; whether there is one.
+fn learn(cx: &Cx, cluster: &Value) -> bool {
+    let issuer = cluster["properties"]["oidcIssuerProfile"]["issuerURL"].as_str().filter(|i| !i.is_empty()).map(str::to_owned);
+    let found = issuer.is_some();
+    if found {
+        cx.outputs.learn(|known| known.issuer = issuer);
+    }
+    found
+}
+
+/// Client id, object id and resource id of the Key Vault add-on's identity, once it has one.
+pub(crate) fn addon_identity(cluster: &Value) -> Option<(&str, &str, &str)> {
+    let identity = &cluster["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["identity"];
+    Some((identity["clientId"].as_str()?, identity["objectId"].as_str()?, identity["resourceId"].as_str()?))
+}
+
+/// Takes over the add-on's identity where the driver reads as that one; whether there is one.
+pub(crate) fn learn_addon(cx: &Cx, cluster: &Value) -> bool {
+    let Some((client_id, object_id, _)) = addon_identity(cluster) else { return false };
+    cx.outputs.learn(|known| (known.client_id, known.principal_id) = (Some(client_id.to_owned()), Some(object_id.to_owned())));
+    true
+}
+
+/// The body of the update: the cluster as it is, without what is read-only, with these switches on.
+///
+/// # Errors
+/// When it would differ from the cluster in anything else: then nothing is sent.
+fn enabled(cluster: &Value, switches: &[&Switch]) -> Result<Value> {
+    let mut body = cluster.clone();
+    for path in READ_ONLY {
+        remove(&mut body, &path.split('/').collect::<Vec<_>>());
+    }
+    drop_nulls(&mut body);
+    let unchanged = body.clone();
+    // A null profile is as usual as an absent one.
+    switches.iter().for_each(|switch| set(&mut body, switch.path));
+    let (mut before, mut after) = (unchanged, body.clone());
+    for value in [&mut before, &mut after] {
+        switches.iter().for_each(|switch| set(value, switch.path));
+    }
+    if before != after || !body["location"].is_string() {
+        return Err(Problem::new(Kind::Failed, "KC4607", "the update of the cluster would change more than was asked for")
+            .fix("switch the features on with: az aks update --enable-oidc-issuer --enable-workload-identity, then run this again")
+            .fix("and the add-on with: az aks enable-addons --addons azure-keyvault-secrets-provider"));
+    }
+    Ok(body)
+}
+
+/// A GET answers null for what is not set; the official description takes no null in a PUT, and absent means the same.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, inner| !inner.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+fn remove(value: &mut Value, path: &[&str]) {
+    let [first, rest @ ..] = path else { return };
+    match value {
+        Value::Object(map) if *first == "*" => map.values_mut().for_each(|inner| remove(inner, rest)),
+        Value::Array(items) if *first == "*" => items.iter_mut().for_each(|inner| remove(inner, rest)),
+        Value::Object(map) if rest.is_empty() => {
+            map.shift_remove(*first);
+        }
+        Value::Object(map) => {
+            if let Some(inner) = map.get_mut(*first) {
+                remove(inner, rest);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn set(value: &mut Value, path: &[&str]) {
+    let mut at = value;
+    for key in path {
+        if !at.is_object() {
+            *at = json!({});
+        }
+        at = &mut at[*key];
+    }
+    *at = json!(true);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster() -> Value {
+        json!({
+            "id": "/subscriptions/s/…/aks", "name": "aks", "type": "t", "eTag": "abc", "location": "westeurope", "tags": {"a": "b"},
+            "identity": {"type": "SystemAssigned", "principalId": "p", "tenantId": "t"},
+            "newTopLevelField": {"x": 1},
+            "properties": {
+                "provisioningState": "Succeeded", "powerState": {"code": "Running"}, "fqdn": "f", "kubernetesVersion": "1.33",
+                "oidcIssuerProfile": null, "securityProfile": {"defender": {"x": 1}}, "fieldOfTomorrow": [1, {"provisioningState": "keep"}],
+                "agentPoolProfiles": [{"name": "np", "count": 2, "provisioningState": "Succeeded", "eTag": "e"}],
+                "addonProfiles": {"x": {"enabled": true, "identity": {"clientId": "c"}}},
+            },
+        })
+    }
+
+    #[test]
+    fn the_update_keeps_everything_but_read_only_fields() {
+        let body = enabled(&cluster(), &FEDERATION.iter().collect::<Vec<_>>()).unwrap();
+        let expected = json!({
+            "location": "westeurope", "tags": {"a": "b"}, "identity": {"type": "SystemAssigned"}, "newTopLevelField": {"x": 1},
+            "properties": {
+                "kubernetesVersion": "1.33", "oidcIssuerProfile": {"enabled": true},
+                "securityProfile": {"defender": {"x": 1}, "workloadIdentity": {"enabled": true}}, "fieldOfTomorrow": [1, {"provisioningState": "keep"}],
+                "agentPoolProfiles": [{"name": "np", "count": 2}], "addonProfiles": {"x": {"enabled": true}},
+            },
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn the_add_on_goes_beside_those_that_are_there() {
+        let body = enabled(&cluster(), &[&ADDON]).unwrap();
+        let addons = json!({"x": {"enabled": true}, "azureKeyvaultSecretsProvider": {"enabled": true}});
+        assert_eq!((&body["properties"]["addonProfiles"], body["properties"].get("oidcIssuerProfile")), (&addons, None));
+        let mut disabled = cluster();
+        disabled["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"] = json!({"enabled": false, "config": {"a": "b"}});
+        let kept = json!({"enabled": true, "config": {"a": "b"}});
+        assert_eq!(enabled(&disabled, &[&ADDON]).unwrap()["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"], kept);
+    }
+
+    #[test]
+    fn an_answer_that_is_no_cluster_is_never_sent_back() {
+        assert!(enabled(&json!({}), &[&ADDON]).is_err());
+    }
+
+    #[test]
+    fn busy_pools_count() {
+        let mut cluster = cluster();
+        assert!(!is_busy(&cluster));
+        cluster["properties"]["agentPoolProfiles"][0]["provisioningState"] = json!("Scaling");
+        assert!(is_busy(&cluster));
+    }
+}

@@ -1,0 +1,150 @@
+//! The user-assigned managed identity. Made in the cluster's resource group and region, marked with our tag.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::azure::api_versions;
+use crate::model::{Kind, PREFIX, Problem, ResourceId, Result};
+use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
+use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::trust::Identity;
+use crate::plan::spec::{StepSpec, tags};
+use crate::steps::context::Cx;
+use crate::steps::marks::done;
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
+
+#[async_trait]
+impl Step for Identity {
+    async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        if let Some(cluster) = &self.addon_of {
+            return self.of_addon(cx, cluster, goal, past).await;
+        }
+        let found = cx.arm.read(self.id.as_str(), api_versions::MANAGED_IDENTITY, &[]).await?;
+        if let Some(identity) = &found {
+            learn(cx, identity);
+        }
+        match goal {
+            Goal::Present => self.examine_present(found.as_ref(), past),
+            Goal::Absent => self.examine_absent(cx, found.as_ref(), past).await,
+        }
+    }
+
+    async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
+        match examined.change.action {
+            Action::Create => {
+                let mut tags = tags(&self.owner);
+                tags.extend(self.tags.clone());
+                let body = json!({"location": self.location, "tags": tags});
+                let written = cx.arm.put(self.id.as_str(), api_versions::MANAGED_IDENTITY, &body, None).await?;
+                learn(cx, &written.body);
+            }
+            Action::Delete => {
+                cx.arm.delete(self.id.as_str(), api_versions::MANAGED_IDENTITY).await?;
+            }
+            Action::Update | Action::NoOp => {}
+        }
+        Ok(done(&examined.intent))
+    }
+}
+
+impl Identity {
+    fn change(&self, action: Action) -> Change {
+        Change::new("identity".into(), Layer::Azure, "managedIdentity", self.id.name(), action)
+    }
+
+    /// What the cluster says about it is enough: the group that it lies in is AKS's own, and not everybody may look there.
+    async fn of_addon(&self, cx: &Cx, cluster: &ResourceId, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        let body = cx.arm.read(cluster.as_str(), api_versions::MANAGED_CLUSTERS, &[]).await?.unwrap_or_default();
+        let known = super::cluster_features::learn_addon(cx, &body);
+        let why = if known || goal == Goal::Absent { "the Key Vault add-on's own" } else { "comes with the Key Vault add-on" };
+        let intent = ownership::recorded(past, self.id.as_str());
+        Ok(Examined { change: self.change(Action::NoOp).reason(why), goal, intent, rights: vec![] })
+    }
+
+    fn examine_present(&self, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
+        let right = Right::Arm { scope: self.id.group_id().to_string(), action: "Microsoft.ManagedIdentity/userAssignedIdentities/write" };
+        if let Some(other) =
+            found.and_then(our_tag).filter(|owner| self.create && past.is_none() && !owner.eq_ignore_ascii_case(&self.owner))
+        {
+            return Err(Problem::new(Kind::Failed, "KC1322", format!("the identity `{}` is another service account's", self.id.name()))
+                .why(format!("it was made for {other}, and each account has an identity of its own, so that none may do what another may"))
+                .fix("tell them apart: --identity-name with {cluster}, {namespace} and {service-account}, or with {hash}")
+                .fix(format!("or share it knowingly: --identity {}", self.id)));
+        }
+        let (change, ownership, rights) = match found {
+            Some(identity) if bears_our_tag(identity) && self.create => {
+                (self.change(Action::NoOp), ownership::of_found(true, past), vec![])
+            }
+            Some(_) => (self.change(Action::NoOp).reason("exists, is used as it is"), Ownership::Adopted, vec![]),
+            None if self.create => {
+                let change = self.change(Action::Create).detail("resourceGroup", None, Some(self.id.resource_group())).detail(
+                    "location",
+                    None,
+                    Some(&self.location),
+                );
+                let change = self
+                    .tags
+                    .iter()
+                    .fold(change, |change, (key, value)| change.detail("tag", None, Some(&format!("{key}={value}"))))
+                    .detail("clientId", None, Some(KNOWN_AFTER_APPLY));
+                (change, Ownership::Created, vec![right])
+            }
+            None => {
+                return Err(Problem::new(Kind::NotFound, "KC1302", format!("there is no managed identity `{}`", self.id.name()))
+                    .why(format!("looked for {}", self.id))
+                    .fix("leave --identity away to have one made, or list them: az identity list -o table"));
+            }
+        };
+        Ok(Examined { change, goal: Goal::Present, intent: Receipt::intent(ownership, self.id.as_str()), rights })
+    }
+
+    /// Goes only when it is ours, nobody else connects through it and no foreign trust hangs on it.
+    async fn examine_absent(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
+        let intent = ownership::recorded(past, self.id.as_str());
+        let mut rights = vec![];
+        let keep = |why: String| self.change(Action::NoOp).reason(why);
+        let change = match found {
+            None => keep("is already gone".into()),
+            Some(_) if !intent.is_ours() => keep("was there before: stays".into()),
+            Some(identity) if !bears_our_tag(identity) => keep(format!("lost its tag {PREFIX}: somebody took it over, stays")),
+            Some(_) => match ownership::shared(cx, &StepSpec::Identity(self.clone())) {
+                Some(why) => keep(why),
+                None => match self.foreign_credentials(cx).await? {
+                    0 => {
+                        rights.push(Right::Arm {
+                            scope: self.id.to_string(),
+                            action: "Microsoft.ManagedIdentity/userAssignedIdentities/delete",
+                        });
+                        self.change(Action::Delete)
+                    }
+                    n => keep(format!("stays: {n} federated credential(s) that we did not make hang on it")),
+                },
+            },
+        };
+        Ok(Examined { change, goal: Goal::Absent, intent, rights })
+    }
+
+    async fn foreign_credentials(&self, cx: &Cx) -> Result<usize> {
+        let listed = cx.arm.list(&format!("{}/federatedIdentityCredentials", self.id), api_versions::MANAGED_IDENTITY, &[]).await?;
+        Ok(listed.iter().filter(|credential| !super::federated_credential::has_our_name(credential)).count())
+    }
+}
+
+/// Client and object id of an identity; both are there from the first answer on.
+fn learn(cx: &Cx, identity: &Value) {
+    let text = |key: &str| identity["properties"][key].as_str().map(str::to_owned);
+    cx.outputs.learn(|known| {
+        known.client_id = text("clientId");
+        known.principal_id = text("principalId");
+    });
+}
+
+fn bears_our_tag(identity: &Value) -> bool {
+    our_tag(identity).is_some()
+}
+
+/// For whom it was made, if it was made by us.
+fn our_tag(identity: &Value) -> Option<&str> {
+    identity["tags"][PREFIX].as_str()
+}

@@ -1,0 +1,194 @@
+//! The service account: names the identity's client id for the webhook. One that existed is annotated and kept; one of
+//! ours is deleted with the last connection that uses it.
+
+use crate::kube::workload_identity::{CLIENT_ID, TENANT_ID};
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::kube::{Access, Apply, resources};
+use crate::model::{Kind, Problem, Result};
+use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
+use crate::plan::record::{Ownership, Receipt, Record};
+use crate::plan::spec::StepSpec;
+use crate::plan::spec::trust::ServiceAccount;
+use crate::steps::context::Cx;
+use crate::steps::marks::{done, is_ours, labels, taking_back, uid};
+use crate::steps::ownership;
+use crate::steps::step::{Examined, Right, Step};
+
+#[async_trait]
+impl Step for ServiceAccount {
+    async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
+        let found = cx.kube_read(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name).await?;
+        match goal {
+            Goal::Present => self.examine_present(cx, found.as_ref(), past),
+            Goal::Absent => Ok(self.examine_absent(cx, found.as_ref(), past)),
+        }
+    }
+
+    async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
+        let mut receipt = done(&examined.intent);
+        match (examined.goal, examined.change.action) {
+            (_, Action::NoOp) => {}
+            (Goal::Present, _) => {
+                receipt.uid = uid(&self.write(cx, examined, Apply::default()).await?);
+            }
+            (Goal::Absent, Action::Delete) => {
+                cx.delete_ours(&resources::SERVICE_ACCOUNT, &self.namespace, &self.name, receipt.uid.clone()).await?;
+            }
+            (Goal::Absent, _) => {
+                let mut body = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": self.name}});
+                // With its uid the empty apply can't create an account that was deleted meanwhile.
+                body["metadata"]["uid"] = json!(receipt.uid);
+                let kind = &resources::SERVICE_ACCOUNT;
+                cx.kube.apply(kind, Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default()).await?;
+            }
+        }
+        Ok(receipt)
+    }
+
+    async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
+        self.write(cx, examined, Apply { dry_run: true, ..Apply::default() }).await.map(drop)
+    }
+}
+
+impl ServiceAccount {
+    async fn write(&self, cx: &Cx, examined: &Examined, how: Apply) -> Result<Value> {
+        let mut body = self.body(cx, &cx.outputs.known().client_id.unwrap_or_default(), examined.intent.is_ours());
+        let live = cx.kube_read(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name).await?;
+        // What another connection says is not taken back: an account acts as one identity for all of them.
+        let shared = live.as_ref().is_some_and(|account| is_held_by_another(account, &cx.manager()));
+        let how = if shared { how } else { taking_back(examined, how, &mut body) };
+        Ok(cx.kube.apply(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await?)
+    }
+
+    fn change(&self, action: Action) -> Change {
+        Change::new("service-account".into(), Layer::Cluster, "ServiceAccount", format!("{}/{}", self.namespace, self.name), action)
+    }
+
+    fn right(&self, verb: &'static str) -> Right {
+        Right::Kube(Access::to(verb, &resources::SERVICE_ACCOUNT, Some(&self.namespace)))
+    }
+
+    fn body(&self, cx: &Cx, client_id: &str, ours: bool) -> Value {
+        let mut body = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": self.name, "annotations": {CLIENT_ID: client_id, TENANT_ID: cx.tenant}},
+        });
+        if ours {
+            body["metadata"]["labels"] = labels(None);
+            if !self.image_pull_secrets.is_empty() {
+                body["imagePullSecrets"] = self.image_pull_secrets.iter().map(|name| json!({"name": name})).collect();
+            }
+        }
+        body
+    }
+
+    fn examine_present(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
+        let client_id = cx.outputs.known().client_id;
+        let shown = client_id.as_deref().unwrap_or(KNOWN_AFTER_APPLY);
+        let id = format!("{}/{}", self.namespace, self.name);
+        let Some(account) = found else {
+            if !self.create {
+                return Err(Problem::new(
+                    Kind::NotFound,
+                    "KC1204",
+                    format!("there is no service account `{}` in namespace `{}`", self.name, self.namespace),
+                )
+                .fix(format!("kubectl create serviceaccount {} -n {}", self.name, self.namespace)));
+            }
+            let change = self.change(Action::Create).detail(CLIENT_ID, None, Some(shown));
+            let rights = vec![self.right("create"), self.right("patch")];
+            return Ok(Examined { change, goal: Goal::Present, intent: Receipt::intent(Ownership::Created, id), rights });
+        };
+        let ownership = ownership::of_found(is_ours(account), past);
+        let current = account["metadata"]["annotations"][CLIENT_ID].as_str();
+        if self.foreign {
+            return self.examine_foreign(account, current, client_id.as_deref());
+        }
+        let held = holds_field(account, &cx.manager(), CLIENT_ID);
+        let (change, rights) = match (current, &client_id) {
+            (Some(current), Some(client_id)) if current == client_id && held => (self.change(Action::NoOp), vec![]),
+            // Equal values are co-owned: letting go later leaves the other owner's.
+            (Some(current), Some(client_id)) if current == client_id => {
+                (self.change(Action::Update).reason("shares the annotation"), vec![self.right("patch")])
+            }
+            (Some(current), _) if !held && ownership == Ownership::Adopted => return Err(self.taken(current)),
+            (current, _) => (self.change(Action::Update).detail(CLIENT_ID, current, Some(shown)), vec![self.right("patch")]),
+        };
+        let intent = Receipt { uid: uid(account), ..Receipt::intent(ownership, id) };
+        Ok(Examined { change, goal: Goal::Present, intent, rights })
+    }
+
+    /// What somebody else set up is as it was taken over, or its owner has to put it back.
+    fn examine_foreign(&self, account: &Value, current: Option<&str>, client_id: Option<&str>) -> Result<Examined> {
+        match (current, client_id) {
+            (Some(current), Some(client_id)) if current.eq_ignore_ascii_case(client_id) => {
+                let id = format!("{}/{}", self.namespace, self.name);
+                let intent = Receipt { uid: uid(account), ..Receipt::intent(Ownership::Adopted, id) };
+                Ok(Examined { change: self.change(Action::NoOp), goal: Goal::Present, intent, rights: vec![] })
+            }
+            (Some(current), _) => Err(self.taken(current)),
+            (None, client_id) => {
+                Err(Problem::new(Kind::Failed, "KC6017", format!("service account `{}` names no identity any more", self.name))
+                    .why("it was taken over: this tool did not set it up and does not write it")
+                    .fix(format!(
+                        "kubectl annotate serviceaccount {} -n {} {CLIENT_ID}={}",
+                        self.name,
+                        self.namespace,
+                        client_id.unwrap_or("CLIENT-ID")
+                    )))
+            }
+        }
+    }
+
+    fn taken(&self, current: &str) -> Problem {
+        Problem::new(Kind::Failed, "KC1304", format!("service account `{}` already acts as another identity", self.name))
+            .why(format!("its annotation {CLIENT_ID} is {current}, and a service account can act as one identity only"))
+            .fix(format!("connect with that identity: --identity {current}"))
+            .fix("or give the workload a service account of its own")
+    }
+
+    fn examine_absent(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Examined {
+        let id = format!("{}/{}", self.namespace, self.name);
+        let mut intent = ownership::recorded(past, id);
+        let step = StepSpec::ServiceAccount(self.clone());
+        let mut rights = vec![];
+        let change = match found {
+            None => self.change(Action::NoOp).reason("is already gone"),
+            Some(account) => {
+                let needed = ownership::shared(cx, &step);
+                let same = intent.uid.is_none() || intent.uid == uid(account);
+                if intent.is_ours() && is_ours(account) && same && needed.is_none() {
+                    intent.uid = uid(account);
+                    rights.push(self.right("delete"));
+                    self.change(Action::Delete)
+                } else if holds_field(account, &cx.manager(), CLIENT_ID) {
+                    intent.uid = uid(account);
+                    rights.push(self.right("patch"));
+                    self.change(Action::Update).reason(needed.unwrap_or_else(|| "our annotations are taken off".into()))
+                } else {
+                    self.change(Action::NoOp).reason("was there before: stays")
+                }
+            }
+        };
+        Examined { change, goal: Goal::Absent, intent, rights }
+    }
+}
+
+/// Whether another connection of ours names the identity.
+fn is_held_by_another(object: &Value, manager: &str) -> bool {
+    let entries = object["metadata"]["managedFields"].as_array();
+    let others = entries.into_iter().flatten().filter_map(|e| e["manager"].as_str()).filter(|m| *m != manager);
+    others.filter(|m| m.starts_with(&Record::field_manager(""))).any(|m| holds_field(object, m, CLIENT_ID))
+}
+
+/// Whether `manager` owns the annotation, by the object's `managedFields`.
+fn holds_field(object: &Value, manager: &str, annotation: &str) -> bool {
+    let entries = object["metadata"]["managedFields"].as_array();
+    entries
+        .into_iter()
+        .flatten()
+        .filter(|e| e["manager"] == manager && e["operation"] == "Apply")
+        .any(|e| e["fieldsV1"]["f:metadata"]["f:annotations"].get(format!("f:{annotation}")).is_some())
+}
