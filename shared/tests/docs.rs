@@ -76,7 +76,7 @@ fn row(text: &mut String, arg: &clap::Arg) {
     let _ = writeln!(text, "| {flag} | {meaning} |");
 }
 
-/// Parts of `docs/codes.md`: what the codes of a part begin with, and its heading.
+/// Parts of `docs/codes.md`: the first characters of the codes, and the heading.
 const PARTS: &[(&str, &str)] = &[
     ("KC1", "The command line and what it names"),
     ("KC2", "Signing in to Azure"),
@@ -111,7 +111,7 @@ fn every_code_is_explained() {
     snapshot::file("docs/codes.md", &text);
 }
 
-/// A text inside a table of Markdown: words in angle brackets and bars would be markup there.
+/// Escapes a text for a table in Markdown, in which angle brackets and bars would be markup.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;")
 }
@@ -124,7 +124,7 @@ fn the_tables_of_codes_are_those_of_the_sources() {
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in files {
         let source = std::fs::read_to_string(&file).unwrap();
-        // Test modules come last in a file and use made-up codes; the tables of codes use none of their codes.
+        // Test modules come last in a file and use made-up codes. The tables of codes don't count as uses.
         let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         if source.contains("static FINDINGS") || file.components().any(|part| part.as_os_str() == "codes") {
             continue;

@@ -1,11 +1,11 @@
-//! Completion: what kubectl gets offered, how a person sets completion up, and the scripts for shells.
+//! Completion: what kubectl is offered, the link that a user installs for kubectl, and the scripts for shells.
 
 use std::path::Path;
 use std::process::Stdio;
 
 use harness::{Case, Ran};
 
-/// The name under which kubectl asks a plugin for completions.
+/// The name under which kubectl calls a plugin for completions.
 const ASKED: &str = "kubectl_complete-connect";
 
 async fn completed(case: &Case, words: &[&str]) -> Ran {
@@ -14,7 +14,7 @@ async fn completed(case: &Case, words: &[&str]) -> Ran {
     case.finish(command).await.ended(0)
 }
 
-/// The product as it lies on PATH under kubectl's names for it.
+/// The product on PATH under the names that kubectl uses.
 async fn installed(case: &Case, folder: &Path, names: &[&str], words: &[&str]) -> Ran {
     std::fs::create_dir_all(folder).unwrap();
     let program = std::fs::canonicalize(case.sandbox.bin().join("kubectl-connect")).unwrap();
@@ -66,7 +66,7 @@ async fn completion_is_silent_when_it_fails() {
     }
 }
 
-/// Where Azure and the cluster answer too late, nothing is offered, and the shell has its line back.
+/// If Azure and the cluster answer too late, nothing is suggested, and the shell gets its line back.
 #[tokio::test(flavor = "multi_thread")]
 async fn completion_does_not_wait_for_what_is_slow() {
     for words in [&["keyvault", ""][..], &["list", "-n", ""], &["verify", "-n", "shop", ""], &["keyvault", "v", "-n", "shop", "-w", ""]] {
@@ -75,7 +75,7 @@ async fn completion_does_not_wait_for_what_is_slow() {
         let began = std::time::Instant::now();
         let ran = completed(&case, words).await;
         assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (":4\n", ""), "{words:?}");
-        // An answer would have taken 30 s: far from the budget of 1.5 s, however busy the machine is.
+        // The answer would have taken 30 s, far more than the limit of 1.5 s, however busy the machine is.
         assert!(began.elapsed().as_secs() < 20, "{words:?}: {:?}", began.elapsed());
     }
 }
@@ -112,7 +112,7 @@ async fn install_leaves_the_file_of_somebody_else() {
     assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "theirs");
 }
 
-/// Runs in a shell what a person types, and has the shell complete a line.
+/// Runs the setup in a shell and lets the shell complete a line.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_script_for_bash_completes_there() {
     let case = Case::on("aks-ready").await;

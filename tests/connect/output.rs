@@ -1,4 +1,4 @@
-//! What is said, and how: log levels, colour, quiet, forms for programs.
+//! Output: log levels, colour, quiet mode, formats for programs.
 
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ async fn quiet_leaves_results_and_errors() {
     let listed = case.run("list -n shop").await.ended(0);
     let bare = case.run("list -n shop --no-headers").await.ended(0);
     let (heads, rows) = listed.stdout.split_once('\n').unwrap();
-    // All but the age, which may be another one by then.
+    // Everything except the age, which may have changed.
     let words = |row: &str| row.split_whitespace().rev().skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert!(heads.starts_with("NAME ") && words(rows) == words(&bare.stdout), "{listed:?} {bare:?}");
     case.run("show nothing -n shop -q").await.ended(3).says(&["KC1201"]);
@@ -102,7 +102,7 @@ async fn progress_for_programs_is_json_to_the_last_line() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_programs_read_says_which_form_it_has() {
     let case = Case::on("aks-ready").await;
-    assert_eq!(case.run("plan keyvault my-vault -n shop --workload deployment/web -o json").await.ended(0).json()["formatVersion"], "1.0");
+    assert_eq!(case.run("plan keyvault my-vault -n shop --workload deployment/web -o json").await.ended(0).json()["formatVersion"], "2.0");
     let made = case.run(&format!("{CREATE} -o json")).await.ended(0).json();
     let shown = case.run("show keyvault-my-vault -n shop -o json").await.ended(0).json();
     let listed = case.run("list -n shop -o json").await.ended(0).json();
@@ -121,7 +121,7 @@ async fn results_come_in_the_form_that_was_asked_for() {
     assert!(told.filter(|event| event["event"] == "finished").count() >= 4, "{}", made.stderr);
     let listed = case.run("list -n shop -o custom-columns=NAME:.metadata.name,TARGET:.spec.service").await.ended(0);
     assert_eq!(listed.stdout, "NAME                TARGET\nkeyvault-my-vault   keyvault\n");
-    // Every command that lists has its rows.
+    // Every command with a list has rows.
     for (words, columns, row) in [
         ("services", "N:.name,R:.defaultAccess", "keyvault"),
         ("plan keyvault my-vault -n shop --workload deployment/web", "K:.kind,A:.action", "Secret"),
@@ -133,7 +133,7 @@ async fn results_come_in_the_form_that_was_asked_for() {
         ("doctor --list", "C:.code,W:.title", "KC5110"),
         ("config view", "K:.key,F:.from", "identity-name"),
     ] {
-        // On real API servers no webhook runs, and that is found.
+        // No webhook runs on real API servers, which is a finding.
         let found = harness::real::is_on() && (words.starts_with("verify") || words.starts_with("doctor deployment"));
         let ran = case.run(&format!("{words} --no-headers -o custom-columns={columns}")).await.ended(i32::from(found));
         let rows: Vec<Vec<&str>> = ran.stdout.lines().map(|line| line.split_whitespace().collect()).collect();

@@ -104,7 +104,7 @@ fn every_combination_has_variables_with_names_of_their_own() {
             let what = format!("{} {kind:?} {auth} {}", service.name, client.word());
             assert!(!made.is_empty() && names.len() == made.len(), "{what}");
             assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))), "{what}: no Secret key");
-            assert!(made.iter().all(|v| !v.told().contains("<missing")), "{what}");
+            assert!(made.iter().all(|v| !v.masked().contains("<missing")), "{what}");
             let secret = made.iter().any(Variable::is_secret);
             assert_eq!(secret, matches!(auth, Auth::Secret | Auth::ServicePrincipal), "{what}");
         }

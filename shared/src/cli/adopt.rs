@@ -112,7 +112,7 @@ fn show(ui: &Ui, namespace: &str, found: &Found) {
         let none = || "<none>".to_owned();
         let mut table = Table::new(&heads);
         for c in candidates {
-            let workloads = if c.workloads.is_empty() { none() } else { c.workloads.join(",") };
+            let workloads = if c.workloads.is_empty() { none() } else { c.workloads.join(", ") };
             let mut row = vec![c.name.clone(), c.origin.made_by().into(), c.service.name.into(), c.target.name().into(), workloads];
             if wide {
                 let identity = c.identity.as_ref().map_or_else(none, |i| i.id.name().to_owned());

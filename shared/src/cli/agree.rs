@@ -36,7 +36,7 @@ pub(super) async fn agreed(ui: &Ui, plan: &Plan, yes: bool, question: Question<'
 pub(super) fn only_planned(ui: &Ui, plan: &Plan, dry_run: DryRun) -> bool {
     let only = dry_run != DryRun::None;
     if only {
-        ui.result(&plan.to_json(), || ui.plan_text(plan), &[]);
+        ui.result(&plan.to_json(), || ui.plan_text(plan), &plan.names());
     }
     only
 }

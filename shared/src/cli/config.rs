@@ -179,7 +179,7 @@ fn read(path: &std::path::Path, text: &str) -> Result<Vec<(&'static Setting, Vec
         let Some(setting) = SETTINGS.iter().find(|s| s.key == key) else {
             let mut known: Vec<&str> = SETTINGS.iter().map(|s| s.key).collect();
             known.sort_by_key(|k| strsim::damerau_levenshtein(k, key));
-            return Err(bad(format!("there is no setting `{key}`"), &from).fix(format!("there is: {}", known.join(", "))));
+            return Err(bad(format!("there is no setting `{key}`"), &from).fix(format!("must be one of {}", known.join(", "))));
         };
         found.push((setting, values(setting, value, &from)?, from));
     }

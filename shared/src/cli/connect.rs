@@ -95,46 +95,41 @@ async fn roll_back(ui: &Ui, flags: &Flags, prepared: &Prepared, problem: Problem
 
 fn header(ui: &Ui, session: &Session, prepared: &Prepared) {
     let (cluster, target) = (&prepared.record.cluster, &prepared.target.id);
-    ui.say(format!(
-        "Cluster  {} ({})  context {}   Target  {} ({})   Namespace  {}\n",
-        cluster.name(),
-        cluster.resource_group(),
-        session.kube.context(),
-        target.name(),
-        target.resource_group(),
-        prepared.record.namespace
-    ));
+    ui.heads(&[
+        ("Cluster", format!("{} ({})  context {}", cluster.name(), cluster.resource_group(), session.kube.context())),
+        ("Target", format!("{} ({})", target.name(), target.resource_group())),
+        ("Namespace", prepared.record.namespace.clone()),
+    ]);
 }
 
 fn show_plan(ui: &Ui, prepared: &Prepared, detailed: bool) -> u8 {
-    let names: Vec<String> = prepared.plan.changes.iter().filter(|c| c.writes()).map(|c| format!("{}/{}", c.kind, c.name)).collect();
     let mut value = prepared.plan.to_json();
     if let Some(printed) = &prepared.printed {
         value["patch"] = printed.patch.clone();
     }
-    ui.result(&value, || ui.plan_text(&prepared.plan), &names);
-    print_patch(ui, prepared);
+    let text = || match &prepared.printed {
+        Some(printed) => format!("{}\n\nNot patched: {}.\n\n{}", ui.plan_text(&prepared.plan), printed.why, ui.yaml(&printed.patch)),
+        None => ui.plan_text(&prepared.plan),
+    };
+    ui.result(&value, text, &prepared.plan.names());
     if detailed && prepared.plan.writes() { 2 } else { 0 }
 }
 
+/// A patch that the user has to bring in is the result itself, as a whole document: what is said about it is talk.
 fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {
     let patch = prepared.printed.as_ref().map(|p| &p.patch);
     let value = report::with_run(report::connection(record), &prepared.plan, checks, patch);
-    let proven = crate::health::check::is_success(checks);
-    let text = || {
-        let who = record.workload.clone().unwrap_or_else(|| "the service account".into());
-        match (proven, &prepared.printed) {
-            (false, _) => format!("Connection {} is in place, but does not work yet: see the failed check above.", record.name),
-            (true, Some(_)) => format!("Connection {} is ready; {who} still needs the patch above.", record.name),
-            (true, None) => format!("Connected {who} to {} as {}.", prepared.target.name(), record.name),
-        }
+    let who = record.workload.clone().unwrap_or_else(|| "the service account".into());
+    let (name, target) = (&record.name, prepared.target.name());
+    let told = match crate::health::check::is_success(checks) {
+        false => format!("Connection {name} is in place, but does not work yet: see the failed check above."),
+        true if patch.is_some() && ui.format.is_text() => format!("Connection {name} is ready; {who} still needs this patch:"),
+        true if patch.is_some() => format!("Connection {name} is ready; {who} still needs its patch: status.patch of -o json."),
+        true => format!("Connected {who} to {target} as {name}."),
     };
-    print_patch(ui, prepared);
-    ui.result(&value, text, &[format!("connection/{}", record.name)]);
-}
-
-fn print_patch(ui: &Ui, prepared: &Prepared) {
     if let Some(printed) = &prepared.printed {
-        ui.say(format!("\nNot patched: {}.\n\n{}", printed.why, ui.yaml(&printed.patch)));
+        ui.say(format!("\nNot patched: {}.\n{told}", printed.why));
     }
+    let text = || patch.map_or_else(|| told.clone(), |patch| ui.yaml(patch));
+    ui.result(&value, text, &[format!("connection/{name}")]);
 }

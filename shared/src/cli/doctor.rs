@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::checks::{self, FailOn};
 use super::{args, in_runtime};
+use crate::health::check::Outcome;
 use crate::health::doctor;
 use crate::health::findings::{FINDINGS, Finding, find, of_aadsts};
 use crate::model::{Kind, Problem, Result};
@@ -51,6 +52,11 @@ pub(super) fn doctor(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result
         let text = || {
             let mut text = checks::text(ui, &title, &found);
             if asked.about.is_some() && crate::health::check::is_success(&found) {
+                let unconnected = found.iter().any(|c| c.code == "KC5502" && c.result == Outcome::Skipped);
+                if unconnected {
+                    text.push_str(&format!("Not connected yet: kubectl connect SERVICE NAME -w {title}\n"));
+                    return text;
+                }
                 text.push_str("If the application still fails: it must use WorkloadIdentityCredential or DefaultAzureCredential, not\n\
                     ManagedIdentityCredential; .NET Azure.Identity 1.9, Go azidentity 1.3, Java 1.9, @azure/identity 3.2, Python 1.13 or newer.\n");
             }

@@ -9,7 +9,7 @@ use super::args;
 use crate::kube::{Cluster, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::record::{Ownership, Receipt, Record};
-use crate::ui::{Table, Ui, age};
+use crate::ui::{Part, Table, Ui, age};
 
 // Name of a connection.
 #[derive(Args, Debug)]
@@ -90,32 +90,27 @@ pub(super) async fn tree(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Re
             let (id, receipt) = (step.id(), record.receipts.get(&step.id()));
             let (owner, state) = whose(receipt);
             let thing = receipt.map_or("", |r| r.id.as_str());
-            json!({"layer": if thing.starts_with("/subscriptions/") { "azure" } else { "cluster" }, "step": id, "id": thing, "owner": owner, "state": state})
+            let layer = if thing.starts_with("/subscriptions/") { "azure" } else { "cluster" };
+            json!({"layer": layer, "step": id, "name": record.name_of(step), "id": thing, "owner": owner, "state": state})
         })
         .collect();
     let text = || {
-        let mut out = format!("connection/{} ({}) {}\n", record.name, record.namespace, record.status());
-        let layers = ["azure", "cluster"];
-        for (at, layer) in layers.iter().enumerate() {
-            let last_layer = at + 1 == layers.len();
-            out.push_str(&format!("{} {layer}\n", if last_layer { "└─" } else { "├─" }));
-            let of_layer: Vec<&Value> = parts.iter().filter(|p| p["layer"] == *layer).collect();
-            for (index, part) in of_layer.iter().enumerate() {
-                let branch = if index + 1 == of_layer.len() { "└─" } else { "├─" };
-                let text = |key: &str| part[key].as_str().unwrap_or_default();
-                let step = text("step").split(':').next().unwrap_or_default();
-                let name = text("id").rsplit_once("/providers/").map_or(text("id"), |(_, tail)| tail);
-                out.push_str(&format!(
-                    "{} {branch} {step:21} {name}  ({}, {})\n",
-                    if last_layer { "  " } else { "│ " },
-                    text("owner"),
-                    text("state")
-                ));
-            }
-        }
-        out
+        let word = |part: &Value, key: &str| part[key].as_str().unwrap_or_default().to_owned();
+        let of = |layer: &str| -> Vec<Part> {
+            let shown = |part: &Value| Part {
+                kind: word(part, "step").split(':').next().unwrap_or_default().to_owned(),
+                name: word(part, "name"),
+                about: format!("{}, {}", word(part, "owner"), word(part, "state")),
+                now: None,
+            };
+            parts.iter().filter(|p| p["layer"] == layer).map(shown).collect()
+        };
+        let (name, about) = (record.target.name().to_owned(), format!("in {}", record.target.resource_group()));
+        let target = Part { kind: record.service.clone(), name, about, now: None };
+        let title = format!("connection/{} ({}) {}", record.name, record.namespace, record.status());
+        ui.tree(&title, &[("target", vec![target]), ("azure", of("azure")), ("cluster", of("cluster"))])
     };
-    let value = json!({"connection": {"name": record.name, "namespace": record.namespace}, "status": record.status(), "parts": parts});
+    let value = json!({"connection": {"name": record.name, "namespace": record.namespace}, "target": record.target, "status": record.status(), "parts": parts});
     let names: Vec<String> = record.steps.iter().map(|s| s.id()).collect();
     ui.result(&value, text, &names);
     Ok(0)
@@ -140,13 +135,11 @@ pub(super) async fn wait(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Re
         }
         if began.elapsed() >= asked.timeout {
             let state = found.as_ref().map_or("not there".to_owned(), |s| s.record.status().to_lowercase());
-            return Err(Problem::new(
-                Kind::TimedOut,
-                "KC6011",
-                format!("connection `{name}` is {state} after {} s", began.elapsed().as_secs()),
-            )
-            .fix(format!("look at it: kubectl connect tree {name} -n {}", kube.namespace()))
-            .fix("or wait longer: --timeout 15m"));
+            let seconds = began.elapsed().as_secs();
+            let seen = if asked.until == Until::Deleted { "still exists".to_owned() } else { format!("is {state}") };
+            return Err(Problem::new(Kind::TimedOut, "KC6011", format!("timed out after {seconds} s: connection {name} {seen}"))
+                .fix(format!("look at it: kubectl connect tree {name} -n {}", kube.namespace()))
+                .fix("or wait longer: --timeout 15m"));
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

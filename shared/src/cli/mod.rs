@@ -191,5 +191,6 @@ async fn interrupted(stop: Stop) {
     if !stop.is_writing() {
         return;
     }
+    ui::interrupted();
     let _ = tokio::signal::ctrl_c().await;
 }

@@ -25,10 +25,8 @@ pub(super) fn services(ui: &Ui, markdown: bool) -> u8 {
         (true, _) => self::markdown(),
         (false, Format::Wide) => wide(ui.no_headers),
         (false, _) => {
-            let mut table = Table::new(&["NAME", "ALIASES", "CONNECTS TO", "AUTH", "DEFAULT ACCESS"]);
-            for s in SERVICES {
-                table.row(vec![s.name.into(), s.aliases.join(","), s.title.into(), s.auth_words(), s.default_access.to_string()]);
-            }
+            let mut table = Table::new(&HEADS);
+            SERVICES.iter().for_each(|s| table.row(cells(s)));
             table.render(ui.no_headers)
         }
     };
@@ -36,11 +34,19 @@ pub(super) fn services(ui: &Ui, markdown: bool) -> u8 {
     0
 }
 
+const HEADS: [&str; 5] = ["NAME", "ALIASES", "CONNECTS TO", "AUTH", "DEFAULT ACCESS"];
+
+fn cells(s: &Service) -> Vec<String> {
+    vec![s.name.into(), s.aliases.join(", "), s.title.into(), s.auth_words(), s.default_access.to_string()]
+}
+
 fn wide(no_headers: bool) -> String {
-    let mut table = Table::new(&["NAME", "AUTH", "CLIENT TYPES", "GRANT", "NETWORK", "VARIABLES"]);
+    let mut table = Table::new(&[&HEADS[..], &["CLIENT TYPES", "GRANT", "NETWORK", "VARIABLES"]].concat());
     for s in SERVICES {
-        let clients = s.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(",");
-        table.row(vec![s.name.into(), s.auth_words(), clients, granted(s), network(s), variables(s).join(",")]);
+        let clients = s.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", ");
+        let mut row = cells(s);
+        row.extend([clients, granted(s), network(s), variables(s).join(", ")]);
+        table.row(row);
     }
     table.render(no_headers)
 }

@@ -40,7 +40,7 @@ pub(super) fn parse(text: &str) -> Result<Format, String> {
         "yaml" => Ok(Format::Yaml),
         "name" => Ok(Format::Name),
         "short" => Ok(Format::Short),
-        _ => Err(format!("there is: {}", FORMS.join(", "))),
+        _ => Err(format!("must be one of {}", FORMS.join(", "))),
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn refresh(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, st
     progress.clear();
     let prepared = match found? {
         Refresh::NoKeys(record) => return Ok(unchanged(ui, &record, "holds no keys: nothing to refresh")),
-        Refresh::Same(record) => return Ok(unchanged(ui, &record, "holds the keys of now: nothing to refresh")),
+        Refresh::Same(record) => return Ok(unchanged(ui, &record, "has the current keys: nothing to refresh")),
         Refresh::Rotated(prepared) => prepared,
     };
     if only_planned(ui, &prepared.plan, asked.dry_run) {
@@ -67,8 +67,7 @@ pub(super) async fn refresh(ui: &Ui, root: &ArgMatches, matches: &ArgMatches, st
 }
 
 fn unchanged(ui: &Ui, record: &Record, why: &str) -> u8 {
-    let (connection, namespace) = (record.name.clone(), record.namespace.clone());
-    let plan = Plan { goal: Goal::Present, connection, namespace, changes: Vec::new() };
+    let plan = Plan::of(record, Goal::Present, Vec::new());
     let value = report::with_run(report::connection(record), &plan, &[], None);
     ui.result(&value, || format!("Connection {} {why}.", record.name), &[format!("connection/{}", record.name)]);
     0

@@ -82,7 +82,6 @@ async fn compare(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Result<u8>
     let prepared = plan_repair(&session, &asked.connection, Duration::ZERO).await;
     progress.clear();
     let prepared = prepared?;
-    let names: Vec<String> = prepared.plan.changes.iter().filter(|c| c.writes()).map(|c| format!("{}/{}", c.kind, c.name)).collect();
-    ui.result(&prepared.plan.to_json(), || ui.plan_text(&prepared.plan), &names);
+    ui.result(&prepared.plan.to_json(), || ui.plan_text(&prepared.plan), &prepared.plan.names());
     Ok(u8::from(prepared.plan.writes()))
 }

@@ -8,9 +8,10 @@ use crate::engine::report;
 use crate::engine::upkeep::live::{self, Live};
 use crate::kube::Cluster;
 use crate::lookup::session::Session;
-use crate::model::Result;
+use crate::model::{ResourceId, Result};
 use crate::plan::record::{Ownership, Record};
-use crate::ui::{Ui, age};
+use crate::plan::spec::StepSpec;
+use crate::ui::{Format, Part, Ui, age};
 
 // Flags of showing.
 #[derive(Args, Debug)]
@@ -53,11 +54,20 @@ pub(super) async fn show(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> Re
     if let Some(looked) = &looked {
         value["status"]["live"] = json!(looked);
     }
-    ui.result(&value, || text(&record, looked.as_deref()), &[format!("connection/{}", record.name)]);
+    ui.result(&value, || text(ui, &record, looked.as_deref()), &[format!("connection/{}", record.name)]);
     Ok(0)
 }
 
-fn text(record: &Record, live: Option<&[Live]>) -> String {
+/// A resource by its name and group; `-o wide` shows its whole id.
+fn place(ui: &Ui, id: &ResourceId) -> String {
+    match (ui.format, id.resource_group()) {
+        (Format::Wide, _) => id.to_string(),
+        (_, "") => id.name().to_owned(),
+        (_, group) => format!("{} ({group})", id.name()),
+    }
+}
+
+fn text(ui: &Ui, record: &Record, live: Option<&[Live]>) -> String {
     let state = |step: &str| {
         let found = live.and_then(|all| all.iter().find(|l| l.step == step));
         found.map(|l| l.message.as_ref().map_or_else(|| l.state.words().to_owned(), |m| format!("{}: {m}", l.state.words())))
@@ -68,13 +78,13 @@ fn text(record: &Record, live: Option<&[Live]>) -> String {
         ("Status", record.status().to_owned()),
         ("Age", age(&record.created)),
         ("Service", record.service.clone()),
-        ("Target", record.target.to_string()),
+        ("Target", place(ui, &record.target)),
         ("Workload", record.workload.clone().unwrap_or_else(|| "<none>".into())),
         ("Auth", record.auth.to_string()),
         ("Access", record.access.to_string()),
         ("Made by", record.origin.made_by().to_owned()),
-        ("Cluster", record.cluster.to_string()),
-        ("Identity", record.identity().map_or_else(|| "<none>".into(), ToString::to_string)),
+        ("Cluster", place(ui, &record.cluster)),
+        ("Identity", record.identity().map_or_else(|| "<none>".into(), |id| place(ui, id))),
         ("Client type", record.client.word().to_owned()),
         ("Client id", record.client_id.clone().unwrap_or_else(|| "<unknown>".into())),
     ];
@@ -82,14 +92,15 @@ fn text(record: &Record, live: Option<&[Live]>) -> String {
         lines.push(("Target now", state));
     }
     if let Some(verified) = &record.verified {
-        let outcome = if verified.success { "works" } else { "does not work" };
+        let outcome = if verified.success { "works" } else { "failing" };
         lines.push(("Verified", format!("{outcome}, {} ago", age(&verified.at))));
     }
-    let mut text: String = lines.iter().map(|(key, value)| format!("{key:11} {value}\n")).collect();
-    text.push_str("Objects:\n");
-    for step in &record.steps {
+    let mut page = ui.page();
+    lines.iter().for_each(|(key, value)| page.line(&format!("{key:11} "), value));
+    page.push("Objects:");
+    let part = |step: &StepSpec| {
         let id = step.id();
-        let whose = match record.receipts.get(&id) {
+        let about = match record.receipts.get(&id) {
             Some(r) if !r.done => "planned",
             Some(r) => match r.ownership {
                 Ownership::Created => "made by this connection",
@@ -98,11 +109,9 @@ fn text(record: &Record, live: Option<&[Live]>) -> String {
             },
             None => "planned",
         };
-        let thing = record.receipts.get(&id).map_or("", |r| r.id.as_str());
-        text.push_str(&format!("  {:22} {:30} {thing}\n", id.split(':').next().unwrap_or_default(), whose));
-        if let Some(state) = state(&id) {
-            text.push_str(&format!("  {:22} now {state}\n", ""));
-        }
-    }
-    text
+        let kind = id.split(':').next().unwrap_or_default().to_owned();
+        Part { kind, name: record.name_of(step), about: about.to_owned(), now: state(&id) }
+    };
+    ui.parts(&mut page, &record.steps.iter().map(part).collect::<Vec<_>>());
+    page.into_text()
 }

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, Command};
 use super::args;
 use super::checks::{self, FailOn};
 use crate::engine::record::ledger;
-use crate::health::check::{Check, Outcome};
+use crate::health::check::Check;
 use crate::health::connection::{Looking, everything};
 use crate::lookup::session::Session;
 use crate::model::Result;
@@ -68,25 +68,7 @@ pub(super) async fn verify(ui: &Ui, root: &ArgMatches, matches: &ArgMatches) -> 
 
 /// Shows checks as talk, beside another result.
 pub(super) fn print(ui: &Ui, checks: &[Check]) {
-    ui.say(text(checks).trim_end());
-}
-
-fn text(checks: &[Check]) -> String {
-    let mut text = String::new();
-    for check in checks {
-        let (sign, code) = match check.result {
-            Outcome::Success => ("✓", ""),
-            Outcome::Error | Outcome::Warning => ("✗", check.code),
-            Outcome::Skipped => ("-", ""),
-        };
-        let seen = check.message.as_deref().map_or_else(String::new, |m| format!(": {m}"));
-        text.push_str(format!("  {sign} {}{seen}   {code}", check.description).trim_end());
-        text.push('\n');
-        if let Some(fix) = &check.fix {
-            text.push_str(&format!("      fix  {fix}\n"));
-        }
-    }
-    text
+    ui.proof(&checks.iter().map(checks::shown).collect::<Vec<_>>());
 }
 
 /// Whether something of the connection was made so recently that it may still be on its way through Azure.

@@ -16,6 +16,7 @@ pub mod request;
 pub mod target;
 pub mod variable;
 pub mod vault;
+pub mod words;
 
 pub use auth::Auth;
 pub use cloud::Cloud;

@@ -237,12 +237,24 @@ impl Record {
         self.steps.iter().any(|s| s.thing() == thing)
     }
 
+    /// What people call the thing of a step: a grant by its role and place, else the last part of its id.
+    pub fn name_of(&self, step: &StepSpec) -> String {
+        if let Some((role, place)) = step.grants() {
+            return format!("{role} → {place}");
+        }
+        let id = self.receipts.get(&step.id()).map(|r| r.id.as_str()).unwrap_or_default();
+        match id.starts_with("/subscriptions/") {
+            true => id.rsplit('/').next().unwrap_or_default().to_owned(),
+            false => id.to_owned(),
+        }
+    }
+
     /// Status word for tables.
     pub fn status(&self) -> &'static str {
         match (self.phase, &self.verified) {
             (Phase::Applying, _) => "Incomplete",
             (Phase::Deleting, _) => "Deleting",
-            (Phase::Ready, Some(v)) if !v.success => "Unverified",
+            (Phase::Ready, Some(v)) if !v.success => "Failing",
             (Phase::Ready, _) => "Ready",
         }
     }

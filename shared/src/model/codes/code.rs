@@ -1,16 +1,16 @@
-//! What is known about a code.
+//! The explanation of a code.
 
 use crate::model::problem::Kind;
 
-/// What one code means.
+/// The explanation of one code.
 pub struct Code {
     /// The code itself: `KC` and four digits.
     pub code: &'static str,
     /// The kind of failure, which decides the exit code.
     pub kind: Kind,
-    /// What happened, without a final stop.
+    /// The meaning, without a final stop.
     pub meaning: &'static str,
-    /// What helps, without a final stop; words in capitals are to be filled in.
+    /// How to solve it, without a final stop. Words in capitals are placeholders.
     pub advice: &'static str,
 }
 

@@ -1,11 +1,11 @@
-//! What is wrong with a command line, or with what it names: KC1xxx.
+//! Errors in a command line or in the objects that it names: KC1xxx.
 
 use super::code::{Code, code};
 use crate::model::problem::Kind::{Failed, Interrupted, NotFound, NotPermitted, Usage};
 
 #[rustfmt::skip]
 pub(super) static CODES: &[Code] = &[
-    // The command line, and what it asks for.
+    // The command line and its values.
     code("KC1000", Usage, "the command names neither a service nor a verb, or its arguments do not fit together",
         "see `kubectl connect services` and `kubectl connect --help`"),
     code("KC1001", Usage, "an Azure resource id on the command line is malformed",
@@ -87,7 +87,7 @@ pub(super) static CODES: &[Code] = &[
     code("KC1210", Usage, "the workload does not use the set-up that is to be taken over",
         "leave --workload away, or name one of those in the message"),
 
-    // Targets, identities, service accounts, and who owns what.
+    // Targets, identities, service accounts and their owners.
     code("KC1301", NotFound, "the target does not exist, or the signed-in user can't see it",
         "check name and subscription: az resource list --name NAME -o table"),
     code("KC1302", NotFound, "no managed identity has this name, client id or object id in any subscription that you can see",
@@ -137,7 +137,7 @@ pub(super) static CODES: &[Code] = &[
     code("KC1401", Failed, "the AI account has no custom subdomain, and answers Entra tokens only there",
         "az cognitiveservices account update --name NAME --resource-group GROUP --custom-domain NAME"),
 
-    // Rights, looked at before the first write.
+    // Permissions, checked before the first write.
     code("KC1501", NotPermitted, "you lack a right in Azure that the plan needs; nothing was changed",
         "ask an owner for the role that the message names"),
     code("KC1502", NotPermitted, "you lack a right in the cluster that the plan needs; nothing was changed",

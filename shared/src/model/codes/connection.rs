@@ -1,4 +1,4 @@
-//! What stands in the way of a connection that is being made, checked or changed: KC46xx, KC5xxx and KC6xxx.
+//! Errors while a connection is created, checked or changed: KC46xx, KC5xxx and KC6xxx.
 
 use super::code::{Code, code};
 use crate::model::problem::Kind::{Failed, Interrupted, NotFound, TimedOut, Usage};
@@ -20,7 +20,7 @@ pub(super) static CODES: &[Code] = &[
     code("KC4609", Failed, "Azure shows the identity without its object id, which the cache's access policy needs", "run the same command again in a minute"),
     code("KC4610", Failed, "Azure shows the identity without its object id, which the Cosmos DB role needs", "run the same command again in a minute"),
 
-    // Checks of `verify` and `doctor` that are no findings: the proof, and what could not be looked at.
+    // Checks of `verify` and `doctor` that are not findings: the proof, and checks that can be skipped.
     code("KC5001", Failed, "proof, first part: the API server gives a token of the service account",
         "if it fails: the right to create serviceaccounts/token in the namespace is needed"),
     code("KC5002", Failed, "proof, second part: Entra exchanges that token for one of the identity",
@@ -33,7 +33,7 @@ pub(super) static CODES: &[Code] = &[
     code("KC5102", Failed, "the issuer's documents can be read by Entra", "if it fails it is finding KC5112"),
     code("KC5103", Failed, "the workload identity webhook is registered and ready", "skipped where you may not list webhook configurations"),
 
-    // Records, and what is done with a connection.
+    // Records, and changes of connections.
     code("KC6001", Failed, "another run is at work on the same connection",
         "wait for it; if it is gone, the lock runs out by itself within a minute"),
     code("KC6002", Failed, "the record of a connection can't be read: it was edited, or written by a newer version",

@@ -1,9 +1,9 @@
-//! The meaning of every code that the program prints, in one sentence, and what helps.
+//! The meaning of every code that the program prints, in one sentence, with advice.
 //!
-//! A code is stable and its message is not: the message names what it met, such as the workload or the file. Whoever
-//! looks a code up has no message at hand any more, so the general meaning stands here once; `doctor CODE` and
-//! `docs/codes.md` read this table. What `verify` and `doctor` find has a table of its own, with the reason and the remedy
-//! of each finding. A test compares both tables with the codes in the sources.
+//! A code is stable, but its message varies: it names, for example, the workload or the file. This table has the
+//! general meaning of each code; `doctor CODE` and `docs/codes.md` show it. Findings of `verify` and `doctor` are in
+//! a separate table, with reason and remedy (`health/findings.rs`). A test compares both tables with the codes in the
+//! sources.
 
 mod code;
 mod command_line;
@@ -12,7 +12,7 @@ mod systems;
 
 pub use self::code::Code;
 
-/// All codes but those of findings, in ascending order.
+/// All codes except those of findings, in ascending order.
 pub fn all() -> impl Iterator<Item = &'static Code> {
     [command_line::CODES, systems::CODES, connection::CODES].into_iter().flatten()
 }

@@ -1,4 +1,4 @@
-//! What `az`, the kubeconfig, the API server and Azure refuse: KC2xxx, KC3xxx and KC40xx.
+//! Errors of `az`, the kubeconfig, the API server and Azure: KC2xxx, KC3xxx and KC40xx.
 
 use super::code::{Code, code};
 use crate::model::problem::Kind::{Failed, NotFound, NotPermitted, NotSignedIn, TimedOut, Usage};
@@ -86,7 +86,7 @@ pub(super) static CODES: &[Code] = &[
         "try again, or allow more time with --request-timeout=2m"),
     code("KC3208", Failed, "the API server can't be reached, for the reason that the message quotes", "kubectl cluster-info"),
 
-    // What the API server answers.
+    // Answers of the API server.
     code("KC3301", Failed, "another manager, such as a manifest that is applied, sets fields that the connection needs",
         "take the fields out of the manifest, or put the output of --patch=never into it"),
     code("KC3302", Failed, "the object was changed by someone else at the same time", "run the same command again"),
@@ -127,7 +127,7 @@ pub(super) static CODES: &[Code] = &[
         "read the quoted reason: a quota, a policy or a webhook; the old pods go on"),
     code("KC3606", NotFound, "the workload was deleted during its rollout", "create the workload again, then run the same command again"),
 
-    // What Azure answers.
+    // Answers of Azure.
     code("KC4000", Failed, "Azure refused the request, for the reason that the message quotes", "read the quoted reason; -v=4 shows the request"),
     code("KC4001", NotPermitted, "the signed-in user lacks a right in Azure", "ask an owner for the role that the message names"),
     code("KC4002", NotPermitted, "the signed-in user lacks a right on a second resource that the change touches",

@@ -1,5 +1,5 @@
-//! The steps of a connection as data: what must be so. They are written into the record, so that a later run (another
-//! machine, another version) can continue or undo with the same steps.
+//! The steps of a connection as data: the desired state, object by object. The record stores them, so that a later
+//! run (on another machine, or of another version) can continue or undo the same steps.
 
 pub mod access;
 pub(crate) mod defaults;
@@ -37,7 +37,7 @@ pub enum StepSpec {
     RedisPolicy(RedisPolicy),
     /// Entra trusts tokens of the service account for the identity.
     FederatedCredential(FederatedCredential),
-    /// The service account exists and names the identity's client id.
+    /// The Secret exists and holds the connection's variables.
     ServiceAccount(ServiceAccount),
     /// The Secret exists and holds the connection's variables.
     Secret(Secret),
@@ -66,6 +66,18 @@ impl StepSpec {
             StepSpec::SecretProviderClass(_) => "secret-provider-class".into(),
             StepSpec::VaultSecret(s) => format!("vault-secret:{}", s.variable.name),
             StepSpec::Workload(_) => "workload".into(),
+        }
+    }
+
+    /// The role or policy that the step grants, and the name of what it is granted at.
+    pub fn grants(&self) -> Option<(&str, &str)> {
+        match self {
+            StepSpec::RoleAssignment(s) => Some((&s.role.name, s.scope.name())),
+            StepSpec::CosmosRole(s) => {
+                Some((&s.role.name, s.path.rsplit('/').next().filter(|p| !p.is_empty()).unwrap_or(s.account.name())))
+            }
+            StepSpec::RedisPolicy(s) => Some((&s.policy, s.cache.name())),
+            _ => None,
         }
     }
 
