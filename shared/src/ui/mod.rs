@@ -18,7 +18,7 @@ pub use checks::{Shown, Sign};
 pub use output::Format;
 pub use page::Page;
 pub use parts::Part;
-pub use progress::{ProgressForm, interrupted};
+pub use progress::{Progress, ProgressForm, interrupted};
 pub use table::{Table, age};
 pub use template::{Columns, Template};
 
@@ -132,8 +132,8 @@ impl Ui {
     }
 
     /// Where the engine's events go: a live display on a terminal, plain lines elsewhere.
-    pub fn progress(&self) -> progress::Progress {
-        progress::Progress::new(self.quiet, self.progress)
+    pub fn progress(&self) -> Progress {
+        Progress::new(self.quiet, self.progress)
     }
 
     /// Shows a plan.

@@ -258,7 +258,7 @@ pub(crate) fn named(made: &[Variable], secrets: &BTreeMap<String, secrecy::Secre
 
 fn missing(service: &Service, word: &str) -> Problem {
     let (flag, what, value) = match word {
-        "user" => ("--secret-name".to_owned(), "the user name that goes with the password".to_owned(), "NAME"),
+        "user" => ("--username".to_owned(), "the user name that goes with the password".to_owned(), "NAME"),
         word => {
             let help = service.parameters.iter().find(|p| p.name == word).map_or("Value", |p| p.help);
             let mut letters = help.chars();
