@@ -21,17 +21,44 @@ async fn plan() {
         $ kubectl connect plan keyvault my-vault -w deployment/web -n shop
         -- stdout
           azure    · managedCluster       aks-ready
-          azure    + managedIdentity      id-aks-ready-shop-web-6c82cb70          resourceGroup: rg-shop, location: westeurope, clientId: (known after apply)
-          azure    + roleAssignment       Key Vault Secrets User → my-vault       principal: id-aks-ready-shop-web-6c82cb70
-          azure    + federatedCredential  shop-web-555bd9dd                       subject: system:serviceaccount:shop:web, issuer: https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc-000000000002/
-          cluster  + ServiceAccount       shop/web                                azure.workload.identity/client-id: (known after apply)
-          cluster  + Secret               shop/keyvault-my-vault                  keys: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
-          cluster  ~ Deployment           shop/web                                azure.workload.identity/use: true, serviceAccountName: default → web, env: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID, containers: app, sidecar, (1 rollout)
-          cluster  + ConfigMap            shop/kubectl-connect.keyvault-my-vault  (the record of this connection)
+          azure    + managedIdentity      id-aks-ready-shop-web-6c82cb70
+                       resourceGroup: rg-shop
+                       location: westeurope
+                       tags: kubectl-connect.dev=aks-ready/shop/web
+                       clientId: (known after apply)
+          azure    + roleAssignment       Key Vault Secrets User → my-vault
+                       principal: id-aks-ready-shop-web-6c82cb70
+          azure    + federatedCredential  shop-web-555bd9dd
+                       subject: system:serviceaccount:shop:web
+                       issuer:
+                         https://westeurope.oic.prod-aks.azure.com/11111111…/44444444…/
+                       audiences: api://AzureADTokenExchange
+          cluster  + ServiceAccount       shop/web
+                       azure.workload.identity/client-id: (known after apply)
+                       azure.workload.identity/tenant-id:
+                         11111111-aaaa-4bbb-8ccc-000000000001
+                       labels: app.kubernetes.io/managed-by=kubectl-connect
+          cluster  + Secret               shop/keyvault-my-vault
+                       keys: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE,
+                         AZURE_KEYVAULT_CLIENTID
+                       labels: app.kubernetes.io/managed-by=kubectl-connect,
+                         kubectl-connect.dev/connection=keyvault-my-vault
+          cluster  ~ Deployment           shop/web
+                       azure.workload.identity/use: true
+                       serviceAccountName: default → web
+                       env: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE,
+                         AZURE_KEYVAULT_CLIENTID
+                       containers: app, sidecar
+                       kubectl-connect.dev/digest.keyvault-my-vault: (known after apply)
+                       1 rollout
+          cluster  + ConfigMap            shop/kubectl-connect.keyvault-my-vault
+                       the record of this connection
 
         Plan: 6 to add, 1 to change, 0 to delete.
         -- stderr
-        Cluster  aks-ready (rg-shop)  context aks-ready   Target  my-vault (rg-data)   Namespace  shop
+        Cluster    aks-ready (rg-shop)  context aks-ready
+        Target     my-vault (rg-data)
+        Namespace  shop
 
         -- exit 0
         $ kubectl connect plan keyvault my-vault -n shop
@@ -71,16 +98,43 @@ async fn connect() {
         r#"
         $ kubectl connect keyvault my-vault -w deployment/web -n shop
         -- stderr
-        Cluster  aks-ready (rg-shop)  context aks-ready   Target  my-vault (rg-data)   Namespace  shop
+        Cluster    aks-ready (rg-shop)  context aks-ready
+        Target     my-vault (rg-data)
+        Namespace  shop
 
           azure    · managedCluster       aks-ready
-          azure    + managedIdentity      id-aks-ready-shop-web-6c82cb70          resourceGroup: rg-shop, location: westeurope, clientId: (known after apply)
-          azure    + roleAssignment       Key Vault Secrets User → my-vault       principal: id-aks-ready-shop-web-6c82cb70
-          azure    + federatedCredential  shop-web-555bd9dd                       subject: system:serviceaccount:shop:web, issuer: https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc-000000000002/
-          cluster  + ServiceAccount       shop/web                                azure.workload.identity/client-id: (known after apply)
-          cluster  + Secret               shop/keyvault-my-vault                  keys: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
-          cluster  ~ Deployment           shop/web                                azure.workload.identity/use: true, serviceAccountName: default → web, env: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID, containers: app, sidecar, (1 rollout)
-          cluster  + ConfigMap            shop/kubectl-connect.keyvault-my-vault  (the record of this connection)
+          azure    + managedIdentity      id-aks-ready-shop-web-6c82cb70
+                       resourceGroup: rg-shop
+                       location: westeurope
+                       tags: kubectl-connect.dev=aks-ready/shop/web
+                       clientId: (known after apply)
+          azure    + roleAssignment       Key Vault Secrets User → my-vault
+                       principal: id-aks-ready-shop-web-6c82cb70
+          azure    + federatedCredential  shop-web-555bd9dd
+                       subject: system:serviceaccount:shop:web
+                       issuer:
+                         https://westeurope.oic.prod-aks.azure.com/11111111…/44444444…/
+                       audiences: api://AzureADTokenExchange
+          cluster  + ServiceAccount       shop/web
+                       azure.workload.identity/client-id: (known after apply)
+                       azure.workload.identity/tenant-id:
+                         11111111-aaaa-4bbb-8ccc-000000000001
+                       labels: app.kubernetes.io/managed-by=kubectl-connect
+          cluster  + Secret               shop/keyvault-my-vault
+                       keys: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE,
+                         AZURE_KEYVAULT_CLIENTID
+                       labels: app.kubernetes.io/managed-by=kubectl-connect,
+                         kubectl-connect.dev/connection=keyvault-my-vault
+          cluster  ~ Deployment           shop/web
+                       azure.workload.identity/use: true
+                       serviceAccountName: default → web
+                       env: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE,
+                         AZURE_KEYVAULT_CLIENTID
+                       containers: app, sidecar
+                       kubectl-connect.dev/digest.keyvault-my-vault: (known after apply)
+                       1 rollout
+          cluster  + ConfigMap            shop/kubectl-connect.keyvault-my-vault
+                       the record of this connection
 
         Plan: 6 to add, 1 to change, 0 to delete.
         error [KC1007]: --yes is needed where nobody can be asked
@@ -93,12 +147,43 @@ async fn connect() {
           fix  choose one of: workload-identity, secret, service-principal, csi
         -- exit 2
         $ kubectl connect keyvault my-vault -w deployment/web -n shop --yes --dry-run -q
-        -- stderr
-        error: a value is required for '--dry-run <WHERE>' but none was supplied
-          [possible values: none, client, server]
+        -- stdout
+          azure    · managedCluster       aks-ready
+          azure    + managedIdentity      id-aks-ready-shop-web-6c82cb70
+                       resourceGroup: rg-shop
+                       location: westeurope
+                       tags: kubectl-connect.dev=aks-ready/shop/web
+                       clientId: (known after apply)
+          azure    + roleAssignment       Key Vault Secrets User → my-vault
+                       principal: id-aks-ready-shop-web-6c82cb70
+          azure    + federatedCredential  shop-web-555bd9dd
+                       subject: system:serviceaccount:shop:web
+                       issuer:
+                         https://westeurope.oic.prod-aks.azure.com/11111111…/44444444…/
+                       audiences: api://AzureADTokenExchange
+          cluster  + ServiceAccount       shop/web
+                       azure.workload.identity/client-id: (known after apply)
+                       azure.workload.identity/tenant-id:
+                         11111111-aaaa-4bbb-8ccc-000000000001
+                       labels: app.kubernetes.io/managed-by=kubectl-connect
+          cluster  + Secret               shop/keyvault-my-vault
+                       keys: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE,
+                         AZURE_KEYVAULT_CLIENTID
+                       labels: app.kubernetes.io/managed-by=kubectl-connect,
+                         kubectl-connect.dev/connection=keyvault-my-vault
+          cluster  ~ Deployment           shop/web
+                       azure.workload.identity/use: true
+                       serviceAccountName: default → web
+                       env: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE,
+                         AZURE_KEYVAULT_CLIENTID
+                       containers: app, sidecar
+                       kubectl-connect.dev/digest.keyvault-my-vault: (known after apply)
+                       1 rollout
+          cluster  + ConfigMap            shop/kubectl-connect.keyvault-my-vault
+                       the record of this connection
 
-        For more information, try '--help'.
-        -- exit 2
+        Plan: 6 to add, 1 to change, 0 to delete.
+        -- exit 0
     "#
     );
 }
@@ -131,7 +216,7 @@ async fn connect_not_permitted() {
         -- stderr
         error [KC1501]: you may not do Microsoft.ManagedIdentity/userAssignedIdentities/write on `rg-shop`
           why  none of your roles at /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-shop allows it
-          fix  ask an owner: az role assignment create --assignee YOU --role 'Managed Identity Contributor' --scope /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-shop
+          fix  ask an owner: az role assignment create --assignee dev@contoso.example --role 'Managed Identity Contributor' --scope /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-shop
         -- exit 5
     "#
     );
@@ -227,7 +312,7 @@ async fn offline() {
         -- exit 0
         $ kubectl connect services -o xml
         -- stderr
-        error: invalid value 'xml' for '--output <FORM>': there is: wide, json, yaml, name, short, jsonpath=, custom-columns=
+        error: invalid value 'xml' for '--output <FORM>': must be one of wide, json, yaml, name, short, jsonpath=, custom-columns=
 
         For more information, try '--help'.
         -- exit 2

@@ -34,7 +34,7 @@ async fn list() {
         -- exit 0
         $ kubectl connect list -n shop -o xml
         -- stderr
-        error: invalid value 'xml' for '--output <FORM>': there is: wide, json, yaml, name, short, jsonpath=, custom-columns=
+        error: invalid value 'xml' for '--output <FORM>': must be one of wide, json, yaml, name, short, jsonpath=, custom-columns=
 
         For more information, try '--help'.
         -- exit 2
@@ -64,24 +64,27 @@ async fn show() {
         Status      Ready
         Age         <age>
         Service     keyvault
-        Target      /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-data/providers/Microsoft.KeyVault/vaults/my-vault
+        Target      my-vault (rg-data)
         Workload    deployment/web
         Auth        workload-identity
         Access      read
         Made by     kubectl-connect
-        Cluster     /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourcegroups/rg-shop/providers/Microsoft.ContainerService/managedClusters/aks-ready
-        Identity    /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-aks-ready-shop-web-6c82cb70
+        Cluster     aks-ready (rg-shop)
+        Identity    id-aks-ready-shop-web-6c82cb70 (rg-shop)
         Client type none
         Client id   <id>
+        Variables   AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE,
+                    AZURE_KEYVAULT_CLIENTID
         Verified    works, <age> ago
         Objects:
-          cluster                was there before               /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourcegroups/rg-shop/providers/Microsoft.ContainerService/managedClusters/aks-ready
-          identity               made by this connection        /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-aks-ready-shop-web-6c82cb70
-          role                   made by this connection        /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-data/providers/Microsoft.KeyVault/vaults/my-vault/providers/Microsoft.Authorization/roleAssignments/<assignment>
-          federated-credential   made by this connection        /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-shop/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-aks-ready-shop-web-6c82cb70/federatedIdentityCredentials/shop-web-555bd9dd
-          service-account        made by this connection        shop/web
-          secret                 made by this connection        shop/keyvault-my-vault
-          workload               was there before               shop/web
+          cluster               aks-ready  was there before
+          identity              id-aks-ready-shop-web-6c82cb70  made by this connection
+          role                  Key Vault Secrets User → my-vault
+                                  made by this connection
+          federated-credential  shop-web-555bd9dd  made by this connection
+          service-account       shop/web  made by this connection
+          secret                shop/keyvault-my-vault  made by this connection
+          workload              shop/web  was there before
         -- exit 0
         $ kubectl connect show nothing -n shop
         -- stderr
@@ -111,15 +114,20 @@ async fn tree() {
         $ kubectl connect tree keyvault-my-vault -n shop
         -- stdout
         connection/keyvault-my-vault (shop) Ready
+        ├─ target
+        │  └─ keyvault              my-vault  in rg-data
         ├─ azure
-        │  ├─ cluster               Microsoft.ContainerService/managedClusters/aks-ready  (was there before, done)
-        │  ├─ identity              Microsoft.ManagedIdentity/userAssignedIdentities/id-aks-ready-shop-web-6c82cb70  (made by this connection, done)
-        │  ├─ role                  Microsoft.Authorization/roleAssignments/<assignment>  (made by this connection, done)
-        │  └─ federated-credential  Microsoft.ManagedIdentity/userAssignedIdentities/id-aks-ready-shop-web-6c82cb70/federatedIdentityCredentials/shop-web-555bd9dd  (made by this connection, done)
+        │  ├─ cluster               aks-ready  was there before, done
+        │  ├─ identity              id-aks-ready-shop-web-6c82cb70
+        │  │                          made by this connection, done
+        │  ├─ role                  Key Vault Secrets User → my-vault
+        │  │                          made by this connection, done
+        │  └─ federated-credential  shop-web-555bd9dd  made by this connection, done
         └─ cluster
-           ├─ service-account       shop/web  (made by this connection, done)
-           ├─ secret                shop/keyvault-my-vault  (made by this connection, done)
-           └─ workload              shop/web  (was there before, done)
+           ├─ service-account       shop/web  made by this connection, done
+           ├─ secret                shop/keyvault-my-vault
+           │                          made by this connection, done
+           └─ workload              shop/web  was there before, done
         -- exit 0
         $ kubectl connect tree nothing -n shop
         -- stderr
@@ -143,7 +151,7 @@ async fn wait() {
         -- exit 0
         $ kubectl connect wait nothing -n shop --timeout 1s
         -- stderr
-        error [KC6011]: connection `nothing` is not there after 1 s
+        error [KC6011]: timed out after 1 s: connection nothing is not there
           fix  look at it: kubectl connect tree nothing -n shop
                or wait longer: --timeout 15m
         -- exit 6
@@ -177,19 +185,26 @@ async fn verify() {
         $ kubectl connect verify keyvault-my-vault -n shop
         -- stdout
         keyvault-my-vault (shop, deployment/web → my-vault)
-          cluster         ✓ OIDC issuer and workload identity are on: https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc-000000000002/
+          cluster         ✓ OIDC issuer and workload identity are on:
+                            https://westeurope.oic.prod-aks.azure.com/11111111…/44444444…/
                           ✓ the issuer's documents can be read
-          webhook         ✓ the webhook is registered and ready: 2 pods ready in kube-system, v1.5.1
-          service account ✓ the service account names the identity: shop/web → <id>
-          trust           ✓ issuer, subject and audience match: credential shop-web-555bd9dd
-          grant           ✓ role Key Vault Secrets User: on my-vault, <age> old
-          variables       ✓ secret keyvault-my-vault: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
+          webhook         ✓ the webhook is registered and ready: 2 pods ready in
+                            kube-system, v1.5.1
+          service account ✓ the service account names the identity: shop/web →
+                            <id>
+          trust           ✓ issuer, subject and audience match: credential
+                            shop-web-555bd9dd
+          grant           ✓ role Key Vault Secrets User: on my-vault, 0s old
+          variables       ✓ secret keyvault-my-vault: AZURE_KEYVAULT_RESOURCEENDPOINT,
+                            AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
           workload        ✓ the pod template has the label: deployment/web
           pods            ✓ running pods have token file and variables: 2 pods
           target          ✓ the vault is there: public
-          proof           ✓ mint a token of service account web: https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc-000000000002/ for system:serviceaccount:shop:web
-                          ✓ exchange it at Entra for identity <client id>: Entra accepted it
-                          ✓ with that identity, list the names of secrets at my-vault: allowed
+          proof           ✓ got a token for service account shop/web
+                          ✓ exchange it at Entra for identity
+                            <id>: Entra accepted it
+                          ✓ with that identity, list the names of secrets at my-vault:
+                            allowed
         No problem found.
         -- exit 0
         $ kubectl connect verify nothing -n shop
@@ -207,25 +222,43 @@ async fn verify() {
         $ kubectl connect verify keyvault-my-vault -n shop
         -- stdout
         keyvault-my-vault (shop, deployment/web → my-vault)
-          cluster         ✓ OIDC issuer and workload identity are on: https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc-000000000002/
+          cluster         ✓ OIDC issuer and workload identity are on:
+                            https://westeurope.oic.prod-aks.azure.com/11111111…/44444444…/
                           ✓ the issuer's documents can be read
-          webhook         ✓ the webhook is registered and ready: 2 pods ready in kube-system, v1.5.1
-          service account ✓ the service account names the identity: shop/web → <id>
-          trust           ✓ issuer, subject and audience match: credential shop-web-555bd9dd
+          webhook         ✓ the webhook is registered and ready: 2 pods ready in
+                            kube-system, v1.5.1
+          service account ✓ the service account names the identity: shop/web →
+                            <id>
+          trust           ✓ issuer, subject and audience match: credential
+                            shop-web-555bd9dd
           grant           ✗ the identity holds no role that opens the target   KC5400
                             seen     no role at all
                             expected Key Vault Secrets User on my-vault
                             why      Entra gives it a token, and the service answers 403
-                            fix      az role assignment create --assignee-object-id <id> --assignee-principal-type ServicePrincipal --role 'Key Vault Secrets User' --scope /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-data/providers/Microsoft.KeyVault/vaults/my-vault
+                            fix
+            az role assignment create --assignee-object-id <id> --assignee-principal-type ServicePrincipal --role 'Key Vault Secrets User' --scope /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-data/providers/Microsoft.KeyVault/vaults/my-vault
                             more     docs/findings.md#kc5400
-          variables       ✓ secret keyvault-my-vault: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
+          variables       ✓ secret keyvault-my-vault: AZURE_KEYVAULT_RESOURCEENDPOINT,
+                            AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
           workload        ✓ the pod template has the label: deployment/web
           pods            ✓ running pods have token file and variables: 2 pods
           target          ✓ the vault is there: public
-          proof           ✓ mint a token of service account web: https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc-000000000002/ for system:serviceaccount:shop:web
-                          ✓ exchange it at Entra for identity <client id>: Entra accepted it
-                          - with that identity, list the names of secrets at my-vault: refused for the reason above, KC5400: HTTP 403 ForbiddenByRbac: Caller is not authorized to perform action on resource. If role assignments were changed recently, wait for them to take effect. Caller: appid=<id>;oid=<id>;iss=https://sts.windows.net/11111111-aaaa-4bbb-8ccc-000000000001/ Action: 'Microsoft.KeyVault/vaults/secrets/readMetadata/action' Resource: '/subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourcegroups/rg-data/providers/microsoft.keyvault/vaults/my-vault' Assignment: (not found) DenyAssignmentId: null DecisionReason: null Vault: my-vault;location=westeurope
-        1 problem(s).
+          proof           ✓ got a token for service account shop/web
+                          ✓ exchange it at Entra for identity
+                            <id>: Entra accepted it
+                          - with that identity, list the names of secrets at my-vault:
+                            refused for the reason above, KC5400: HTTP 403
+                            ForbiddenByRbac: Caller is not authorized to perform action
+                            on resource. If role assignments were changed recently, wait
+                            for them to take effect. Caller:
+                            appid=<id>;oid=<id>;iss=https://sts.windows.net/11111111…/
+                            Action:
+                            'Microsoft.KeyVault/vaults/secrets/readMetadata/action'
+                            Resource:
+                            '/subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourcegroups/rg-data/providers/microsoft.keyvault/vaults/my-vault'
+                            Assignment: (not found) DenyAssignmentId: null
+                            DecisionReason: null Vault: my-vault;location=westeurope
+        1 problem, 1 check skipped.
         -- exit 1
     "#
     );
@@ -252,19 +285,26 @@ async fn doctor() {
                           ✓ az is signed in: dev@contoso.example in subscription Sandbox
                           ✓ context aks-ready: aks-ready (rg-shop)
           rights          ✓ you may do what connecting needs
-          cluster         ✓ OIDC issuer and workload identity are on: https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc-000000000002/
+          cluster         ✓ OIDC issuer and workload identity are on:
+                            https://westeurope.oic.prod-aks.azure.com/11111111…/44444444…/
                           ✓ the issuer's documents can be read
-          webhook         ✓ the webhook is registered and ready: 2 pods ready in kube-system, v1.5.1
-          service account ✓ the service account names the identity: shop/web → <id>
-          trust           ✓ issuer, subject and audience match: credential shop-web-555bd9dd
-          grant           ✓ role Key Vault Secrets User: on my-vault, <age> old
-          variables       ✓ secret keyvault-my-vault: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
+          webhook         ✓ the webhook is registered and ready: 2 pods ready in
+                            kube-system, v1.5.1
+          service account ✓ the service account names the identity: shop/web →
+                            <id>
+          trust           ✓ issuer, subject and audience match: credential
+                            shop-web-555bd9dd
+          grant           ✓ role Key Vault Secrets User: on my-vault, 0s old
+          variables       ✓ secret keyvault-my-vault: AZURE_KEYVAULT_RESOURCEENDPOINT,
+                            AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
           workload        ✓ the pod template has the label: deployment/web
           pods            ✓ running pods have token file and variables: 2 pods
           target          ✓ the vault is there: public
-          proof           ✓ mint a token of service account web: https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc-000000000002/ for system:serviceaccount:shop:web
-                          ✓ exchange it at Entra for identity <client id>: Entra accepted it
-                          ✓ with that identity, list the names of secrets at my-vault: allowed
+          proof           ✓ got a token for service account shop/web
+                          ✓ exchange it at Entra for identity
+                            <id>: Entra accepted it
+                          ✓ with that identity, list the names of secrets at my-vault:
+                            allowed
         No problem found.
         If the application still fails: it must use WorkloadIdentityCredential or DefaultAzureCredential, not
         ManagedIdentityCredential; .NET Azure.Identity 1.9, Go azidentity 1.3, Java 1.9, @azure/identity 3.2, Python 1.13 or newer.
@@ -276,10 +316,10 @@ async fn doctor() {
                           ✓ az is signed in: dev@contoso.example in subscription Sandbox
                           ✓ context aks-ready: aks-ready (rg-shop)
           rights          ✓ you may do what connecting needs
-          workload        - deployment/api: uses neither workload identity nor mounted vaults
-        No problem found.
-        If the application still fails: it must use WorkloadIdentityCredential or DefaultAzureCredential, not
-        ManagedIdentityCredential; .NET Azure.Identity 1.9, Go azidentity 1.3, Java 1.9, @azure/identity 3.2, Python 1.13 or newer.
+          workload        - deployment/api: uses neither workload identity nor mounted
+                            vaults
+        No problem found, 1 check skipped.
+        Not connected yet: kubectl connect SERVICE NAME -w deployment/api
         -- exit 0
         $ kubectl connect doctor deployment/nothing -n shop
         -- stderr
@@ -317,12 +357,23 @@ async fn diff_and_repair() {
         -- stdout
           azure    · managedCluster       aks-ready
           azure    · managedIdentity      id-aks-ready-shop-web-6c82cb70
-          azure    + roleAssignment       Key Vault Secrets User → my-vault       principal: id-aks-ready-shop-web-6c82cb70
+          azure    + roleAssignment       Key Vault Secrets User → my-vault
+                       principal: id-aks-ready-shop-web-6c82cb70
           azure    · federatedCredential  shop-web-555bd9dd
-          cluster  + ServiceAccount       shop/web                                azure.workload.identity/client-id: <id>
-          cluster  + Secret               shop/keyvault-my-vault                  keys: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
+          cluster  + ServiceAccount       shop/web
+                       azure.workload.identity/client-id:
+                         <id>
+                       azure.workload.identity/tenant-id:
+                         11111111-aaaa-4bbb-8ccc-000000000001
+                       labels: app.kubernetes.io/managed-by=kubectl-connect
+          cluster  + Secret               shop/keyvault-my-vault
+                       keys: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE,
+                         AZURE_KEYVAULT_CLIENTID
+                       labels: app.kubernetes.io/managed-by=kubectl-connect,
+                         kubectl-connect.dev/connection=keyvault-my-vault
           cluster  · Deployment           shop/web
-          cluster  ~ ConfigMap            shop/kubectl-connect.keyvault-my-vault  (the record of this connection)
+          cluster  ~ ConfigMap            shop/kubectl-connect.keyvault-my-vault
+                       the record of this connection
 
         Plan: 3 to add, 1 to change, 0 to delete.
         -- exit 1
@@ -330,12 +381,23 @@ async fn diff_and_repair() {
         -- stderr
           azure    · managedCluster       aks-ready
           azure    · managedIdentity      id-aks-ready-shop-web-6c82cb70
-          azure    + roleAssignment       Key Vault Secrets User → my-vault       principal: id-aks-ready-shop-web-6c82cb70
+          azure    + roleAssignment       Key Vault Secrets User → my-vault
+                       principal: id-aks-ready-shop-web-6c82cb70
           azure    · federatedCredential  shop-web-555bd9dd
-          cluster  + ServiceAccount       shop/web                                azure.workload.identity/client-id: <id>
-          cluster  + Secret               shop/keyvault-my-vault                  keys: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
+          cluster  + ServiceAccount       shop/web
+                       azure.workload.identity/client-id:
+                         <id>
+                       azure.workload.identity/tenant-id:
+                         11111111-aaaa-4bbb-8ccc-000000000001
+                       labels: app.kubernetes.io/managed-by=kubectl-connect
+          cluster  + Secret               shop/keyvault-my-vault
+                       keys: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE,
+                         AZURE_KEYVAULT_CLIENTID
+                       labels: app.kubernetes.io/managed-by=kubectl-connect,
+                         kubectl-connect.dev/connection=keyvault-my-vault
           cluster  · Deployment           shop/web
-          cluster  ~ ConfigMap            shop/kubectl-connect.keyvault-my-vault  (the record of this connection)
+          cluster  ~ ConfigMap            shop/kubectl-connect.keyvault-my-vault
+                       the record of this connection
 
         Plan: 3 to add, 1 to change, 0 to delete.
         error [KC1007]: --yes is needed where nobody can be asked
@@ -348,12 +410,23 @@ async fn diff_and_repair() {
         -- stderr
           azure    · managedCluster       aks-ready
           azure    · managedIdentity      id-aks-ready-shop-web-6c82cb70
-          azure    + roleAssignment       Key Vault Secrets User → my-vault       principal: id-aks-ready-shop-web-6c82cb70
+          azure    + roleAssignment       Key Vault Secrets User → my-vault
+                       principal: id-aks-ready-shop-web-6c82cb70
           azure    · federatedCredential  shop-web-555bd9dd
-          cluster  + ServiceAccount       shop/web                                azure.workload.identity/client-id: <id>
-          cluster  + Secret               shop/keyvault-my-vault                  keys: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
+          cluster  + ServiceAccount       shop/web
+                       azure.workload.identity/client-id:
+                         <id>
+                       azure.workload.identity/tenant-id:
+                         11111111-aaaa-4bbb-8ccc-000000000001
+                       labels: app.kubernetes.io/managed-by=kubectl-connect
+          cluster  + Secret               shop/keyvault-my-vault
+                       keys: AZURE_KEYVAULT_RESOURCEENDPOINT, AZURE_KEYVAULT_SCOPE,
+                         AZURE_KEYVAULT_CLIENTID
+                       labels: app.kubernetes.io/managed-by=kubectl-connect,
+                         kubectl-connect.dev/connection=keyvault-my-vault
           cluster  · Deployment           shop/web
-          cluster  ~ ConfigMap            shop/kubectl-connect.keyvault-my-vault  (the record of this connection)
+          cluster  ~ ConfigMap            shop/kubectl-connect.keyvault-my-vault
+                       the record of this connection
 
         Plan: 3 to add, 1 to change, 0 to delete.
           ✓ Secret shop/keyvault-my-vault created  (<time>)
@@ -369,7 +442,8 @@ async fn diff_and_repair() {
           cluster  · ServiceAccount       shop/web
           cluster  · Secret               shop/keyvault-my-vault
           cluster  · Deployment           shop/web
-          cluster  · ConfigMap            shop/kubectl-connect.keyvault-my-vault  (the record of this connection)
+          cluster  · ConfigMap            shop/kubectl-connect.keyvault-my-vault
+                       the record of this connection
 
         Nothing to change: the connection is as it should be.
         -- exit 0
@@ -384,7 +458,8 @@ async fn diff_and_repair() {
           cluster  · ServiceAccount       shop/web
           cluster  · Secret               shop/keyvault-my-vault
           cluster  · Deployment           shop/web
-          cluster  · ConfigMap            shop/kubectl-connect.keyvault-my-vault  (the record of this connection)
+          cluster  · ConfigMap            shop/kubectl-connect.keyvault-my-vault
+                       the record of this connection
 
         Nothing to change: the connection is as it should be.
         -- exit 0
@@ -412,7 +487,7 @@ async fn refresh() {
         r#"
         $ kubectl connect refresh storage-blob-shopdata -n shop --yes
         -- stdout
-        Connection storage-blob-shopdata holds the keys of now: nothing to refresh.
+        Connection storage-blob-shopdata has the current keys: nothing to refresh.
         -- exit 0
         $ kubectl connect refresh nothing -n shop --yes
         -- stderr
@@ -459,14 +534,17 @@ async fn delete() {
         r#"
         $ kubectl connect delete keyvault-my-vault -n shop
         -- stderr
-          azure    · managedCluster       aks-ready                               (stays on: the issuer can't be switched off, and others may use it)
+          azure    · managedCluster       aks-ready
+                       stays on: the issuer can't be switched off, and others may use it
           azure    - managedIdentity      id-aks-ready-shop-web-6c82cb70
           azure    - roleAssignment       Key Vault Secrets User → my-vault
           azure    - federatedCredential  shop-web-555bd9dd
           cluster  - ServiceAccount       shop/web
           cluster  - Secret               shop/keyvault-my-vault
-          cluster  ~ Deployment           shop/web                                (our label, service account and variables are taken off, 1 rollout)
-          cluster  - ConfigMap            shop/kubectl-connect.keyvault-my-vault  (the record of this connection)
+          cluster  ~ Deployment           shop/web
+                       remove our label, service account and variables (1 rollout)
+          cluster  - ConfigMap            shop/kubectl-connect.keyvault-my-vault
+                       the record of this connection
 
         Plan: 0 to add, 1 to change, 6 to delete.
         error [KC1007]: --yes is needed where nobody can be asked
@@ -477,14 +555,17 @@ async fn delete() {
         -- stdout
         Deleted connection keyvault-my-vault.
         -- stderr
-          azure    · managedCluster       aks-ready                               (stays on: the issuer can't be switched off, and others may use it)
+          azure    · managedCluster       aks-ready
+                       stays on: the issuer can't be switched off, and others may use it
           azure    - managedIdentity      id-aks-ready-shop-web-6c82cb70
           azure    - roleAssignment       Key Vault Secrets User → my-vault
           azure    - federatedCredential  shop-web-555bd9dd
           cluster  - ServiceAccount       shop/web
           cluster  - Secret               shop/keyvault-my-vault
-          cluster  ~ Deployment           shop/web                                (our label, service account and variables are taken off, 1 rollout)
-          cluster  - ConfigMap            shop/kubectl-connect.keyvault-my-vault  (the record of this connection)
+          cluster  ~ Deployment           shop/web
+                       remove our label, service account and variables (1 rollout)
+          cluster  - ConfigMap            shop/kubectl-connect.keyvault-my-vault
+                       the record of this connection
 
         Plan: 0 to add, 1 to change, 6 to delete.
           ✓ Deployment shop/web updated  (<time>)
@@ -530,9 +611,10 @@ async fn signed_out() {
                             seen     nobody is signed in to Azure
                             expected a sign-in
                             why      nothing in Azure can be read or changed
-                            fix      az login --tenant 11111111-aaaa-4bbb-8ccc-000000000001
+                            fix
+            az login --tenant 11111111-aaaa-4bbb-8ccc-000000000001
                             more     docs/findings.md#kc5901
-        1 problem(s).
+        1 problem.
         -- exit 1
         $ kubectl connect adopt -n shop
         -- stderr
