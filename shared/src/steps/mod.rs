@@ -13,7 +13,7 @@ pub(crate) mod trust;
 use self::step::Step;
 use crate::plan::spec::StepSpec;
 
-pub use self::delivery::workload::patch as workload_patch;
+pub use self::delivery::pod_template::patch as workload_patch;
 pub(crate) use self::trust::cluster_features::{addon_identity, is_busy as cluster_is_busy};
 
 /// The behaviour of a step.
