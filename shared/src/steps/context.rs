@@ -9,7 +9,7 @@ use crate::azure::Arm;
 use crate::kube::{Access, Cluster, Only, Resource};
 use crate::model::{ConnectionKey, Event, Events, Result};
 use crate::plan::record::Record;
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Thing;
 
 /// What steps work with.
 pub struct Cx {
@@ -112,9 +112,9 @@ impl Cx {
         Record::field_manager(&self.connection)
     }
 
-    /// Whether another connection uses the same thing; names it.
-    pub fn also_used_by(&self, step: &StepSpec) -> Option<String> {
-        self.others.iter().find(|r| r.uses(step)).map(|r| r.name.clone())
+    /// Whether another connection uses the thing; names that connection.
+    pub fn also_used_by(&self, thing: &Thing) -> Option<String> {
+        self.others.iter().find(|r| r.uses(thing)).map(|r| r.name.clone())
     }
 
     /// Deletes an object if it is still the one that the receipt names.

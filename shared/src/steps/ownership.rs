@@ -10,7 +10,7 @@ use super::context::Cx;
 use super::marks::is_ours;
 use crate::model::PREFIX;
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Thing;
 
 /// Whose a thing is that is there already. Its mark says that this tool made it; that it was this connection, and not
 /// another one, only the record can say.
@@ -28,19 +28,19 @@ pub(super) fn recorded(past: Option<&Receipt>, id: impl Into<String>) -> Receipt
 }
 
 /// Why a thing stays when its connection goes; nothing where it goes too. `there` is whether it was found with our mark.
-pub(super) fn stays(cx: &Cx, receipt: &Receipt, there: bool, step: &StepSpec) -> Option<String> {
+pub(super) fn stays(cx: &Cx, receipt: &Receipt, there: bool, thing: &Thing) -> Option<String> {
     if !receipt.is_ours() {
         return Some("was there before: stays".into());
     }
     if !there {
         return Some("is already gone".into());
     }
-    shared(cx, step)
+    shared(cx, thing)
 }
 
 /// Why a thing stays that another connection needs.
-pub(super) fn shared(cx: &Cx, step: &StepSpec) -> Option<String> {
-    cx.also_used_by(step).map(|other| format!("stays: connection {other} uses it"))
+pub(super) fn shared(cx: &Cx, thing: &Thing) -> Option<String> {
+    cx.also_used_by(thing).map(|other| format!("stays: connection {other} uses it"))
 }
 
 /// Whether an object of the cluster bears the mark of this very connection.

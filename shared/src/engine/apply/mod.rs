@@ -20,7 +20,7 @@ use crate::model::{Event, Kind, Problem, Result};
 use crate::plan::change::{Goal, KNOWN_AFTER_APPLY};
 use crate::plan::graph::{Direction, Walked, walk};
 use crate::plan::record::{Phase, Receipt, Record, Verified};
-use crate::plan::spec::{StepId, StepSpec};
+use crate::plan::spec::{Family, StepId, StepSpec};
 use crate::steps::behaviour;
 use crate::steps::context::Cx;
 use crate::steps::step::Examined;
@@ -142,7 +142,7 @@ impl Prepared {
 
 /// Whether the proof rests on this step: it signs in as the service account itself and needs no pod.
 fn is_proven(spec: &StepSpec) -> bool {
-    !matches!(spec, StepSpec::Workload(_))
+    spec.family() != Family::Workload
 }
 
 /// Opens when all that have to pass have passed.

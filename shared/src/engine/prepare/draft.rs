@@ -12,7 +12,7 @@ use crate::model::variable::Client;
 use crate::model::{Auth, Result};
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
 use crate::plan::record::{Origin, Phase, RECORD_VERSION, Record};
-use crate::plan::spec::{StepId, StepSpec};
+use crate::plan::spec::{StepId, StepSpec, Thing};
 use crate::steps::behaviour;
 use crate::steps::context::Cx;
 use crate::steps::step::Examined;
@@ -20,7 +20,7 @@ use crate::steps::step::Examined;
 /// Steps of the former version of this connection that the new one does not have.
 pub(crate) async fn retire(cx: &Cx, specs: &[StepSpec], former: Option<&Stored>) -> Result<Vec<(StepSpec, Examined)>> {
     let Some(former) = former.map(|f| &f.record) else { return Ok(Vec::new()) };
-    let kept: Vec<String> = specs.iter().map(StepSpec::thing).collect();
+    let kept: Vec<Thing> = specs.iter().map(StepSpec::thing).collect();
     let gone = former.steps.iter().map(|s| (s.clone(), former.receipts.get(&s.id()).cloned())).chain(former.retired.iter().cloned());
     let mut retired = Vec::new();
     for (step, receipt) in gone.filter(|(s, _)| !kept.contains(&s.thing())) {

@@ -12,7 +12,7 @@ use crate::model::naming::For;
 use crate::model::request::ConnectRequest;
 use crate::model::{Kind, Problem, ResourceId, Result, names};
 use crate::plan::record::Record;
-use crate::plan::spec::{self, StepSpec};
+use crate::plan::spec::{self, Spec};
 
 /// The workload's own account where it names one; a new one, named after the workload, where it runs as `default`.
 pub(crate) async fn service_account(
@@ -42,10 +42,7 @@ pub(crate) async fn service_account(
     if let Some(own) = own {
         // An account that another connection of ours made is set by this one too: letting go of the first must not take
         // it away from the second.
-        let mut made = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(|s| match s {
-            StepSpec::ServiceAccount(s) => Some(s),
-            _ => None,
-        });
+        let mut made = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(spec::ServiceAccount::of);
         if let Some(made) = made.find(|s| s.create && s.name == own && s.namespace == namespace) {
             return Ok(made.clone());
         }
@@ -84,8 +81,8 @@ pub(crate) async fn identity(
         return Ok(id.clone());
     }
     // Another connection of the same account decides for all: an account acts as one identity.
-    let step = StepSpec::ServiceAccount(account.clone());
-    let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&step));
+    let thing = account.thing();
+    let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&thing));
     if let Some(id) = former.map(|f| &f.record).and_then(Record::identity).or_else(|| shared.and_then(Record::identity)) {
         return Ok(id.clone());
     }
@@ -99,11 +96,8 @@ pub(crate) async fn identity(
 /// What an identity is marked with that a connection has for one that is made: it may lie where today's request would not
 /// put it, and be another account's that this one shares.
 pub(crate) fn made_for<'a>(survey: &'a Survey, id: &ResourceId) -> Option<&'a str> {
-    let mut steps = survey.records.iter().flat_map(|s| &s.record.steps);
-    steps.find_map(|s| match s {
-        StepSpec::Identity(s) if s.create && s.id == *id => Some(s.owner.as_str()),
-        _ => None,
-    })
+    let mut identities = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(spec::Identity::of);
+    identities.find(|i| i.create && i.id == *id).map(|i| i.owner.as_str())
 }
 
 /// The identity that we make for a service account: beside its cluster, or where it is asked for, called as we or the

@@ -51,14 +51,8 @@ pub(crate) fn workload_facts(
 }
 
 pub(crate) fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec], connection: &str, mount: Option<spec::Mount>) -> Printed {
-    let secret = specs.iter().find_map(|s| match s {
-        StepSpec::Secret(secret) => Some(secret),
-        _ => None,
-    });
-    let account = specs.iter().find_map(|s| match s {
-        StepSpec::ServiceAccount(account) => Some(account.name.clone()),
-        _ => None,
-    });
+    let secret = specs.iter().find_map(spec::Secret::of);
+    let account = specs.iter().find_map(spec::ServiceAccount::of).map(|account| account.name.clone());
     let workload = spec::Workload {
         kind: facts.kind.clone(),
         namespace: secret.map(|s| &s.namespace).or(mount.as_ref().map(|m| &m.class.namespace)).cloned().unwrap_or_default(),

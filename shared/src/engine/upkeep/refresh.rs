@@ -14,7 +14,7 @@ use crate::model::variable::Part;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::{Phase, Record};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::{Family, StepSpec};
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
 use crate::steps::step::Examined;
@@ -93,7 +93,7 @@ fn holds_key(variable: &crate::model::variable::Variable) -> bool {
 }
 
 fn is_delivery(step: &StepSpec) -> bool {
-    matches!(step, StepSpec::Secret(_) | StepSpec::Workload(_))
+    matches!(step.family(), Family::Delivery | Family::Workload)
 }
 
 /// Finishing a refresh closes the record as ready, so everything else must be done already.

@@ -11,6 +11,7 @@ use crate::model::variable::{Part, Variable};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::Secret;
 use crate::steps::context::Cx;
 use crate::steps::marks::{done, labels, taking_back, uid};
@@ -55,6 +56,10 @@ impl Step for Secret {
 
     async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
         self.write(cx, examined, Apply { dry_run: true, ..Apply::default() }).await.map(drop)
+    }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![self.right("delete")]
     }
 }
 
@@ -136,7 +141,7 @@ impl Secret {
     }
 
     fn change(&self, action: Action) -> Change {
-        Change::new("secret".into(), Layer::Cluster, "Secret", format!("{}/{}", self.namespace, self.name), action)
+        Change::new(self.id(), Layer::Cluster, "Secret", format!("{}/{}", self.namespace, self.name), action)
     }
 
     fn right(&self, verb: &'static str) -> Right {
@@ -209,7 +214,7 @@ impl Secret {
             None => (self.change(Action::NoOp).reason("is already gone"), vec![]),
             Some(secret) if intent.is_ours() && is_this_connections(cx, secret) => {
                 intent.uid = uid(secret);
-                (self.change(Action::Delete), vec![self.right("delete")])
+                (self.change(Action::Delete), self.rights_to_delete())
             }
             Some(_) if !intent.is_ours() => (self.change(Action::NoOp).reason("was there before: stays"), vec![]),
             Some(_) => (self.change(Action::NoOp).reason("is not ours any more: stays"), vec![]),

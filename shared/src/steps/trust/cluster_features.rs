@@ -10,6 +10,7 @@ use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::Spec;
 use crate::plan::spec::trust::ClusterFeatures;
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
@@ -95,7 +96,7 @@ impl Step for ClusterFeatures {
         self.can_be_updated(&cluster)?;
         let addon_alone = issuer && off.iter().all(|switch| switch.name == ADDON.name);
         let mut change =
-            Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update).reason(if addon_alone {
+            Change::new(self.id(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update).reason(if addon_alone {
                 "puts the add-on's driver on every node, takes about 4 minutes, stays on"
             } else {
                 "restarts the API server, takes about 4 minutes, the issuer can't be switched off again"
@@ -144,7 +145,7 @@ impl ClusterFeatures {
     }
 
     fn kept(&self, goal: Goal, past: Option<&Receipt>, why: &str) -> Examined {
-        let mut change = Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp);
+        let mut change = Change::new(self.id(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp);
         if !why.is_empty() {
             change = change.reason(why);
         }
