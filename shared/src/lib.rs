@@ -1,4 +1,8 @@
 //! Connects Kubernetes workloads to Azure services without passwords: the core of `kubectl connect` and `az connect`.
+//!
+//! A [`ConnectRequest`](model::request::ConnectRequest) says what is wanted, a [`Session`](lookup::session::Session) reaches
+//! Azure and the cluster, [`prepare`](engine::prepare::prepare) turns both into a plan without writing anything, and
+//! [`carry_out`](engine::prepare::Prepared::carry_out) applies the plan. `examples/plan_only.rs` shows the first three in sixty lines.
 
 pub mod azure;
 pub mod catalogue;

@@ -1,12 +1,12 @@
-//! The house stands: each room uses only rooms below it, no files of a room use each other in a circle, and rooms that only
-//! look call nothing that writes. The test reads the sources.
+//! Checks the structure of the sources: each room uses only the rooms listed for it, the files of a room don't depend
+//! on each other in a circle, and rooms that only read don't call functions that write.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Rooms that a room may name after `crate::`.
+/// The rooms that each room may name after `crate::`.
 const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["engine", "health", "lookup", "ui", "steps", "plan", "catalogue", "azure", "kube", "model", "sys"]),
     ("engine", &["health", "lookup", "steps", "plan", "catalogue", "azure", "kube", "model"]),
@@ -22,10 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sys", &[]),
 ];
 
-/// Rooms that only look.
+/// Rooms that only read.
 const LOOKING: [&str; 2] = ["lookup", "health"];
 
-/// Calls that write: to the API server, and to Azure Resource Manager.
+/// Methods that write to the API server and to Azure Resource Manager.
 const WRITING: [(&str, &[&str]); 2] =
     [("kube", &["create", "replace", "apply", "merge", "patch", "delete"]), ("arm", &["put", "patch", "post", "delete"])];
 
@@ -191,7 +191,7 @@ fn arrows_between_files(sources: &BTreeMap<String, String>) -> BTreeMap<String, 
     arrows
 }
 
-/// Files that reach themselves, as groups that reach each other.
+/// Files that depend on themselves, in groups of mutually dependent files.
 fn circles(arrows: &BTreeMap<String, BTreeSet<String>>) -> Vec<BTreeSet<String>> {
     let reach = |from: &String| {
         let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
@@ -216,7 +216,7 @@ fn circles(arrows: &BTreeMap<String, BTreeSet<String>>) -> Vec<BTreeSet<String>>
 
 #[test]
 fn no_files_of_a_room_use_each_other_in_a_circle() {
-    // The command line is being taken apart: its circle goes with that work.
+    // `cli` is excluded: its files still depend on each other in a circle.
     let sources = all_sources().into_iter().filter(|(inside, _)| room_of(inside) != "cli").collect();
     let found = circles(&arrows_between_files(&sources));
     let shown: Vec<String> = found.iter().map(|c| c.iter().cloned().collect::<Vec<_>>().join(" ")).collect();
@@ -253,7 +253,7 @@ fn writing_calls(code: &str) -> Vec<String> {
 fn rooms_that_only_look_call_nothing_that_writes() {
     let mut wrong = Vec::new();
     for (inside, source) in all_sources().into_iter().filter(|(inside, _)| LOOKING.contains(&room_of(inside))) {
-        // A call may be wrapped behind its receiver.
+        // A call may be on the line after its receiver.
         let code: String = code_of(&source).split_whitespace().collect();
         wrong.extend(writing_calls(&code).into_iter().map(|call| format!("{inside}: {call}…)")));
     }
@@ -269,7 +269,8 @@ fn the_reader_of_arrows_sees_groups_and_paths() {
 #[test]
 fn each_code_has_one_meaning() {
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (inside, source) in all_sources() {
+    // The tables that explain the codes don't count as uses.
+    for (inside, source) in all_sources().into_iter().filter(|(inside, _)| !inside.starts_with("model/codes/")) {
         for (at, _) in source.match_indices("\"KC") {
             let code = &source[at + 1..at + 7];
             if code[2..].bytes().all(|b| b.is_ascii_digit()) {

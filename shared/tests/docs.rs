@@ -1,14 +1,16 @@
-//! `docs/commands.md` and `docs/codes.md` are generated from the program and its sources, and must be current.
+//! `docs/commands.md` and `docs/codes.md` are generated from the program and its table of codes, and must be current.
 //! `CONNECT_DOCS=write cargo test -p connect-core --test docs` regenerates them.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Command;
 use connect_core::Frontend;
+use connect_core::health::findings::FINDINGS;
+use connect_core::model::codes;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -88,74 +90,77 @@ fn row(text: &mut String, arg: &clap::Arg) {
     let _ = writeln!(text, "| {flag} | {meaning} |");
 }
 
+/// Parts of `docs/codes.md`: the first characters of the codes, and the heading.
+const PARTS: &[(&str, &str)] = &[
+    ("KC1", "The command line and what it names"),
+    ("KC2", "Signing in to Azure"),
+    ("KC3", "The kubeconfig, the API server and the workload"),
+    ("KC4", "Azure"),
+    ("KC5", "Checks"),
+    ("KC6", "Connections"),
+];
+
 #[test]
-fn every_code_is_listed() {
-    let mut files = Vec::new();
-    sources(&root().join("shared/src"), &mut files);
-    files.sort();
-    let mut codes: BTreeMap<String, (String, String)> = BTreeMap::new();
-    for file in files {
-        let source = std::fs::read_to_string(&file).unwrap();
-        // Test modules come last in a file and use made-up codes.
-        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
-        for (at, _) in source.match_indices("\"KC") {
-            let Some(code) = source.get(at + 1..at + 7).filter(|c| c[2..].bytes().all(|b| b.is_ascii_digit())) else { continue };
-            let kind = source[..at].trim_end().strip_suffix(',').and_then(|before| before.rsplit("Kind::").next().map(str::to_owned));
-            let kind = kind.filter(|k| k.len() < 14 && k.bytes().all(|b| b.is_ascii_alphabetic())).unwrap_or_default();
-            let what = first_text(&source[at + 8..]).unwrap_or_default();
-            let entry = codes.entry(code.to_owned()).or_default();
-            if entry.1.is_empty() {
-                *entry = (kind, what);
+fn every_code_is_explained() {
+    let mut text = String::from(
+        "# Error codes\n\nThe code stands in brackets behind `error`, and in the column CODE of checks. The message itself names what it met; \
+         `kubectl connect doctor CODE` prints\nthe line of this page. Each code has one meaning and keeps it. This page is made from \
+         `shared/src/model/codes/`.\n",
+    );
+    for (prefix, heading) in PARTS {
+        let _ = write!(text, "\n## {heading}\n\n| code | exit | what happened | what helps |\n|---|---|---|---|\n");
+        for known in codes::all().filter(|known| known.code.starts_with(prefix)) {
+            let (meaning, advice) = (cell(known.meaning), cell(known.advice));
+            let _ = writeln!(text, "| {} | {} | {meaning} | {advice} |", known.code, known.kind.exit_code());
+        }
+        if *prefix == "KC5" {
+            text.push_str("\nWhat a check finds has a code of its own; the reason and the remedy are on the page of findings.\n");
+            text.push_str("\n| code | finding |\n|---|---|\n");
+            for finding in FINDINGS {
+                let link = finding.code.to_ascii_lowercase();
+                let _ = writeln!(text, "| [{}](findings.md#{link}) | {} |", finding.code, cell(finding.title));
             }
         }
     }
-    let mut text = String::from(
-        "# Error codes\n\nMade from the sources. `{…}` stands for what the message names. Every message also says why, and what to do.\n\n\
-         | code | exit | message |\n|---|---|---|\n",
-    );
-    for (code, (kind, what)) in &codes {
-        let exit = match kind.as_str() {
-            "Failed" => "1",
-            "Usage" => "2",
-            "NotFound" => "3",
-            "NotSignedIn" => "4",
-            "NotPermitted" => "5",
-            "TimedOut" => "6",
-            "Interrupted" => "130",
-            _ => "",
-        };
-        let _ = writeln!(
-            text,
-            "| {code} | {exit} | {} |",
-            if what.is_empty() { "in the words of what happened".into() } else { what.replace('|', "\\|") }
-        );
-    }
-    assert!(codes.len() > 60, "the codes were not found");
     is_current("codes.md", &text);
 }
 
-/// The string literal in the next argument, with its placeholders shortened.
-fn first_text(rest: &str) -> Option<String> {
-    let rest = rest.trim_start().strip_prefix(',')?.trim_start();
-    let rest = rest.strip_prefix("format!(").unwrap_or(rest).trim_start().strip_prefix('"')?;
-    let mut end = 0;
-    let bytes = rest.as_bytes();
-    while bytes.get(end).is_some_and(|b| *b != b'"') {
-        end += if bytes[end] == b'\\' { 2 } else { 1 };
-    }
-    let (mut out, mut inside) = (String::new(), false);
-    for c in rest.get(..end)?.chars() {
-        match c {
-            '{' => {
-                inside = true;
-                out.push_str("{…}");
-            }
-            '}' => inside = false,
-            c if !inside => out.push(c),
-            _ => {}
+/// Escapes a text for a table in Markdown, in which angle brackets and bars would be markup.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;")
+}
+
+/// Every code in the sources is explained, every explained code is in the sources, and both name the same kind.
+#[test]
+fn the_tables_of_codes_are_those_of_the_sources() {
+    let mut files = Vec::new();
+    sources(&root().join("shared/src"), &mut files);
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files {
+        let source = std::fs::read_to_string(&file).unwrap();
+        // Test modules come last in a file and use made-up codes. The tables of codes don't count as uses.
+        let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        if source.contains("static FINDINGS") || file.components().any(|part| part.as_os_str() == "codes") {
+            continue;
+        }
+        for (at, _) in source.match_indices("\"KC") {
+            let Some(code) = source.get(at + 1..at + 7).filter(|c| c[2..].bytes().all(|b| b.is_ascii_digit())) else { continue };
+            let kind = source[..at].trim_end().strip_suffix(',').and_then(|before| before.rsplit("Kind::").next());
+            let kind = kind.filter(|k| k.len() < 14 && k.bytes().all(|b| b.is_ascii_alphabetic())).map(str::to_owned);
+            used.entry(code.to_owned()).or_default().extend(kind);
         }
     }
-    Some(out)
+    assert!(used.len() > 150, "the codes were not found");
+    let known: BTreeMap<String, String> = codes::all().map(|c| (c.code.to_owned(), format!("{:?}", c.kind))).collect();
+    let findings: BTreeSet<String> = FINDINGS.iter().map(|f| f.code.to_owned()).collect();
+    let unexplained: Vec<_> = used.keys().filter(|code| !known.contains_key(*code) && !findings.contains(*code)).collect();
+    assert!(unexplained.is_empty(), "shared/src/model/codes/ does not explain {unexplained:?}");
+    let unused: Vec<_> = known.keys().filter(|code| !used.contains_key(*code)).collect();
+    assert!(unused.is_empty(), "no source uses {unused:?}");
+    let twice: Vec<_> = known.keys().filter(|code| findings.contains(*code)).collect();
+    assert!(twice.is_empty(), "{twice:?} are findings: their reason and remedy stand in FINDINGS");
+    let other: Vec<_> = used.iter().filter(|(code, kinds)| known.get(*code).is_some_and(|kind| kinds.iter().any(|k| k != kind))).collect();
+    assert!(other.is_empty(), "the sources use these codes with another kind than the table: {other:?}");
 }
 
 fn sources(under: &Path, found: &mut Vec<PathBuf>) {

@@ -1,4 +1,4 @@
-//! What runs at once stays right: the proof beside the rollout, and lease and record in one round.
+//! Concurrent operations stay correct: the proof during the rollout, and lease and record in one round.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn what_a_former_version_was_let_in_by_is_gone_before_the_proof() {
     assert!(revoked < proven, "the proof may have rested on the former role");
 }
 
-/// Somebody on another machine took the lease and has written nothing yet: who comes second undoes what it wrote.
+/// A process on another machine has taken the lease and has written nothing yet: the second one undoes its write.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_to_come_leaves_the_record_as_it_was() {
     let case = Case::on("aks-ready").await;

@@ -1,5 +1,5 @@
-//! The az half as az's extension starts it: its words, a loopback endpoint for tokens, JSON on stdout. What people then see is
-//! what kubectl's users see, with commands in az's words.
+//! The az half as started by az's extension: its arguments, a loopback token endpoint, JSON on stdout. Users see the
+//! same as in kubectl, with commands for az.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use harness::{Case, Ran, same, steady};
 
 const KEY: &str = "key-of-this-run";
 
-/// The sandbox's az, as the endpoint needs it.
+/// The sandbox's az, for the token endpoint.
 struct Az {
     program: PathBuf,
     environment: Vec<(String, String)>,
 }
 
-/// What `_session.py` answers.
+/// The same answers as `_session.py`.
 async fn token(State(az): State<Arc<Az>>, headers: HeaderMap, Json(body): Json<Value>) -> (StatusCode, Json<Value>) {
     if headers["authorization"] != format!("Bearer {KEY}") {
         return (StatusCode::FORBIDDEN, Json(json!({})));
@@ -40,7 +40,7 @@ async fn token(State(az): State<Arc<Az>>, headers: HeaderMap, Json(body): Json<V
     (StatusCode::OK, Json(answer))
 }
 
-/// Runs the words that the extension would pass on for `az connect WORDS`.
+/// Runs the command line that the extension would build for `az connect WORDS`.
 pub async fn az(case: &Case, words: &str) -> Ran {
     let program = harness::program().to_owned();
     if !case.sandbox.bin().join("az-connect").exists() {
@@ -59,7 +59,7 @@ pub async fn az(case: &Case, words: &str) -> Ran {
     ran
 }
 
-/// What an error says, as az's users see it: it comes on stdout, and the extension makes az's error of it.
+/// The error as az's users see it: it is on stdout, and the extension turns it into az's error.
 fn told(ran: &Ran) -> String {
     let Ok(said) = serde_json::from_str::<Value>(&ran.stdout) else { return ran.stderr.clone() };
     let error = &said["error"];
@@ -90,7 +90,7 @@ async fn plan_and_progress_are_those_of_kubectl() {
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_are_those_of_kubectl_in_az_s_words() {
     let mut said = String::new();
-    // az's own age is its extension's affair: it is not installed into one that is too old.
+    // The extension itself checks az's version: it can't be installed into an az that is too old.
     for bad in bad_input::cases().into_iter().filter(|bad| bad.name != "az_too_old") {
         let case = Case::with("aks-ready", bad.world).await;
         let before = case.everything();
@@ -117,6 +117,6 @@ async fn advice_is_a_command_that_az_takes() {
     let repair =
         "az connect repair --name keyvault-my-vault --kube-namespace shop --cluster-name aks-ready --cluster-resource-group rg-shop";
     assert!(fixes.iter().any(|fix| fix.starts_with(repair)), "{fixes:#?}");
-    // What is passed over is said aloud: az shows nothing but the items of a list.
+    // Skipped set-ups are reported on stderr, because az shows only the items of a list.
     az(&case, &format!("adopt -n shop {cluster}")).await.ended(0).says(&["Nothing to take over in namespace shop"]);
 }

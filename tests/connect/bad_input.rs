@@ -1,4 +1,4 @@
-//! Bad input and bad circumstances: a clear error, the listed exit code, and nothing written.
+//! Wrong input and bad circumstances: a clear error with the documented exit code, and nothing written.
 
 use stand_in::fault::{Action, Fault};
 use stand_in::knobs::AzState;

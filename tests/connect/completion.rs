@@ -1,11 +1,11 @@
-//! Completion as a person sets it up: the link that kubectl asks, and the scripts for shells.
+//! Completion as installed by a user: the link that kubectl calls, and the scripts for shells.
 
 use std::path::Path;
 use std::process::Stdio;
 
 use harness::{Case, Ran};
 
-/// The product as it lies on PATH under kubectl's names for it.
+/// The product on PATH under the names that kubectl uses.
 async fn installed(case: &Case, folder: &Path, names: &[&str], words: &[&str]) -> Ran {
     std::fs::create_dir_all(folder).unwrap();
     let program = std::fs::canonicalize(case.sandbox.bin().join("kubectl-connect")).unwrap();
@@ -56,7 +56,7 @@ async fn install_leaves_the_file_of_somebody_else() {
     assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "theirs");
 }
 
-/// Runs in a shell what a person types, and has the shell complete a line.
+/// Runs the setup in a shell and lets the shell complete a line.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_script_for_bash_completes_there() {
     let case = Case::on("aks-ready").await;

@@ -1,4 +1,4 @@
-//! Connecting: every service on both kinds of cluster, proven from outside, cheap, and idempotent.
+//! Connecting to every service on both kinds of cluster: proven independently of the product, cheap, and idempotent.
 
 use std::collections::BTreeMap;
 
@@ -100,7 +100,7 @@ async fn a_plan_and_a_dry_run_write_nothing() {
     let case = Case::on("aks-shop").await;
     let before = case.everything();
     let plan = case.run("plan keyvault my-vault -w deployment/web -n shop -o json").await.ended(0).json();
-    assert_eq!(plan["formatVersion"], "1.0");
+    assert_eq!(plan["formatVersion"], "2.0");
     let actions: Vec<(&str, &str)> =
         plan["changes"].as_array().unwrap().iter().map(|c| (c["kind"].as_str().unwrap(), c["action"].as_str().unwrap())).collect();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Objects of a vault as files, through the CSI driver: from the add-on to the mounted volume, and back.
+//! Vault objects as files, through the CSI driver: from the add-on to the mounted volume, and back.
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use harness::{Case, same};
 
 const CLASS: &str = "keyvault-my-vault";
 
-/// A sandbox whose ready cluster has the add-on on.
+/// A sandbox whose ready cluster has the add-on enabled.
 async fn with_addon(context: &str) -> Case {
     Case::with(context, |world| *world = world.clone().with_secrets_provider(context)).await
 }
@@ -34,7 +34,7 @@ fn roles(case: &Case) -> Vec<String> {
     all
 }
 
-/// What the driver wrote into the Secret that it keeps.
+/// The driver's value in the synced Secret.
 fn synced(case: &Case, cluster: &str, key: &str) -> Option<String> {
     let secret = object(case, cluster, "Secret", &format!("{CLASS}-vault"))?;
     let bytes = base64::engine::general_purpose::STANDARD.decode(secret["data"][key].as_str()?).unwrap();
@@ -143,7 +143,7 @@ async fn the_add_ons_identity_needs_neither_issuer_nor_account() {
     );
     let granted = state["roleAssignments"].as_object().unwrap().values().any(|a| a["principalId"] == addon["identity"]["objectId"]);
     assert!(granted, "{state:#}");
-    // Nothing of the webhook is in this chain, so it holds on real API servers as well.
+    // The webhook is not involved, so this works on real API servers as well.
     case.run(&format!("verify {CLASS} -n shop")).await.ended(0);
     case.run(&format!("delete {CLASS} -n shop --yes")).await.ended(0);
     assert!(roles(&case).is_empty() && object(&case, "aks-shop", "SecretProviderClass", CLASS).is_none());
@@ -279,7 +279,7 @@ async fn killed_anywhere_while_the_add_on_is_switched_on_it_can_be_completed_and
     completed_and_undone("aks-shop", connect, CLASS, 10).await;
 }
 
-/// Killed after each write of its undoing: the same command ends it.
+/// Killed after each write of the deletion: the same command completes it.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_anywhere_while_it_is_undone_nothing_is_left() {
     let delete = format!("delete {CLASS} -n shop --yes");
@@ -319,7 +319,7 @@ async fn a_connection_string_lives_in_the_vault_and_nowhere_else() {
     let env = pod["containers"][0]["env"].as_array().unwrap().clone();
     let one = env.iter().find(|e| e["name"] == "AZURE_STORAGEBLOB_CONNECTIONSTRING").unwrap();
     assert_eq!(one["valueFrom"]["secretKeyRef"]["name"], format!("{STORED}-vault"));
-    // The Secret that the driver keeps is the one place in the cluster.
+    // The synced Secret is the only place in the cluster.
     for held in case.cluster("aks-ready").objects() {
         let name = held["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let data = held["data"].as_object().cloned().unwrap_or_default();
@@ -332,13 +332,13 @@ async fn a_connection_string_lives_in_the_vault_and_nowhere_else() {
     case.holds(STORED).await;
     keep(case.run(&format!("{connect} --yes -v 9")).await.ended(0).says(&["Nothing to change"]));
     for words in ["show NAME -n shop -o yaml", "list -n shop -o json", "verify NAME -n shop -v 9", "delete NAME -n shop --yes -v 9"] {
-        // On real API servers nothing runs behind the webhook's registration: see `Case::holds`.
+        // On real API servers no webhook runs behind the registration: see `Case::holds`.
         let wanting = on_real_servers() && words.starts_with("verify");
         keep(case.run(&words.replace("NAME", STORED)).await.ended(i32::from(wanting)));
     }
     assert!(!said.contains(SECRET), "the output holds the secret");
     same(&before, &case.everything(), "something was left");
-    // The name is taken by the deleted one: it is recovered.
+    // The deleted secret blocks the name, so it is recovered.
     case.run(&format!("{connect} --yes --verify=false")).await.ended(0);
     assert_eq!(vault_secrets(&case).len(), 1);
 }

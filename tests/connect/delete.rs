@@ -1,4 +1,4 @@
-//! Deleting: exactly what was made, never what others made or need.
+//! Deleting removes exactly what was created, and never what others created or need.
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! Faults of the network and the services: retried where that is safe, told where it is not, and always to be continued.
+//! Faults of the network and the services: retried if that is safe, otherwise reported, and the run can always be
+//! continued.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ async fn passing_failures_of_the_services_pass() {
         let case = Case::on("aks-ready").await;
         case.control().fail(Fault::new(action.clone()).host("management.azure.com").method("GET").times(1));
         let ran = case.run(CONNECT).await;
-        // What can't be repeated safely may end the run, but never half-way: nothing is written yet at the first read.
+        // An unsafe retry may end the run, but never half-way: nothing has been written at the first read.
         if ran.code != 0 {
             assert!(ran.stderr.contains("error [KC"), "{action:?}: {}", ran.stderr);
             assert_eq!(case.writes(), Vec::<String>::new(), "{action:?}");
@@ -54,10 +55,10 @@ async fn a_token_that_expires_on_the_way_is_asked_for_anew() {
     })
     .await;
     let control = case.control().clone();
-    // The clusters' clock is the real one, so a token of theirs would be from the past for Entra after the jump.
+    // The clusters use the real clock, so after the jump one of their tokens would be expired for Entra.
     let run = case.finish(case.command(&format!("{CONNECT} --verify=false")));
     let clock = async {
-        // Once the update is under way, time jumps past the end of the token and then past the end of the update.
+        // While the update runs, the clock jumps past the token's expiry and then past the end of the update.
         while !control.log().iter().any(|e| e.method == "PUT" && e.path.ends_with("/aks-shop")) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -88,7 +89,9 @@ async fn ctrl_c_lets_the_running_steps_finish_and_says_how_to_go_on() {
     let output = child.wait_with_output().await.expect("it ends");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("run the same command again"), "{said}");
+    for told in ["interrupted: waiting for the running step; Ctrl-C again stops now", "not started", "run the same command again"] {
+        assert!(said.contains(told), "`{told}` was not said: {said}");
+    }
     case.run(CONNECT).await.ended(0);
 }
 

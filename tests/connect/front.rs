@@ -1,4 +1,4 @@
-//! What people see around the main job: completion as kubectl asks for it, and results in the form that was asked for.
+//! Completion through kubectl's protocol, and output formats.
 
 use std::process::Stdio;
 
@@ -48,7 +48,7 @@ async fn completion_is_silent_when_it_fails() {
     }
 }
 
-/// Where Azure and the cluster answer too late, nothing is offered, and the shell has its line back.
+/// If Azure and the cluster answer too late, nothing is suggested, and the shell gets its line back.
 #[tokio::test(flavor = "multi_thread")]
 async fn completion_does_not_wait_for_what_is_slow() {
     for words in [&["keyvault", ""][..], &["list", "-n", ""], &["verify", "-n", "shop", ""], &["keyvault", "v", "-n", "shop", "-w", ""]] {
@@ -57,7 +57,7 @@ async fn completion_does_not_wait_for_what_is_slow() {
         let began = std::time::Instant::now();
         let ran = completed(&case, words).await;
         assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (":4\n", ""), "{words:?}");
-        // An answer would have taken 30 s: far from the budget of 1.5 s, however busy the machine is.
+        // The answer would have taken 30 s, far more than the limit of 1.5 s, however busy the machine is.
         assert!(began.elapsed().as_secs() < 20, "{words:?}: {:?}", began.elapsed());
     }
 }
@@ -73,7 +73,7 @@ async fn results_come_in_the_form_that_was_asked_for() {
     assert!(told.filter(|event| event["event"] == "finished").count() >= 4, "{}", made.stderr);
     let listed = case.run("list -n shop -o custom-columns=NAME:.metadata.name,TARGET:.spec.service").await.ended(0);
     assert_eq!(listed.stdout, "NAME                TARGET\nkeyvault-my-vault   keyvault\n");
-    // Every command that lists has its rows.
+    // Every command with a list has rows.
     for (words, columns, row) in [
         ("services", "N:.name,R:.defaultAccess", "keyvault"),
         ("plan keyvault my-vault -n shop --workload deployment/web", "K:.kind,A:.action", "Secret"),
@@ -85,7 +85,7 @@ async fn results_come_in_the_form_that_was_asked_for() {
         ("doctor --list", "C:.code,W:.title", "KC5110"),
         ("config view", "K:.key,F:.from", "identity-name"),
     ] {
-        // On real API servers no webhook runs, and that is found.
+        // No webhook runs on real API servers, which is a finding.
         let found = harness::real::is_on() && (words.starts_with("verify") || words.starts_with("doctor deployment"));
         let ran = case.run(&format!("{words} --no-headers -o custom-columns={columns}")).await.ended(i32::from(found));
         let rows: Vec<Vec<&str>> = ran.stdout.lines().map(|line| line.split_whitespace().collect()).collect();

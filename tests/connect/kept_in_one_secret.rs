@@ -1,6 +1,6 @@
-//! Keys and given secrets as a real API server keeps them (see `Case::with`): the Secret holds exactly the value, no other
-//! object has it, and a second run finds nothing to change. Where else a secret could get to, by each of the ways that one
-//! comes in, is followed by the tests of the services.
+//! Keys and given secrets on a real API server (see `Case::with`): the Secret has exactly the value, no other object
+//! has it, and a second run changes nothing. The tests in `services` check all other places to which a secret could
+//! leak.
 
 use base64::Engine as _;
 use serde_json::Value;

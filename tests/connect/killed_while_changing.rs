@@ -1,5 +1,5 @@
-//! Killed after any write of update, repair, roll-back and of a connection whose key is kept in a vault: the next run ends
-//! it. On real API servers as well, see `Case::with`.
+//! Killed after any write of an update, a repair, a roll-back, or a connection whose key is stored in a vault: the
+//! next run completes it. Also on real API servers, see `Case::with`.
 
 use serde_json::Value;
 use stand_in::fault::Fault;
@@ -13,7 +13,7 @@ const NAME: &str = "keyvault-my-vault";
 const REPAIR: &str = "repair keyvault-my-vault -n shop --yes";
 const DELETE: &str = "delete keyvault-my-vault -n shop --yes --ignore-not-found";
 
-/// Deletes what a killed command and the next made of it, and insists that nothing stays.
+/// Deletes the result of a killed command and of the next one, and checks that nothing is left.
 async fn nothing_is_left(case: &Case, delete: &str, before: &Value, nth: usize) {
     case.run(delete).await.ended(0);
     same(before, &case.everything(), &format!("killed after write {nth}: something was left"));
@@ -62,7 +62,8 @@ async fn roll_back_can_be_deleted() {
     .await;
 }
 
-/// Every other write is met by creation, the rest by its undoing, so that both together take no longer than one of them.
+/// Creation is killed at every second write, undoing at the others, so that both together take no longer than one of
+/// them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_on_its_way_into_the_vault_is_neither_lost_nor_left() {
     const STORE: &str = "blob shopdata --auth secret --secret-store keyvault:my-vault -w deployment/web -n shop --yes --verify=false";

@@ -5,7 +5,7 @@ use harness::{Case, same};
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
 
-/// The update of a cluster takes long enough to be met half-way, and no longer.
+/// A cluster update that is just long enough to be interrupted.
 pub async fn quick(context: &str) -> Case {
     Case::with(context, |world| world.knobs.cluster_update = std::time::Duration::from_millis(200)).await
 }
@@ -16,7 +16,7 @@ async fn number_of_writes(context: &str, words: &str) -> usize {
     case.writes().len()
 }
 
-/// Kills `connect` after each of its writes in turn: the same command completes, and deleting `name` leaves nothing but the
+/// Kills `connect` after each of its writes in turn: the same command completes, and deleting `name` leaves only the
 /// features of the cluster.
 pub async fn completed_and_undone(context: &str, connect: &str, name: &str, at_least: usize) {
     let writes = number_of_writes(context, connect).await;
@@ -31,7 +31,7 @@ pub async fn completed_and_undone(context: &str, connect: &str, name: &str, at_l
         case.run(&format!("delete {name} -n shop --yes")).await.ended(0);
         same(&before, &case.everything_but_features(), &format!("killed after write {nth} of {writes}: something was left"));
     }
-    // Receipts that come at once are written at once, so the last few writes are not there in every run.
+    // Receipts that arrive together are written together, so the number of the last writes varies.
     assert!(reached + 4 >= writes, "only {reached} of {writes} writes came");
 }
 
@@ -54,7 +54,7 @@ async fn creation_that_is_given_up_can_be_deleted() {
         if !killed_after(&case, CONNECT, nth).await {
             assert!(nth + 4 > writes, "write {nth} of {writes} never came");
         }
-        // Before the record is there, there is nothing to undo but the lock.
+        // Before the record exists, only the lease must be undone.
         case.run("delete keyvault-my-vault -n shop --yes --ignore-not-found").await.ended(0);
         same(&before, &case.everything(), &format!("killed after write {nth} of {writes}: delete left something"));
     }
@@ -62,7 +62,7 @@ async fn creation_that_is_given_up_can_be_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deletion_survives() {
-    // Gone before the others begin: on real API servers each takes a place.
+    // Dropped before the others start: each takes a pair of real API servers.
     let writes = {
         let probe = Case::on("aks-ready").await;
         probe.run(CONNECT).await.ended(0);

@@ -1,4 +1,4 @@
-//! The main job, end to end: the product's binary against the sandbox, as a user runs it.
+//! The main task end to end: the product's binary against the sandbox, as a user runs it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
 

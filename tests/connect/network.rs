@@ -1,4 +1,4 @@
-//! Networks of companies: which way requests go, whose certificates are trusted, and sign-ins that are not there.
+//! Company networks: proxies, trusted certificates, and missing sign-in programs.
 
 use harness::{Case, Ran};
 
@@ -11,7 +11,7 @@ async fn with(case: &Case, words: &str, environment: &[(&str, &str)]) -> Ran {
     case.finish(command).await
 }
 
-/// The kubeconfig with something changed in it.
+/// The kubeconfig with a change.
 fn kubeconfig(case: &Case, change: impl FnOnce(String) -> String) -> String {
     let path = case.sandbox.dir().join("changed-kubeconfig");
     let text = std::fs::read_to_string(case.sandbox.dir().join("kubeconfig")).unwrap();
@@ -23,13 +23,13 @@ fn kubeconfig(case: &Case, change: impl FnOnce(String) -> String) -> String {
 async fn no_proxy_is_held_against_the_cluster_s_host() {
     let case = Case::on("aks-ready").await;
     case.run(LIST).await.ended(0);
-    // Past the proxy there is nobody of that name.
+    // Without the proxy, the host name does not exist.
     let (host, _) = case.api_server("aks-ready");
     for exception in [host.as_str(), ".azmk8s.io", "*"] {
         let ran = with(&case, LIST, &[("NO_PROXY", exception), ("no_proxy", exception)]).await;
         ran.ended(1).says(&[&host]);
     }
-    // The proxy's own address in NO_PROXY is nothing to the cluster.
+    // The proxy's address in NO_PROXY does not concern the cluster.
     with(&case, LIST, &[("NO_PROXY", "127.0.0.1,localhost"), ("no_proxy", "127.0.0.1,localhost")]).await.ended(0);
     with(&case, LIST, &[("NO_PROXY", "management.azure.com"), ("no_proxy", "management.azure.com")]).await.ended(0);
 }
@@ -55,11 +55,11 @@ async fn the_cluster_s_own_proxy_comes_before_the_environment() {
 async fn the_certificates_that_az_trusts_are_trusted_for_azure() {
     let case = Case::on("aks-ready").await;
     let authority = case.sandbox.authority_file().display().to_string();
-    // The cluster has its authority in the kubeconfig, as AKS writes it.
+    // The kubeconfig has the cluster's CA, as AKS writes it.
     let path = kubeconfig(&case, |text| {
         text.replace("  cluster:\n    server:", &format!("  cluster:\n    certificate-authority: {authority}\n    server:"))
     });
-    // A machine that trusts somebody, but not this authority.
+    // A machine that trusts another CA, but not this one.
     let other = case.sandbox.dir().join("other-certs");
     std::fs::create_dir_all(&other).unwrap();
     std::fs::write(other.join("0a1b2c3d.0"), stand_in::ca::Authority::new().unwrap().pem()).unwrap();
@@ -73,7 +73,7 @@ async fn the_certificates_that_az_trusts_are_trusted_for_azure() {
     };
     plan(None, &other).await.ended(1).says(&["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"]);
     plan(Some(&authority), &other).await.ended(0);
-    // Where nothing is trusted at all, the remedy is the same.
+    // If no CA is trusted at all, the fix is the same.
     plan(None, std::path::Path::new("/nowhere")).await.ended(1).says(&["KC4030", "SSL_CERT_FILE"]);
 }
 
@@ -86,7 +86,7 @@ async fn files_of_kubeconfig_may_be_missing() {
     case.run(&format!("{LIST} --kubeconfig /nowhere/a")).await.ended(2).says(&["/nowhere/a"]);
 }
 
-/// A user of the kubeconfig who signs in by a program.
+/// A user entry of the kubeconfig with a sign-in program.
 fn by_program(case: &Case, exec: &str) -> String {
     let (_, token) = case.api_server("aks-ready");
     kubeconfig(case, |text| text.replace(&format!("    token: {token}\n"), exec))
@@ -111,7 +111,8 @@ async fn where_kubelogin_is_missing_az_gives_the_token() {
         stand_in::world::TENANT
     );
     let path = by_program(&case, &exec);
-    // The sandbox's API server knows no Entra tokens: what counts is that az was asked for one, and that it was sent.
+    // The sandbox's API server accepts no Entra tokens; the test checks that az was asked for a token, and that it
+    // was sent.
     let ran = case.run(&format!("{LIST} --kubeconfig {path}")).await;
     let asked: Vec<String> = case.control().log_of(stand_in::Kind::Az).into_iter().map(|e| e.path).collect();
     assert!(asked.iter().any(|line| line.contains(server) && line.contains(stand_in::world::TENANT)), "{asked:?} {ran:?}");

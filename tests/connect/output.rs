@@ -1,4 +1,4 @@
-//! What is said, and how: log levels, colour, quiet, forms for programs.
+//! Output: log levels, colour, quiet mode, formats for programs.
 
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ async fn quiet_leaves_results_and_errors() {
     let listed = case.run("list -n shop").await.ended(0);
     let bare = case.run("list -n shop --no-headers").await.ended(0);
     let (heads, rows) = listed.stdout.split_once('\n').unwrap();
-    // All but the age, which may be another one by then.
+    // Everything except the age, which may have changed.
     let words = |row: &str| row.split_whitespace().rev().skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert!(heads.starts_with("NAME ") && words(rows) == words(&bare.stdout), "{listed:?} {bare:?}");
     case.run("show nothing -n shop -q").await.ended(3).says(&["KC1201"]);
@@ -102,7 +102,7 @@ async fn progress_for_programs_is_json_to_the_last_line() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_programs_read_says_which_form_it_has() {
     let case = Case::on("aks-ready").await;
-    assert_eq!(case.run("plan keyvault my-vault -n shop --workload deployment/web -o json").await.ended(0).json()["formatVersion"], "1.0");
+    assert_eq!(case.run("plan keyvault my-vault -n shop --workload deployment/web -o json").await.ended(0).json()["formatVersion"], "2.0");
     let made = case.run(&format!("{CREATE} -o json")).await.ended(0).json();
     let shown = case.run("show keyvault-my-vault -n shop -o json").await.ended(0).json();
     let listed = case.run("list -n shop -o json").await.ended(0).json();

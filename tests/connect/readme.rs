@@ -1,10 +1,10 @@
-//! Every command that the README and the quick start show is run as it stands, in their order.
+//! Runs every command shown in the README and the quick start unchanged and in order.
 
 use std::path::PathBuf;
 
 use harness::{Case, same};
 
-/// The `sh` blocks below a heading, line by line, without comments.
+/// The commands in the `sh` blocks below a heading, without comments.
 fn commands(file: &str, heading: &str) -> Vec<String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{file}: {e}"));
@@ -30,17 +30,17 @@ fn commands(file: &str, heading: &str) -> Vec<String> {
     found
 }
 
-/// Lines that are run elsewhere or can't be run here, each with its reason.
+/// Lines that are tested elsewhere or can't be run here, with the reason.
 const ELSEWHERE: [(&str, &str); 1] =
     [("kubectl connect completion install", "it writes beside the installed program; tests/real/run installs it with krew")];
 
 async fn run_all(file: &str, heading: &str, least: usize) {
     let case = Case::on("aks-shop").await;
-    // The commands say `kubectl`; where none is installed the sandbox's own starts the plugin.
+    // The commands say `kubectl`. If none is installed, the sandbox's own starts the plugin.
     if which::which("kubectl").is_err() {
         case.sandbox.link("kubectl", harness::program()).unwrap();
     }
-    // The reader's context stands in the namespace of his workload.
+    // The reader's context is set to the namespace of the workload.
     let kubeconfig = case.sandbox.dir().join("kubeconfig");
     let text = std::fs::read_to_string(&kubeconfig).unwrap().replace("namespace: default", "namespace: shop");
     std::fs::write(&kubeconfig, text).unwrap();
@@ -51,7 +51,7 @@ async fn run_all(file: &str, heading: &str, least: usize) {
         if ELSEWHERE.iter().any(|(other, _)| line == other) {
             continue;
         }
-        // A question is asked at a terminal; here nobody can answer it, and the text says what to add then.
+        // The command asks for consent at a terminal; here nobody can answer, and the message says which flag to add.
         let asks = ["kubectl connect keyvault", "kubectl connect blob"].iter().any(|c| line.starts_with(c))
             || line.contains(" repair ")
             || line.contains(" refresh ")
@@ -61,7 +61,8 @@ async fn run_all(file: &str, heading: &str, least: usize) {
         command.args(["-c", &line]).envs(case.sandbox.env()).current_dir(case.sandbox.dir()).kill_on_drop(true);
         command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         let ran = case.finish(command).await;
-        // On real API servers nothing runs behind the webhook's registration, which these two find, see `Case::holds`.
+        // On real API servers no webhook runs behind the registration; these two commands report that, see
+        // `Case::holds`.
         let found = harness::real::is_on() && (line.contains(" verify ") || line.contains(" doctor "));
         assert_eq!(ran.code, i32::from(found), "{file}: {line}\n{}{}", ran.stdout, ran.stderr);
     }

@@ -1,4 +1,4 @@
-//! The rights that `docs/rights` grants: enough for create, verify and delete, no more than they use, and none to spare.
+//! The permissions granted by `docs/rights` are sufficient for create, verify and delete, and none is unnecessary.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use harness::{Case, same};
 
 const USER: &str = "deployer@contoso.example";
 
-/// A file that people are told to apply.
+/// A file that users are told to apply.
 fn shipped(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/rights").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
@@ -25,8 +25,8 @@ fn azure_role(name: &str) -> Value {
     serde_json::from_str(&shipped(name)).unwrap()
 }
 
-/// A world where the signed-in user has these roles and nothing else, on both sides: in the cluster the role reaches no
-/// further than the namespace.
+/// A world in which the signed-in user has only these roles, in Azure and in the cluster; there the role is limited
+/// to the namespace.
 async fn limited(context: &str, azure: &[Value], kube: &Value) -> Case {
     let case = Case::with(context, |world| *world = std::mem::take(world).with_only_roles(azure)).await;
     let cluster = case.cluster(context);
@@ -42,7 +42,7 @@ async fn limited(context: &str, azure: &[Value], kube: &Value) -> Case {
     case
 }
 
-/// A real API server takes its time to know a new rule.
+/// A real API server takes a moment to apply a new rule.
 async fn rules_are(case: &Case, context: &str, kube: &Value) {
     let client = case.http_client();
     let (host, token) = case.api_server(context);
@@ -58,7 +58,7 @@ async fn rules_are(case: &Case, context: &str, kube: &Value) {
             .unwrap();
         let known: Value = answer.json().await.unwrap();
         let known: BTreeSet<Right> = rules(&known["status"]["resourceRules"]);
-        // Everybody may ask about himself: that comes on top.
+        // Everybody may ask about their own permissions; that comes in addition.
         let known = known.into_iter().filter(|r| !r.1.starts_with("selfsubject")).collect::<BTreeSet<_>>();
         if known == rules(&kube["rules"]) {
             return;
@@ -85,7 +85,7 @@ fn rules(rules: &Value) -> BTreeSet<Right> {
     all
 }
 
-/// The right that a request to the API server in the namespace took, or asked about.
+/// The permission that a request to the API server in the namespace used or asked about.
 fn kube_right(entry: &Entry) -> Option<Right> {
     let parts: Vec<&str> = entry.path.trim_matches('/').split('/').collect();
     if entry.path.ends_with("/selfsubjectaccessreviews") {
@@ -115,7 +115,7 @@ fn kube_right(entry: &Entry) -> Option<Right> {
     Some((verb.to_owned(), format!("{resource}{sub}{group}")))
 }
 
-/// The action that a request to ARM took, as the resource providers name them.
+/// The action that a request to ARM used, as the resource providers name it.
 fn azure_action(entry: &Entry) -> Option<String> {
     let (_, rest) = entry.path.rsplit_once("/providers/")?;
     let mut parts = rest.split('/');
@@ -153,7 +153,7 @@ async fn the_shipped_roles_are_enough_and_none_of_their_rights_is_to_spare() {
     let log = case.control().log();
     let of = |kind: Kind| log.iter().filter(move |e| e.kind == kind);
     let used: BTreeSet<Right> = of(Kind::Kube).filter_map(kube_right).collect();
-    // Every kind of workload takes what the one that was connected takes.
+    // Every kind of workload needs the same permissions as the connected one.
     let granted = rules(&kube["rules"]);
     let mut needed = used.clone();
     for kind in ["statefulsets.apps", "daemonsets.apps", "jobs.batch", "cronjobs.batch"] {
@@ -185,7 +185,8 @@ async fn the_cluster_s_features_take_a_role_of_their_own() {
     create_verify_delete(&case).await;
 }
 
-/// What happens where one right is missing: without it the command ends with this code, these words, and nothing written.
+/// Missing permissions: without each of them the command fails with this code and these words, and nothing is
+/// written.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_azure_action_the_command_names_it_and_its_remedy() {
     let kube = cluster_role("cluster-role.yaml");

@@ -1,4 +1,4 @@
-//! Defaults from the file and the environment, and what is told about them.
+//! Defaults from the file and the environment, and their display.
 
 use std::path::PathBuf;
 
@@ -57,7 +57,7 @@ async fn every_setting_does_what_it_says() {
     let tags = state["resources"][id.to_lowercase()]["tags"].clone();
     assert_eq!((tags["cost-center"].as_str(), tags["team"].as_str()), (Some("42"), Some("shop")), "{tags:#}");
     assert!(tags["kubectl-connect.dev"].is_string(), "our mark is there as well");
-    // Without the settings it is still known for ours, and goes.
+    // Without the settings the identity is still recognised as this tool's and deleted.
     file(&case, "");
     let again = case
         .run("plan keyvault my-vault -n shop --workload deployment/web --client-type python --patch never --env-prefix KV_ -o json")
@@ -86,13 +86,14 @@ async fn identities_are_called_as_the_company_calls_them() {
     assert_eq!((&item["value"], &item["file"]), (&"uami-{cluster}-{namespace}-{connection}".into(), &path.into()));
     case.run("keyvault my-vault -n shop --workload deployment/web --yes").await.ended(0);
     assert_eq!(made(&case), ["uami-aks-ready-shop-keyvault-my-vault"]);
-    // It is the account's, so its other connections have it too, whatever they are called and the file says now.
+    // The identity belongs to the service account, so other connections of the account use it too, whatever the file
+    // says now.
     file(&case, "identity-name: 'other-{hash}'\n");
     case.run("blob shopdata -n shop --workload deployment/web --yes").await.ended(0);
     let again = case.run(PLAN).await.ended(0).json();
     assert!(again["changes"].as_array().unwrap().iter().all(|c| c["action"] == "no-op"), "{again:#}");
     assert_eq!(made(&case).len(), 1);
-    // Another account must not come to it by its name.
+    // Another service account must not get it because of its name.
     let environment = [("KUBECTL_CONNECT_IDENTITY_NAME", "uami-{cluster}-{namespace}-keyvault-my-vault{hash}")];
     let plan =
         with(&case, "plan keyvault my-vault -n shop --workload deployment/api --name other -o json", &environment).await.ended(0).json();
@@ -102,7 +103,8 @@ async fn identities_are_called_as_the_company_calls_them() {
     let api = "keyvault my-vault -n shop --workload deployment/api --name my-vault --yes --identity-name uami-{cluster}-{namespace}-keyvault-{connection}";
     case.run(api).await.ended(1).says(&["KC1322", "aks-ready/shop/web", "--identity-name"]);
     assert_eq!(case.writes().len(), writes);
-    // But knowingly, and then for all of the account's connections; the last of all that share it takes it away.
+    // It may be shared on purpose, and then for all connections of the account; the last of all sharing connections
+    // deletes it.
     case.run(&api.replace("--identity-name uami-{cluster}-{namespace}-keyvault-{connection}", &format!("--identity {}", made(&case)[0])))
         .await
         .ended(0);
@@ -147,7 +149,7 @@ async fn what_is_wrong_is_named_and_stops_what_would_use_it() {
         "read, readwrite, admin",
     ]);
     case.run("config view").await.ended(2).says(&["KC1013"]);
-    // Help, version and completion must not depend on it.
+    // Help, version and completion work without settings.
     case.run("version").await.ended(0);
     case.run("keyvault --help").await.ended(0);
     file(&case, "");

@@ -1,4 +1,4 @@
-//! A validator that never says no proves nothing: exchanges that were fine, each broken in one way, must be caught.
+//! A validator that accepts everything proves nothing: valid exchanges, each broken in one way, must be reported.
 
 use contract::Contract;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use stand_in::{Entry, Kind};
 
 use crate::job::{run, started};
 
-/// A run with something of everything: a cluster update with polls, an identity, a role, a data plane.
+/// A run with all kinds of exchanges: a cluster update with polls, an identity, a role, a data plane.
 async fn exchanges(contract: &Contract) -> Vec<Entry> {
     let sandbox = started("aks-shop").await;
     run(&sandbox, "keyvault my-vault -w deployment/web -n shop --yes").await;
@@ -15,7 +15,7 @@ async fn exchanges(contract: &Contract) -> Vec<Entry> {
     log
 }
 
-/// What is found when the first exchange with this method and path ending is broken.
+/// The violations when the first exchange with this method and path ending is broken.
 struct Probe<'a> {
     contract: &'a Contract,
     log: &'a [Entry],
@@ -25,7 +25,7 @@ impl Probe<'_> {
     fn position(&self, method: &str, part: &str) -> usize {
         let described = [Kind::Arm, Kind::Graph, Kind::KeyVault];
         let part = part.to_lowercase();
-        // A part with a slash at its end is followed by a name.
+        // A part that ends in a slash is followed by a name.
         let fits = |path: &str| if part.ends_with('/') { path.contains(&part) } else { path.ends_with(&part) };
         let wanted = |entry: &Entry| described.contains(&entry.kind) && entry.method == method && fits(&entry.path.to_lowercase());
         self.log.iter().position(wanted).unwrap_or_else(|| panic!("no {method} of {part}"))
@@ -38,7 +38,7 @@ impl Probe<'_> {
     }
 
     #[track_caller]
-    /// The breakage, and nothing else, is found.
+    /// Expects the violation, and no other.
     fn caught(&self, method: &str, part: &str, words: &str, breakage: impl FnOnce(&mut Entry)) {
         let found = self.after(method, part, breakage);
         assert!(found.len() == 1 && found[0].contains(words), "{method} {part} should fail with '{words}': {found:#?}");

@@ -1,4 +1,4 @@
-//! The main job through the product's own binary: nothing that it asks and nothing that it is told violates the contract.
+//! The main task through the product's binary: none of its requests, and none of the answers, violates the contract.
 
 use std::process::{Output, Stdio};
 
@@ -6,7 +6,7 @@ use contract::Contract;
 use stand_in::world::World;
 use stand_in::{Kind, Sandbox};
 
-/// A sandbox in which the product is run. The current context decides for issuer on (aks-ready) or off (aks-shop).
+/// A sandbox for the product. The current context selects a cluster with issuer (aks-ready) or without (aks-shop).
 pub async fn started(context: &str) -> Sandbox {
     let sandbox = Sandbox::start(World { current_context: context.into(), ..World::planted() }).await.unwrap();
     for name in ["az", "kubectl-connect"] {
@@ -20,13 +20,13 @@ async fn product(sandbox: &Sandbox, line: &str) -> Output {
     command.args(line.split(' ')).envs(sandbox.env()).stdin(Stdio::null()).output().await.unwrap()
 }
 
-/// Runs a line and wants it to end well.
+/// Runs a command line and expects success.
 pub async fn run(sandbox: &Sandbox, line: &str) {
     let output = product(sandbox, line).await;
     assert!(output.status.success(), "{line}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
-/// Makes, looks at, proves, makes again with nothing to do, and undoes a connection.
+/// Plans, makes, verifies, repeats and deletes a connection.
 async fn life(sandbox: &Sandbox, target: &str, workload: &str, connection: &str) {
     for line in [
         format!("plan {target} -w {workload} -n shop"),

@@ -1,4 +1,4 @@
-//! The child's part: calls the product's ARM client as the recording was made, and compares what comes out.
+//! The child process: makes the recorded calls with the product's ARM client and compares the results.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::recording::{Exchange, Recording, Step, is_bad};
 
-/// 404s that are no plain absence.
+/// Codes of 404 answers that don't mean absence.
 const NOT_ABSENCE: [&str; 5] =
     ["SubscriptionNotFound", "InvalidSubscriptionId", "InvalidResourceType", "InvalidResourceNamespace", "NoRegisteredProviderFound"];
 
@@ -23,7 +23,7 @@ pub async fn replay(recordings: &[Recording]) {
             let what = format!("{} #{} {} {}", recording.name, first.index, first.method, first.uri);
             let (path, version, query) = first.question();
             let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            // The recorded client asked the same things again and again.
+            // The recorded client repeated the same requests.
             arm.forget(&path);
             match step {
                 Step::Read { .. } => read(first, &what, arm.read(&path, &version, &query).await),
@@ -93,7 +93,7 @@ async fn write(arm: &Arm, first: &Exchange, last: Option<&Exchange>, result: Opt
     }
 }
 
-/// The refusal that was recorded, with its status, code and message.
+/// Checks that the failure has the recorded status, code and message.
 fn refused(failure: &Failure, status: u16, body: &Value, what: &str) {
     assert_eq!(failure.status(), Some(status), "{what}: {failure:?}");
     if let Some(code) = code_of(body) {

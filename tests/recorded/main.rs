@@ -1,8 +1,8 @@
-//! Recorded traffic of the real ARM, replayed through the product's ARM client: it must ask what was asked, stop polling
-//! where the recording ends, follow pages, and understand every refusal.
+//! Recorded traffic of the real ARM, replayed with the product's ARM client: it must send the recorded requests, stop
+//! polling where the recording ends, follow pages, and parse every error.
 //!
-//! The client reads proxy and authority from its environment, so it runs in a child: this test program once more, with a
-//! server in the parent that answers from the recording and from nothing else.
+//! The client reads proxy and authority from its environment, so it runs in a child process: this test program again,
+//! with a server in the parent that answers only from the recording.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too: a panic is how they fail")]
 
 mod client;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use recording::{Recording, Step};
 
-/// The file for the child to replay.
+/// The file that the child replays.
 const FILE: &str = "CONNECT_REPLAY";
 
 fn folder() -> Option<PathBuf> {
@@ -22,10 +22,10 @@ fn folder() -> Option<PathBuf> {
     Some(PathBuf::from(data).join("recordings"))
 }
 
-/// Replays a file in a child and tells what was replayed; none where there are no recordings.
+/// Replays a file in a child and returns what was replayed; `None` without recordings.
 async fn replay(file: &str) -> Option<Tally> {
     let Some(folder) = folder() else {
-        // The captured output of a test would hide it.
+        // Captured output of a test would hide it.
         let text = format!("SKIPPED: {} is not set, so {file} was not replayed", contract::REFERENCE_DATA);
         let _ = writeln!(std::io::stderr().lock(), "{text}");
         return None;
@@ -47,7 +47,7 @@ async fn replay(file: &str) -> Option<Tally> {
     Some(tally)
 }
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Debug, Default)]
 struct Tally {
     reads: usize,
@@ -100,8 +100,8 @@ macro_rules! replays {
     )*};
 }
 
-// Beside each file what is replayed of it: reads, pages, writes, polls, patient tries, refusals; last, exchanges left out
-// because what belongs to them was cut from the recording or the client repeats them.
+// For each file the numbers of replayed reads, pages, writes, polls, retries and errors; last, the exchanges left out
+// because related ones were cut from the recording or the client repeats them.
 replays! {
     clusters_with_workload_identity: "aks_workload_identity.json", [7, 0, 7, 28, 0, 4, 0];
     clusters_with_the_secrets_add_on: "aks_keyvault_addon.json", [12, 1, 12, 42, 0, 5, 4];

@@ -1,7 +1,7 @@
-//! A recording, and what a client that keeps to ARM's contract does to get the same answers.
+//! A recording, and the calls of a client that gets the same answers by ARM's contract.
 //!
-//! This is worked out from the recorded answers alone, by the rules of the contract as `facts/arm.md` tells them, and not
-//! by asking the client: two opinions that have to agree.
+//! This is derived only from the recorded answers and the rules of the contract, not from the client: two independent
+//! implementations that must agree.
 
 use std::path::Path;
 
@@ -20,14 +20,14 @@ pub struct Exchange {
     pub body: Value,
 }
 
-/// Something to call the client with, by positions of exchanges.
+/// A call of the client, by positions of exchanges.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// One resource.
     Read { at: usize },
     /// A collection with all its pages.
     List { pages: Vec<usize> },
-    /// A write that is refused until what it refers to is known everywhere; the last answer is another.
+    /// A write that is refused until its references are known everywhere; the last answer is another one.
     Patient { tries: Vec<usize> },
     /// A write, the polls until it is finished, and the read of its result.
     Write { at: usize, polls: Vec<usize>, result: Option<usize> },
@@ -43,7 +43,7 @@ pub struct Recording {
 }
 
 impl Step {
-    /// The exchange that the client begins with.
+    /// The exchange with which the client begins.
     pub fn first(&self) -> usize {
         match self {
             Step::Read { at } | Step::Write { at, .. } => *at,
@@ -51,7 +51,7 @@ impl Step {
         }
     }
 
-    /// All exchanges, in the order in which the client asks.
+    /// All exchanges, in the client's order.
     pub fn exchanges(&self) -> Vec<usize> {
         match self {
             Step::Read { at } => vec![*at],
@@ -81,7 +81,7 @@ impl Exchange {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Path and query with the version apart, as the client takes them.
+    /// Path, version and query, as the client takes them.
     pub fn question(&self) -> (String, String, Vec<(String, String)>) {
         let (path, query) = split(&self.uri);
         let mut pairs = parse_pairs(&query);
@@ -93,7 +93,7 @@ impl Exchange {
         self.method != "GET"
     }
 
-    /// Whether the client asks again after such an answer: that is another test's matter.
+    /// Whether the client repeats after such an answer; that is tested elsewhere.
     fn is_repeated(&self) -> bool {
         matches!(self.status, 401 | 408 | 429 | 500 | 502 | 503 | 504)
     }
@@ -107,21 +107,21 @@ impl Exchange {
         self.body.pointer("/properties/provisioningState").and_then(Value::as_str)
     }
 
-    /// The word that an operation's answer has for its state.
+    /// The status in an operation's answer.
     pub fn word(&self) -> Option<&str> {
         self.body["status"].as_str().or_else(|| self.state())
     }
 }
 
 fn split(uri: &str) -> (String, String) {
-    // Some were recorded at a region's own address; ARM is the same behind both.
+    // Some were recorded at a regional host; ARM is the same behind both.
     let rest = uri.split_once("management.azure.com").map_or(uri, |(_, rest)| rest);
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     (path.to_owned(), query.to_owned())
 }
 
-/// Two spellings of one address: percent-encoding, case of the path and order of the query do not count. Nor does the
-/// signature that every poll's answer renews: the recorded client stayed with its first, ours takes the newest.
+/// The normal form of a URL for comparisons: percent-encoding, case of the path and order of the query are ignored.
+/// So is the signature that every poll renews: the recorded client kept its first one, the product uses the newest.
 pub fn address(uri: &str) -> (String, Vec<(String, String)>) {
     let (path, query) = split(uri);
     let mut pairs = parse_pairs(&query);
@@ -176,7 +176,7 @@ impl Recording {
                 at += 1;
                 continue;
             }
-            // No type that the product knows answers with anything but JSON.
+            // All types that the product uses answer with JSON.
             let text = one.status < 400 && one.body.is_string();
             let broken = one.question().0.contains("//");
             let step = if !known || text || broken || one.is_repeated() {
@@ -199,7 +199,7 @@ impl Recording {
         }
     }
 
-    /// The next read of an address before the next write.
+    /// The next read of a URL before the next write.
     fn next(&self, after: usize, uri: &str) -> Option<usize> {
         let wanted = address(uri);
         let rest = self.exchanges.iter().enumerate().skip(after + 1);
@@ -240,7 +240,7 @@ impl Recording {
 
     fn write(&self, at: usize) -> Option<Step> {
         let one = &self.exchanges[at];
-        // The client has no other query for writes.
+        // The client sends no other query with writes.
         if !one.question().2.is_empty() {
             return None;
         }
@@ -265,7 +265,7 @@ impl Recording {
     fn operation(&self, at: usize, url: &str, location: Option<&str>) -> Option<Step> {
         let one = &self.exchanges[at];
         let (mut url, mut location) = (url.to_owned(), location.map(str::to_owned));
-        // Some name the resource itself: then only its provisioningState counts.
+        // Some name the resource itself; then only its provisioningState counts.
         let itself = address(&url).0 == address(&one.uri).0;
         let (mut polls, mut last) = (Vec::new(), at);
         loop {

@@ -1,4 +1,4 @@
-//! Answers from a recording, in its order, and from nothing else: a proxy that ends TLS like the sandbox's.
+//! A proxy that terminates TLS like the sandbox's and answers only from a recording, in order.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::recording::{Exchange, Recording, address};
 
-/// What is to come, and what went wrong.
+/// The remaining exchanges, and the errors so far.
 #[derive(Default)]
 struct Tape {
     coming: VecDeque<(String, Exchange)>,
@@ -39,7 +39,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// What the client's environment must say. Its `az` is a script: one token is as good as another here.
+    /// The client's environment. Its `az` is a script: any token works here.
     pub fn env(&self) -> Vec<(&'static str, String)> {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         let proxy = format!("http://{}", self.address);
@@ -61,13 +61,13 @@ impl Server {
         self.tape.lock().unwrap().faults.clone()
     }
 
-    /// How many exchanges were not asked for.
+    /// Number of exchanges that were not requested.
     pub fn left(&self) -> usize {
         self.tape.lock().unwrap().coming.len()
     }
 }
 
-/// Starts to answer from recordings, one after the other.
+/// Starts to answer from recordings, one after another.
 pub async fn start(recordings: &[Recording]) -> Server {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let coming = recordings.iter().flat_map(|recording| {
@@ -136,7 +136,7 @@ async fn answer(
     Ok(response.unwrap())
 }
 
-/// The recorded body of a write must arrive as it is.
+/// The recorded body of a write must arrive unchanged.
 fn other_body(next: &Exchange, sent: &[u8]) -> Option<String> {
     let arrived: Value = serde_json::from_slice(sent).unwrap_or_default();
     let compared = matches!(next.sent, Value::Object(_) | Value::Array(_)) && next.method != "DELETE";
@@ -150,7 +150,7 @@ fn recorded(next: &Exchange) -> Result<hyper::Response<Body>, hyper::http::Error
             response = response.header(name, value);
         }
     }
-    // The recorder took every Retry-After away. Without one the client would wait as long as the recording did.
+    // The recorder removed all Retry-After headers. With none, the client would wait as long as the recording did.
     response = response.header("retry-after", "0");
     response.body(match &next.body {
         Value::Null => Body::empty(),

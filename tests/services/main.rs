@@ -1,4 +1,5 @@
-//! Every service of the catalogue, end to end: what it can do works, what it can't do is refused with what it can.
+//! Every service of the catalogue end to end: supported combinations work, others are refused and the alternatives
+//! named.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
 

@@ -1,4 +1,5 @@
-//! Less than everything: parts of a resource, levels of access, other names of variables, several connections of a kind.
+//! Options that limit or rename: parts of a resource, access levels, names of variables, several connections of a
+//! kind.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use super::samples::{all, one};
 use super::walk::secret;
 use harness::{Case, same};
 
-/// Azure's grants to identities, as `ROLE at SCOPE` below the resource, the account's own lists included.
+/// Azure's grants to identities, including those of the account's own lists, as `ROLE at SCOPE` below the resource.
 fn grants(case: &Case, target: &str) -> BTreeSet<String> {
     let state = case.control().state();
     let below = |scope: &str| scope.split_once(&format!("/{target}")).map(|(_, rest)| rest.to_owned());
@@ -82,7 +83,7 @@ async fn a_scope_that_cant_be_is_refused_with_those_that_can() {
     ] {
         one(name).connect(&case, Auth::WorkloadIdentity, &format!("--scope {scope}")).await.ended(2).says(&["KC1608", word]);
     }
-    // Which kind of grant a vault has is known only when it was read.
+    // The kind of grant depends on the vault and is known only after reading it.
     case.run("keyvault policy-vault --scope secret=a -w deployment/web -n shop --yes").await.ended(2).says(&["KC1608"]);
     assert!(case.writes().is_empty());
 }
@@ -104,7 +105,7 @@ async fn a_level_of_access_is_its_grant() {
         let more = format!("--name it --access {level}");
         entry.connect(&case, Auth::WorkloadIdentity, &more).await.ended(0);
         assert_eq!(grants(&case, &entry.target()), set(&[wanted]), "{name} {level}");
-        // Another level replaces it, and nothing of the former one stays.
+        // Another level replaces the former one, of which nothing remains.
         entry.connect(&case, Auth::WorkloadIdentity, "--name it").await.ended(0);
         assert!(!grants(&case, &entry.target()).contains(wanted), "{name} {level} stayed: {:?}", grants(&case, &entry.target()));
         case.run("delete it -n shop --yes").await.ended(0);
@@ -148,7 +149,7 @@ async fn a_second_connection_of_a_kind_has_its_name_in_its_variables() {
     let names: Vec<String> = environment(&case, "app").into_iter().collect();
     let different: BTreeSet<&String> = names.iter().collect();
     assert_eq!((names.len(), different.len()), (4, 4), "both are in the pod: {names:?}");
-    // When the first goes, the second keeps the names that its application knows.
+    // If the first connection is deleted, the second keeps the names that its application reads.
     case.run("delete storage-blob-shopdata -n shop --yes").await.ended(0);
     case.run("blob shopmore --name second-one -w deployment/web -n shop --yes").await.ended(0);
     assert!(secret(&case, "second-one").contains_key("AZURE_STORAGEBLOB_SECOND_ONE_CLIENTID"));
@@ -202,9 +203,9 @@ async fn databases_get_everything_but_the_user_and_say_so() {
         let entry = one(name);
         let made = entry.connect(&case, Auth::WorkloadIdentity, "--name it -o json").await.ended(0).says(&["aad_it", "database user"]);
         let proof = made.json();
-        assert!(!proof.to_string().contains("the grant is in place"), "{name} claims a grant: {proof:#}");
+        assert!(!proof.to_string().contains("grant at"), "{name} claims a grant: {proof:#}");
         let plan = case.run("verify it -n shop").await.ended(0);
-        assert!(plan.stdout.contains("not checked: a database user lets in"), "{name}: {}", plan.stdout);
+        assert!(plan.stdout.contains("not checked (run the SQL of"), "{name}: {}", plan.stdout);
         case.run("delete it -n shop --yes").await.ended(0);
     }
 }
@@ -220,7 +221,7 @@ async fn retired_services_name_their_successors() {
     }
 }
 
-/// The id that az takes for a target often names a child, which then says what a flag would.
+/// An id for az's target often names a child resource, which replaces a flag.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_id_of_a_child_names_the_database() {
     let case = Case::on("aks-ready").await;
@@ -229,7 +230,7 @@ async fn the_id_of_a_child_names_the_database() {
     assert!(secret(&case, "it").values().any(|value| value.contains("orders")), "{:?}", secret(&case, "it"));
 }
 
-/// A grant that somebody took away is found, told, and put back; one whose identity is gone does not stay behind.
+/// A removed grant is found, reported and restored; a grant whose identity is gone is deleted.
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_on_data_planes_are_judged_repaired_and_cleared_away() {
     for (name, version) in [("cosmos-sql", "2025-04-15"), ("redis", "2024-11-01")] {
@@ -257,7 +258,7 @@ fn codes(found: &Value) -> BTreeSet<&str> {
     checks.filter(|c| c["result"] == json!("error")).map(|c| c["code"].as_str().unwrap()).collect()
 }
 
-/// A new identity takes a while to be known to a Cosmos DB account, which has no code for that.
+/// A new identity takes a while to be known to a Cosmos DB account; the service has no code for that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_young_identity_is_waited_for() {
     let case = Case::on("aks-ready").await;

@@ -1,5 +1,5 @@
-//! Which planted resource stands for a service, and the words that connect to it. A service that is new in the catalogue
-//! has no resource here, and every test that goes by this file fails for it.
+//! The planted resource of each service, and the arguments for connecting to it. A new service of the catalogue has
+//! no resource here, so every test that uses this file fails for it.
 
 use connect_core::catalogue::Service;
 use connect_core::model::Auth;
@@ -7,21 +7,21 @@ use stand_in::world::{APPLICATION, APPLICATION_OBJECT, SUBSCRIPTION};
 
 use harness::{Case, Ran};
 
-/// Characters that go wrong in URLs, connection strings and YAML.
+/// Contains characters that cause errors in URLs, connection strings and YAML.
 pub const GIVEN: &str = "planted/given+secret=1 &2";
 /// The secret of the service principal.
 pub const CLIENT_SECRET: &str = "planted~client.secret=1";
-/// The user that goes with a given password.
+/// The user name for a given password.
 pub const USER: &str = "dbuser";
 
-/// A service, and the kind of its resource where that decides.
+/// A service, with the kind of its resource if that matters.
 #[derive(Clone, Copy)]
 pub struct Entry {
     pub service: &'static Service,
     pub kind: Option<&'static str>,
 }
 
-/// Every service of the catalogue, each kind apart.
+/// Every service of the catalogue, once per kind.
 pub fn all() -> Vec<Entry> {
     let services = connect_core::catalogue::SERVICES.iter().copied();
     services
@@ -78,17 +78,17 @@ impl Entry {
         name.to_owned()
     }
 
-    /// Whether the user gives the secrets, and not the service.
+    /// Whether the user gives the secrets, instead of the service.
     pub fn takes_given(self, auth: Auth) -> bool {
         auth == Auth::ServicePrincipal || (auth == Auth::Secret && !self.service.secrets.is_empty())
     }
 
-    /// `SERVICE TARGET` with every flag that the service and the way of authentication need.
+    /// `SERVICE TARGET` with all flags that the service and the way of authentication need.
     pub fn words(self, auth: Auth) -> String {
         let service = self.service;
         let mut words = format!("{} {} --auth {auth}", service.name, self.target());
         for parameter in service.parameters {
-            // The number of a database, or the name of something.
+            // The number of a database, or a name.
             let value = if parameter.default.is_empty() { "orders" } else { "2" };
             words.push_str(&format!(" --{} {value}", parameter.name));
         }
@@ -107,7 +107,7 @@ impl Entry {
         words
     }
 
-    /// What goes to standard input.
+    /// The content of standard input.
     pub fn stdin(self, auth: Auth) -> String {
         match (auth, self.service.secrets) {
             (Auth::ServicePrincipal, _) => CLIENT_SECRET.to_owned(),
@@ -119,7 +119,7 @@ impl Entry {
         }
     }
 
-    /// Connects: the words with more of them, and the secrets on standard input.
+    /// Connects with the arguments plus `more`, and with the secrets on standard input.
     pub async fn connect(self, case: &Case, auth: Auth, more: &str) -> Ran {
         with_stdin(case, &format!("{} -w deployment/web -n shop --yes {more}", self.words(auth)), &self.stdin(auth)).await
     }
@@ -130,7 +130,7 @@ pub async fn with_stdin(case: &Case, words: &str, text: &str) -> Ran {
     if text.is_empty() {
         return case.run(words).await;
     }
-    // A file that nobody can see any more is a standard input that is there at once and ends.
+    // An unlinked file as standard input is immediately complete.
     use std::io::{Seek as _, Write as _};
     let mut file = tempfile::tempfile().expect("a temporary file");
     file.write_all(text.as_bytes()).and_then(|()| file.rewind()).expect("it is written");

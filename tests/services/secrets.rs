@@ -1,6 +1,6 @@
-//! Wherever a secret comes from, the Kubernetes Secret is the only place that it gets to. Everything is looked at that
-//! leaves a trace: what is printed at the highest verbosity, also where a run breaks in the middle, the objects in the
-//! cluster, Azure, what is sent to either, and the command lines of the programs that are started.
+//! Wherever a secret comes from, it is stored only in the Kubernetes Secret. Checks all possible leaks: output at the
+//! highest verbosity, also of a failing run, the objects in the cluster and in Azure, all requests to both, and the
+//! command lines of child processes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use super::samples::{CLIENT_SECRET, Entry, GIVEN, all, one, with_stdin};
 use super::walk::{AT_ONCE, secret};
 use harness::{Case, same};
 
-/// In every planted secret, the cluster's token included; in nothing else.
+/// Part of every planted secret, including the cluster's token; nothing else contains it.
 const MARK: &str = "planted";
 
-/// One way for a secret to come in.
+/// One way in which a secret enters.
 struct Flow {
     what: String,
-    /// Everything up to the workload, with `FILE` where a file is named.
+    /// The arguments before the workload; `FILE` stands for the name of a file.
     words: String,
     stdin: String,
     file: String,
 }
 
-/// Every way. A new one, such as another store for secrets, is another line here.
+/// All ways. A new one, such as another secret store, is another line here.
 fn flows() -> Vec<Flow> {
     let mut flows = Vec::new();
     let mut add = |entry: Entry, auth: Auth, from_file: bool| {
@@ -41,12 +41,12 @@ fn flows() -> Vec<Flow> {
             true => Flow { what, words: words.replace("--secret-stdin", "--secret-file FILE"), stdin: String::new(), file: given },
         });
     };
-    // Keys of the service's own, and passwords that the user gives: each service has its way with them.
+    // The service's own keys, and passwords given by the user: they differ by service.
     all().into_iter().filter(|e| e.service.auths.contains(&Auth::Secret)).for_each(|e| add(e, Auth::Secret, false));
     add(one("postgres-flexible"), Auth::Secret, true);
     add(one("confluent-cloud"), Auth::Secret, true);
-    // A client secret takes the same way for every service, so it is followed for each form of variables: one of its own,
-    // within a connection string, beside a role that the data plane keeps itself.
+    // A client secret is handled alike for every service, so each form of variables is tested once: a separate
+    // variable, within a connection string, and with a data-plane role.
     for name in ["keyvault", "signalr", "cosmos-sql"] {
         add(one(name), Auth::ServicePrincipal, false);
         add(one(name), Auth::ServicePrincipal, true);
@@ -76,13 +76,13 @@ async fn follow(flow: &Flow) {
     let case = Case::with("aks-ready", |world| *world = std::mem::take(world).with_service_principal()).await;
     let before = case.everything();
     let file = case.sandbox.dir().join("given");
-    // Editors end a file with a newline, which is no part of the secret.
+    // Editors end a file with a newline, which is not part of the secret.
     std::fs::write(&file, format!("{}\n", flow.file)).unwrap();
     let connect = format!("{} -w deployment/web -n shop --name it -v 9", flow.words.replace("FILE", &file.display().to_string()));
     let mut said = Vec::new();
 
     said.push(with_stdin(&case, &format!("plan {connect} -o json"), &flow.stdin).await.ended(0));
-    // Breaks when the Secret is there and the workload is to be patched: its dry run passes, the real one does not.
+    // The run fails when the Secret exists and the workload is patched: the dry run passes, the real patch does not.
     case.control().fail(Fault::status(500, "InternalError").method("PATCH").path("/deployments/web").skip(1).times(20));
     let broken = with_stdin(&case, &format!("{connect} --yes"), &flow.stdin).await;
     assert!(broken.code != 0 && broken.stderr.contains("KC"), "{what}: it did not break\n{}", broken.stderr);
@@ -117,7 +117,7 @@ async fn follow(flow: &Flow) {
     same(&before, &case.everything(), &format!("{what}: something was left"));
 }
 
-/// What was sent anywhere, and how programs were started.
+/// All requests, and the command lines of child processes.
 fn sent(case: &Case, flow: &Flow, leaks: &dyn Fn(&str) -> bool) {
     let what = &flow.what;
     let log = case.control().log();

@@ -1,5 +1,5 @@
-//! Each service, by each way of authentication and for each kind of client that the issue names: create, verify, show,
-//! delete. Driven by the catalogue alone, so that a new service is covered or fails.
+//! Each service with each way of authentication and each kind of client: create, verify, show, delete. Driven only by
+//! the catalogue, so a new service is covered or fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use tokio::sync::Semaphore;
 use super::samples::{CLIENT_SECRET, Entry, GIVEN, USER, all};
 use harness::{Case, Ran, same};
 
-/// Ways of authentication that are walked. CSI mounts objects and has cases of its own.
+/// Tested ways of authentication. CSI mounts objects and has separate cases.
 const AUTHS: [Auth; 3] = [Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal];
 const CLIENTS: [Client; 4] = [Client::None, Client::Python, Client::Dotnet, Client::SpringBoot];
-/// Sandboxes at work at once: one busy, one or two that wait for a rollout.
+/// Number of concurrent sandboxes: one busy, the others waiting for rollouts.
 pub const AT_ONCE: usize = 4;
 
-/// All on the cluster whose features are on: what switching them on does is the same for every service, and `cases` has it.
+/// All on the cluster with enabled features: enabling them is the same for every service and is tested in `connect`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_service_is_created_verified_shown_and_deleted_in_every_way() {
     let places = Arc::new(Semaphore::new(AT_ONCE));
@@ -47,7 +47,7 @@ async fn every_service_is_created_verified_shown_and_deleted_in_every_way() {
     assert!(reference.is_none() || compared >= 100, "only {compared} of them are in the reference");
 }
 
-/// One service in a sandbox of its own: how many combinations it has, and how many of them the reference knows.
+/// One service in its own sandbox. Returns its number of combinations, and how many of them the reference has.
 async fn walk(entry: Entry, reference: &[Value]) -> (usize, usize) {
     let case = Case::with("aks-ready", |world| *world = std::mem::take(world).with_service_principal()).await;
     let before = case.everything();
@@ -67,10 +67,10 @@ async fn walk(entry: Entry, reference: &[Value]) -> (usize, usize) {
     (walked, compared)
 }
 
-/// One combination; gives the names of its variables.
+/// One combination. Returns the names of its variables.
 async fn combination(case: &Case, entry: Entry, auth: Auth, client: Client, what: &str) -> BTreeSet<String> {
-    // The proof at the end of connecting is what `verify` ends with too, so it is asked for once per way of
-    // authentication, of the first client type; the others differ in their variables alone.
+    // The proof at the end of connecting equals the end of `verify`, so it is requested once per way of
+    // authentication, with the first client type; the others differ only in their variables.
     let proof = client == Client::None;
     let more = format!("--client-type {} --name it --verify={proof} -o json", client.word());
     let made = ended(entry.connect(case, auth, &more).await, what, "create");
@@ -97,7 +97,7 @@ fn ended(ran: Ran, what: &str, verb: &str) -> Value {
     ran.json()
 }
 
-/// What the connection's Secret holds.
+/// The contents of the connection's Secret.
 pub fn secret(case: &Case, name: &str) -> BTreeMap<String, String> {
     use base64::Engine as _;
     let objects = case.cluster("aks-ready").objects();
@@ -107,7 +107,7 @@ pub fn secret(case: &Case, name: &str) -> BTreeMap<String, String> {
     data.iter().map(|(name, value)| (name.clone(), String::from_utf8(decode(value)).unwrap())).collect()
 }
 
-/// The Secret holds what `explain` promises offline: the names, and the values wherever the promise says them.
+/// Checks that the Secret has what `explain` promises offline: the names, and the values where the promise has them.
 async fn promised(case: &Case, entry: Entry, auth: Auth, client: Client, shown: &Value, delivered: &BTreeMap<String, String>, what: &str) {
     let kind = entry.kind.map(|kind| format!("--kind {kind}")).unwrap_or_default();
     let words = format!("explain {} --auth {auth} --client-type {} {kind} -o json", entry.service.name, client.word());
@@ -125,8 +125,8 @@ async fn promised(case: &Case, entry: Entry, auth: Auth, client: Client, shown: 
     }
 }
 
-/// Whether a value is what a promise with placeholders says: fixed text is there, known placeholders have their value, and
-/// nothing stands empty or unfilled.
+/// Whether a value matches a promise with placeholders: fixed text is the same, known placeholders have their values,
+/// and none is empty or unfilled.
 fn fits(template: &str, value: &str, client_id: &str) -> bool {
     let mut pattern = String::from("^");
     let mut rest = template;
@@ -141,7 +141,7 @@ fn fits(template: &str, value: &str, client_id: &str) -> bool {
             "kafka-secret" => regex::escape(&format!("{GIVEN}-0")),
             "schema-secret" => regex::escape(&format!("{GIVEN}-1")),
             "user" => format!("(?:{USER}|aad_it)"),
-            // Escaped for a URL: nothing that would end the part it stands in.
+            // Escaped for a URL: no character that would end its part.
             word if word.ends_with("|url") => "[A-Za-z0-9._~%-]+".into(),
             _ => "[^<>]+".into(),
         });
@@ -152,7 +152,7 @@ fn fits(template: &str, value: &str, client_id: &str) -> bool {
     regex::Regex::new(&pattern).unwrap().is_match(value)
 }
 
-/// Entries of Service Connector's own variables.
+/// Service Connector's variables from the reference.
 fn reference() -> Option<Vec<Value>> {
     let Ok(at) = std::env::var("CONNECT_REFERENCE_DATA") else {
         contract::skipped();
@@ -163,8 +163,8 @@ fn reference() -> Option<Vec<Value>> {
     Some(all["entries"].take().as_array().expect("it has entries").clone())
 }
 
-/// The names that the reference has for a combination. Confluent's are not compared: the live service writes others than
-/// its page, which the catalogue's own test lists one by one.
+/// The names in the reference for a combination. Confluent's are not compared: the live service writes other names
+/// than its page; the catalogue's test lists them.
 fn in_reference(reference: &[Value], entry: Entry, auth: Auth, client: Client) -> Option<BTreeSet<String>> {
     let found = reference.iter().find(|one| {
         let text = |key: &str| one[key].as_str().unwrap_or_default();
@@ -176,7 +176,7 @@ fn in_reference(reference: &[Value], entry: Entry, auth: Auth, client: Client) -
     Some(found["variables"].as_array()?.iter().filter_map(|v| v["name"].as_str().map(str::to_owned)).collect())
 }
 
-/// What a service can't do is refused before anything is asked of anybody, with what it can do.
+/// Unsupported combinations are refused before any request, and the supported ones are named.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_service_cant_do_is_refused_with_what_it_can() {
     let case = Case::on("aks-ready").await;

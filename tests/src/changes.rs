@@ -1,4 +1,4 @@
-//! What a command has changed, object by object.
+//! The changes made by a command, object by object.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use stand_in::Sandbox;
 
-/// Names longer than this are cut in the report: ids are long enough already.
+/// Longer values are cut in the report.
 const VALUE_WIDTH: usize = 100;
 
-/// Every object of Azure and the clusters under a readable name.
+/// Every object of Azure and the clusters by a readable name.
 pub(crate) fn everything(sandbox: &Sandbox) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     let state = sandbox.control().state();
@@ -30,7 +30,7 @@ pub(crate) fn everything(sandbox: &Sandbox) -> BTreeMap<String, Value> {
     all
 }
 
-/// One line per object that came or went, and per value that changed.
+/// One line per added or removed object, and per changed value.
 pub(crate) fn between(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> String {
     let mut report = String::new();
     for (name, new) in after {

@@ -1,7 +1,8 @@
-//! The sandbox as a program: runs a command, or a shell, in a world where Azure and two AKS clusters are made of air.
+//! The sandbox as a program: runs a command or a shell in a world with a simulated Azure and two simulated AKS
+//! clusters.
 //!
-//! It goes by several names. As `az` it is the stand-in for the Azure CLI, as `kubectl-connect` it is the product, and as
-//! `kubectl`, where there is none, it knows just enough to start the product.
+//! The program has several names. As `az` it is the stand-in for the Azure CLI, as `kubectl-connect` it is the
+//! product, and as `kubectl`, if none is installed, it only starts the product.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people: it talks to the terminal")]
 
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The product itself, so that one build brings all that the sandbox runs.
+/// The product itself, so that one build provides all that the sandbox runs.
 fn product() -> ExitCode {
     connect_core::main_with(connect_core::Frontend::Kubectl)
 }
@@ -69,7 +70,7 @@ fn as_az(program: &str, arguments: &[String]) -> anyhow::Result<u8> {
     Ok(answer.code)
 }
 
-/// Where no kubectl is installed: `kubectl connect …` starts the plugin, as the real one would.
+/// If no kubectl is installed: `kubectl connect …` starts the plugin, as the real one does.
 fn as_kubectl(arguments: &[String]) -> anyhow::Result<u8> {
     let Some((plugin, rest)) = arguments.split_first().filter(|(first, _)| !first.starts_with('-')) else {
         bail!("no kubectl is installed; this one only starts plugins: kubectl connect …");
@@ -162,7 +163,7 @@ fn as_sandbox(arguments: &[String]) -> anyhow::Result<u8> {
     };
     let (program, rest) = command.split_first().context("no command")?;
     let program = locate(&sandbox, program);
-    // The terminal's Ctrl-C goes to the command; the sandbox stays until that has ended.
+    // The terminal's Ctrl-C is meant for the command; the sandbox waits until that has ended.
     let status = runtime.block_on(async {
         let mut child = tokio::process::Command::new(&program)
             .args(rest)
@@ -211,7 +212,7 @@ fn link_programs(sandbox: &Sandbox, az: Option<&str>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The command as found on the sandbox's PATH: the child's own PATH does not count when it is looked up.
+/// The path of a program on the sandbox's PATH, since the child's PATH is not used for the look-up.
 fn locate(sandbox: &Sandbox, program: &str) -> PathBuf {
     let own = sandbox.bin().join(program);
     if !program.contains('/') && own.exists() { own } else { PathBuf::from(program) }

@@ -1,5 +1,5 @@
-//! Taking over: what Service Connector made and what people set up by hand becomes a connection, and nothing is changed by
-//! it, nor by deleting the connection again.
+//! Adopting: set-ups of Service Connector and manual ones become connections. Neither adopting nor deleting the
+//! connection changes them.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn target(kind: &str, name: &str) -> String {
     format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-data/providers/{kind}/{name}")
 }
 
-/// Has Service Connector make a connection in namespace shop, as `az aks connection create` does.
+/// Lets Service Connector make a connection in namespace shop, as `az aks connection create` does.
 pub async fn service_connector(case: &Case, name: &str, target: &str, auth: Value) {
     let path = format!("{}/providers/Microsoft.ServiceLinker/linkers/{name}", cluster());
     let body = json!({"properties": {
@@ -37,7 +37,7 @@ fn as_identity() -> Value {
     json!({"authType": "userAssignedIdentity", "clientId": SHARED, "subscriptionId": SUBSCRIPTION})
 }
 
-/// A vault connected by Service Connector, with deployment/api using it as its documentation says.
+/// A vault connected by Service Connector, and deployment/api using it as documented.
 pub async fn connected_vault() -> Case {
     let case = Case::with("aks-ready", |w| w.knobs.cluster_update = Duration::ZERO).await;
     service_connector(&case, "keyvault_ab12", &target("Microsoft.KeyVault/vaults", "my-vault"), as_identity()).await;
@@ -52,7 +52,7 @@ pub async fn connected_vault() -> Case {
     case
 }
 
-/// A vault that deployment/api reaches with an identity that somebody made by hand.
+/// A vault to which deployment/api has access through a manually created identity.
 async fn hand_made_vault(change: impl FnOnce(&mut World)) -> Case {
     let case = Case::with("aks-ready", |w| {
         plant_identity(w, Some(credential(&issuer(), SUBJECT, AUDIENCE)));
@@ -65,7 +65,7 @@ async fn hand_made_vault(change: impl FnOnce(&mut World)) -> Case {
     case
 }
 
-/// Writes to anything but the record and its lease.
+/// Writes except those of the record and its lease.
 fn foreign_writes(case: &Case) -> Vec<String> {
     case.writes().into_iter().filter(|w| !w.contains("/configmaps") && !w.contains("/leases")).collect()
 }
@@ -215,7 +215,7 @@ async fn what_is_lost_later_is_told_and_not_written() {
     case.run("adopt keyvault-my-vault -n shop --yes").await.ended(0);
     case.cluster("aks-ready").apply_object("", deployment(|d| d["spec"]["template"]["metadata"]["labels"] = json!({"app": "api"})));
     case.run("repair keyvault-my-vault -n shop --yes").await.ended(1).says(&["KC6018", "kubectl patch deployment api"]);
-    // What is missing in Azure is made, and is ours from then on.
+    // The grants missing in Azure are created, and from then on belong to this tool.
     case.cluster("aks-ready").apply_object("", deployment(|_| {}));
     let before = case.everything();
     case.take_roles_away().await;
@@ -238,7 +238,7 @@ async fn what_can_not_be_taken_over_says_why() {
     assert!(case.run("adopt sc-keyvaultab12 -n shop --yes").await.ended(0).stdout.contains("is taken over already"));
     case.run("adopt sc-keyvaultab12 -n shop --yes --name other").await.ended(3).says(&["KC1206"]);
 
-    // A second workload on the same account: one must be named.
+    // Two workloads use the account, so one must be named.
     let case = connected_vault().await;
     let second = deployment(|d| {
         d["metadata"]["name"] = json!("worker");
@@ -251,13 +251,13 @@ async fn what_can_not_be_taken_over_says_why() {
     case.run("adopt sc-keyvaultab12 -n shop --yes").await.ended(2).says(&["KC1207", "deployment/api, deployment/worker"]);
     case.run("adopt sc-keyvaultab12 -n shop --yes -w deployment/worker").await.ended(0);
 
-    // Its Secret is gone: nothing to take over, with the reason.
+    // The Secret is gone: it can't be adopted, and the reason is reported.
     let case = connected_vault().await;
     case.cluster("aks-ready").remove_object("Secret", "shop", "sc-keyvaultab12-secret");
     case.run("adopt -n shop").await.ended(0).says(&["keyvault_ab12: its secret sc-keyvaultab12-secret is not in this namespace"]);
     case.run("adopt keyvault_ab12 -n shop --yes").await.ended(3).says(&["KC1206", "is not in this namespace"]);
 
-    // Not whole: the trust is for somebody else.
+    // Incomplete: the trust is for another service account.
     let case = Case::with("aks-ready", |w| {
         plant_identity(w, Some(credential(&issuer(), "system:serviceaccount:shop:other", AUDIENCE)));
         w.assignments.push((target("Microsoft.KeyVault/vaults", "my-vault"), PRINCIPAL.into(), "ServicePrincipal", SECRETS_USER.into()));
@@ -267,12 +267,12 @@ async fn what_can_not_be_taken_over_says_why() {
     case.run("adopt keyvault-my-vault -n shop --yes").await.ended(1).says(&["KC6015", "federatedCredential", "doctor deployment/api"]);
     assert!(case.writes().is_empty());
 
-    // The identity holds nothing that a service goes with.
+    // The identity has no role of any service.
     let case = Case::with("aks-ready", |w| plant_identity(w, Some(credential(&issuer(), SUBJECT, AUDIENCE)))).await;
     by_hand(case.cluster("aks-ready"));
     case.run("adopt -n shop").await.ended(0).says(&["id-api holds no role", "Nothing to take over"]);
 
-    // Who may not see the linkers is told so.
+    // A missing permission for linkers is reported.
     let case = Case::with("aks-ready", |w| w.knobs.deny("Microsoft.ServiceLinker/linkers/read", &cluster())).await;
     case.run("adopt -n shop").await.ended(0).says(&["you may not list the connections that Service Connector keeps"]);
 }
@@ -305,7 +305,7 @@ async fn set_ups_of_the_same_target_are_told_apart() {
         case.run(&format!("adopt {name} -n shop --yes")).await.ended(0);
         case.run(&format!("verify {name} -n shop")).await.ended(0);
     }
-    // What four connections share stays whichever goes first.
+    // Objects shared by four connections are kept, whichever is deleted first.
     for name in expected {
         case.run(&format!("delete {name} -n shop --yes")).await.ended(0);
     }

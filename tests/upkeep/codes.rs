@@ -1,4 +1,4 @@
-//! Every code of the tables KC1xxx to KC4xxx is produced by some test, or stands here with the reason why none can.
+//! Every code of the tables KC1xxx to KC4xxx is produced by a test, or listed here with the reason why it can't be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -59,7 +59,7 @@ fn every_code_is_produced_by_a_test_or_excused() {
     let mut seen: BTreeSet<String> = BTreeSet::new();
     for file in sources {
         let text = std::fs::read_to_string(&file).unwrap();
-        // Tests stand at the end of a file, or in one of their own.
+        // Tests are at the end of a file or in a separate file.
         let own_file = file.file_name().is_some_and(|n| n == "tests.rs" || n == "testing.rs") || file.extension().is_none_or(|e| e != "rs");
         let (product, unit) = if own_file { ("", text.as_str()) } else { text.split_once("#[cfg(test)]").unwrap_or((&text, "")) };
         made.extend(codes(product).map(|code| (code, file.clone())));

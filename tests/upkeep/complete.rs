@@ -1,14 +1,14 @@
-//! Every finding has a case that plants it. A new finding without one fails here.
+//! Every finding has a case that plants it. This test fails for a new finding without one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use harness::Case;
 
-/// Findings that no case plants, with the reason.
+/// Findings without a case, with the reason.
 const UNPLANTED: &[(&str, &str)] = &[];
 
-/// The codes that stand as a text of their own, `"KC5…"`, in the cases: that is how a case names what it expects.
+/// The codes that occur in the cases as a string of their own, `"KC5…"`: the findings that cases expect.
 fn named_in_cases() -> BTreeSet<String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = BTreeSet::new();

@@ -1,5 +1,5 @@
-//! The doctor: one planted fault for each pain that a cluster or Azure can show, with its finding and its remedy; and
-//! nothing where all is well.
+//! The doctor: one planted fault for each known problem in cluster or Azure, with its finding and remedy; and no
+//! finding if all is well.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -27,12 +27,12 @@ async fn a_healthy_set_up_has_no_finding() {
     assert!(ran.stdout.contains("Entra accepts the token"), "{}", ran.stdout);
     let bare = Case::on("aks-ready").await.run("doctor -n shop -o json --fail-on warning").await.ended(0);
     assert_eq!(findings(&bare), Vec::<String>::new(), "{}", bare.stdout);
-    // A workload that has nothing to do with any of this is none of the doctor's business.
+    // A workload without workload identity is not checked.
     let plain = Case::on("aks-ready").await.run("doctor statefulset/db -n shop -o json").await.ended(0);
     assert_eq!(findings(&plain), Vec::<String>::new(), "{}", plain.stdout);
 }
 
-/// Pains 1, 2, 3 and 12: the credential.
+/// The credential (known problems 1, 2, 3 and 12).
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_do_not_fit_are_compared() {
     let issuer = issuer();
@@ -50,7 +50,7 @@ async fn credentials_that_do_not_fit_are_compared() {
     for (code, credential) in cases {
         let compared = credential.is_some();
         let mut case = healthy(|w| plant_identity(w, credential)).await;
-        // An issuer with a blank before it is no URI; people have such credentials all the same.
+        // An issuer with a blank before it is not a URI, but such credentials exist.
         case.described = code != "KC5308";
         let ran = case.run(DOCTOR).await.ended(1);
         assert_eq!(findings(&ran), [code], "{}", ran.stdout);
@@ -198,7 +198,7 @@ async fn faults_in_the_cluster_are_recognised() {
     }
 }
 
-/// Pain 6: annotated after the pods were made.
+/// The account was annotated after the pods were created (known problem 6).
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_older_than_the_change_are_told() {
     let case = Case::with("aks-ready", |w| plant_identity(w, Some(right()))).await;
@@ -211,7 +211,7 @@ async fn pods_older_than_the_change_are_told() {
     assert!(fix(&ran, "KC5601").contains("kubectl rollout restart deployment/api -n shop"));
 }
 
-/// Pain 7: the webhook does not answer, so new pods are refused.
+/// The webhook does not answer, so new pods are refused (known problem 7).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_is_down_is_told() {
     let case = healthy(|w| plant_identity(w, Some(right()))).await;
@@ -225,7 +225,7 @@ async fn a_webhook_that_is_down_is_told() {
     assert!(fix(&ran, "KC5606").contains("azure-workload-identity.io/system=true"));
 }
 
-/// Pain 20: the issuer's documents; pain 31: kube-system; pain 32: no way out.
+/// The issuer's documents (known problem 20), kube-system (31), no connection to the internet (32).
 #[tokio::test(flavor = "multi_thread")]
 async fn the_surroundings_are_judged() {
     let case = healthy(|w| plant_identity(w, Some(right()))).await;
@@ -254,7 +254,7 @@ async fn the_surroundings_are_judged() {
     assert!(findings(&ran).contains(&"KC5509".to_owned()), "{}", ran.stdout);
 }
 
-/// Pain 28 and everything else about the machine.
+/// The machine (known problem 28 and others).
 #[tokio::test(flavor = "multi_thread")]
 async fn the_machine_is_judged() {
     let ran = Case::with("aks-ready", |w| w.knobs.az = AzState::NotSignedIn).await.run("doctor -o json").await.ended(1);

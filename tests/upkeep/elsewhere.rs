@@ -1,4 +1,4 @@
-//! Clusters that Azure does not know.
+//! Clusters outside AKS.
 
 use serde_json::{Value, json};
 use stand_in::world::{ELSEWHERE, SUBSCRIPTION, World};
@@ -18,7 +18,7 @@ async fn edge(change: impl FnOnce(&mut World)) -> Case {
     .await
 }
 
-/// Everything that there is, the cluster elsewhere included.
+/// The state, including the cluster outside AKS.
 fn all(case: &Case) -> Value {
     serde_json::json!({"known": case.everything(), "edge": case.cluster(ELSEWHERE).snapshot()})
 }
@@ -42,14 +42,14 @@ async fn a_cluster_elsewhere_connects_verifies_and_is_left_as_it_was() {
     case.run("wait keyvault-my-vault -n shop").await.ended(0);
     case.run("events keyvault-my-vault -n shop").await.ended(0);
     case.run(&format!("{CONNECT} --yes")).await.ended(0).says(&["Nothing to change"]);
-    // Where its identity went is in the record, and the workload's next connection shares that identity.
+    // The record says where its identity is, and the workload's next connection shares that identity.
     let again = "keyvault my-vault -w deployment/web -n shop --yes";
     case.run(again).await.ended(0).says(&["Nothing to change"]);
     let plan = case.run("plan blob shopdata -w deployment/web -n shop -o json").await.ended(0).json();
     let made = plan["changes"].as_array().unwrap().iter().find(|c| c["kind"] == "managedIdentity").unwrap();
     assert_eq!(made["action"], "no-op", "{made}");
     case.run("plan blob shopdata --service-account other -n shop").await.ended(2).says(&["KC1107"]);
-    // The credential is gone: repair makes it again, with the issuer that the record holds.
+    // The credential is gone: repair creates it again with the recorded issuer.
     let credentials = case.control().state()["resources"].as_object().unwrap().clone();
     let made = credentials.keys().find(|k| k.contains("/federatedidentitycredentials/shop-web")).unwrap();
     case.arm_delete(made, "2024-11-30").await;
@@ -110,7 +110,7 @@ async fn what_a_cluster_elsewhere_lacks_is_told_before_anything_is_written() {
     assert!(case.writes().is_empty());
 }
 
-/// The issuer may be hidden from people: the role for it is bound to service accounts alone.
+/// Users may lack permission to read the issuer: the role for it is bound only to service accounts.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_does_not_tell_its_issuer_is_told() {
     let case = edge(|_| {}).await;
@@ -136,7 +136,7 @@ async fn a_cluster_that_does_not_tell_its_issuer_is_told() {
     assert!(case.writes().is_empty(), "{:?}", case.writes());
 }
 
-/// What people type as a place is what Azure's own tools take.
+/// Regions can be written as Azure's own tools accept them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_region_may_be_spelled_as_it_is_shown() {
     let case = edge(|_| {}).await;

@@ -1,5 +1,5 @@
-//! A fault at every request in turn: the run succeeds or says clearly why not, its record is true, and the same command
-//! completes it afterwards.
+//! A fault at every request in turn: the run succeeds or reports the reason clearly, its record is correct, and the
+//! same command completes it afterwards.
 
 use stand_in::fault::{Action, Fault, every_kind};
 
@@ -24,7 +24,7 @@ async fn broken(nth: usize, action: Action, host: &str) {
         assert!(ran.stderr.contains("error [KC") && ran.stderr.contains("fix"), "{what}: {}", ran.stderr);
     }
     case.control().heal();
-    // What the record says is what the next run goes by.
+    // The next run relies on the record.
     let again = case.run(CONNECT).await;
     assert_eq!(again.code, 0, "{what}: first\n{}\nagain\n{}", ran.stderr, again.stderr);
     case.run("verify keyvault-my-vault -n shop").await.ended(0);
@@ -32,7 +32,7 @@ async fn broken(nth: usize, action: Action, host: &str) {
     same(&before, &case.everything(), &format!("{what}: something was left"));
 }
 
-/// Each request meets two of the faults, so that over all of them every fault meets requests of every kind.
+/// Each request gets two of the faults, so that overall every fault occurs at requests of every kind.
 async fn half(odd: usize) {
     let all = requests().await;
     assert!(all > 25, "only {all} requests were seen");

@@ -1,5 +1,5 @@
-//! Faults while a connection is deleted or repaired, while a key is put into a vault, and services that never answer: the
-//! run succeeds or says clearly why not, and the same command completes it afterwards.
+//! Faults while a connection is deleted or repaired, while a key is stored in a vault, and services that never
+//! answer: the run succeeds or reports the reason clearly, and the same command completes it afterwards.
 
 use stand_in::fault::{Action, Fault, every_kind};
 
@@ -12,25 +12,25 @@ const DELETE: &str = "delete keyvault-my-vault -n shop --yes";
 const STORE: &str = "blob shopdata --auth secret --secret-store keyvault:my-vault -w deployment/web -n shop --yes --verify=false";
 const STORED: &str = "delete storage-blob-shopdata -n shop --yes";
 
-/// A failure names itself and its remedy.
+/// Checks that a failure has a message and a fix.
 #[track_caller]
 fn clear(ran: &Ran, what: &str) {
     assert!(ran.code == 0 || (ran.stderr.contains("error [KC") && ran.stderr.contains("fix")), "{what}: {}", ran.stderr);
 }
 
-/// Breaks the `nth` request of `words`, and lets the same command go on afterwards.
+/// Lets the `nth` request of `words` fail, and then runs the same command again.
 async fn broken(case: &Case, words: &str, fault: Fault, what: &str) {
     case.control().fail(fault);
     let ran = case.run(words).await;
     clear(&ran, what);
     case.control().heal();
     let again = case.run(words).await;
-    // What was deleted in spite of its error is not there for the second run.
+    // An object that was deleted despite the error no longer exists in the second run.
     let gone = words.starts_with("delete") && again.code == 3 && again.stderr.contains("KC1201");
     assert!(again.code == 0 || gone, "{what}: first\n{}\nagain\n{}", ran.stderr, again.stderr);
 }
 
-/// Each second request meets one of the faults, in rotation.
+/// Every second request gets one of the faults, in rotation.
 #[tokio::test(flavor = "multi_thread")]
 async fn deletion_can_be_continued() {
     let probe = Case::on("aks-ready").await;
@@ -50,7 +50,7 @@ async fn deletion_can_be_continued() {
     }
 }
 
-/// Each second request meets one of the faults, in rotation.
+/// Every second request gets one of the faults, in rotation.
 #[tokio::test(flavor = "multi_thread")]
 async fn repair_can_be_continued() {
     let probe = Case::on("aks-ready").await;
@@ -70,7 +70,7 @@ async fn repair_can_be_continued() {
     }
 }
 
-/// Every fault at every request to the vault's data plane, each in turn with its undoing.
+/// Every fault at every request to the vault's data plane, each followed by its undoing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vault_that_fails_loses_no_key_and_keeps_none() {
     const HOST: &str = "my-vault.vault.azure.net";
@@ -93,7 +93,8 @@ async fn a_vault_that_fails_loses_no_key_and_keeps_none() {
     }
 }
 
-/// A request to Azure has a minute, which no flag shortens; so only one write and one exchange are left hanging, at once.
+/// A request to Azure has a time limit of a minute, which no flag shortens. So only one write and one exchange are
+/// left hanging, concurrently.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_never_answers_is_not_waited_for_for_ever() {
     async fn hung(fault: Fault, what: &str) {

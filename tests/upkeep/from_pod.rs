@@ -1,4 +1,4 @@
-//! `verify --from-pod`: what the workload's own pods resolve the target's name to.
+//! `verify --from-pod`: the addresses to which the workload's own pods resolve the target's host name.
 
 use serde_json::json;
 use stand_in::world::{SUBSCRIPTION, World};
@@ -9,8 +9,8 @@ use harness::{Case, Ran};
 const HOST: &str = "my-vault.vault.azure.net";
 const VERIFY: &str = "verify keyvault-my-vault -n shop -o json --from-pod";
 
-/// A vault that only its private endpoint leads to. `named`: the endpoint itself names its addresses, as it does where no
-/// DNS zone is tied to it; else its network interface has them.
+/// A vault that is reachable only through its private endpoint. `named`: the endpoint itself lists its addresses, as
+/// it does without a DNS zone; otherwise its network interface has them.
 fn private(world: &mut World, named: bool) {
     let network = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-data/providers/Microsoft.Network");
     let (endpoint, card) = (format!("{network}/privateEndpoints/pe-my-vault"), format!("{network}/networkInterfaces/pe-my-vault.nic"));
@@ -34,7 +34,7 @@ async fn connected(change: impl FnOnce(&mut World)) -> Case {
     case
 }
 
-/// The check that tells what pods resolve the name to.
+/// The check about the addresses that pods resolve.
 fn told(ran: &Ran) -> serde_json::Value {
     let all = ran.json()["categories"].as_array().unwrap().iter().flat_map(|g| g["checks"].as_array().unwrap().clone()).collect::<Vec<_>>();
     all.into_iter().find(|c| c["code"] == "KC5707").unwrap_or_else(|| panic!("{}", ran.stdout))
@@ -62,7 +62,7 @@ async fn a_pod_that_goes_to_the_private_endpoint_is_believed() {
 async fn a_pod_that_goes_elsewhere_is_told() {
     let case = connected(|w| private(w, false)).await;
     let cluster = case.cluster("aks-ready");
-    // The public address; another private one, as of an endpoint that was made anew; a zone without the record.
+    // The public address; another private one, as of a recreated endpoint; a zone without the record.
     for (addresses, seen) in
         [(&["20.61.97.10"][..], "20.61.97.10 in pod web-"), (&["10.224.0.9"][..], "10.224.0.9 in pod web-"), (&[][..], "does not know")]
     {
@@ -112,7 +112,7 @@ async fn where_no_pod_can_be_asked_that_is_said_and_no_failure() {
     let forbidden = why(&case.run(VERIFY).await.ended(0));
     assert_eq!(forbidden, "you may not run commands in pods of namespace shop: kubectl auth can-i create pods/exec -n shop");
     cluster.allow_all();
-    // Without the option nobody is asked.
+    // Without the flag no pod is asked.
     case.control().clear_log();
     case.run("verify keyvault-my-vault -n shop").await.ended(0);
     assert!(!case.control().log().iter().any(|e| e.path.ends_with("/exec")));

@@ -1,4 +1,4 @@
-//! Set-ups that are planted by hand: a workload identity set-up as people make it, with something wrong in it.
+//! Manual set-ups: a workload identity set-up as users make it, with a fault.
 
 use serde_json::{Value, json};
 use stand_in::kube::KubeCluster;
@@ -8,7 +8,7 @@ use harness::{Case, Ran};
 
 /// Client id of the planted identity `id-api`.
 pub const CLIENT: &str = "66666666-aaaa-4bbb-8ccc-000000000071";
-/// Its object id.
+/// Object id of the identity.
 pub const PRINCIPAL: &str = "66666666-aaaa-4bbb-8ccc-000000000072";
 
 fn identity_id() -> String {
@@ -20,7 +20,7 @@ pub fn issuer() -> String {
     World::planted().clusters.iter().find(|c| c.name == "aks-ready").unwrap().issuer.clone()
 }
 
-/// What the subject of deployment/api's tokens is.
+/// Subject of deployment/api's tokens.
 pub const SUBJECT: &str = "system:serviceaccount:shop:api";
 
 /// A federated credential of `id-api`.
@@ -32,7 +32,7 @@ pub fn credential(issuer: &str, subject: &str, audience: &str) -> Value {
     })
 }
 
-/// The identity, with a credential where one is given.
+/// Adds the identity, with a credential if one is given.
 pub fn plant_identity(world: &mut World, credential: Option<Value>) {
     world.resources.push(json!({
         "id": identity_id(), "name": "id-api", "type": "Microsoft.ManagedIdentity/userAssignedIdentities", "location": "westeurope", "tags": {},
@@ -41,12 +41,12 @@ pub fn plant_identity(world: &mut World, credential: Option<Value>) {
     world.resources.extend(credential);
 }
 
-/// The account of deployment/api with these annotations.
+/// The service account of deployment/api with these annotations.
 pub fn account(annotations: Value) -> Value {
     json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "api", "namespace": "shop", "annotations": annotations}})
 }
 
-/// deployment/api with something merged into its manifest.
+/// deployment/api with a change merged into its manifest.
 pub fn deployment(change: impl FnOnce(&mut Value)) -> Value {
     let mut object = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
@@ -60,13 +60,13 @@ pub fn deployment(change: impl FnOnce(&mut Value)) -> Value {
     object
 }
 
-/// A healthy set-up of deployment/api, made by hand.
+/// A healthy manual set-up of deployment/api.
 pub fn by_hand(cluster: &KubeCluster) {
     cluster.apply_object("", account(json!({"azure.workload.identity/client-id": CLIENT})));
     cluster.apply_object("", deployment(|_| {}));
 }
 
-/// Codes of everything that is not well.
+/// Codes of all checks without success.
 pub fn findings(ran: &Ran) -> Vec<String> {
     let checks = ran.json();
     let groups = checks["categories"].as_array().unwrap().iter();
@@ -82,15 +82,15 @@ pub fn fix(ran: &Ran, code: &str) -> String {
     found.and_then(|c| c["fix"].as_str()).unwrap_or_default().to_owned()
 }
 
-/// A case with the identity and the healthy set-up in the ready cluster, changed in Azure by `world`, then in the cluster
-/// by `plant`.
+/// A case with the identity and the healthy set-up in the ready cluster, after changes in Azure by `world`, and then
+/// in the cluster by `plant`.
 pub async fn healthy(world: impl FnOnce(&mut World)) -> Case {
     let case = Case::with("aks-ready", world).await;
     by_hand(case.cluster("aks-ready"));
     case
 }
 
-/// A planted object as it could be applied again.
+/// A planted object in a form that can be applied again.
 pub fn object(case: &Case, kind: &str, name: &str) -> Value {
     let objects = case.cluster("aks-ready").objects();
     let mut found = objects.into_iter().find(|o| o["kind"] == kind && o["metadata"]["name"] == name).unwrap();
@@ -101,7 +101,7 @@ pub fn object(case: &Case, kind: &str, name: &str) -> Value {
     found
 }
 
-/// Waits until the pods of a deployment have settled after a change.
+/// Waits until the pods of a deployment are stable after a change.
 pub async fn settled(case: &Case, cluster: &str, name: &str) {
     for _ in 0..100 {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;

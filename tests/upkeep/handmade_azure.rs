@@ -1,5 +1,5 @@
-//! Faults in Azure: cluster, trust, grant and target, each with its finding and its remedy (pains 9, 12, 14, 15, 18 to 20
-//! and 27).
+//! Faults in Azure: cluster, trust, grant and target, each with its finding and remedy (known problems 9, 12, 14, 15,
+//! 18 to 20 and 27).
 
 use serde_json::json;
 use stand_in::fault::{Action, Fault};
@@ -18,7 +18,7 @@ fn id_of(name: &str) -> String {
     World::planted().id_of(name).unwrap().to_owned()
 }
 
-/// Connects deployment/web to a vault by the planted identity.
+/// Connects deployment/web to a vault with the planted identity.
 async fn connected(vault: &str, change: impl FnOnce(&mut World)) -> Case {
     let case = Case::with("aks-ready", |world| {
         plant_identity(world, None);
@@ -52,7 +52,7 @@ async fn a_cluster_that_lacks_a_feature_is_told() {
     assert_eq!(fix(&ran, "KC5111"), "az aks update --name aks-ready --resource-group rg-shop --enable-workload-identity");
 }
 
-/// Pain 21: the API server still signs with the issuer that it had before.
+/// The API server still signs with its former issuer (known problem 21).
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_of_another_issuer_are_told() {
     let case = healthy(|w| plant_identity(w, Some(credential(&issuer(), SUBJECT, AUDIENCE)))).await;
@@ -82,7 +82,7 @@ async fn an_identity_that_is_nearly_full_is_told() {
     assert!(fix(&ran, "KC5307").contains("az identity federated-credential list --identity-name id-api --resource-group rg-shop"));
 }
 
-/// What only Entra can say is known by its number.
+/// Faults that only Entra can report are recognised by their numbers.
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_of_entra_have_their_remedy() {
     let case = Case::on("aks-ready").await;
@@ -146,7 +146,7 @@ async fn an_access_policy_that_was_lost_is_told() {
     assert!(fix.starts_with(&format!("az keyvault set-policy --name policy-vault --object-id {PRINCIPAL} --secret-permissions")), "{fix}");
 }
 
-/// The grant is old, and the vault says no: a deny assignment or a condition.
+/// The grant is old, but the vault refuses: because of a deny assignment or a condition.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_in_spite_of_an_old_grant_is_told() {
     let mut case = connected("my-vault", |w| {
@@ -176,11 +176,11 @@ async fn a_target_that_is_gone_or_silent_is_told() {
     assert!(fix(&ran, "KC5706").ends_with("nslookup my-vault.vault.azure.net"), "{}", ran.stdout);
 }
 
-/// Pain 27: the account was made again, without a subdomain.
+/// The account was recreated without a subdomain (known problem 27).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_takes_no_tokens_is_told() {
     let mut case = Case::on("aks-ready").await;
-    // No description knows how to take a subdomain away: only a new account has none.
+    // No operation removes a subdomain: only a new account has none.
     case.described = false;
     case.run("openai shop-openai -w deployment/web -n shop --yes --verify=false").await.ended(0);
     let name = case.run("list -n shop -o name").await.stdout.trim().replace("connection/", "");

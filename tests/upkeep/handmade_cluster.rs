@@ -1,4 +1,5 @@
-//! Faults in the cluster beside those of the doctor's table: webhook, accounts, template and pods (pains 5 to 7, 17 and 30).
+//! Faults in the cluster besides those tested for the doctor: webhook, accounts, template and pods (known problems 5
+//! to 7, 17 and 30).
 
 use serde_json::{Value, json};
 use stand_in::kube::KubeCluster;
@@ -30,7 +31,7 @@ async fn faults_of_webhook_account_and_template_are_recognised() {
             let cluster = c.cluster("aks-ready");
             by_hand(cluster);
             let mut manager = object(c, "Deployment", MANAGER);
-            // Pods of an account that does not exist are refused.
+            // Pods with a service account that does not exist are refused.
             manager["spec"]["template"]["spec"]["serviceAccountName"] = json!("nobody");
             cluster.remove_object("Deployment", "kube-system", MANAGER);
             cluster.apply_object("aks-addon-manager", manager);
@@ -83,7 +84,7 @@ async fn faults_of_webhook_account_and_template_are_recognised() {
     }
 }
 
-/// Waits until the running pods of deployment/api are as they should be.
+/// Waits until the running pods of deployment/api fulfil a condition.
 async fn pods(case: &Case, fit: fn(&Value) -> bool) {
     for _ in 0..100 {
         let objects = case.cluster("aks-ready").objects();
@@ -108,7 +109,7 @@ async fn pods_that_act_as_the_former_identity_are_told() {
     assert_eq!(fix(&ran, "KC5603"), "kubectl rollout restart deployment/api -n shop");
 }
 
-/// The pods are made while the webhook is not registered, a second after everything that asks for an identity.
+/// The pods are created while the webhook is not registered, a second after all objects that request an identity.
 #[tokio::test(flavor = "multi_thread")]
 async fn pods_that_the_webhook_did_not_see_are_told() {
     let case = planted().await;
@@ -125,7 +126,7 @@ async fn pods_that_the_webhook_did_not_see_are_told() {
     assert_eq!(fix(&ran, "KC5602"), "kubectl rollout restart deployment/api -n shop");
 }
 
-/// The manifest is right again, but its new pods can't come: the one that runs still has the wrong path.
+/// The manifest is corrected, but its new pods can't start: the running one still has the wrong path.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_path_that_leads_nowhere_is_told() {
     let case = planted().await;

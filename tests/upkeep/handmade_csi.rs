@@ -1,5 +1,5 @@
-//! Mounted vaults: a fault planted in class, driver, add-on, volume or grant, with its finding and its remedy (pains 15, 16
-//! and 22 to 24).
+//! Mounted vaults: a fault in class, driver, add-on, volume or grant, with its finding and remedy (known problems 15,
+//! 16 and 22 to 24).
 
 use serde_json::{Value, json};
 use stand_in::kube::KubeCluster;
@@ -16,7 +16,8 @@ const SECRETS_USER: &str = "4633458b-17de-408a-b874-0445c86b69e6";
 const AUDIENCE: &str = "api://AzureADTokenExchange";
 const CLUSTERS: &str = "2026-05-01";
 
-/// A cluster with the add-on, and an identity that api's account may act as, with a role on the vault where `granted`.
+/// A cluster with the add-on, and an identity as which api's service account may act; with a role on the vault if
+/// `granted`.
 async fn with_addon(granted: bool) -> Case {
     Case::with("aks-ready", |world| {
         *world = world.clone().with_secrets_provider("aks-ready");
@@ -29,7 +30,7 @@ async fn with_addon(granted: bool) -> Case {
     .await
 }
 
-/// A class that fetches `object`, with something changed in its spec.
+/// A class that fetches `object`, with a change in its spec.
 fn class(object: &str, change: impl FnOnce(&mut Value)) -> Value {
     let mut spec = json!({"provider": "azure", "parameters": {
         "clientID": CLIENT, "keyvaultName": "my-vault", "tenantID": TENANT,
@@ -52,7 +53,7 @@ fn synced(object: &'static str) -> Value {
     })
 }
 
-/// deployment/api that mounts the class, with something changed in its container.
+/// Lets deployment/api mount the class, with a change in its container.
 fn mounting(cluster: &KubeCluster, change: fn(&mut Value)) {
     cluster.apply_object("", account(json!({})));
     let volume = json!({"name": "vault", "csi": {
@@ -136,7 +137,7 @@ async fn faults_of_class_driver_and_volume_are_recognised() {
     }
 }
 
-/// What stands only in the events of a pod is told by its cause.
+/// A fault that is visible only in a pod's events is reported with its cause.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_mount_is_told_by_its_cause() {
     let case = with_addon(false).await;
@@ -177,7 +178,7 @@ async fn an_add_on_that_was_switched_off_is_told() {
 async fn pods_of_the_provider_that_do_not_run_are_told() {
     let case = connected().await;
     let mut set = object(&case, "DaemonSet", "aks-secrets-store-provider-azure");
-    // Pods of an account that does not exist are refused.
+    // Pods with a service account that does not exist are refused.
     set["spec"]["template"]["spec"]["serviceAccountName"] = json!("nobody");
     case.cluster("aks-ready").apply_object("aks-addon-manager", set);
     for _ in 0..100 {

@@ -1,9 +1,9 @@
-//! Faults of the machine and of the user's rights (pain 28).
+//! Faults of the machine and of the user's permissions (known problem 28).
 
 use super::handmade::{findings, fix};
 use harness::{Case, Ran};
 
-/// The doctor with nothing but these folders on PATH.
+/// Runs the doctor with only these folders on PATH.
 async fn with_path(case: &Case, path: &str) -> Ran {
     let mut command = case.command("doctor -n shop -o json");
     command.env("PATH", path);

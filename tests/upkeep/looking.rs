@@ -1,4 +1,4 @@
-//! Looking on: lists by label, lists that go on, and parts as they are right now.
+//! Reading verbs: lists by label, watched lists, and the current state of parts.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn lists_are_narrowed_by_labels_and_labels_stay() {
     assert_eq!(names("kubectl-connect.dev/service=keyvault").await, "connection/keyvault-my-vault\n");
     assert_eq!(names("kubectl-connect.dev/service!=keyvault").await, "connection/storage-blob-shopdata\n");
     assert_eq!(names("team=shop").await, "");
-    // A label of people's stays when the record is written again.
+    // Labels of users are kept when the record is written again.
     let objects = case.cluster("aks-ready").objects();
     let mut record = objects.iter().find(|o| o["metadata"]["name"] == "kubectl-connect.keyvault-my-vault").unwrap().clone();
     record["metadata"]["labels"]["team"] = json!("shop");

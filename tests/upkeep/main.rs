@@ -1,4 +1,4 @@
-//! What comes after a connection was made: looking at it, finding what is wrong, repairing, adopting, deleting.
+//! Everything after a connection was made: reading, finding problems, repairing, adopting, deleting.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking")]
 

@@ -1,4 +1,4 @@
-//! Rotated keys: fetched again, put in place, and nothing else.
+//! Rotated keys are fetched again and written, and nothing else changes.
 
 use base64::Engine as _;
 use serde_json::Value;
@@ -24,7 +24,7 @@ fn holds(case: &Case, key: &str) -> bool {
     })
 }
 
-/// A connection whose account has other keys by now.
+/// A connection whose account has new keys.
 async fn rotated() -> (Case, Value) {
     let case = Case::on("aks-ready").await;
     let before = case.everything();
@@ -59,7 +59,7 @@ async fn rotated_keys_are_put_in_place_and_the_pods_restarted() {
     case.run("verify storage-blob-shopdata -n shop").await.ended(0);
 
     case.control().clear_log();
-    assert!(case.run(REFRESH).await.ended(0).stdout.contains("holds the keys of now"));
+    assert!(case.run(REFRESH).await.ended(0).stdout.contains("has the current keys"));
     assert!(case.writes().is_empty(), "a refresh of nothing wrote");
     case.run("delete storage-blob-shopdata -n shop --yes").await.ended(0);
     same(&before, &case.everything(), "something was left");
@@ -94,11 +94,11 @@ async fn what_has_no_key_of_the_service_is_left_alone() {
     case.run("refresh nothing -n shop --yes").await.ended(3).says(&["KC1201"]);
     assert_eq!(case.writes().len(), writes);
 
-    // A Secret that is gone is no rotated key.
+    // A missing Secret does not count as a rotated key.
     let (case, _) = rotated().await;
     case.cluster("aks-ready").remove_object("Secret", "shop", "storage-blob-shopdata");
     case.run(REFRESH).await.ended(1).says(&["KC6014", "kubectl connect repair"]);
-    // Who may not fetch the keys is told so.
+    // A missing permission to fetch the keys is reported.
     let (case, _) = rotated().await;
     case.control().knobs(|k| k.deny("Microsoft.Storage/storageAccounts/listKeys/action", "/"));
     case.run(REFRESH).await.ended(5);

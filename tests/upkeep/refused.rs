@@ -1,5 +1,5 @@
-//! What is refused, and how: one short case for each code that a user can meet and that no other case is about. Each row is
-//! a command with its exit code, its code and words of its remedy.
+//! Refusals: one short case for each code that no other case tests. Each row is a command with its exit code, its
+//! code, and words of its fix.
 
 use serde_json::{Value, json};
 use stand_in::fault::{Action, Fault};
@@ -9,15 +9,15 @@ use stand_in::world::{SUBSCRIPTION, World};
 use super::handmade::{CLIENT, SUBJECT, account, by_hand, credential, deployment, issuer, plant_identity};
 use harness::Case;
 
-/// Command, exit code, code, words.
+/// Columns: command, exit code, code, words.
 type Row<'a> = (&'a str, i32, &'a str, &'a str);
 
 const CONNECT: &str = "keyvault my-vault -w deployment/web -n shop --yes --verify=false";
 
-/// What is changed in the world before the start.
+/// A change of the world before the start.
 type Plant<'a> = &'a dyn Fn(&mut World);
 
-/// Nothing may be written by a command that is refused.
+/// Checks that a refused command writes nothing.
 async fn refuses(case: &Case, rows: &[Row<'_>]) {
     let before = case.writes().len();
     for (words, exit, code, remedy) in rows {
@@ -66,7 +66,7 @@ async fn command_lines_that_make_no_sense() {
     .await;
 }
 
-/// Cases with something planted in the world before the start.
+/// Cases with changes of the world before the start.
 #[tokio::test(flavor = "multi_thread")]
 async fn targets_and_identities_that_can_not_be_used() {
     let twin = |w: &mut World| {
@@ -97,7 +97,7 @@ async fn targets_and_identities_that_can_not_be_used() {
             plant(w);
         })
         .await;
-        // A tenant that is none is outside every description.
+        // An invalid tenant violates every description.
         case.described = row.2 != "KC1318";
         refuses(&case, &[row]).await;
     }
@@ -117,7 +117,7 @@ async fn accounts_that_are_somebody_else_s() {
         &[
             (&format!("{api} --identity id-shared"), 1, "KC1304", &format!("--identity {CLIENT}")),
             (&format!("{api} --service-account other"), 2, "KC1312", "leave --service-account away"),
-            // Its identity trusts the account already, but for tokens that Entra does not take.
+            // The identity already trusts the account, but for tokens that Entra does not accept.
             (api, 1, "KC4602", "az identity federated-credential update --name by-hand"),
         ],
     )
@@ -139,7 +139,7 @@ async fn names_that_are_taken() {
         &case,
         &[
             ("keyvault policy-vault --name keyvault-my-vault -w deployment/web -n shop --yes", 1, "KC1311", "--name NAME"),
-            // Spring has one name for the vault, whatever the connection is called.
+            // Spring has only one name for the vault, whatever the connection is called.
             (
                 "keyvault policy-vault --client-type springboot -w deployment/web -n shop --yes",
                 2,
@@ -174,7 +174,7 @@ async fn places_that_are_taken() {
     case.cluster("aks-ready").apply_object("", cache);
     let mount = "keyvault my-vault --secret db-password -w deployment/till -n shop --yes --mount-path /cache";
     refuses(&case, &[(mount, 1, "KC1317", "--mount-path")]).await;
-    // The vault has a secret of the name that this connection's key would have.
+    // The vault already has a secret with the name for this connection's key.
     let stored = "blob shopdata --auth secret --secret-store keyvault:my-vault -w deployment/web -n shop";
     let officer = |w: &mut World| {
         let role = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7";
@@ -219,7 +219,7 @@ async fn workloads_and_webhooks_that_stand_still() {
     refuses(&case, &[(CONNECT, 1, "KC1106", "kubectl get pods -A")]).await;
 }
 
-/// A deployment on the default account.
+/// A deployment with the default service account.
 fn till(change: impl FnOnce(&mut Value)) -> Value {
     let mut object = deployment(|_| {});
     object["metadata"]["name"] = json!("till");
@@ -230,7 +230,7 @@ fn till(change: impl FnOnce(&mut Value)) -> Value {
     object
 }
 
-/// The webhook's pods are gone although its deployment is there.
+/// The webhook's deployment exists, but its pods are gone.
 fn down(cluster: &KubeCluster) {
     let name = "azure-wi-webhook-controller-manager";
     let mut found = cluster.objects().into_iter().find(|o| o["kind"] == "Deployment" && o["metadata"]["name"] == name).unwrap();
@@ -244,7 +244,7 @@ fn down(cluster: &KubeCluster) {
     cluster.apply_object("", found);
 }
 
-/// What stands between here and the API server.
+/// Obstacles between this machine and the API server.
 #[tokio::test(flavor = "multi_thread")]
 async fn clusters_that_can_not_be_reached() {
     let case = Case::on("aks-ready").await;
@@ -259,7 +259,7 @@ async fn clusters_that_can_not_be_reached() {
     case.run("list -n shop --request-timeout 1s").await.ended(6).says(&["KC3207", "--request-timeout=2m"]);
 }
 
-/// What Azure says without a code of its own that is known here.
+/// Errors of Azure with a code that this tool does not know.
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_of_azure_by_status() {
     for (status, word, exit, code) in [
@@ -277,7 +277,7 @@ async fn refusals_of_azure_by_status() {
     }
 }
 
-/// The add-on is on, but what it brings has not come.
+/// The add-on is enabled, but its objects do not appear.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_driver_that_does_not_come() {
     let case = Case::with("aks-ready", |w| *w = std::mem::take(w).with_secrets_provider("aks-ready")).await;
@@ -295,7 +295,7 @@ async fn a_rollout_that_misses_its_deadline() {
     case.run(mount).await.ended(1).says(&["KC3602", "till"]);
 }
 
-/// Under az the cluster may be named in Azure's words, which are two.
+/// In az the cluster may be named by its Azure name, which needs two flags.
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_cluster_s_name() {
     let case = Case::on("aks-ready").await;
@@ -305,7 +305,7 @@ async fn half_a_cluster_s_name() {
     assert!(format!("{}{}", ran.stdout, ran.stderr).contains("KC1090"), "{ran:?}");
 }
 
-/// Nobody is signed in as far as az's files tell.
+/// According to az's files nobody is signed in.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_subscription_is_active() {
     let case = Case::on("aks-ready").await;

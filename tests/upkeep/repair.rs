@@ -1,4 +1,5 @@
-//! Drift and its repair, roll-back, keeping parts, and looking at what there is. Killed at every write: tests/connect/killed_while_changing.rs.
+//! Drift and its repair, roll-back, keeping parts, and reading the state. Runs killed at every write:
+//! tests/connect/killed_while_changing.rs.
 
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ async fn what_drifted_is_put_back_and_nothing_else() {
     let (case, before) = drifted().await;
     let differs = case.run("diff keyvault-my-vault -n shop -o name").await.ended(1);
     let names: Vec<&str> = differs.stdout.lines().map(|l| l.split('/').next().unwrap()).collect();
-    assert_eq!(names, ["roleAssignment", "ServiceAccount", "Secret", "ConfigMap"], "{}", differs.stdout);
+    assert_eq!(names, ["roleAssignment", "serviceaccount", "secret", "configmap"], "{}", differs.stdout);
     assert!(case.writes().is_empty(), "diff wrote");
     case.run("repair keyvault-my-vault -n shop").await.ended(2).says(&["--yes"]);
     case.run(REPAIR).await.ended(0);
@@ -105,7 +106,7 @@ async fn looking_needs_the_cluster_alone() {
     assert!(case.azure_requests().is_empty(), "looking asked Azure");
 }
 
-/// Somebody's hand on an object in the cluster, as `kubectl` leaves it.
+/// A manual change of an object in the cluster, as made by `kubectl`.
 async fn by_kubectl(case: &Case, manager: &str, path: &str, change: serde_json::Value) {
     let (host, token) = case.api_server("aks-ready");
     let url = format!("https://{host}/api/v1/namespaces/shop/{path}?fieldManager={manager}");
@@ -114,7 +115,7 @@ async fn by_kubectl(case: &Case, manager: &str, path: &str, change: serde_json::
     assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
 }
 
-/// Values in objects that the connection made: they are its own, whoever changed them last.
+/// Values in objects that the connection created belong to it, whoever changed them last.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_hand_changed_in_objects_of_ours_is_put_back() {
     let case = Case::on("aks-ready").await;

@@ -1,4 +1,4 @@
-//! Verify: every link of a connection, with a fault planted in each.
+//! Verify: every link of a connection, each with a planted fault.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn a_missing_role_is_told_from_a_young_one() {
     };
     let (ran, ()) = tokio::join!(run, clock);
     ran.ended(0);
-    // Somebody takes the role away.
+    // The role is removed.
     let gone = Case::on("aks-ready").await;
     gone.run(CONNECT).await.ended(0);
     gone.take_roles_away().await;

@@ -24,7 +24,10 @@ class ConnectCommandsLoader(AzCommandsLoader):
         self.schema = read_schema()
         self.by_name = {command['name']: command for command in self.schema['commands']}
         for group in self.schema['groups']:
-            helps[group['name']] = json.dumps({'type': 'group', 'short-summary': group['summary']})
+            entry = {'type': 'group', 'short-summary': group['summary']}
+            if group.get('description'):
+                entry['long-summary'] = group['description']
+            helps[group['name']] = json.dumps(entry)
         for command in self.schema['commands']:
             entry = {'type': 'command', 'short-summary': command['summary'], 'examples': command['examples']}
             if command['description']:
@@ -57,6 +60,8 @@ def _settings(argument):
         settings['action'] = 'store_true'
     elif argument['kind'] == 'list':
         settings['nargs'] = '+'
+    elif argument.get('bare'):
+        settings.update(nargs='?', const=argument['bare'])
     return settings
 
 
@@ -74,8 +79,11 @@ def _table(table):
 
 
 def _one(row, paths):
+    """The first value that there is. A path that ends with `#` means the last part of a resource id."""
     for path in paths.split('|'):
-        value = _at(row, path)
+        value = _at(row, path.rstrip('#'))
+        if path.endswith('#') and isinstance(value, str):
+            value = value.rsplit('/', 1)[-1]
         if value is not None and not isinstance(value, (dict, list)):
             return value
     return ''

@@ -1,7 +1,7 @@
-//! api-versions of the types that this tool writes or searches; those of targets stand in the catalogue.
+//! api-versions of the types that this tool writes or searches. Those of targets are in the catalogue.
 
-/// `Microsoft.ContainerService/managedClusters`: always the newest stable one, older ones hide fields that a PUT
-/// would then lose.
+/// `Microsoft.ContainerService/managedClusters`: always the newest stable version. Older versions hide fields, which
+/// a PUT would then remove.
 pub const MANAGED_CLUSTERS: &str = "2026-05-01";
 /// `Microsoft.ManagedIdentity/userAssignedIdentities` and its federated credentials.
 pub const MANAGED_IDENTITY: &str = "2024-11-30";

@@ -14,6 +14,13 @@ impl From<Failure> for Problem {
     }
 }
 
+/// Whom a role would have to be given to, as `az role assignment create` takes it: a refusal of a data plane names the object
+/// id of the caller.
+pub fn assignee(refusal: &str) -> &str {
+    let told = refusal.split_once("oid=").map(|(_, rest)| rest.split([';', ' ', ',']).next().unwrap_or_default());
+    told.filter(|id| id.len() == 36).unwrap_or("YOU")
+}
+
 fn network(host: &str, message: &str, timed_out: bool, maybe_done: bool) -> Problem {
     let lower = message.to_ascii_lowercase();
     let problem = if ["certificate", "unknownissuer", "self-signed"].iter().any(|word| lower.contains(word)) {

@@ -36,6 +36,7 @@ pub use arm::{Arm, Written};
 pub use data_plane::{Answer, Probe};
 pub use entra::{Exchange, ExchangeRefused};
 pub use error::{Failure, ServiceError};
+pub use explain::assignee;
 pub use profile::{Profile, Subscription};
 pub use retry::retry_while;
 pub use role_assignments::role_assignments_of;

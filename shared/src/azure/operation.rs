@@ -32,7 +32,7 @@ pub(crate) struct Look<'a> {
     pub(crate) body: &'a Value,
 }
 
-/// What to poll.
+/// What to poll until an operation is finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
     /// An operation with a `status`. `location` has the result of an action.

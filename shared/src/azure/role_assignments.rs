@@ -2,7 +2,7 @@
 
 use crate::model::ResourceId;
 
-/// Path and filter of the list of a principal's assignments at a scope and above it.
+/// ARM path and filter that list a principal's assignments at a scope and above it.
 pub fn role_assignments_of(scope: &ResourceId, principal: &str) -> (String, String) {
     (format!("{scope}/providers/Microsoft.Authorization/roleAssignments"), format!("principalId eq '{principal}'"))
 }

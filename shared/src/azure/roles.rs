@@ -1,6 +1,6 @@
-//! The role that gives a missing right: one table for every refusal that names one.
+//! The built-in role that includes a missing permission: one table for all messages that suggest a role.
 
-/// The narrowest well-known built-in role that holds an action (role names as in Azure's list of built-in roles).
+/// The narrowest well-known built-in role that includes an action (names as in Azure's list of built-in roles).
 pub fn role_for(action: &str) -> &'static str {
     let action = action.to_ascii_lowercase();
     let provider = action.split('/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A token and the reason why there is none: what every way of signing in answers with.
+//! A token, or the reason for its absence: the result of every way of signing in.
 
 use std::fmt;
 

@@ -18,7 +18,7 @@ pub(super) const CLIENTS: &[Client] = &[
 ];
 
 /// Why databases have no grants in the catalogue.
-const USER: &str = "a database user lets in; making one is not part of this version";
+const USER: &str = "an administrator creates a database user";
 
 /// Common base of Azure's database servers.
 pub(super) const DATABASE_SERVER: Service = Service {

@@ -77,6 +77,20 @@ fn no_entry_lacks_a_fact_or_the_reason_for_its_absence() {
 }
 
 #[test]
+fn keys_that_are_switched_off_are_not_handed_out() {
+    for service in SERVICES.iter().filter(|s| s.auths.contains(&Auth::Secret) && !(s.keys)(Access::Read).is_empty()) {
+        let mut target = some_target(service, None);
+        for (switch, off) in [("disableLocalAuth", true), ("disableAccessKeyAuthentication", true), ("allowSharedKeyAccess", false)] {
+            target.properties[switch] = json!(off);
+        }
+        let code = (service.refusal)(&target, Auth::Secret).map(|refusal| refusal.code);
+        // These two have no such switch.
+        let wanted = if ["redis-enterprise", "app-insights"].contains(&service.name) { None } else { Some("KC1605") };
+        assert_eq!(code, wanted, "{}", service.name);
+    }
+}
+
+#[test]
 fn every_combination_has_variables_with_names_of_their_own() {
     for service in SERVICES {
         let kinds: Vec<Option<&str>> =
@@ -90,7 +104,7 @@ fn every_combination_has_variables_with_names_of_their_own() {
             let what = format!("{} {kind:?} {auth} {}", service.name, client.word());
             assert!(!made.is_empty() && names.len() == made.len(), "{what}");
             assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))), "{what}: no Secret key");
-            assert!(made.iter().all(|v| !v.told().contains("<missing")), "{what}");
+            assert!(made.iter().all(|v| !v.masked().contains("<missing")), "{what}");
             let secret = made.iter().any(Variable::is_secret);
             assert_eq!(secret, matches!(auth, Auth::Secret | Auth::ServicePrincipal), "{what}");
         }

@@ -1,4 +1,5 @@
-//! The engine: look, plan, apply, verify, write down; resume and undo. Knows neither terminal nor argv.
+//! The engine: looks up, plans, applies, verifies and records; resumes and undoes. Knows neither terminal nor command
+//! line.
 
 pub mod apply;
 pub mod prepare;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use self::prepare::delivery::MOUNT_PATH;
 pub use self::prepare::secret_store::refuse_store;
 
-/// Asked before each step; set by Ctrl-C.
+/// Stop signal, set by Ctrl-C and read before each step.
 #[derive(Clone, Default)]
 pub struct Stop(Arc<Signals>);
 
@@ -24,17 +25,17 @@ struct Signals {
 }
 
 impl Stop {
-    /// No further step is to begin.
+    /// Asks for no further steps.
     pub fn set(&self) {
         self.0.stop.store(true, Ordering::SeqCst);
     }
 
-    /// Whether no further step is to begin.
+    /// Whether no further step may start.
     pub fn is_set(&self) -> bool {
         self.0.stop.load(Ordering::SeqCst)
     }
 
-    /// Whether steps are at work that should be let finish.
+    /// Whether steps are running that should be allowed to finish.
     pub fn is_writing(&self) -> bool {
         self.0.writing.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! A connection as programs see it: one JSON shape for `connect`, `show` and `list`.
+//! A connection as JSON, in one format for `connect`, `show` and `list`.
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ pub fn connection(record: &Record) -> Value {
     })
 }
 
-/// Adds what a run did to the connection.
+/// Adds the result of a run to the connection.
 pub fn with_run(mut connection: Value, plan: &Plan, checks: &[Check], patch: Option<&Value>) -> Value {
     connection["status"]["changes"] = json!(plan.changes);
     if !checks.is_empty() {

@@ -1,5 +1,5 @@
-//! Undoing a connection: the recorded steps with the goal Absent, in reverse order. Only what the receipts say is ours
-//! goes, and only what no other connection needs.
+//! Undoes a connection: runs the recorded steps with the goal Absent, in reverse order. Deletes only objects that are
+//! this tool's according to the receipts and that no other connection needs.
 
 use std::collections::BTreeMap;
 
@@ -20,26 +20,26 @@ use crate::steps::step::Examined;
 
 /// A connection that is ready to be undone.
 pub struct Undoing {
-    /// What steps work with.
+    /// The context of the steps.
     pub cx: Cx,
-    /// What would be done.
+    /// The changes to make.
     pub plan: Plan,
     /// The recorded steps.
     pub specs: Vec<StepSpec>,
-    /// What looking at each found.
+    /// The results of examining them.
     pub examined: BTreeMap<StepId, Examined>,
     /// The record.
     pub stored: Option<Stored>,
 }
 
-/// A part that stays when a connection is undone.
+/// A part to keep when a connection is undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// Everything in Azure.
     Azure,
     /// The managed identity.
     Identity,
-    /// The workload as it is patched, with what its pods need in the cluster.
+    /// The patched workload, with what its pods need in the cluster.
     Workload,
 }
 
@@ -56,7 +56,7 @@ impl Keep {
 }
 
 impl Undoing {
-    /// Leaves these parts as they are.
+    /// Excludes these parts from the changes.
     pub fn keep(&mut self, parts: &[Keep]) {
         let families: BTreeMap<StepId, Family> = self.specs.iter().map(|s| (s.id(), s.family())).collect();
         // The record of the connection is no step and goes in any case.
@@ -72,15 +72,15 @@ impl Undoing {
     }
 }
 
-/// Looks and plans.
+/// Reads the current state and plans.
 ///
 /// # Errors
-/// There is no such connection, or something stands in the way; nothing has been written then.
+/// If there is no such connection, or something prevents its deletion. Nothing has been written then.
 pub async fn undo(session: &Session, connection: &str, timeout: std::time::Duration) -> Result<Undoing> {
     let namespace = session.kube.namespace().to_owned();
     let records = crate::lookup::records::list(&session.kube, &namespace).await?;
     let Some(stored) = records.iter().find(|s| s.record.name == connection && s.record.namespace == namespace).cloned() else {
-        // A run that was killed between lease and record leaves a lease alone.
+        // A run that was killed between lease and record leaves only a lease.
         Lease::sweep(&session.kube, &namespace, &Record::object_name(connection)).await?;
         return Err(no_such_connection(&records, &namespace, connection));
     };
@@ -109,7 +109,7 @@ pub async fn undo(session: &Session, connection: &str, timeout: std::time::Durat
     let name = format!("{namespace}/{}", Record::object_name(connection));
     changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, Action::Delete).reason("the record of this connection"));
     changes.sort_by_key(|c| c.layer);
-    let plan = Plan { goal: Goal::Absent, connection: connection.to_owned(), namespace: namespace.clone(), changes };
+    let plan = Plan::of(&stored.record, Goal::Absent, changes);
     preflight::rights(session, &cx, &examined.values().collect::<Vec<_>>(), &ledger).await?;
     Ok(Undoing { cx, plan, specs, examined, stored: Some(stored) })
 }

@@ -1,24 +1,24 @@
-//! One check of the chain and how it ended.
+//! One check of the chain, with its result.
 
 use serde::Serialize;
 
 use crate::health::findings::{Facts, find};
 
-/// How a check ended.
+/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// As it should be.
+    /// As expected.
     Success,
-    /// Not tried, because an earlier one failed or because you may not look.
+    /// Not checked, because an earlier check failed or a permission is missing.
     Skipped,
-    /// Works, but is not as it should be.
+    /// Works, but should be changed.
     Warning,
-    /// Not as it should be.
+    /// Does not work.
     Error,
 }
 
-/// Why a proof failed, for telling the cause.
+/// How a proof was refused; used to find the cause.
 #[derive(Clone, Debug)]
 pub enum Refusal {
     /// Entra's error numbers.
@@ -32,16 +32,16 @@ pub enum Refusal {
 /// One link of the chain.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// Stable code: of the finding, or of the link where all is well.
+    /// Stable code of the finding; of the link if the check succeeded.
     pub code: &'static str,
-    /// Which part of the chain.
+    /// The part of the chain.
     #[serde(skip)]
     pub group: &'static str,
-    /// What was tried, or what is wrong.
+    /// What was checked, or what is wrong.
     pub description: String,
-    /// How it ended.
+    /// Result.
     pub result: Outcome,
-    /// What was seen.
+    /// What was observed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// What was expected.
@@ -50,16 +50,16 @@ pub struct Check {
     /// Why it matters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<&'static str>,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
-    /// Where it is explained.
+    /// Documentation of the finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docs: Option<String>,
     /// Lines that show the difference.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
-    /// Why a proof failed.
+    /// How a proof was refused.
     #[serde(skip)]
     pub refusal: Option<Refusal>,
 }
@@ -70,24 +70,24 @@ impl Check {
         Check { code, group, description, result, message, expected, why: None, fix, docs, details: Vec::new(), refusal: None }
     }
 
-    /// A link that holds.
+    /// A successful check.
     pub fn ok(code: &'static str, group: &'static str, description: impl Into<String>, seen: impl Into<String>) -> Check {
         let seen = Some(seen.into()).filter(|s| !s.is_empty());
         Check { message: seen, ..Check::new(code, group, description.into(), Outcome::Success) }
     }
 
-    /// A link that does not hold.
+    /// A failed check.
     pub fn failed(code: &'static str, group: &'static str, description: String, seen: String, fix: Option<String>) -> Check {
         Check { message: Some(seen), fix, ..Check::new(code, group, description, Outcome::Error) }
     }
 
-    /// A link that was not tried.
+    /// A check that was skipped.
     pub fn skipped(code: &'static str, group: &'static str, description: impl Into<String>, why: impl Into<String>) -> Check {
         let why = Some(why.into()).filter(|s| !s.is_empty());
         Check { message: why, ..Check::new(code, group, description.into(), Outcome::Skipped) }
     }
 
-    /// With lines that show the difference.
+    /// Adds lines that show the difference.
     #[must_use]
     pub fn details(mut self, details: Vec<String>) -> Check {
         self.details = details;
@@ -95,7 +95,7 @@ impl Check {
     }
 }
 
-/// A check that found something: `seen` against `expected`.
+/// A failed check with a finding: `seen` instead of `expected`.
 pub fn found(code: &'static str, seen: impl Into<String>, expected: impl Into<String>, facts: Facts<'_>) -> Check {
     let expected = Some(expected.into()).filter(|e| !e.is_empty());
     match find(code) {
@@ -112,7 +112,7 @@ pub fn found(code: &'static str, seen: impl Into<String>, expected: impl Into<St
             refusal: None,
             details: Vec::new(),
         },
-        // Only a code that is missing from the table comes here, and a test holds the sources to the table.
+        // Only for codes that are missing from the table; a test finds those.
         None => Check { code, expected, ..Check::failed(code, "other", String::new(), seen.into(), None) },
     }
 }

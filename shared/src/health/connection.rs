@@ -1,5 +1,5 @@
-//! Verification: the chain from pod to data, link by link. `connect` ends with the three links that prove it (`proof`);
-//! `verify` and `doctor` look at every link, each in a file of its own that only judges what `evidence` gathered.
+//! Verification of the chain from pod to data, link by link. `connect` ends with the three links that prove it
+//! (`proof`). `verify` and `doctor` check all links; each link has a file that only evaluates the gathered evidence.
 
 use std::time::Duration;
 
@@ -17,30 +17,30 @@ use crate::plan::record::Record;
 
 pub use super::proof::verify;
 
-/// The target of a record as it is now; `None` when it is gone.
+/// The current target of a record; `None` if it no longer exists.
 ///
 /// # Errors
-/// What Azure says other than that it is absent.
+/// Errors of Azure, except an absent target.
 pub async fn target_of(session: &Session, service: &Service, record: &Record) -> Result<Option<Target>> {
     crate::lookup::resources::read_target(session, service, &record.target).await
 }
 
-/// How to go through a chain.
+/// Options of a verification.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Looking {
-    /// How long a refusal may be a matter of propagation; zero: every refusal counts at once.
+    /// For how long a refusal may be due to propagation; zero: every refusal counts at once.
     pub patience: Duration,
-    /// Whether a pod of the workload is asked what it resolves the target's name to.
+    /// Whether a pod of the workload resolves the target's host name.
     pub from_pod: bool,
 }
 
-/// Goes through the whole chain of a connection.
+/// Verifies the whole chain of a connection.
 ///
 /// # Errors
-/// The cluster or Azure can't be reached at all.
+/// If the cluster or Azure can't be reached at all.
 pub async fn everything(session: &Session, record: &Record, how: Looking) -> Result<Vec<Check>> {
     let mint = Mint::default();
-    // Links and proof need nothing of each other. What is wrong with the links is told first.
+    // Links and proof are independent, so both run concurrently. Problems of the links are reported first.
     let proof = async { Ok(prove(session, record, how.patience, &mint).await) };
     let evidence = async {
         let mut evidence = Evidence::of_record(session, record, &mint).await?;
@@ -57,7 +57,7 @@ pub async fn everything(session: &Session, record: &Record, how: Looking) -> Res
             let proof: Vec<Check> = proof.into_iter().map(|check| explain(check, &evidence, &checks)).collect();
             checks.extend(proof);
         }
-        // An unfinished connection has nothing to prove yet; what it lacks stands above.
+        // An unfinished connection can't be proven; the checks above show what is missing.
         Some(Err(problem)) if problem.code() == "KC6009" => {
             checks.push(Check::skipped("KC5001", "proof", "prove that it works", problem.what()))
         }
@@ -66,7 +66,7 @@ pub async fn everything(session: &Session, record: &Record, how: Looking) -> Res
     Ok(checks)
 }
 
-/// The proof, where there is a target to prove it at. Its token is asked for meanwhile.
+/// The proof, if the target exists. The token is requested while the target is read.
 async fn prove(session: &Session, record: &Record, patience: Duration, mint: &Mint) -> Option<Result<Vec<Check>>> {
     let service = catalogue::find(&record.service)?;
     let token = async {
@@ -81,7 +81,7 @@ async fn prove(session: &Session, record: &Record, patience: Duration, mint: &Mi
     Some(proof::verify_with(&session.kube, &arm, &session.events, &chain, mint).await)
 }
 
-/// Judges everything but the proof.
+/// Evaluates all links except the proof.
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Check> {
     let links = [
         cluster::judge,
@@ -98,7 +98,7 @@ pub(crate) fn judge(evidence: &Evidence) -> Vec<Check> {
     links.iter().flat_map(|link| link(evidence)).collect()
 }
 
-/// Turns a failed proof into its cause: the one that was found above, or the one that the refusal itself names.
+/// Replaces a failed proof by its cause: a failed link found above, or the one named by the refusal.
 fn explain(check: Check, evidence: &Evidence, above: &[Check]) -> Check {
     let failed = |groups: &[&str]| above.iter().find(|c| c.result == Outcome::Error && groups.contains(&c.group));
     let because = |cause: &Check, check: &Check| {

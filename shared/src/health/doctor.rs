@@ -1,4 +1,5 @@
-//! The doctor: needs no connection. Looks at the machine, the sign-in, the rights, and at any workload, whoever set it up.
+//! The doctor needs no connection. It checks the machine, the sign-in, the permissions, and any workload, whoever set
+//! it up.
 
 use futures::future::join_all;
 
@@ -18,10 +19,10 @@ use secrecy::ExposeSecret;
 const MACHINE: &str = "machine";
 const RIGHTS: &str = "rights";
 
-/// Looks at everything that can be looked at. `words` are the commands of this program, for telling what hides one.
+/// Runs all possible checks. `words` are the subcommands of this program, to find kubectl plugins that hide one.
 ///
 /// # Errors
-/// The workload is not there, or the cluster stopped answering in the middle.
+/// If the workload does not exist, or the cluster stops answering.
 pub async fn doctor(flags: &Flags, events: &Events, workload: Option<&str>, words: &[&str]) -> Result<Vec<Check>> {
     let named = workload.map(str::parse::<WorkloadRef>).transpose()?;
     let mut checks = programs(flags, words).await;
@@ -53,7 +54,7 @@ pub async fn doctor(flags: &Flags, events: &Events, workload: Option<&str>, word
     Ok(checks)
 }
 
-/// A cluster that Azure does not know does as well, where Entra can read its issuer.
+/// For a cluster outside AKS: checks that Entra can read its issuer.
 async fn elsewhere(session: &Session, checks: &mut Vec<Check>) -> Option<ResourceId> {
     match outside_aks::public_issuer(session).await {
         Ok(issuer) => {
@@ -74,7 +75,7 @@ async fn elsewhere(session: &Session, checks: &mut Vec<Check>) -> Option<Resourc
     }
 }
 
-/// az, kubelogin, kubectl and plugins.
+/// Checks az, kubelogin, kubectl and plugins.
 async fn programs(flags: &Flags, words: &[&str]) -> Vec<Check> {
     let mut checks = Vec::new();
     match machine::program("az") {
@@ -116,7 +117,7 @@ async fn kubelogin(command: &str) -> Check {
     found("KC5903", format!("{place} says: {shown}"), "Azure/kubelogin, which names its git hash", &[("place", &place), ("seen", &shown)])
 }
 
-/// Both sides, with what is wrong told as findings.
+/// Opens both sides; problems become findings.
 async fn open(flags: &Flags, events: &Events, checks: &mut Vec<Check>) -> Option<Session> {
     let azure = Session::azure(events);
     let (profile, arm) = match azure {
@@ -158,7 +159,7 @@ async fn reach(flags: &Flags, events: &Events) -> Result<Cluster> {
     Ok(kube)
 }
 
-/// What connecting would need, on both sides.
+/// Permissions that connecting needs, in Kubernetes and Azure.
 async fn rights(session: &Session, cluster: Option<&ResourceId>) -> Vec<Check> {
     let namespace = Some(session.kube.namespace());
     let wanted = [
@@ -176,7 +177,7 @@ async fn rights(session: &Session, cluster: Option<&ResourceId>) -> Vec<Check> {
         .filter(|(_, answer)| answer.as_ref().is_ok_and(|a| !a.yes))
         .map(|(access, _)| found("KC5909", format!("you may not {access}"), "allowed", &[("access", &access.to_string())]))
         .collect();
-    // Where the identities of a cluster elsewhere go is said when connecting.
+    // For clusters outside AKS the resource group is only known when connecting.
     if let Some(cluster) = cluster.filter(|c| !outside_aks::is_one(c)) {
         let scope = cluster.group_id();
         let action = "Microsoft.ManagedIdentity/userAssignedIdentities/write";
@@ -194,7 +195,7 @@ async fn rights(session: &Session, cluster: Option<&ResourceId>) -> Vec<Check> {
     checks
 }
 
-/// The workload: through its connections where it has some, else as it is.
+/// Checks a workload through its connections; without connections, as it is.
 async fn of_workload(session: &Session, named: &WorkloadRef, cluster: Option<ResourceId>) -> Result<Vec<Check>> {
     let namespace = session.kube.namespace().to_owned();
     let word = named.to_string();
@@ -231,7 +232,7 @@ async fn of_workload(session: &Session, named: &WorkloadRef, cluster: Option<Res
     Ok(checks)
 }
 
-/// What Entra itself says, where everything that can be compared is right.
+/// Tries the token exchange at Entra, if all compared values are right.
 async fn exchange(session: &Session, evidence: &Evidence) -> Option<Check> {
     let (account, client_id, tenant) = evidence.signs_in_as()?;
     let arm: &Arm = &session.arm;

@@ -1,36 +1,36 @@
-//! Everything that `verify` and `doctor` can find, as one table: the checks take code, reason and remedy from here,
-//! `doctor --list` prints it, and `docs/findings.md` is written from it.
+//! The table of all findings of `verify` and `doctor`. Checks take code, reason and remedy from it, `doctor --list`
+//! prints it, and `docs/findings.md` is generated from it.
 
-/// Where the page of findings lies, seen from the repository's root.
+/// Path of the findings page, relative to the repository's root.
 pub const PAGE: &str = "docs/findings.md";
 
-/// One thing that can be wrong.
+/// A fault that can be found.
 pub struct Finding {
     /// Stable code.
     pub code: &'static str,
-    /// Which link of the chain it belongs to.
+    /// The link of the chain.
     pub group: &'static str,
-    /// What is so.
+    /// The fault in a few words.
     pub title: &'static str,
     /// Why it matters.
     pub why: &'static str,
-    /// What to do; words in braces are filled in.
+    /// How to fix it; words in braces are placeholders.
     pub remedy: &'static str,
-    /// Whether the chain works all the same.
+    /// Whether the chain works nevertheless.
     pub warning: bool,
 }
 
-/// Facts to fill into a remedy: name and value.
+/// Values for the placeholders of a remedy: name and value.
 pub type Facts<'a> = &'a [(&'a str, &'a str)];
 
 impl Finding {
-    /// The remedy with its words filled in; what is not known stands there in capitals.
+    /// The remedy with its placeholders filled in. Unknown values appear as capitals.
     pub fn remedy(&self, facts: Facts<'_>) -> String {
         let (mut out, mut rest) = (String::new(), self.remedy);
         while let Some((before, after)) = rest.split_once('{') {
             out.push_str(before);
             let word = after.split('}').next().unwrap_or_default();
-            // Other braces are JSON in a command.
+            // Other braces belong to JSON in a command.
             if word.is_empty() || !word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
                 out.push('{');
                 rest = after;
@@ -45,18 +45,18 @@ impl Finding {
         out + rest
     }
 
-    /// Address of its section.
+    /// Link to the finding's section on the page.
     pub fn anchor(&self) -> String {
         format!("{PAGE}#{}", self.code.to_ascii_lowercase())
     }
 }
 
-/// The finding of this code.
+/// The finding with this code.
 pub fn find(code: &str) -> Option<&'static Finding> {
     FINDINGS.iter().find(|f| f.code.eq_ignore_ascii_case(code))
 }
 
-/// What an error number of Entra means here. Numbers decide, texts change.
+/// The finding for an error number of Entra. Numbers decide, since texts change.
 pub fn of_aadsts(number: u32) -> Option<&'static Finding> {
     find(match number {
         70025 => "KC5300",
@@ -73,13 +73,13 @@ pub fn of_aadsts(number: u32) -> Option<&'static Finding> {
         70011 | 28002 => "KC5324",
         53003 | 50005 => "KC5325",
         700_222 | 700_226 | 700_227 => "KC5326",
-        // New numbers of this family mean that no credential matches.
+        // New numbers of this range mean that no credential matches.
         n if n / 100 == 7002 || n / 1000 == 7002 => "KC5301",
         _ => return None,
     })
 }
 
-/// The page of all findings.
+/// The Markdown page of all findings.
 pub fn page() -> String {
     let mut text = String::from(
         "# Findings\n\nWhat `kubectl connect verify` and `kubectl connect doctor` can find. This page is written from \
@@ -210,7 +210,7 @@ pub static FINDINGS: &[Finding] = &[
         "kubectl connect repair {connection} -n {namespace}"),
     bad("KC5501", "variables", "the Secret holds other variables than the connection's", "the application reads a wrong address or a wrong identity",
         "kubectl connect repair {connection} -n {namespace}"),
-    bad("KC5508", "variables", "containers of the workload do not read the connection's variables", "somebody's own apply took them out of the pod template",
+    bad("KC5508", "variables", "containers of the workload do not read the connection's variables", "an apply, replace or rollout undo removed them",
         "kubectl connect repair {connection} -n {namespace}"),
     bad("KC5502", "workload", "the pod template lacks the label azure.workload.identity/use", "the webhook touches only pods that carry it with the value \"true\"",
         "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),
@@ -322,15 +322,15 @@ mod tests {
     }
 
     #[test]
-    fn remedies_are_filled_in_and_the_rest_shows() {
+    fn unknown_values_of_a_remedy_stay_visible() {
         let finding = find("KC5200").unwrap();
         assert_eq!(finding.remedy(&[("account", "web"), ("namespace", "shop")]), "kubectl create serviceaccount web -n shop");
         assert_eq!(finding.remedy(&[]), "kubectl create serviceaccount ACCOUNT -n NAMESPACE");
     }
 
-    /// Written anew with `UPDATE_DOCS=1 cargo test -p connect-core findings`.
+    /// `UPDATE_DOCS=1 cargo test -p connect-core findings` regenerates the page.
     #[test]
-    fn the_page_is_written_from_the_table() {
+    fn the_page_is_generated_from_the_table() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PAGE);
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

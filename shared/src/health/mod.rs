@@ -1,5 +1,5 @@
-//! Whether a connection works: evidence is gathered, links are judged, findings name known faults, the proof signs in as
-//! the workload does. This room only reads; a test holds it to that.
+//! Checks whether a connection works: gathers evidence, evaluates the links, names known faults as findings, and
+//! proves access by signing in as the workload does. A test ensures that this room never writes.
 
 pub mod check;
 pub mod connection;

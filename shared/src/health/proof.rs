@@ -1,5 +1,5 @@
-//! Proof that a connection works: a token of the service account, its exchange at Entra, one read on the data plane.
-//! Exactly what the workload does, with the workload's own identity. No secret value is read.
+//! The proof that a connection works: a token of the service account, its exchange at Entra, and one read on the data
+//! plane. These are the workload's own steps with the workload's identity. No secret value is read.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,8 @@ use crate::kube::Cluster;
 use crate::model::propagation::PROPAGATION;
 use crate::model::target::Target;
 use crate::model::variable::Part;
-use crate::model::vault::VaultObject;
-use crate::model::{Event, Events, Kind, Problem, Result};
+use crate::model::vault::{ObjectKind, VaultObject};
+use crate::model::{Event, Events, Kind, Problem, Result, words};
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
 use crate::plan::spec::delivery::VaultSecret;
@@ -23,15 +23,15 @@ use crate::plan::spec::{Family, StepSpec};
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
 
-/// Goes through the chain. Fails only where it can't even try; what it finds is in the checks.
+/// Runs the proof. Failures of the chain are in the returned checks.
 ///
 /// # Errors
-/// The cluster or Azure can't be reached, or the record is incomplete.
+/// If the cluster or Azure can't be reached, or the record is incomplete.
 pub async fn verify(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
     verify_with(kube, arm, events, chain, &Mint::default()).await
 }
 
-/// [`verify`], with the token that others look at, too.
+/// [`verify`] with a token that is shared with other checks.
 pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, mint: &Mint) -> Result<Vec<Check>> {
     let record = chain.record;
     let account = record.service_account();
@@ -47,24 +47,25 @@ pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
     };
     let (scope, reads) = reads(arm, chain);
     let began = Instant::now();
-    let token_text = format!("mint a token of service account {}", account.name);
+    let token_text = format!("a token for service account {}/{}", account.namespace, account.name);
     let exchange_text = format!("exchange it at Entra for identity {client_id}");
     let untried = || reads.iter().map(|(text, _)| skipped("KC5003", text.clone()));
     let assertion = match mint.token(kube, &account.namespace, &account.name).await {
         Ok(minted) => minted,
         Err(problem) => {
             let fix = problem.fixes().first().cloned();
-            let first = [failed("KC5001", token_text, problem.to_string(), fix), skipped("KC5002", exchange_text)];
+            let first = [failed("KC5001", format!("get {token_text}"), problem.to_string(), fix), skipped("KC5002", exchange_text)];
             return Ok(first.into_iter().chain(untried()).collect());
         }
     };
-    let first = succeeded("KC5001", token_text, format!("{} for {}", assertion.issuer, assertion.subject));
+    let first = succeeded("KC5001", format!("got {token_text}"), String::new())
+        .details(vec![format!("issuer {}", assertion.issuer), format!("subject {}", assertion.subject)]);
     let token = match exchange(arm, events, chain, client_id, assertion.token.expose_secret(), &scope, began).await? {
         Ok(token) => token,
         Err(no) => return Ok([first, refused("KC5002", exchange_text, no)].into_iter().chain(untried()).collect()),
     };
     let second = succeeded("KC5002", exchange_text, "Entra accepted it".into());
-    // One read for each object that is mounted: none needs another.
+    // One read for each mounted object; the reads are independent.
     let read = try_join_all(reads.iter().map(|(text, probe)| {
         let (text, token) = (text.clone(), &token);
         async move {
@@ -73,7 +74,7 @@ pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
                 Ok(message) if probe.decisive => succeeded("KC5003", text, message),
                 Ok(message) => {
                     let checked = grants(kube, arm, events, chain, text).await?;
-                    Check { message: checked.message.map(|m| format!("{message}; {m}")), ..checked }
+                    Check { message: checked.message.map(|m| format!("{message}, grant {m}")), ..checked }
                 }
                 Err(no) => refused("KC5003", text, no),
             })
@@ -86,8 +87,8 @@ pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
     Ok(checks)
 }
 
-/// What is read with the workload's identity, and the scope of the token for it: every object that is mounted, as the
-/// driver reads it, or the service's own probe. `None`: nothing can be read, and the grants are looked at.
+/// The reads to make with the workload's identity, and the token's scope: every mounted object as the driver reads
+/// it, or the service's probe. `None`: nothing can be read, so the grants are checked instead.
 fn reads(arm: &Arm, chain: &Chain<'_>) -> (String, Vec<(String, Option<crate::catalogue::Probe>)>) {
     let (record, name) = (chain.record, chain.target.name());
     if let Some(class) = record.class() {
@@ -100,18 +101,19 @@ fn reads(arm: &Arm, chain: &Chain<'_>) -> (String, Vec<(String, Option<crate::ca
         return (scope, all.into_iter().map(|(text, probe)| (text, Some(probe))).collect());
     }
     match (chain.service.probe)(chain.target, arm.cloud()) {
-        // A grant on a part of the target lets nobody read the whole of it: then a refusal is no verdict.
+        // If the grant covers only a part of the target, the probe may be refused although the workload has access.
         Ok(probe) => {
             let text = format!("with that identity, {} at {name}", probe.what);
             let decisive = probe.decisive && !is_narrowed(record);
             (probe.scope.clone(), vec![(text, Some(crate::catalogue::Probe { decisive, ..probe }))])
         }
-        // Without a read of its own the trust is proven with a token for Azure itself.
-        Err(why) => (arm.cloud().arm_scope(), vec![(format!("the grant is in place ({name} is not read: {why})"), None)]),
+        // Without a probe, the trust is proven with a token for Azure Resource Manager.
+        Err(why) => (arm.cloud().arm_scope(), vec![(format!("grant at {name} (the service itself is not contacted: {why})"), None)]),
     }
 }
 
-/// Where a vault keeps the service's keys: that they are those which the service has now. What the user gave is not known.
+/// For keys stored in a vault: checks that they are the service's current keys. Values that the user gave can't be
+/// compared.
 async fn kept(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Option<Check>> {
     let cx = context(kube, arm, events, chain.record);
     let given = |s: &VaultSecret| s.variable.parts().iter().any(|p| matches!(p, Part::Given { .. }));
@@ -131,31 +133,34 @@ async fn kept(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> 
     Ok((seen > 0).then(|| succeeded("KC5005", text, "compared with a fresh answer".into())))
 }
 
-/// Tokens of identities of the nodes can be had on the nodes alone: what is left to look at is the grant.
+/// For node identities: only nodes can get their tokens, so just the grant is checked.
 async fn by_nodes(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
-    let text = format!("the grant is in place ({} is not read: only a node gets a token of that identity)", chain.target.name());
+    let text = format!("grant at {} (the service itself is not contacted: only a node gets a token of that identity)", chain.target.name());
     Ok(vec![grants(kube, arm, events, chain, text).await?])
 }
 
-/// Whether access was given to a part of the target only.
+/// Whether access is limited to a part of the target.
 fn is_narrowed(record: &Record) -> bool {
     record.steps.iter().any(|s| s.is_narrower_than(&record.target))
 }
 
-/// Looks at the grants as the plan would: they are in place when nothing would have to be done.
+/// Checks the grants by examining their steps: they are in place if no change is needed.
 async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, text: String) -> Result<Check> {
     let record = chain.record;
     // A grant names its identity by the object id, which the step of the identity tells.
     let wanted: Vec<StepSpec> = record.steps.iter().filter(|s| matches!(s.family(), Family::Identity | Family::Grant)).cloned().collect();
     if !wanted.iter().any(|s| s.family() == Family::Grant) {
-        let text = format!("whether {} lets that identity in", chain.target.name());
-        return Ok(Check::skipped("KC5003", "proof", text, format!("not checked: {}", chain.service.ungranted)));
+        let (text, why) = match chain.service.secrets.contains(&"password") {
+            true => (format!("database user aad_{}", record.name), format!("not checked (run the SQL of {})", chain.service.docs)),
+            false => (format!("access to {}", chain.target.name()), format!("not checked ({})", chain.service.ungranted)),
+        };
+        return Ok(Check::skipped("KC5003", "proof", text, why));
     }
     let cx = context(kube, arm, events, record);
     let examined = crate::steps::examine::examine(&cx, &wanted, Goal::Present, &record.receipts).await?;
     let missing = examined.values().find(|e| e.change.writes());
     Ok(match missing {
-        None => succeeded("KC5003", text, "in place".into()),
+        None => succeeded("KC5003", text, "found".into()),
         Some(e) => failed(
             "KC5003",
             text,
@@ -169,8 +174,8 @@ fn context(kube: &Cluster, arm: &Arm, events: &Events, record: &Record) -> Cx {
     Cx::new(arm, kube.afresh(), events, Run::of(record, PROPAGATION))
 }
 
-/// For connections without an identity: the Secret is as recorded, and its keys are those that the service has now. What
-/// the user gave is not tried: only the service itself could tell, and not every service can be asked over HTTP.
+/// For connections without an identity: checks that the Secret is as recorded and has the service's current keys.
+/// Values given by the user can't be checked: only the service could do that, and not every service speaks HTTP.
 async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> Result<Vec<Check>> {
     let cx = context(kube, arm, events, chain.record);
     let Some(secret) = chain.record.secret() else {
@@ -182,7 +187,7 @@ async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>
     let there = format!("secret {} holds every variable", secret.name);
     let first = match &seen.missing {
         Some(name) => failed("KC5004", there, format!("{name} is not there"), again()),
-        None => succeeded("KC5004", there, format!("{} variable(s)", secret.variables.len())),
+        None => succeeded("KC5004", there, words::count(secret.variables.len(), "variable")),
     };
     let mut checks = vec![first];
     if seen.fetched > 0 {
@@ -199,12 +204,24 @@ async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>
     Ok(checks)
 }
 
-/// What was said, what to do about it, and what it was.
+/// Message, fix, and cause of a refusal.
 type Refused = (String, String, Refusal);
 
 /// Grows from half a second to ten: most propagation takes seconds, some takes minutes.
 fn pause(attempt: u32) -> Duration {
     Duration::from_millis(500u64.saturating_mul(1 << attempt.min(5)).min(10_000))
+}
+
+/// How to see what the vault has, where an object was not found there.
+fn listing(chain: &Chain<'_>, url: &str) -> String {
+    let objects = chain.record.class().map(|class| class.objects.as_slice()).unwrap_or_default();
+    let kind = objects.iter().map(|o| o.kind).find(|kind| url.contains(&format!("/{}/", kind.collection())));
+    let word = match kind {
+        Some(ObjectKind::Key) => "key",
+        Some(ObjectKind::Cert) => "certificate",
+        Some(ObjectKind::Secret) | None => "secret",
+    };
+    format!("create it in the vault, or check the name: az keyvault {word} list --vault-name {} -o table", chain.target.name())
 }
 
 async fn exchange(
@@ -274,7 +291,7 @@ async fn read(
                     chain.record.client_id.clone().unwrap_or_default()
                 )
             } else if answer.status == 404 && chain.record.class().is_some() {
-                format!("make it in the vault, or look what it is called: {}", chain.target.id)
+                listing(chain, &probe.url)
             } else {
                 format!("see {}", chain.service.docs)
             };
@@ -319,7 +336,7 @@ fn skipped(code: &'static str, description: String) -> Check {
     Check::skipped(code, "proof", description, "")
 }
 
-/// Everything that a proof needs to know.
+/// Inputs of a proof.
 pub struct Chain<'a> {
     /// The record.
     pub record: &'a Record,
@@ -327,6 +344,6 @@ pub struct Chain<'a> {
     pub service: &'a Service,
     /// The target.
     pub target: &'a Target,
-    /// How long a refusal may be a matter of propagation; zero: every refusal counts at once.
+    /// For how long a refusal may be due to propagation; zero: every refusal counts at once.
     pub patience: Duration,
 }

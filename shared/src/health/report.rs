@@ -1,18 +1,18 @@
-//! Checks as a value for programs.
+//! Checks as JSON.
 
 use serde_json::{Value, json};
 
 use super::check::{Check, is_success};
 use crate::plan::record::Record;
 
-/// A verification for programs: categories of checks, as `doctor` prints them too.
+/// The JSON of a verification: checks by category, as `doctor` prints them too.
 pub fn checks(record: &Record, checks: &[Check]) -> Value {
     let mut value = categories(checks);
     value["connection"] = json!({"name": record.name, "namespace": record.namespace});
     value
 }
 
-/// Checks by the part of the chain that they belong to.
+/// The checks by part of the chain.
 pub fn categories(checks: &[Check]) -> Value {
     let mut groups: Vec<(&str, Vec<&Check>)> = Vec::new();
     for check in checks {

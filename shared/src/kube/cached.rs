@@ -1,4 +1,4 @@
-//! Reads, dry runs and access reviews that a run sends once and then answers from memory.
+//! Cached reads, dry runs and access reviews: each is sent only once per run.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::resources::Resource;
 use super::verbs::Apply;
 use crate::kube::memo::slot;
 
-/// A server-side apply that is tried without being stored.
+/// A server-side apply as a dry run.
 pub(crate) struct Trial<'a> {
     /// Kind of the object.
     pub kind: &'a Resource,
@@ -26,7 +26,7 @@ pub(crate) struct Trial<'a> {
 }
 
 impl Cluster {
-    /// The same connection with an empty memo: for looks that must not see answers from before a change.
+    /// The same connection with an empty cache, for reads after a change.
     #[must_use]
     pub fn afresh(&self) -> Cluster {
         Cluster { inner: self.inner.clone(), memo: Arc::default() }
@@ -35,16 +35,16 @@ impl Cluster {
     /// The object as it was when this run first asked for it.
     ///
     /// # Errors
-    /// What the API server says other than that the object is absent.
+    /// Errors of the API server, except an absent object.
     pub async fn read(&self, kind: &Resource, namespace: Option<&str>, name: &str) -> Result<Option<Value>, Failure> {
         let key = format!("{}/{}/{}", kind.plural, namespace.unwrap_or_default(), name);
         slot(&self.memo.objects, key).get_or_try_init(|| self.get(kind, namespace, name)).await.cloned()
     }
 
-    /// The object that the apply would result in. The API server is asked once for each different apply.
+    /// The result of a dry run. Each different apply is sent only once.
     ///
     /// # Errors
-    /// What the API server says: conflicts, admission and validation included.
+    /// Errors of the API server, including conflicts, admission and validation.
     pub(crate) async fn try_out(&self, trial: &Trial<'_>) -> Result<Value, Failure> {
         let Trial { kind, namespace, name, manager, body } = *trial;
         let key = format!("{}/{namespace}/{name} {manager} {body}", kind.plural);
@@ -55,7 +55,7 @@ impl Cluster {
     /// Whether the user may do this, asked once a run.
     ///
     /// # Errors
-    /// What the API server says.
+    /// Errors of the API server.
     pub async fn may_once(&self, access: &Access) -> Result<Allowed, Failure> {
         slot(&self.memo.access, access.clone()).get_or_try_init(|| self.may(access)).await.cloned()
     }

@@ -7,7 +7,7 @@ use crate::model::Result;
 /// Provides credentials beyond the kubeconfig.
 #[async_trait::async_trait]
 pub trait Source: Send + Sync {
-    /// The kubeconfig of the cluster that the command line names; `None` where it names none.
+    /// The kubeconfig of the cluster named on the command line; `None` if none is named.
     ///
     /// # Errors
     /// If the kubeconfig can't be fetched.

@@ -91,7 +91,7 @@ pub struct Status {
 pub struct Cause {
     /// Path of the field.
     pub field: String,
-    /// What is wrong with it.
+    /// Why the text is invalid.
     pub message: String,
     /// Machine-readable reason, like `FieldManagerConflict`.
     pub reason: String,

@@ -132,8 +132,9 @@ fn forbidden(status: &Status) -> Problem {
         Some(namespace) => format!("in namespace {namespace}"),
         None => "in the whole cluster".into(),
     };
-    let problem = Problem::new(Kind::NotPermitted, "KC3102", format!("{} may not {} {} {place}", right.user, right.verb, right.resource))
-        .why(format!("{} needs that right", status.doing));
+    let problem =
+        Problem::new(Kind::NotPermitted, "KC3102", format!("user `{}` may not {} {} {place}", right.user, right.verb, right.resource))
+            .why(format!("{} needs that right", status.doing));
     if right.user == "system:anonymous" {
         return problem.fix("no sign-in was sent: check the user of the context with: kubectl config view --minify");
     }
@@ -192,11 +193,19 @@ fn conflict(status: &Status) -> Problem {
         let mut managers: Vec<&str> = held.iter().map(|(manager, _)| manager.as_str()).collect();
         managers.sort_unstable();
         managers.dedup();
-        let verb = if managers.len() == 1 { "manages" } else { "manage" };
+        let verb = if managers.len() == 1 { "sets" } else { "set" };
+        let by: Vec<&str> = managers
+            .iter()
+            .map(|manager| if manager.starts_with("kubectl-client-side-apply") { "your manifest (kubectl apply)" } else { manager })
+            .collect();
         let fields: Vec<String> = held.iter().map(|(manager, field)| format!("{field} (set by {manager})")).collect();
-        return Problem::new(Kind::Failed, "KC3301", format!("{}: {} {verb} what would be changed", status.doing, managers.join(", ")))
-            .why(fields.join("; "))
-            .fix("change it where it is managed, or take it out there: what nobody else manages is written");
+        return Problem::new(
+            Kind::Failed,
+            "KC3301",
+            format!("{}: {} {verb} fields that the connection needs", status.doing, by.join(" and ")),
+        )
+        .why(fields.join("; "))
+        .fix("remove these fields from the manifest that sets them, then run the same command again");
     }
     Problem::new(Kind::Failed, "KC3302", format!("{}: someone else changed it meanwhile", status.doing))
         .why(status.message.clone())

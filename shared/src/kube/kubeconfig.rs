@@ -244,7 +244,8 @@ fn with_user_flags(mut user: AuthInfo, flags: &Flags) -> Result<AuthInfo> {
 }
 
 fn known<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.collect();
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
     match names.len() {
         0 => format!("it holds no {what}"),
         1..=8 => format!("{what} there: {}", names.join(", ")),

@@ -1,4 +1,4 @@
-//! Answers of the API server that this run has already got, so that planning never asks for one object twice.
+//! Cached answers of the API server, so that planning reads each object only once.
 //!
 //! A memo belongs to a `Cluster` and its clones. Code that must see the cluster as it is now uses `Cluster::get`, or
 //! starts over with `Cluster::afresh`.
@@ -21,7 +21,7 @@ pub(crate) struct Memo {
     pub(crate) access: Slots<Access, Allowed>,
 }
 
-/// The slot of `key`. Two callers at once share it, so that the second one waits for the first one's answer.
+/// The slot of `key`. Concurrent callers share it, so the second one waits for the answer to the first.
 pub(crate) fn slot<Key: Eq + std::hash::Hash, Answer>(slots: &Slots<Key, Answer>, key: Key) -> Arc<OnceCell<Answer>> {
     slots.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
 }

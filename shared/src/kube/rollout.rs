@@ -314,7 +314,7 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 pub(crate) fn look(kind: WorkloadKind, object: &Value) -> Seen {
     let (spec, status) = (&object["spec"], &object["status"]);
     match kind {
-        WorkloadKind::CronJob => return Seen::Done(Some("the next run has the change".into())),
+        WorkloadKind::CronJob => return Seen::Done(Some("takes effect at the next scheduled run".into())),
         WorkloadKind::Job => return Seen::Done(None),
         _ => {}
     }
@@ -326,7 +326,7 @@ pub(crate) fn look(kind: WorkloadKind, object: &Value) -> Seen {
     }
     let number = |value: &Value| value.as_u64().unwrap_or(0);
     if number(&status["observedGeneration"]) < number(&object["metadata"]["generation"]) {
-        return Seen::Going("waiting for the change to be noticed".into());
+        return Seen::Going("waiting for the rollout to start".into());
     }
     match kind {
         WorkloadKind::Deployment => deployment(spec, status),

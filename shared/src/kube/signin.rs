@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_persons_kubelogin_is_understood() {
+    fn an_interactive_kubelogin_entry_is_recognised() {
         let get = "get-token --environment AzurePublicCloud --server-id app --client-id c --tenant-id t --login devicecode";
         assert_eq!(asks_for(&kubelogin("/usr/bin/kubelogin", get)), Some(("app".into(), Some("t".into()))));
         assert_eq!(asks_for(&kubelogin("kubelogin.exe", "get-token --server-id=app -l azurecli")), Some(("app".into(), None)));
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn azure_stands_in_where_kubelogin_is_missing() {
+    async fn azure_replaces_a_missing_kubelogin() {
         let exec = kubelogin("/nowhere/kubelogin", "get-token --server-id app --tenant-id t");
         let mut user = AuthInfo { exec: Some(exec), ..AuthInfo::default() };
         let flags = Flags { source: Some(Arc::new(Fixed)), ..Flags::default() };

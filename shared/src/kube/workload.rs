@@ -195,6 +195,20 @@ impl Workload {
             .collect()
     }
 
+    /// Who sets a variable of a container, by the object's `managedFields`.
+    pub fn setter_of(&self, container: &str, variable: &str) -> Option<&str> {
+        let entries = self.object["metadata"]["managedFields"].as_array()?;
+        let sets = |entry: &&Value| {
+            let mut fields = &entry["fieldsV1"]["f:spec"];
+            if self.kind == WorkloadKind::CronJob {
+                fields = &fields["f:jobTemplate"]["f:spec"];
+            }
+            let containers = &fields["f:template"]["f:spec"]["f:containers"];
+            containers[format!("k:{{\"name\":\"{container}\"}}")]["f:env"].get(format!("k:{{\"name\":\"{variable}\"}}")).is_some()
+        };
+        entries.iter().find(sets)?["manager"].as_str()
+    }
+
     /// A volume of the pod template, by name.
     pub fn volume(&self, name: &str) -> Option<&Value> {
         named(&self.pod_spec()["volumes"], name)

@@ -1,4 +1,4 @@
-//! Names that the workload identity webhook and the secrets store CSI driver go by: labels, annotations, deployments.
+//! Names used by the workload identity webhook and the secrets store CSI driver: labels, annotations, deployments.
 //!
 //! Sources: the webhook's documentation (azure.github.io/azure-workload-identity) and the driver's.
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 pub const PREFIX: &str = "azure.workload.identity/";
 /// Label of the pods that the webhook changes.
 pub const USE: &str = "azure.workload.identity/use";
-/// Annotation of a service account: client id of the identity that its pods sign in as.
+/// Annotation of a service account: client id of the identity for its pods.
 pub const CLIENT_ID: &str = "azure.workload.identity/client-id";
 /// Annotation of a service account: tenant of that identity.
 pub const TENANT_ID: &str = "azure.workload.identity/tenant-id";
@@ -17,7 +17,7 @@ pub const TENANT_ID: &str = "azure.workload.identity/tenant-id";
 pub const WEBHOOK: &str = "azure-wi-webhook-mutating-webhook-configuration";
 /// Deployment of the webhook.
 pub const WEBHOOK_DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
-/// Namespaces of that deployment: the managed add-on's, and the chart's.
+/// Namespaces of the webhook's deployment: the add-on's and the chart's.
 pub const WEBHOOK_NAMESPACES: [&str; 2] = ["kube-system", "azure-workload-identity-system"];
 
 /// Name of the secrets store CSI driver.

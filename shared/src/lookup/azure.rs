@@ -1,5 +1,6 @@
-//! The Azure half of the look-up: the AKS cluster behind the API server's host name, the target and, where one is named,
-//! the identity. One Resource Graph query finds all of them; then each is read fresh, because the graph lags.
+//! The Azure half of the look-up: the AKS cluster of the API server's host name, the target and, if the request names
+//! one, the identity. One Resource Graph query finds all of them. Then each is read from ARM, because Resource Graph
+//! lags behind.
 
 use futures::future::{join, join_all};
 use serde_json::Value;
@@ -16,7 +17,7 @@ use crate::model::target::Target;
 use crate::model::{Auth, Kind, Problem, ResourceId, Result};
 use crate::plan::record::Record;
 
-/// What the names in the request lead to.
+/// The resources that the request's names stand for.
 pub(crate) struct Found {
     /// The cluster's id, as Azure spells it.
     pub cluster: ResourceId,
@@ -24,23 +25,23 @@ pub(crate) struct Found {
     pub target: ResourceId,
     /// The identity that the user named.
     pub identity: Option<ResourceId>,
-    /// What Resource Graph last saw of the cluster; null where it was not asked.
+    /// The cluster in Resource Graph; null if it was not queried.
     pub cluster_seen: Value,
-    /// What Resource Graph last saw of the target; null where it was not asked.
+    /// The target in Resource Graph; null if it was not queried.
     pub target_seen: Value,
-    /// Names of children that the target's id led to, by the service's flag for them.
+    /// Names of child resources from the target's id, by the flag of the service that would name them.
     pub children: Vec<(String, String)>,
-    /// The cluster, where Azure does not know it.
+    /// The cluster, if it is outside AKS.
     pub anywhere: Option<Anywhere>,
 }
 
-/// What was found in Azure, read fresh.
+/// The resources as read from ARM.
 pub(crate) struct Located {
     /// The cluster's id, as Azure spells it.
     pub cluster: ResourceId,
-    /// The cluster.
+    /// The cluster's body.
     pub cluster_body: Value,
-    /// Issuer of a cluster that Azure does not know.
+    /// Issuer of a cluster outside AKS.
     pub issuer: Option<String>,
     /// Tenant of the cluster's subscription.
     pub tenant: String,
@@ -48,7 +49,7 @@ pub(crate) struct Located {
     pub target: Target,
 }
 
-/// Finds everything that the request names in Azure. `records` come from the cluster meanwhile.
+/// Finds everything in Azure that the request names. `records` arrive from the cluster meanwhile.
 pub(crate) async fn search(
     session: &Session,
     service: &Service,
@@ -56,7 +57,7 @@ pub(crate) async fn search(
     auth: Auth,
     records: oneshot::Receiver<Vec<Record>>,
 ) -> Result<Found> {
-    // With a location the group is the identity's and says nothing about the target.
+    // With a location, the resource group is that of the identity and does not narrow the search for the target.
     let request = &ConnectRequest { resource_group: asked.resource_group.clone().filter(|_| asked.location.is_none()), ..asked.clone() };
     let named = Named::from(session, service, request)?;
     let rows = if named.is_complete(service) { Vec::new() } else { graph(session, service, request, &named).await? };
@@ -92,8 +93,8 @@ pub(crate) async fn search(
     Ok(Found { cluster, target, identity, cluster_seen, target_seen, children: named.children, anywhere })
 }
 
-/// Reads what was found fresh. Everything else that planning will ask Azure for is asked in the same round; the answers
-/// wait in memory.
+/// Reads the found resources from ARM. Everything else that planning will read from Azure is requested concurrently;
+/// the answers are cached.
 pub(crate) async fn read(
     session: &Session,
     service: &Service,
@@ -103,8 +104,8 @@ pub(crate) async fn read(
 ) -> Result<Located> {
     let (cluster, target, anywhere) = (found.cluster.clone(), found.target.clone(), &found.anywhere);
     let group = cluster.group_id();
-    // Where nothing goes into the group, it may not even exist.
-    let scopes = [Some(target.as_str()), Some(group.as_str()).filter(|g| !g.ends_with(&format!("/{}", outside_aks::NOWHERE)))];
+    // The placeholder group does not exist, so its permissions are not read.
+    let scopes = [Some(target.as_str()), Some(group.as_str()).filter(|g| !g.ends_with(&format!("/{}", outside_aks::NO_GROUP)))];
     let early = join(
         join_all(scopes.into_iter().flatten().map(|scope| async move { super::permissions::permissions(session, scope).await.is_ok() })),
         ask_early(session, &target, identity, former),
@@ -128,12 +129,14 @@ pub(crate) async fn read(
     Ok(Located { tenant, target, cluster, cluster_body, issuer: anywhere.as_ref().map(|a| a.issuer.clone()) })
 }
 
-/// What lives outside Azure Resource Manager gets an id of our own below the cluster's group, so that records can name it.
+/// A target outside Azure Resource Manager gets a synthetic id in the cluster's resource group, so that records can
+/// name it.
 fn outside(service: &Service, request: &ConnectRequest, cluster: &ResourceId) -> ResourceId {
     ResourceId::resource(cluster.subscription(), cluster.resource_group(), service.arm_type, &request.target)
 }
 
-/// The identity, and where a record says that it exists, what hangs on it. Failures are told when the step looks.
+/// Reads the identity and, if a record says that it exists, its credentials and assignments. Errors are ignored here;
+/// the step reports them.
 async fn ask_early(session: &Session, target: &ResourceId, identity: Option<&ResourceId>, former: Option<&Record>) {
     let Some(identity) = identity else { return };
     let exists = async {
@@ -153,12 +156,12 @@ async fn ask_early(session: &Session, target: &ResourceId, identity: Option<&Res
     join(exists, hangs_on_it).await;
 }
 
-/// A managed identity of the cluster names the tenant, where az's profile does not.
+/// The tenant from the cluster's own managed identity, for subscriptions that az's profile does not contain.
 fn tenant_of(cluster: &Value) -> Option<String> {
     cluster["identity"]["tenantId"].as_str().map(str::to_owned)
 }
 
-/// One query for all that is searched for.
+/// One query for everything to be found.
 pub(crate) async fn graph(session: &Session, service: &Service, request: &ConnectRequest, named: &Named) -> Result<Vec<Value>> {
     let mut wanted = Vec::new();
     if named.cluster.is_none() {
@@ -191,13 +194,13 @@ pub(crate) async fn graph(session: &Session, service: &Service, request: &Connec
     );
     match session.arm.graph(&query, &[]).await {
         Ok(rows) => Ok(rows),
-        // Denied: the slower way through the providers' own lists is tried for each thing.
+        // If the query is forbidden, each resource is searched in the slower lists of its provider.
         Err(failure) if failure.status() == Some(403) => Ok(Vec::new()),
         Err(failure) => Err(failure.into()),
     }
 }
 
-/// The AKS cluster behind the kube context.
+/// The AKS cluster of the kube context.
 pub(crate) async fn cluster_behind(session: &Session) -> Result<ResourceId> {
     let host = quoted(session.kube.host());
     let hosts = ["fqdn", "privateFQDN", "azurePortalFQDN"].map(|field| format!("properties.{field} =~ {host}")).join(" or ");
@@ -219,7 +222,7 @@ async fn cluster_of(session: &Session, rows: &[Value]) -> Result<ResourceId> {
             .fix("choose the right subscription: az account set --subscription NAME")
             .fix("or name the cluster: --aks-id /subscriptions/…/managedClusters/NAME")
     };
-    // No managed cluster has an API server of another name: nothing to look for in the lists.
+    // Only AKS uses these host names, so a search in the lists can't find this cluster.
     if !outside_aks::is_aks(host) {
         return Err(unseen());
     }

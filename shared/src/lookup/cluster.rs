@@ -1,5 +1,5 @@
-//! The Kubernetes half of the look-up: the workload, its service account, the records of this tool and the state of the
-//! webhook, all asked for at once.
+//! The Kubernetes half of the look-up: workload, service account, records and the state of the webhook, read
+//! concurrently.
 
 use crate::kube::workload_identity::{WEBHOOK, WEBHOOK_DEPLOYMENT, WEBHOOK_NAMESPACES};
 use futures::future::{join, join_all, join3};
@@ -9,25 +9,25 @@ use super::records::Stored;
 use crate::catalogue::Service;
 use crate::kube::{Access, Cluster, Resource, Workload, WorkloadKind, WorkloadRef, resources};
 use crate::model::request::ConnectRequest;
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Kind, Problem, Result, words};
 use crate::plan::record::Record;
 
-/// What was found in the cluster.
+/// What was read from the cluster.
 pub(crate) struct Survey {
-    /// Namespace of everything.
+    /// The namespace of the look-up.
     pub namespace: String,
-    /// The workload, if one was named.
+    /// The workload, if the request names one.
     pub workload: Option<Workload>,
-    /// Containers that get the variables, in their live order.
+    /// Containers that get the variables, in the order of the live object.
     pub containers: Vec<String>,
-    /// Records of all connections that can be seen.
+    /// Records of all visible connections.
     pub records: Vec<Stored>,
-    /// The webhook.
+    /// State of the webhook.
     pub webhook: Webhook,
 }
 
 impl Survey {
-    /// The records of the namespace.
+    /// The records of this namespace.
     pub(crate) fn own_records(&self) -> Vec<Record> {
         self.records.iter().map(|s| &s.record).filter(|r| r.namespace == self.namespace).cloned().collect()
     }
@@ -36,17 +36,17 @@ impl Survey {
 /// State of the workload identity webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Webhook {
-    /// Registered, and pods of it are ready.
+    /// Registered, and some of its pods are ready.
     Ready,
-    /// Registered, but none of its pods is ready: pods with our label can't start.
+    /// Registered, but none of its pods is ready: pods with the webhook's label can't start.
     NotReady,
     /// Not registered.
     Absent,
-    /// The user may not look.
+    /// Unknown: the user may not read it.
     Unknown,
 }
 
-/// Looks at the cluster.
+/// Reads the cluster.
 pub(crate) async fn survey(kube: &Cluster, service: &Service, request: &ConnectRequest) -> Result<Survey> {
     let namespace = kube.namespace().to_owned();
     if let Some(fault) = crate::model::names::namespace_fault(&namespace) {
@@ -55,7 +55,7 @@ pub(crate) async fn survey(kube: &Cluster, service: &Service, request: &ConnectR
     }
     let named = request.workload.as_deref().map(str::parse::<WorkloadRef>).transpose()?;
     let rights = async {
-        // Answers wait for preflight; what fails here is asked again there.
+        // The answers are cached for preflight. A question that fails here is asked again there.
         join_all(wanted_rights(named.as_ref().map(|n| n.kind), &namespace).iter().map(|access| kube.may_once(access))).await;
     };
     let early = ask_early(kube, service, request, &namespace, named.as_ref());
@@ -69,8 +69,8 @@ pub(crate) async fn survey(kube: &Cluster, service: &Service, request: &ConnectR
     Ok(Survey { namespace, workload, containers, records: records?, webhook })
 }
 
-/// Objects that planning will look at, by the names that they will most likely have. Failures are told when the step
-/// looks.
+/// Reads the objects that planning will need, under their most likely names. Errors are ignored here; the step
+/// reports them.
 async fn ask_early(kube: &Cluster, service: &Service, request: &ConnectRequest, namespace: &str, named: Option<&WorkloadRef>) {
     let target = request.target.rsplit('/').next().unwrap_or_default();
     let secret = request.name.clone().unwrap_or_else(|| service.connection_name(target));
@@ -102,7 +102,7 @@ async fn no_such_workload(kube: &Cluster, kind: WorkloadKind, namespace: &str, n
     match names.is_empty() {
         true => problem.why(format!("the namespace has no {word} at all")).fix("choose another namespace: -n NAME"),
         false => {
-            let shown = names.iter().take(5).map(|n| format!("{word}/{n}")).collect::<Vec<_>>().join(", ");
+            let shown = words::nearest(&names.iter().map(|n| format!("{word}/{n}")).collect::<Vec<_>>());
             problem.fix(format!("the namespace has {shown}"))
         }
     }
@@ -118,7 +118,8 @@ fn containers(workload: &Workload, asked: &[String]) -> Result<Vec<String>> {
     }
 }
 
-/// The managed add-on and the self-managed chart register the same webhook in different namespaces.
+/// The state of the webhook. The AKS add-on and the self-managed chart register the same webhook in different
+/// namespaces.
 pub(crate) async fn webhook(kube: &Cluster) -> Webhook {
     let deployment = |namespace: &'static str| kube.get(&resources::DEPLOYMENT, Some(namespace), WEBHOOK_DEPLOYMENT);
     let registered = kube.get(&resources::MUTATING_WEBHOOK, None, WEBHOOK);
@@ -137,12 +138,12 @@ pub(crate) async fn webhook(kube: &Cluster) -> Webhook {
                 Webhook::NotReady
             }
         }
-        // Registered with its pods elsewhere, or out of sight: the rollout will tell.
+        // Its pods are in another namespace or not visible; the rollout will show whether it works.
         _ => Webhook::Ready,
     }
 }
 
-/// Rights that a fresh connection needs, asked for early.
+/// Permissions that a new connection needs, requested early.
 fn wanted_rights(kind: Option<WorkloadKind>, namespace: &str) -> Vec<Access> {
     let mut wanted = vec![
         Access::to("create", &resources::CONFIG_MAP, Some(namespace)),

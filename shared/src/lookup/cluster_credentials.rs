@@ -1,5 +1,5 @@
-//! Clusters by their Azure name: the user's credentials come from ARM into memory, and tokens from az's sign-in, so that
-//! neither a kubeconfig nor kubelogin is needed.
+//! Credentials for a cluster named by its Azure name. The user's kubeconfig comes from ARM and stays in memory,
+//! tokens come from az's sign-in; neither a kubeconfig file nor kubelogin is needed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::kube::Source;
 use crate::model::request::ClusterChoice;
 use crate::model::{Events, Kind, Problem, ResourceId, Result};
 
-/// Credentials that Azure gives. Nothing is asked before it is needed.
+/// Credentials from Azure. Nothing is requested before it is needed.
 pub struct FromAzure {
     choice: ClusterChoice,
     azure: OnceCell<(Profile, Arm)>,
@@ -30,7 +30,7 @@ impl fmt::Debug for FromAzure {
 }
 
 impl FromAzure {
-    /// Credentials of the cluster that `choice` names, if it names one; tokens in any case.
+    /// Credentials for the cluster that `choice` names, if any; tokens in any case.
     #[allow(clippy::new_ret_no_self, reason = "always shared")]
     pub fn new(choice: ClusterChoice) -> Arc<dyn Source> {
         Arc::new(FromAzure { choice, azure: OnceCell::new(), kubeconfig: OnceCell::new() })
@@ -80,7 +80,7 @@ impl FromAzure {
     }
 }
 
-/// The first kubeconfig of the answer, which is the one that az takes as well.
+/// The first kubeconfig of the answer; az uses the same one.
 fn decoded(answer: &Value) -> Option<SecretString> {
     let value = answer.pointer("/kubeconfigs/0/value")?.as_str()?;
     let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(value).ok()?).ok()?;
@@ -111,12 +111,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nothing_is_asked_where_no_cluster_is_named() {
+    async fn nothing_is_requested_without_a_cluster_name() {
         assert!(FromAzure::new(ClusterChoice::default()).kubeconfig().await.unwrap().is_none());
     }
 
     #[test]
-    fn the_first_kubeconfig_counts_and_nonsense_is_none() {
+    fn the_first_kubeconfig_is_used_and_malformed_answers_give_none() {
         use secrecy::ExposeSecret;
         let given = decoded(&json!({"kubeconfigs": [{"name": "clusterUser", "value": "YXBpVmVyc2lvbjogdjE="}, {"value": "eA=="}]}));
         assert_eq!(given.unwrap().expose_secret(), "apiVersion: v1");

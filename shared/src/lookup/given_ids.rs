@@ -1,12 +1,13 @@
-//! What a request names by id: it needs no search, and the id may tell more than the thing itself.
+//! Resources that a request names by id. They need no search, and an id may contain more than the name, such as a
+//! database.
 
 use super::resources::{CLUSTERS, subscription};
 use super::session::Session;
 use crate::catalogue::{self, Service};
 use crate::model::request::ConnectRequest;
-use crate::model::{Kind, Problem, ResourceId, Result};
+use crate::model::{Kind, Problem, ResourceId, Result, words};
 
-/// What needs no search because it was given by id.
+/// The resources given by id.
 pub(crate) struct Named {
     pub cluster: Option<ResourceId>,
     pub target: Option<ResourceId>,
@@ -48,13 +49,24 @@ impl Named {
     }
 }
 
-/// Names of children that an id tells, by the service's flag for them.
+/// Names of child resources in an id, by the flag of the service that would name them.
 pub(crate) fn children(service: &Service, id: &ResourceId) -> Vec<(String, String)> {
     of_service(service, id.clone()).map(|(_, children)| children).unwrap_or_default()
 }
 
-/// The resource that an id means: az's ids of targets often name a child (`…/databases/shop`), which says what the flag for
-/// it would.
+/// What a resource of the type `own` is, where one of the service was asked for.
+fn what(service: &Service, own: &str) -> String {
+    match catalogue::of_type(own).next() {
+        Some(other) if other.noun == service.noun => {
+            format!("{} of {}, not of {}", words::a(other.noun), other.title, service.title)
+        }
+        Some(other) => format!("{}, not {}", words::a(other.noun), words::a(service.noun)),
+        None => format!("a resource of type {own}, not {}", words::a(service.noun)),
+    }
+}
+
+/// The resource of the service that an id means. az's target ids often name a child resource (`…/databases/shop`),
+/// which replaces the flag for that child.
 fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(String, String)>)> {
     let own = id.arm_type();
     if (service.takes_any() && !own.is_empty()) || own.eq_ignore_ascii_case(service.arm_type) {
@@ -66,7 +78,7 @@ fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(Str
     }
     let below = own.to_ascii_lowercase().strip_prefix(&format!("{}/", service.arm_type.to_ascii_lowercase())).map(str::to_owned);
     let Some(below) = below else {
-        let problem = Problem::new(Kind::Usage, "KC1616", format!("{id} is no {}", service.noun)).why(format!("it is a {own}"));
+        let problem = Problem::new(Kind::Usage, "KC1616", format!("`{}` is {}", id.name(), what(service, &own)));
         let named: Vec<&str> = catalogue::of_type(&own).map(|s| s.name).collect();
         return Err(match named.as_slice() {
             [] => problem.fix("kubectl connect resource ID --role ROLE connects to any resource"),

@@ -1,5 +1,5 @@
-//! What is there: the cluster, Azure resources, identities, records and permissions. This room only reads; a test holds it
-//! to that, so that doctor, verify and audits need no more than read rights.
+//! Reads the current state: cluster, Azure resources, identities, records and permissions. A test ensures that this
+//! room never writes, so that doctor, verify and audits need only read permissions.
 
 pub(crate) mod azure;
 pub(crate) mod cluster;

@@ -1,5 +1,5 @@
-//! Identities of the nodes: with `--csi-identity vm:…` the driver signs in on the node, which it can do only with an identity
-//! that the node has. Azure grants a role to any identity, so a mistake would show as a mount that fails.
+//! Identities of the nodes. With `--csi-identity vm:…` the driver signs in as the node, with an identity that must be
+//! assigned to the node. Azure would grant a role to any identity, so a mistake would only show as a failing mount.
 
 use serde_json::Value;
 
@@ -7,10 +7,10 @@ use super::resources::quoted;
 use super::session::Session;
 use crate::model::{Event, Kind, Problem, ResourceId, Result};
 
-/// Scale sets, and machines of pools without one.
+/// Scale sets, and the virtual machines of node pools without scale sets.
 const KINDS: [&str; 2] = ["microsoft.compute/virtualmachinescalesets", "microsoft.compute/virtualmachines"];
 
-/// The machines of a cluster's nodes, with their identities; `None` where they can't be seen.
+/// The machines of a cluster's nodes with their identities; `None` if the user may not read them.
 pub(crate) async fn look(session: &Session, cluster: &ResourceId, body: &Value) -> Option<Vec<Value>> {
     let group = body["properties"]["nodeResourceGroup"].as_str()?;
     let query = format!(
@@ -23,7 +23,7 @@ pub(crate) async fn look(session: &Session, cluster: &ResourceId, body: &Value) 
     session.arm.graph(&query, &[]).await.ok().filter(|rows| !rows.is_empty())
 }
 
-/// Refuses an identity that no node has, and tells of pools that lack it.
+/// Refuses an identity that no node has, and warns about pools without it.
 pub(crate) fn judge(session: &Session, cluster: &ResourceId, machines: &[Value], identity: &ResourceId) -> Result<()> {
     let has = |machine: &&Value| {
         let all = machine["identity"]["userAssignedIdentities"].as_object();

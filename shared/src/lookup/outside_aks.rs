@@ -1,5 +1,5 @@
-//! Clusters that Azure does not know: any that publishes the issuer of its tokens where Entra can read it, and runs the
-//! workload identity webhook. Nothing is switched on there; where the identity goes must be said.
+//! Clusters outside AKS: any cluster whose issuer is readable for Entra and which runs the workload identity webhook.
+//! This tool enables no features there, and the user must say where the identity is created.
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -10,29 +10,31 @@ use crate::model::{Auth, Kind, PREFIX, Problem, ResourceId, Result, names};
 use crate::plan::record::Record;
 use crate::plan::spec::Identity;
 
-/// Ends of the API servers' names of AKS, in every cloud (product documentation of AKS and its national clouds).
+/// Suffixes of the host names of AKS API servers, in every cloud (product documentation of AKS and its national
+/// clouds).
 const AKS: [&str; 4] = [".azmk8s.io", ".azk8s.cn", ".azk8s.us", ".cx.aks.containerservice.azure.us"];
 
-/// Stands in ids for the group where nothing goes.
-pub(crate) const NOWHERE: &str = "none";
+/// Placeholder resource group in the synthetic id of a cluster outside AKS when nothing is created in Azure.
+pub(crate) const NO_GROUP: &str = "none";
 /// api-version of `Microsoft.Resources/resourceGroups`.
 const GROUPS: &str = "2025-04-01";
 /// api-version of a subscription's locations.
 const LOCATIONS: &str = "2022-12-01";
 
-/// A cluster that Azure does not know.
+/// A cluster outside AKS.
 #[derive(Clone, Debug)]
 pub(crate) struct Anywhere {
-    /// An id of our own, in the group where its identities go, so that records can name it.
+    /// Synthetic id, in the resource group of its identities, so that records can name the cluster.
     pub id: ResourceId,
-    /// Its issuer, byte for byte; empty where nothing needs it.
+    /// Issuer, byte for byte; empty if nothing needs it.
     pub issuer: String,
-    /// Region for its identities; empty where none is made.
+    /// Region of its identities; empty if none is created.
     pub location: String,
 }
 
 impl Anywhere {
-    /// What Azure would say of it, had it both features on: the part that planning and judging read.
+    /// The body that Azure would return for an AKS cluster with both features enabled, limited to what planning and
+    /// checks read.
     pub fn body(&self) -> Value {
         body(&self.issuer, &self.location)
     }
@@ -48,12 +50,12 @@ pub(crate) fn body(issuer: &str, location: &str) -> Value {
     })
 }
 
-/// Whether an API server of this name is one of AKS.
+/// Whether a host name belongs to an AKS API server.
 pub(crate) fn is_aks(host: &str) -> bool {
     AKS.iter().any(|end| host.ends_with(end))
 }
 
-/// Whether an id is one of ours for a cluster that Azure does not know.
+/// Whether an id is a synthetic id of a cluster outside AKS.
 pub(crate) fn is_one(cluster: &ResourceId) -> bool {
     cluster.is_a(&arm_type())
 }
@@ -62,20 +64,20 @@ fn arm_type() -> String {
     format!("{PREFIX}/clusters")
 }
 
-/// The id of a cluster by its issuer; `group` is where its identities go.
+/// The synthetic id of a cluster with this issuer; `group` is the resource group of its identities.
 pub(crate) fn id(subscription: &str, group: &str, issuer: &str) -> ResourceId {
     ResourceId::resource(subscription, group, &arm_type(), &names::cluster(issuer))
 }
 
-/// Where the identities of a cluster go.
+/// Where the identities of a cluster are created.
 struct Place {
     subscription: String,
     group: String,
     location: String,
 }
 
-/// The cluster of the context, with where its identities go as the request says, or as they went before: `records` are
-/// those of the namespace, `connection` is the name of the one that is to be made.
+/// The cluster of the context. The place of its identities comes from the request, or else from earlier records:
+/// `records` are those of the namespace, `connection` is the name of the new connection.
 pub(crate) async fn find(
     session: &Session,
     request: &ConnectRequest,
@@ -88,17 +90,17 @@ pub(crate) async fn find(
         Problem::new(Kind::NotSignedIn, "KC2008", "no subscription is active").fix("az login").fix("az account set --subscription NAME")
     })?;
     if !auth.has_identity() {
-        // Keys and passwords need neither trust nor a place for an identity.
-        let group = request.resource_group.as_deref().unwrap_or(NOWHERE);
+        // Keys and passwords need neither a trust nor an identity.
+        let group = request.resource_group.as_deref().unwrap_or(NO_GROUP);
         let id = id(&subscription, group, session.kube.host());
         return Ok(Anywhere { id, issuer: String::new(), location: String::new() });
     }
     let place = match (&request.resource_group, &request.location) {
         (Some(group), Some(location)) => Place { subscription, group: group.clone(), location: location.clone() },
-        // An identity that was named is used where it is.
-        _ if request.identity.is_some() => Place { subscription, group: NOWHERE.into(), location: String::new() },
+        // An existing identity is used where it is.
+        _ if request.identity.is_some() => Place { subscription, group: NO_GROUP.into(), location: String::new() },
         (_, asked) => {
-            // The survey that reads them may have failed, and then says so itself.
+            // If reading the records failed, the survey reports the error.
             let records = records.await.unwrap_or_default();
             let former = former(&records, connection, request.workload.as_deref()).ok_or_else(|| unplaced(session))?;
             Place { location: asked.clone().unwrap_or(former.location), ..former }
@@ -113,26 +115,28 @@ pub(crate) async fn find(
     Ok(Anywhere { id: id(&place.subscription, &place.group, &issuer), issuer, location })
 }
 
-/// Where the connection itself put its identity, or another one of the same workload: they share it.
+/// The place from the record of this connection, or of another connection of the same workload, which shares its
+/// identity.
 fn former(records: &[Record], connection: &str, workload: Option<&str>) -> Option<Place> {
     let same = |r: &&Record| r.name == connection;
     let shares = |r: &&Record| workload.is_some() && r.workload.as_deref() == workload;
     let placed = |r: &Record| {
         let made = r.steps.iter().filter_map(Identity::of).find(|identity| identity.create)?;
         let (subscription, group) = (r.cluster.subscription().to_owned(), r.cluster.resource_group().to_owned());
-        (is_one(&r.cluster) && group != NOWHERE).then(|| Place { subscription, group, location: made.location.clone() })
+        (is_one(&r.cluster) && group != NO_GROUP).then(|| Place { subscription, group, location: made.location.clone() })
     };
     records.iter().filter(same).chain(records.iter().filter(shares)).find_map(placed)
 }
 
-/// The region that was asked for, as Azure spells it. Identities would be refused there only after the record was written.
+/// The requested region as Azure spells it. Checked here, since creating an identity would fail only after the record
+/// was written.
 async fn region(session: &Session, subscription: &str, asked: Option<&str>) -> Result<Option<String>> {
     let Some(asked) = asked else { return Ok(None) };
     let Ok(all) = session.arm.list(&format!("/subscriptions/{subscription}/locations"), LOCATIONS, &[]).await else {
-        // Who may not look may be right all the same.
+        // The user may not list regions: assume that the region exists.
         return Ok(Some(asked.to_owned()));
     };
-    // `West Europe` and `westeurope` are one.
+    // `West Europe` and `westeurope` are the same region.
     let plain = |text: &str| text.replace(' ', "").to_lowercase();
     let mut names: Vec<&str> = all.iter().filter(|l| l["metadata"]["regionType"] != "Logical").filter_map(|l| l["name"].as_str()).collect();
     if let Some(name) = names.iter().find(|name| plain(name) == plain(asked)) {
@@ -153,13 +157,13 @@ fn unplaced(session: &Session) -> Problem {
         .fix("or, where it is an AKS cluster behind another name: --aks-id /subscriptions/…/managedClusters/NAME")
 }
 
-/// A group that is not there would stop the run after the record was written.
+/// Checks that the resource group exists; otherwise the run would fail only after the record was written.
 async fn exists(session: &Session, subscription: &str, group: &str) -> Result<()> {
-    if group == NOWHERE {
+    if group == NO_GROUP {
         return Ok(());
     }
     match session.arm.read(&format!("/subscriptions/{subscription}/resourcegroups/{group}"), GROUPS, &[]).await {
-        // Who may not read the group may still be let make an identity in it.
+        // A user without read permission may still have permission to create an identity in the group.
         Ok(Some(_)) => Ok(()),
         Err(failure) if failure.status() == Some(403) => Ok(()),
         Ok(None) => {
@@ -171,7 +175,7 @@ async fn exists(session: &Session, subscription: &str, group: &str) -> Result<()
     }
 }
 
-/// A location has a meaning only where Azure does not know the cluster.
+/// Refuses a location for AKS clusters, where it has no meaning.
 pub(crate) fn refuse_location(session: &Session, request: &ConnectRequest) -> Result<()> {
     if request.location.is_none() {
         return Ok(());
@@ -181,7 +185,7 @@ pub(crate) fn refuse_location(session: &Session, request: &ConnectRequest) -> Re
         .fix("leave --location away"))
 }
 
-/// The issuer that the API server names, once it is known that Entra can read it.
+/// The issuer of the API server's tokens, after checking that Entra can read it.
 pub(crate) async fn public_issuer(session: &Session) -> Result<String> {
     let issuer = issuer(session).await?;
     let closed = |why: String| {
@@ -198,7 +202,7 @@ pub(crate) async fn public_issuer(session: &Session) -> Result<String> {
     }
 }
 
-/// The issuer that the API server names.
+/// The issuer in the API server's discovery document.
 pub(crate) async fn issuer(session: &Session) -> Result<String> {
     let document = match session.kube.issuer_document().await {
         Ok(document) => document,
@@ -214,7 +218,7 @@ pub(crate) async fn issuer(session: &Session) -> Result<String> {
     Ok(document["issuer"].as_str().unwrap_or_default().to_owned())
 }
 
-/// How the webhook comes into a cluster that AKS does not run (its installation guide).
+/// Command that installs the webhook in a cluster outside AKS (installation guide of the webhook).
 pub(crate) fn install_webhook(session: &Session) -> String {
     let tenant = session.profile.active().map_or("TENANT", |s| s.tenant.as_str());
     format!(
@@ -228,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_known_again_after_the_record_was_read() {
+    fn a_synthetic_id_is_recognised_after_a_round_trip_through_the_record() {
         let made = id("s", "rg-edge", "https://oidc.example/edge/");
         let read: ResourceId = serde_json::from_value(json!(made)).unwrap();
         assert!(is_one(&read) && !is_one(&ResourceId::resource("s", "g", crate::lookup::resources::CLUSTERS, "c")));
@@ -237,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_of_aks_are_known_in_every_cloud() {
+    fn aks_hosts_are_recognised_in_every_cloud() {
         assert!(is_aks("shop-dns-1a2b.hcp.westeurope.azmk8s.io") && is_aks("x.privatelink.westeurope.azmk8s.io"));
         assert!(is_aks("x.hcp.chinanorth3.cx.prod.service.azk8s.cn") && is_aks("x.hcp.usgovvirginia.cx.aks.containerservice.azure.us"));
         assert!(!is_aks("kube.contoso.example") && !is_aks("127.0.0.1"));

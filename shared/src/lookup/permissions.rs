@@ -6,7 +6,7 @@ use super::session::Session;
 use crate::azure::Failure;
 use crate::model::Result;
 
-/// The caller's permissions at a scope; answered from memory when asked again.
+/// The user's permissions at a scope; cached.
 pub(crate) async fn permissions(session: &Session, scope: &str) -> Result<Vec<Value>, Failure> {
     session
         .arm
@@ -14,13 +14,13 @@ pub(crate) async fn permissions(session: &Session, scope: &str) -> Result<Vec<Va
         .await
 }
 
-/// Whether one of the permissions allows the action and none of the same entry takes it away.
+/// Whether a permission entry allows the action without excluding it.
 pub(crate) fn is_allowed(permissions: &[Value], action: &str) -> bool {
     let any = |list: &Value| list.as_array().into_iter().flatten().filter_map(Value::as_str).any(|pattern| matches(pattern, action));
     permissions.iter().any(|p| any(&p["actions"]) && !any(&p["notActions"]))
 }
 
-/// ARM's wildcard: `*` stands for any run of characters; case does not count.
+/// ARM's wildcards: `*` matches any characters, and case is ignored.
 pub(crate) fn matches(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
     let parts: Vec<&str> = pattern.split('*').collect();
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_entry_takes_away_another_may_give() {
+    fn an_action_excluded_by_one_entry_may_be_allowed_by_another() {
         let action = "Microsoft.Authorization/roleAssignments/write";
         let contributor = json!({"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]});
         let administrator = json!({"actions": ["Microsoft.Authorization/roleAssignments/*"], "notActions": []});

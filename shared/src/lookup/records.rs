@@ -3,24 +3,24 @@
 use serde_json::{Map, Value};
 
 use crate::kube::{Cluster, Failure, Watched, resources};
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Kind, Problem, Result, words};
 use crate::plan::record::{RECORD_VERSION, Record};
 
-/// A record as it lies in the cluster.
+/// A record as stored in the cluster.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// What it says.
+    /// The record.
     pub record: Record,
-    /// Guards the next write.
+    /// Version for the next write.
     pub resource_version: String,
-    /// Its labels: what people put there stays.
+    /// Labels; those of users are kept.
     pub labels: Map<String, Value>,
 }
 
-/// All records that can be seen, of all namespaces where that is allowed, else of this one.
+/// The records of all namespaces if the user may list them, else of this namespace.
 ///
 /// # Errors
-/// What the API server says, other than that listing all namespaces is forbidden.
+/// Errors of the API server, except that listing all namespaces is forbidden.
 pub async fn list(kube: &Cluster, namespace: &str) -> Result<Vec<Stored>> {
     let selector = Record::selector();
     let listed = match kube.list(&resources::CONFIG_MAP, None, Some(&selector)).await {
@@ -33,15 +33,15 @@ pub async fn list(kube: &Cluster, namespace: &str) -> Result<Vec<Stored>> {
 /// The records of one namespace.
 ///
 /// # Errors
-/// What the API server says.
+/// Errors of the API server.
 pub async fn list_in(kube: &Cluster, namespace: &str) -> Result<Vec<Stored>> {
     kube.list(&resources::CONFIG_MAP, Some(namespace), Some(&Record::selector())).await?.iter().map(parse).collect()
 }
 
-/// The records of a namespace, or of all with `None`, whose labels match; with the version that a watch may begin at.
+/// The records with matching labels in a namespace (`None`: in all), with the version from which a watch can start.
 ///
 /// # Errors
-/// What the API server says, that the user may not list all namespaces included.
+/// Errors of the API server, also if the user may not list all namespaces.
 pub async fn select(kube: &Cluster, namespace: Option<&str>, labels: Option<&str>) -> Result<(Vec<Stored>, String)> {
     let listed = kube.list_at(&resources::CONFIG_MAP, namespace, Some(&selector(labels))).await;
     let (listed, version) = match (listed, labels) {
@@ -55,10 +55,10 @@ pub async fn select(kube: &Cluster, namespace: Option<&str>, labels: Option<&str
     Ok((listed.iter().map(parse).collect::<Result<_>>()?, version))
 }
 
-/// Events about the records of a namespace, or of all with `None`, whose labels match, from a version on.
+/// Watches the records with matching labels in a namespace (`None`: in all), from a version on.
 ///
 /// # Errors
-/// What the API server says; that the version is too old comes as an item of the stream, too.
+/// Errors of the API server. A version that is too old may also be reported as an item of the stream.
 pub async fn watch(kube: &Cluster, namespace: Option<&str>, labels: Option<&str>, from: &str) -> Result<Watched, Failure> {
     kube.watch_all(&resources::CONFIG_MAP, namespace, &selector(labels), from, WATCH).await
 }
@@ -67,10 +67,10 @@ pub(crate) fn selector(labels: Option<&str>) -> String {
     labels.map_or_else(Record::selector, |more| format!("{},{more}", Record::selector()))
 }
 
-/// The record that an object holds.
+/// The record within an object.
 ///
 /// # Errors
-/// It can't be read.
+/// If the record can't be parsed.
 pub fn record_in(object: &Value) -> Result<Record> {
     Ok(parse(object)?.record)
 }
@@ -78,7 +78,7 @@ pub fn record_in(object: &Value) -> Result<Record> {
 /// The record of one connection.
 ///
 /// # Errors
-/// What the API server says other than that it is absent, or that the record can't be read.
+/// Errors of the API server except an absent record; also if the record can't be parsed.
 pub async fn load(kube: &Cluster, namespace: &str, connection: &str) -> Result<Option<Stored>> {
     let found = kube.get(&resources::CONFIG_MAP, Some(namespace), &Record::object_name(connection)).await?;
     found.as_ref().map(parse).transpose()
@@ -102,10 +102,10 @@ pub(crate) fn parse(object: &Value) -> Result<Stored> {
     Ok(Stored { record, resource_version, labels: object["metadata"]["labels"].as_object().cloned().unwrap_or_default() })
 }
 
-/// Seconds that one watch lasts; the next one begins where it ended.
+/// Duration of one watch in seconds; the next one starts where it ended.
 pub(crate) const WATCH: u32 = 300;
 
-/// The error for a name that no record has.
+/// The error for an unknown connection name.
 pub fn no_such_connection(records: &[Stored], namespace: &str, connection: &str) -> Problem {
     let problem = Problem::new(Kind::NotFound, "KC1201", format!("there is no connection `{connection}` in namespace `{namespace}`"));
     let elsewhere = records.iter().find(|s| s.record.name == connection);
@@ -116,7 +116,7 @@ pub fn no_such_connection(records: &[Stored], namespace: &str, connection: &str)
     names.sort_by_key(|n| strsim::damerau_levenshtein(n, connection));
     match names.first() {
         Some(_) => {
-            problem.fix(format!("this namespace has {}", names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")))
+            problem.fix(format!("this namespace has {}", words::nearest(&names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>())))
         }
         None => problem.fix("kubectl connect list -A"),
     }

@@ -13,7 +13,7 @@ pub(crate) const CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
 
 pub(crate) const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 
-/// The target as it is now; `None` when it is gone. What can't be read is taken at its word.
+/// The current target; `None` if it no longer exists. Services whose resources can't be read always yield a target.
 pub(crate) async fn read_target(session: &Session, service: &Service, id: &ResourceId) -> Result<Option<Target>> {
     if service.is_outside() {
         return Ok(Some(Target::from_arm(id.clone(), &Value::Null)));
@@ -35,7 +35,7 @@ pub(crate) fn subscription(session: &Session, request: &ConnectRequest) -> Resul
     })
 }
 
-/// A KQL string.
+/// A KQL string literal.
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
@@ -45,7 +45,7 @@ pub(crate) fn ids_of(rows: &[Value], arm_type: &str) -> Vec<ResourceId> {
     rows.iter().filter(of_type).filter_map(|row| row["id"].as_str()?.parse().ok()).collect()
 }
 
-/// Lists a type in every subscription of the profile's active tenant; those that can't be read are passed over.
+/// Lists a type in every subscription of the active tenant. Subscriptions that can't be read are skipped.
 pub(crate) async fn list_everywhere(session: &Session, arm_type: &str, api_version: &str) -> Result<Vec<Value>> {
     let tenant = session.profile.active().map(|s| s.tenant.clone());
     let subscriptions = session.profile.subscriptions.iter().filter(|s| Some(&s.tenant) == tenant.as_ref());
@@ -63,7 +63,7 @@ pub(crate) fn ids_of_all(resources: &[Value]) -> Vec<ResourceId> {
     resources.iter().filter_map(|r| r["id"].as_str()?.parse().ok()).collect()
 }
 
-/// The identity that a service account already acts as.
+/// The identity with this client id, for a service account that already names it.
 pub(crate) async fn identity_with_client_id(session: &Session, client_id: &str, account: &str) -> Result<ResourceId> {
     let query = format!("resources | where type =~ '{IDENTITIES}' and properties.clientId =~ {} | project id, type", quoted(client_id));
     let rows = session.arm.graph(&query, &[]).await?;
@@ -74,7 +74,7 @@ pub(crate) async fn identity_with_client_id(session: &Session, client_id: &str, 
     })
 }
 
-/// The definition of the role that the user named, by name or GUID.
+/// The role definition that the user named, by name or GUID.
 pub(crate) async fn role(session: &Session, scope: &ResourceId, asked: &str) -> Result<crate::model::access::Role> {
     let path = format!("{scope}/providers/Microsoft.Authorization/roleDefinitions");
     let guid = crate::model::ids::role_guid(asked);

@@ -1,6 +1,6 @@
-//! What Service Connector leaves in a cluster: a Secret `sc-<connection>-secret` and, with workload identity, a service
-//! account `sc-account-<client id>` (its documentation and az's own computation of the names). Seen from the metadata
-//! alone, so that no value of a Secret is ever asked for where a name is enough.
+//! Service Connector's objects in a cluster: a Secret `sc-<connection>-secret` and, with workload identity, a service
+//! account `sc-account-<client id>` (its documentation, and the computation of the names in az). They are recognised
+//! by metadata only, so no value of a Secret is requested.
 
 use futures::future::join;
 use serde_json::{Value, json};
@@ -11,27 +11,27 @@ use crate::model::PREFIX;
 
 const ACCOUNT: &str = "sc-account-";
 
-/// A connection of Service Connector as the cluster shows it.
+/// A connection of Service Connector as found in the cluster.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// What it is called here: the Secret's name without its ending.
+    /// Name of the connection in this tool: the Secret's name without its suffix.
     pub name: String,
     /// Its namespace.
     pub namespace: String,
     /// The Secret.
     pub secret: String,
-    /// Its service account, where the namespace has only one of Service Connector's.
+    /// The service account, if the namespace has only one of Service Connector.
     pub account: Option<String>,
-    /// Word of the service that its variables are of.
+    /// Name of the service to which the variables belong.
     pub service: Option<&'static str>,
     /// Names of its variables.
     pub variables: Vec<String>,
-    /// When it was made, RFC 3339.
+    /// Creation time, RFC 3339.
     pub created: String,
 }
 
 impl Seen {
-    /// The connection for programs, in the shape of our own.
+    /// The connection as JSON, in the format of this tool's connections.
     pub fn to_json(&self) -> Value {
         json!({
             "apiVersion": format!("{PREFIX}/v1alpha1"),
@@ -49,17 +49,17 @@ impl Seen {
     }
 }
 
-/// Status word of a connection that Service Connector made and nobody took over.
+/// Status of a connection by Service Connector that has not been adopted.
 pub const STATUS: &str = "ServiceConnector";
 
-/// Name of the Secret of a connection of Service Connector (az's `get_aks_resource_secret_name`; Kubernetes takes no
-/// capitals).
+/// Name of the Secret of a Service Connector connection, as az's `get_aks_resource_secret_name` computes it;
+/// Kubernetes names have no capitals.
 pub fn secret_of(connection: &str) -> String {
     let plain: String = connection.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("sc-{}-secret", plain.to_ascii_lowercase())
 }
 
-/// What a connection is called here, by its Secret.
+/// This tool's name for the connection of a Secret.
 pub fn name_of(secret: &str) -> Option<&str> {
     secret.strip_suffix("-secret").filter(|name| name.strip_prefix("sc-").is_some_and(|rest| !rest.is_empty()))
 }
@@ -69,10 +69,10 @@ pub fn account_of(client_id: &str) -> String {
     format!("{ACCOUNT}{client_id}")
 }
 
-/// Connections of Service Connector in a namespace, or in all with `None`. Who may not list Secrets sees none.
+/// Connections of Service Connector in a namespace (`None`: in all). Empty if the user may not list Secrets.
 ///
 /// # Errors
-/// What the API server says other than that it is forbidden.
+/// Errors of the API server, except a missing permission.
 pub async fn seen(kube: &Cluster, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Seen>, Failure> {
     let listed = |kind| async move {
         match kube.list_metadata(kind, namespace, labels).await {
@@ -107,7 +107,7 @@ pub async fn seen(kube: &Cluster, namespace: Option<&str>, labels: Option<&str>)
     Ok(secrets?.into_iter().filter_map(of).collect())
 }
 
-/// Names of a Secret's keys, as its managers' fields tell them.
+/// The keys of a Secret, read from `managedFields`.
 fn variables(secret: &Value) -> Vec<String> {
     let entries = secret["metadata"]["managedFields"].as_array();
     let data = entries.into_iter().flatten().filter_map(|entry| entry["fieldsV1"]["f:data"].as_object());
@@ -117,7 +117,7 @@ fn variables(secret: &Value) -> Vec<String> {
     names
 }
 
-/// The one service whose variables have these names; `None` where several have.
+/// The one service with variables of these names; `None` if several services match.
 fn service(variables: &[String]) -> Option<&'static Service> {
     let mine = |service: &&&'static Service| {
         let prefixed = |name: &String| service.prefixes.iter().any(|p| name.strip_prefix(p).is_some_and(|rest| rest.starts_with('_')));
@@ -127,8 +127,8 @@ fn service(variables: &[String]) -> Option<&'static Service> {
     found.next().copied().filter(|_| found.next().is_none())
 }
 
-/// The service that a target of Service Connector is of: by its type, and where several share that (a storage account's
-/// blobs and queues), by its variables.
+/// The service of a Service Connector target: by its ARM type, and for types shared by several services (blobs and
+/// queues of a storage account) by its variables.
 pub fn service_of(arm_type: &str, variables: &[String]) -> Option<&'static Service> {
     let of_type: Vec<&'static Service> = catalogue::of_type(arm_type).collect();
     match (of_type.as_slice(), service(variables)) {
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_that_az_computes() {
+    fn names_equal_those_of_az() {
         assert_eq!(secret_of("keyvault_ab.12"), "sc-keyvaultab12-secret");
         assert_eq!(name_of("sc-keyvaultab12-secret"), Some("sc-keyvaultab12"));
         for other in ["sc--secret", "sc-a", "my-secret", "-secret"] {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_known_by_its_variables() {
+    fn a_service_is_recognised_by_its_variables() {
         let named = |names: &[&str]| service(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).map(|s| s.name);
         assert_eq!(named(&["AZURE_KEYVAULT_SCOPE"]), Some("keyvault"));
         assert_eq!(named(&["AZURE_STORAGEBLOB_RESOURCEENDPOINT", "AZURE_STORAGEBLOB_CLIENTID"]), Some("storage-blob"));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_read_from_the_managers() {
+    fn keys_are_read_from_managed_fields() {
         let secret = json!({"metadata": {"managedFields": [{"fieldsV1": {"f:data": {".": {}, "f:B": {}, "f:A": {}}}}, {"fieldsV1": {"f:type": {}}}]}});
         assert_eq!(variables(&secret), ["A", "B"]);
     }

@@ -4,24 +4,24 @@ use crate::azure::{Arm, Profile, SignIn};
 use crate::kube::{Cluster, Flags};
 use crate::model::{Cloud, Events, Result};
 
-/// Both sides of the bridge: the signed-in az session and the cluster of the kube context.
+/// Both sides of a connection: az's sign-in and the cluster of the kube context.
 pub struct Session {
-    /// What az knows: cloud and subscriptions.
+    /// az's cloud and subscriptions.
     pub profile: Profile,
     /// Azure Resource Manager in the tenant of az's active subscription.
     pub arm: Arm,
-    /// The cluster.
+    /// The cluster's body.
     pub kube: Cluster,
-    /// Where progress goes.
+    /// Receiver of progress events.
     pub events: Events,
 }
 
 impl Session {
-    /// Opens both sides. `az` is asked for its token in the background, while the kubeconfig is read and the cluster is
-    /// asked its first questions.
+    /// Opens both sides. az is asked for a token in the background, while the kubeconfig is read and the first
+    /// requests go to the cluster.
     ///
     /// # Errors
-    /// What is wrong with az's files or with the kube context.
+    /// Errors in az's files or in the kube context.
     pub async fn open(flags: &Flags, events: &Events) -> Result<Session> {
         let (profile, arm) = Self::azure(events)?;
         arm.prefetch_token();
@@ -36,7 +36,7 @@ impl Session {
         Ok((profile, arm))
     }
 
-    /// The cloud that az is set to.
+    /// az's active cloud.
     pub fn cloud(&self) -> &Cloud {
         &self.profile.cloud
     }

@@ -1,4 +1,4 @@
-//! What one could name: connections, workloads, namespaces, resources. For completion and for pickers.
+//! Names for shell completion and pickers: connections, workloads, namespaces, resources.
 
 use futures::future::join_all;
 use serde_json::Value;
@@ -10,29 +10,30 @@ use crate::catalogue::Service;
 use crate::kube::{Cluster, WorkloadKind, resources};
 use crate::model::{Events, Result};
 
-/// A name and a word about it.
+/// A name with a short description.
 pub type Offer = (String, String);
 
-/// Kinds that can be connected and that people name.
+/// Kinds of workloads that are suggested.
 const KINDS: [WorkloadKind; 4] = [WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet, WorkloadKind::CronJob];
 
-/// Resources that a service can be connected to.
+/// Resources to which a service's connections can lead.
 ///
 /// # Errors
-/// What az or Azure says.
+/// Errors of az or Azure.
 pub async fn targets(service: &Service) -> Result<Vec<Offer>> {
     let (_, arm) = Session::azure(&Events::silent())?;
     let mut names = resource_names(&arm, service.arm_type).await?;
     for (_, group) in &mut names {
         *group = format!("in {group}");
     }
+    names.sort();
     Ok(names)
 }
 
-/// Workloads of the cluster's namespace, deployments first. Kinds that may not be listed are left out.
+/// Workloads of the current namespace, deployments first. Kinds that the user may not list are omitted.
 ///
 /// # Errors
-/// None of the kinds may be listed.
+/// If the user may not list any of the kinds.
 pub async fn workloads(kube: &Cluster) -> Result<Vec<Offer>> {
     let lists = join_all(KINDS.map(|kind| async move { (kind, kube.list(kind.resource(), Some(kube.namespace()), None).await) })).await;
     let (may, mut may_not): (Vec<_>, Vec<_>) = lists.into_iter().partition(|(_, list)| list.is_ok());
@@ -43,29 +44,33 @@ pub async fn workloads(kube: &Cluster) -> Result<Vec<Offer>> {
     Ok(found.flat_map(|(kind, objects)| objects.into_iter().map(move |o| (format!("{}/{}", kind.as_str(), name(&o)), ready(&o)))).collect())
 }
 
-/// Connections of the cluster's namespace.
+/// Connections of the current namespace.
 ///
 /// # Errors
-/// What the API server says.
+/// Errors of the API server.
 pub async fn connections(kube: &Cluster) -> Result<Vec<Offer>> {
     let stored = crate::lookup::records::list_in(kube, kube.namespace()).await?;
-    Ok(stored.into_iter().map(|s| (s.record.name.clone(), format!("{} {}", s.record.service, s.record.target.name()))).collect())
+    let mut offers: Vec<Offer> =
+        stored.into_iter().map(|s| (s.record.name.clone(), format!("{} {}", s.record.service, s.record.target.name()))).collect();
+    offers.sort();
+    Ok(offers)
 }
 
-/// What Service Connector made in the cluster's namespace. What was made by hand only Azure can tell, which takes too long.
+/// Service Connector's connections in the current namespace. Manual set-ups are omitted, since finding them in Azure
+/// takes too long.
 ///
 /// # Errors
-/// What the API server says.
+/// Errors of the API server.
 pub async fn candidates(kube: &Cluster) -> Result<Vec<Offer>> {
     let seen = service_connector::seen(kube, Some(kube.namespace()), None).await?;
     Ok(seen.into_iter().map(|s| (s.name, s.service.unwrap_or_default().to_owned())).collect())
 }
 
-/// Connections that can be seen, each with its namespace: those of the cluster's namespace first, the newest before the
-/// others.
+/// All visible connections with their namespaces: first those of the current namespace, and within each group the
+/// newest first.
 ///
 /// # Errors
-/// What the API server says.
+/// Errors of the API server.
 pub async fn connections_anywhere(kube: &Cluster) -> Result<Vec<(String, Offer)>> {
     let mut records: Vec<_> = crate::lookup::records::list(kube, kube.namespace()).await?.into_iter().map(|s| s.record).collect();
     records.sort_by(|a, b| {
@@ -79,7 +84,7 @@ pub async fn connections_anywhere(kube: &Cluster) -> Result<Vec<(String, Offer)>
 /// Namespaces of the cluster.
 ///
 /// # Errors
-/// What the API server says.
+/// Errors of the API server.
 pub async fn namespaces(kube: &Cluster) -> Result<Vec<Offer>> {
     let found = kube.list(&resources::NAMESPACE, None, None).await?;
     Ok(found.iter().map(|o| (name(o), String::new())).collect())

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
-    /// Read what the service holds.
+    /// Read the service's data.
     Read,
-    /// Read and write what the service holds.
+    /// Read and write the service's data.
     ReadWrite,
     /// Everything on the data plane, including the management of others' access where the data plane offers that.
     Admin,

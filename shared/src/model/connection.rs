@@ -1,6 +1,6 @@
-//! How a connection is told from others in one cluster.
+//! The identity of a connection within a cluster.
 
-/// Namespace and name of a connection. Two connections of one name in two namespaces have nothing to do with each other.
+/// Namespace and name of a connection. Connections with the same name in different namespaces are unrelated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionKey {
     /// Namespace of the workload, the record and everything else of the connection in the cluster.

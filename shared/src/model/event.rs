@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One thing that happened.
+/// A progress event.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Work began on `id`; `doing` is a phrase such as `creating identity id-web`.
     Started {
         /// Id of the step.
         id: String,
-        /// What is being done.
+        /// The current action.
         doing: String,
     },
     /// The step waits for something that this process can't speed up.
     Waiting {
         /// Id of the step.
         id: String,
-        /// What is waited for and why.
+        /// The object of the wait, and the reason.
         why: String,
     },
     /// The step is done.
@@ -33,7 +33,7 @@ pub enum Event {
     Failed {
         /// Id of the step.
         id: String,
-        /// What was being done.
+        /// The action that failed.
         doing: String,
     },
     /// Information that belongs to no step.

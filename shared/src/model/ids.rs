@@ -44,6 +44,11 @@ impl ResourceId {
         &self.0
     }
 
+    /// The id with `resourceGroups` spelled as Azure Resource Manager does; Resource Graph answers it in lower case.
+    pub fn spelled(&self) -> String {
+        self.0.replacen("/resourcegroups/", "/resourceGroups/", 1)
+    }
+
     /// The last segment: the resource's own name.
     pub fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()

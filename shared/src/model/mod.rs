@@ -3,6 +3,7 @@
 pub mod access;
 pub mod auth;
 pub mod cloud;
+pub mod codes;
 pub mod connection;
 pub mod event;
 pub mod ids;
@@ -15,6 +16,7 @@ pub mod request;
 pub mod target;
 pub mod variable;
 pub mod vault;
+pub mod words;
 
 pub use auth::Auth;
 pub use cloud::Cloud;

@@ -2,6 +2,6 @@
 
 use std::time::Duration;
 
-/// How long a fresh trust or grant may take to have effect (product documentation: up to 10 minutes for role
+/// How long a new trust or grant may take to become effective (product documentation: up to 10 minutes for role
 /// assignments).
 pub const PROPAGATION: Duration = Duration::from_secs(600);

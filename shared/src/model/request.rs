@@ -75,6 +75,43 @@ pub struct ConnectRequest {
     pub timeout: Duration,
 }
 
+impl ConnectRequest {
+    /// A request with the defaults of the command line. It names no workload yet; all other fields are optional.
+    pub fn new(service: impl Into<String>, target: impl Into<String>) -> Self {
+        ConnectRequest {
+            service: service.into(),
+            target: target.into(),
+            resource_group: None,
+            location: None,
+            subscription: None,
+            name: None,
+            workload: None,
+            containers: Vec::new(),
+            service_account: None,
+            identity: None,
+            identity_group: None,
+            identity_name: None,
+            tags: BTreeMap::new(),
+            access: None,
+            role: None,
+            client: Some(Client::None),
+            auth: None,
+            parameters: BTreeMap::new(),
+            scope: None,
+            user: None,
+            secrets: BTreeMap::new(),
+            principal: Principal::default(),
+            map: Vec::new(),
+            env_prefix: None,
+            secret_store: None,
+            csi: Csi::default(),
+            patch: Patch::Auto,
+            cluster: ClusterChoice::default(),
+            timeout: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
 /// A service principal, as far as the user described it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Principal {

@@ -1,4 +1,4 @@
-//! The Azure resource that a connection leads to, as Azure describes it.
+//! The Azure resource that a connection accesses, as read from Azure.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ pub struct Target {
     pub id: ResourceId,
     /// Kind, for resource types that have kinds (`OpenAI`, `AIServices`, `StorageV2` …).
     pub kind: Option<String>,
-    /// Region, as ARM spells it (`westeurope`).
+    /// Kind, for resource types that have kinds (`OpenAI`, `AIServices`, `StorageV2` …).
     pub location: String,
     /// The `properties` object of the resource.
     pub properties: Value,

@@ -138,7 +138,7 @@ impl Variable {
     }
 
     /// The value as shown to users: literal parts as they are, everything else as a placeholder.
-    pub fn told(&self) -> String {
+    pub fn masked(&self) -> String {
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),
             Part::ClientId => "<client-id>".into(),
@@ -253,7 +253,7 @@ mod tests {
     fn a_serialised_variable_names_the_key_and_never_holds_it() {
         let part = Part::Key { key: key("/keys/0/value"), escaped: false };
         let variable = Variable::of("A", vec![Part::Text("x=".into()), Part::Text("y;".into()), part]);
-        assert!(variable.is_secret() && variable.told() == "x=y;<key>");
+        assert!(variable.is_secret() && variable.masked() == "x=y;<key>");
         let text = serde_json::to_string(&variable).unwrap();
         assert_eq!(serde_json::from_str::<Variable>(&text).unwrap(), variable);
         assert_eq!(Variable::of("A", vec![Part::ClientId]), Variable::client_id("A"));

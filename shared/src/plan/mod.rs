@@ -6,6 +6,6 @@ pub mod graph;
 pub mod record;
 pub mod spec;
 
-pub use change::{Action, Change, Detail, Goal, Layer, Plan};
+pub use change::{Action, Attribute, Change, Detail, Goal, Granted, Layer, Plan, Subject};
 pub use record::{Ownership, Phase, Receipt, Record};
 pub use spec::{StepId, StepSpec};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{Identity, Secret, SecretProviderClass, ServiceAccount, StepId, StepSpec, Thing, VaultSecret};
+use super::spec::{Identity, Secret, SecretProviderClass, ServiceAccount, StepId, StepSpec, Thing, VaultSecret, Workload};
 use crate::model::access::Access;
 use crate::model::variable::Client;
 use crate::model::{Auth, PREFIX, ResourceId};
@@ -209,6 +209,11 @@ impl Record {
         self.steps.iter().find_map(SecretProviderClass::of)
     }
 
+    /// The workload, if this tool patches or has adopted it.
+    pub fn patched(&self) -> Option<&Workload> {
+        self.steps.iter().find_map(Workload::of)
+    }
+
     /// The vault that stores the service's keys.
     pub fn store(&self) -> Option<&ResourceId> {
         self.steps.iter().find_map(VaultSecret::of).map(|s| &s.vault)
@@ -219,12 +224,24 @@ impl Record {
         self.steps.iter().any(|s| s.thing() == *thing)
     }
 
+    /// What people call the thing of a step: a grant by its role and place, else the last part of its id.
+    pub fn name_of(&self, step: &StepSpec) -> String {
+        if let Some((role, place)) = step.grants() {
+            return format!("{role} → {place}");
+        }
+        let id = self.receipts.get(&step.id()).map(|r| r.id.as_str()).unwrap_or_default();
+        match id.starts_with("/subscriptions/") {
+            true => id.rsplit('/').next().unwrap_or_default().to_owned(),
+            false => id.to_owned(),
+        }
+    }
+
     /// Status word for tables.
     pub fn status(&self) -> &'static str {
         match (self.phase, &self.verified) {
             (Phase::Applying, _) => "Incomplete",
             (Phase::Deleting, _) => "Deleting",
-            (Phase::Ready, Some(v)) if !v.success => "Unverified",
+            (Phase::Ready, Some(v)) if !v.success => "Failing",
             (Phase::Ready, _) => "Ready",
         }
     }

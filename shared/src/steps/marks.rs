@@ -1,4 +1,4 @@
-//! Labels that this tool puts on objects, and how an object is written that bears them.
+//! The labels of this tool's objects, and the options for writing such objects.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::model::PREFIX;
 use crate::plan::change::Action;
 use crate::plan::record::{Ownership, Receipt};
 
-/// Labels of every object that we create.
+/// Labels of every object that this tool creates.
 pub(crate) fn labels(connection: Option<&str>) -> Value {
     let mut labels = json!({"app.kubernetes.io/managed-by": "kubectl-connect"});
     if let Some(connection) = connection {
@@ -17,13 +17,19 @@ pub(crate) fn labels(connection: Option<&str>) -> Value {
     labels
 }
 
-/// Whether we made this object.
+/// Labels as a plan shows them.
+pub(crate) fn told_labels(labels: &Value) -> Vec<String> {
+    let pairs = labels.as_object().into_iter().flatten();
+    pairs.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect()
+}
+
+/// Whether this tool created the object.
 pub(crate) fn is_ours(object: &Value) -> bool {
     object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "kubectl-connect"
 }
 
-/// How to write an object: one that this connection made is its own, so what somebody changed in it by hand is taken back,
-/// as the plan has shown. Its uid goes into the body, so that it can't be another object of that name by then.
+/// Options for applying an object. Objects created by this connection are applied with force, which reverts manual
+/// edits (the plan shows them). The uid in the body makes the apply fail if the object was deleted and created again.
 pub(crate) fn taking_back(examined: &Examined, how: Apply, body: &mut Value) -> Apply {
     let own = examined.change.action == Action::Update && examined.intent.ownership == Ownership::Created;
     let Some(uid) = examined.intent.uid.as_deref().filter(|_| own) else { return how };
@@ -36,7 +42,7 @@ pub(crate) fn uid(object: &Value) -> Option<String> {
     object["metadata"]["uid"].as_str().map(str::to_owned)
 }
 
-/// `receipt`, done now.
+/// The receipt of a finished step, with the current time.
 pub(crate) fn done(intent: &Receipt) -> Receipt {
     Receipt { done: true, at: jiff::Timestamp::now().to_string(), ..intent.clone() }
 }

@@ -1,5 +1,5 @@
-//! The steps: one file per kind of thing. Each can look (`examine`), and bring about what the look called for (`apply`).
-//! Creating and deleting are the same step with another goal, so there is no second list for undoing.
+//! The steps: one file per kind of object. Each step can examine its object and apply the change that the examination
+//! found. Creating and deleting are the same step with different goals, so there is no separate list for undoing.
 
 pub(crate) mod access;
 pub mod context;

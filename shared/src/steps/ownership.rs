@@ -1,8 +1,9 @@
-//! Whose a thing is, and whether it may go: only what this tool made, by its record and by the thing's own mark, is ever
-//! deleted. The mark is a tag or label, or a name that only we derive from what the thing says.
+//! Decides who owns an existing object, and whether it may be deleted. Only objects that this tool created are
+//! deleted, and only if record and mark both say so. The mark is a tag, a label, or a name that only this tool
+//! derives from the object's content.
 //!
-//! It takes both. A record alone may be older than what somebody has put in the thing's place, and a mark alone may be a
-//! copy, or that of a connection which nobody can see from here.
+//! Both are needed. The record may be older than an object that somebody created under the same name; the mark may be
+//! copied, or belong to a connection in a namespace that the user can't see.
 
 use serde_json::Value;
 
@@ -12,8 +13,7 @@ use crate::model::PREFIX;
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::Thing;
 
-/// Whose a thing is that is there already. Its mark says that this tool made it; that it was this connection, and not
-/// another one, only the record can say.
+/// Decides who owns an existing object. The mark proves this tool; only the record proves this connection.
 pub(super) fn of_found(marked: bool, past: Option<&Receipt>) -> Ownership {
     match past {
         _ if !marked => Ownership::Adopted,
@@ -22,12 +22,13 @@ pub(super) fn of_found(marked: bool, past: Option<&Receipt>) -> Ownership {
     }
 }
 
-/// What undoing goes by: the receipt. Without one the thing is somebody else's.
+/// The receipt, on which undoing depends. Without a receipt the object belongs to somebody else.
 pub(super) fn recorded(past: Option<&Receipt>, id: impl Into<String>) -> Receipt {
     past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Adopted, id))
 }
 
-/// Why a thing stays when its connection goes; nothing where it goes too. `there` is whether it was found with our mark.
+/// Why an object is kept when its connection is deleted; `None` if it is deleted too. `there`: the object exists and
+/// has this tool's mark.
 pub(super) fn stays(cx: &Cx, receipt: &Receipt, there: bool, thing: &Thing) -> Option<String> {
     if !receipt.is_ours() {
         return Some("was there before: stays".into());
@@ -38,12 +39,12 @@ pub(super) fn stays(cx: &Cx, receipt: &Receipt, there: bool, thing: &Thing) -> O
     shared(cx, thing)
 }
 
-/// Why a thing stays that another connection needs.
+/// Why an object is kept if another connection uses it.
 pub(super) fn shared(cx: &Cx, thing: &Thing) -> Option<String> {
     cx.also_used_by(thing).map(|other| format!("stays: connection {other} uses it"))
 }
 
-/// Whether an object of the cluster bears the mark of this very connection.
+/// Whether an object in the cluster has the mark of this connection.
 pub(super) fn is_this_connections(cx: &Cx, object: &Value) -> bool {
     is_ours(object) && object["metadata"]["labels"][format!("{PREFIX}/connection")] == cx.connection.as_str()
 }

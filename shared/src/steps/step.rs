@@ -1,4 +1,4 @@
-//! What every kind of step can do: examine and apply, and what both hand over.
+//! The interface of all steps: examine and apply, with their results.
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -9,21 +9,21 @@ use crate::model::Result;
 use crate::plan::change::{Change, Goal};
 use crate::plan::record::Receipt;
 
-/// A right that a change needs, checked before the first write.
+/// A permission that a change needs; checked before the first write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Right {
     /// An ARM action at a scope.
     Arm {
         /// Scope of the action.
         scope: String,
-        /// Like `Microsoft.Authorization/roleAssignments/write`.
+        /// For example `Microsoft.Authorization/roleAssignments/write`.
         action: &'static str,
     },
-    /// An ARM action that hands out keys.
+    /// An ARM action that returns keys.
     Keys {
         /// The resource.
         scope: String,
-        /// Like `Microsoft.Storage/storageAccounts/listKeys/action`.
+        /// For example `Microsoft.Storage/storageAccounts/listKeys/action`.
         action: String,
     },
     /// A verb on a Kubernetes resource.
@@ -44,25 +44,25 @@ pub struct OwnList<'a> {
     pub fits: Box<dyn Fn(&Value) -> bool + Send + Sync + 'a>,
 }
 
-/// What a look at a step found.
+/// Result of examining a step.
 pub struct Examined {
-    /// What would be done.
+    /// The change that applying would make.
     pub change: Change,
-    /// What is brought about.
+    /// The goal of the change.
     pub goal: Goal,
-    /// What is written down before it is done.
+    /// The receipt to record before the change.
     pub intent: Receipt,
-    /// Rights that doing it needs.
+    /// Permissions that the change needs.
     pub rights: Vec<Right>,
 }
 
-/// One kind of step.
+/// The behaviour of one kind of step.
 #[async_trait]
 pub trait Step: Send + Sync {
-    /// Looks (reads only) and says what would have to be done for `goal`. `past` is what the record says.
+    /// Reads the object and returns the change needed for `goal`. `past` is the receipt from the record.
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined>;
 
-    /// Does it. Idempotent: doing it again after a kill ends in the same state.
+    /// Makes the change. Idempotent: repeating it after an interruption ends in the same state.
     async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt>;
 
     /// Rights that deleting takes, as far as the step names them before its object is looked at: asked for early, so that
@@ -76,13 +76,13 @@ pub trait Step: Send + Sync {
         None
     }
 
-    /// Has the service check what would be applied, where it can without storing it. The workload is rehearsed at every
-    /// look already.
+    /// Has the service validate the change without storing it, if the service supports that. The workload step does
+    /// this in every examination.
     async fn rehearse(&self, _cx: &Cx, _examined: &Examined) -> Result<()> {
         Ok(())
     }
 
-    /// What is being done, for progress: `creating identity id-web`.
+    /// The current action, for progress: `creating identity id-web`.
     fn doing(&self, examined: &Examined) -> String {
         let verb = match examined.change.action {
             crate::plan::Action::Create => "creating",

@@ -1,7 +1,10 @@
 //! The only room that prints. Results go to stdout, everything else to stderr; one place decides colour, quiet and form.
 
 mod ask;
+mod checks;
 mod output;
+mod page;
+mod parts;
 mod plan;
 mod problem;
 mod progress;
@@ -11,11 +14,15 @@ mod template;
 use std::io::Write;
 
 pub use ask::{is_asking, restore_terminal};
+pub use checks::{Shown, Sign};
 pub use output::Format;
-pub use progress::ProgressForm;
+pub use page::Page;
+pub use parts::Part;
+pub use progress::{Progress, ProgressForm, interrupted};
 pub use table::{Table, age};
 pub use template::{Columns, Template};
 
+use self::page::Stream;
 use crate::model::Problem;
 use crate::plan::Plan;
 
@@ -125,18 +132,48 @@ impl Ui {
     }
 
     /// Where the engine's events go: a live display on a terminal, plain lines elsewhere.
-    pub fn progress(&self) -> progress::Progress {
-        progress::Progress::new(self.quiet, self.progress)
+    pub fn progress(&self) -> Progress {
+        Progress::new(self.quiet, self.progress)
     }
 
     /// Shows a plan.
     pub fn plan(&self, plan: &Plan) {
-        self.say(plan::render(plan));
+        self.say(plan::render(plan, page::width(Stream::Err)));
     }
 
     /// A plan as text, for stdout.
     pub fn plan_text(&self, plan: &Plan) -> String {
-        plan::render(plan)
+        plan::render(plan, page::width(Stream::Out))
+    }
+
+    /// An empty page for stdout.
+    pub fn page(&self) -> Page {
+        Page::new(page::width(Stream::Out))
+    }
+
+    /// Parts of a connection as a tree, for stdout, each side a branch.
+    pub fn tree(&self, title: &str, sides: &[(&str, Vec<Part>)]) -> String {
+        parts::tree(title, sides, page::width(Stream::Out))
+    }
+
+    /// Parts of a connection, one below the other.
+    pub fn parts(&self, page: &mut Page, parts: &[Part]) {
+        parts::list(page, parts);
+    }
+
+    /// Checks as text, for stdout; `-o short` leaves out what is well.
+    pub fn checks_text(&self, title: &str, checks: &[Shown<'_>]) -> String {
+        checks::render(title, checks, self.format == Format::Short, page::width(Stream::Out))
+    }
+
+    /// Shows the checks of a proof beside another result.
+    pub fn proof(&self, checks: &[Shown<'_>]) {
+        self.say(checks::render_proof(checks, page::width(Stream::Err)).trim_end());
+    }
+
+    /// Shows what a command is about: heads with their values.
+    pub fn heads(&self, pairs: &[(&str, String)]) {
+        self.say(page::heads(pairs, page::width(Stream::Err)));
     }
 
     /// A value as YAML.
@@ -151,7 +188,7 @@ impl Ui {
             event["event"] = "failed".into();
             let _ = writeln!(anstream::stderr(), "{event}");
         } else if !self.errors_for_programs_only {
-            let _ = write!(anstream::stderr(), "{}", self.worded(&problem::render(problem, self.verbosity >= 4)));
+            let _ = write!(anstream::stderr(), "{}", self.worded(&problem::render(problem, self.verbosity >= 4, page::width_for_errors())));
         }
         if self.errors_for_programs_only || matches!(self.format, Format::Json) {
             // Scripts that asked for JSON get the error in the same form.

@@ -28,6 +28,13 @@ pub enum Format {
     CustomColumns(&'static Columns),
 }
 
+impl Format {
+    /// Whether people read it.
+    pub fn is_text(self) -> bool {
+        matches!(self, Format::Table | Format::Wide | Format::Short)
+    }
+}
+
 impl Ui {
     /// Prints a result: `value` for programs, `text` for people, `names` for shells.
     pub fn result(&self, value: &Value, text: impl FnOnce() -> String, names: &[String]) {

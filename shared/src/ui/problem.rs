@@ -1,32 +1,34 @@
 //! An error for people and for programs.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
+use super::page::{Page, is_command};
 use crate::model::{Kind, Problem};
 
 /// What failed, why, what to do; the code and the request ids for whoever has to look deeper.
-pub(super) fn render(problem: &Problem, with_cause: bool) -> String {
+pub(super) fn render(problem: &Problem, with_cause: bool, width: usize) -> String {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let dim = Style::new().dimmed();
-    let mut text = String::new();
-    let _ = writeln!(text, "{red}error{red:#} [{}]: {}", problem.code(), problem.what());
+    let mut page = Page::new(width);
+    page.hanging("", 2, &format!("{red}error{red:#} [{}]: {}", problem.code(), problem.what()));
     if let Some(why) = problem.reason() {
-        let _ = writeln!(text, "  why  {why}");
+        page.line("  why  ", why);
     }
     for (at, fix) in fixes(problem).iter().enumerate() {
-        let _ = writeln!(text, "  {}  {fix}", if at == 0 { "fix" } else { "   " });
+        let lead = if at == 0 { "  fix  " } else { "       " };
+        // A broken command can't be copied.
+        if is_command(fix) { page.push(&format!("{lead}{fix}")) } else { page.line(lead, fix) }
     }
     if let Some(request) = problem.request_ids() {
-        let _ = writeln!(text, "  {dim}ids  {request}{dim:#}");
+        page.push(&format!("  {dim}ids  {request}{dim:#}"));
     }
     if let (true, Some(cause)) = (with_cause, problem.cause()) {
-        let _ = writeln!(text, "  {dim}from {cause:#}{dim:#}");
+        page.push(&format!("  {dim}from {cause:#}{dim:#}"));
     }
-    text
+    page.into_text()
 }
 
 /// What to do. Where nobody who saw it fail knew, there is a way to find out.
@@ -48,4 +50,16 @@ pub(super) fn to_json(problem: &Problem) -> Value {
         "request": problem.request_ids(),
         "exitCode": problem.kind().exit_code(),
     }})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_broken_between_words_and_commands_are_not() {
+        let problem = Problem::new(Kind::Failed, "CODE", "it does not work").why("one two three four").fix("az login --tenant 11111111");
+        let plain = anstream::adapter::strip_str(&render(&problem, false, 20)).to_string();
+        assert_eq!(plain, "error [CODE]: it\n  does not work\n  why  one two three\n       four\n  fix  az login --tenant 11111111\n");
+    }
 }

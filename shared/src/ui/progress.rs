@@ -3,14 +3,18 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::page::{self, Page, Stream};
 use crate::model::{Event, Events};
+
+/// The displays of this process: what Ctrl-C says must not be drawn over by them.
+static DISPLAYS: Mutex<Vec<Weak<Mutex<Display>>>> = Mutex::new(Vec::new());
 
 /// Says again what is waited for after this long, where there is no live display.
 const REMIND: Duration = Duration::from_secs(10);
@@ -44,25 +48,61 @@ impl Progress {
     pub(super) fn new(quiet: bool, form: ProgressForm) -> Self {
         let live = (!quiet && form == ProgressForm::Auto && std::io::stderr().is_terminal()).then(MultiProgress::new);
         let json = form == ProgressForm::Json;
-        Progress(Arc::new(Mutex::new(Display { quiet, json, live, bars: HashMap::new(), doing: HashMap::new(), reminded: HashMap::new() })))
+        let display = Display { quiet, json, live, bars: HashMap::new(), doing: HashMap::new(), reminded: HashMap::new() };
+        let progress = Progress(Arc::new(Mutex::new(display)));
+        let mut displays = locked(&DISPLAYS);
+        displays.retain(|display| display.strong_count() > 0);
+        displays.push(Arc::downgrade(&progress.0));
+        drop(displays);
+        progress
     }
 
     /// Where events go.
     pub fn events(&self) -> Events {
         let display = self.0.clone();
-        Events::new(move |event| display.lock().unwrap_or_else(std::sync::PoisonError::into_inner).show(event))
+        Events::new(move |event| locked(&display).show(event))
     }
 
     /// Removes what is live, before something else is printed.
     pub fn clear(&self) {
-        let mut display = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut display = locked(&self.0);
         for (_, bar) in display.bars.drain() {
             bar.finish_and_clear();
         }
     }
 }
 
+fn locked<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says that Ctrl-C was noticed while a step is at work.
+pub fn interrupted() {
+    const TEXT: &str = "interrupted: waiting for the running step; Ctrl-C again stops now";
+    let displays: Vec<_> = locked(&DISPLAYS).iter().filter_map(Weak::upgrade).collect();
+    let busy = displays.iter().find(|display| !locked(display).bars.is_empty()).or_else(|| displays.last());
+    match busy {
+        Some(display) => locked(display).interrupted(TEXT),
+        None => {
+            let _ = writeln!(anstream::stderr(), "{TEXT}");
+        }
+    }
+}
+
 impl Display {
+    /// The terminal shows `^C` behind the last live line, which is as wide as the terminal, so the cursor stands one line lower
+    /// than the display knows: put back, the display can clear its own lines.
+    fn interrupted(&self, text: &str) {
+        if self.json {
+            let _ = writeln!(anstream::stderr(), "{}", as_json(&Event::Note(text.into())));
+            return;
+        }
+        if cfg!(unix) && self.live.is_some() && !self.bars.is_empty() {
+            let _ = write!(std::io::stderr(), "\r\x1b[2K\x1b[1A");
+        }
+        self.line(text);
+    }
+
     fn show(&mut self, event: Event) {
         let warning = matches!(event, Event::Warning(_));
         if self.quiet && !warning {
@@ -92,10 +132,10 @@ impl Display {
                 let red = colour(AnsiColor::Red);
                 self.line(&format!("  {red}✗{red:#} {doing}"));
             }
-            Event::Note(text) => self.line(&format!("  {text}")),
+            Event::Note(text) => self.told("  note: ", &text),
             Event::Warning(text) => {
                 let yellow = colour(AnsiColor::Yellow);
-                self.line(&format!("  {yellow}!{yellow:#} {text}"));
+                self.told(&format!("  {yellow}!{yellow:#} "), &text);
             }
         }
     }
@@ -142,6 +182,12 @@ impl Display {
         if let Some(bar) = self.bars.remove(id) {
             bar.finish_and_clear();
         }
+    }
+
+    fn told(&self, lead: &str, text: &str) {
+        let mut page = Page::new(page::width(Stream::Err));
+        page.line(lead, text);
+        self.line(page.into_text().trim_end());
     }
 
     fn line(&self, line: &str) {

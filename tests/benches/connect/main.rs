@@ -1,7 +1,7 @@
-//! The benchmark: `cargo bench -p sandbox`. Prints what a run costs, in time, requests and memory, and how far it is from
-//! the least that it could cost. Nothing is asserted: what is printed goes into the README, with date and machine.
+//! The benchmark: `cargo bench -p sandbox`. Prints what a run costs in time, requests and memory, and compares that
+//! with the theoretical minimum. Nothing is asserted: the output goes into the README, with date and machine.
 //!
-//! `--timeline` shows every request of each run as well. `--once` measures once instead of three times.
+//! `--timeline` also shows every request of each run. `--once` measures once instead of three times.
 #![allow(clippy::print_stdout, reason = "a program for people: its output is a table")]
 
 mod manual;
@@ -17,7 +17,7 @@ use stand_in::Kind;
 const LATENCIES: [u64; 3] = [0, 50, 200];
 const STARTS: usize = 30;
 
-/// What is measured, in this order: name, command line, and whether it begins a new world or goes on in the last one's.
+/// The measured commands in order: name, command line, and whether a new world is started for it.
 const JOBS: [(&str, &str, bool); 6] = [
     ("fresh, --verify=false", "keyvault my-vault -w deployment/web -n shop --yes --verify=false", true),
     ("fresh, with verify", "keyvault my-vault -w deployment/web -n shop --yes", true),
@@ -33,7 +33,7 @@ struct Options {
 }
 
 fn main() -> anyhow::Result<()> {
-    // Installed for the part of this program that plays the services.
+    // For the sandbox, which runs in this process.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let asked: Vec<String> = std::env::args().collect();
     let options = Options {
@@ -66,7 +66,7 @@ fn machine() -> String {
     )
 }
 
-/// How long the program takes that asks nobody.
+/// Start-up time of a command that contacts no service.
 fn start_up() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let program = folder.path().join("kubectl-connect");
@@ -104,7 +104,7 @@ async fn runs(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All jobs once.
+/// Runs all commands once.
 async fn once(latency: Duration) -> anyhow::Result<Vec<Run>> {
     let mut done = Vec::new();
     let mut sandbox = world(latency).await?;
@@ -125,7 +125,7 @@ fn row(latency: Duration, name: &str, runs: &[&Run], options: &Options) {
     let (cluster, taken) = (path::rollout(&spans, latency), path::taken(&spans));
     let needed = path::needed(&sorted, latency, cluster);
     let floor = needed.time;
-    // Without latency there is nothing to wait for, and chains of requests say nothing.
+    // Without latency, the chains of requests say nothing.
     let told = |text: String| if latency.is_zero() { "-".to_owned() } else { text };
     let (ratio, chain) = (told(format!("{:.2}", wall.as_secs_f64() / floor.as_secs_f64())), told(taken.len().to_string()));
     println!(
@@ -168,7 +168,7 @@ fn timeline(needed: &[path::Class], taken: &[(path::Class, &stand_in::Entry)], s
     println!();
 }
 
-/// The last part of a path: what stands before is the same everywhere.
+/// The last part of a path; the parts before are always the same.
 fn short(path: &str) -> String {
     let words: Vec<&str> = path.rsplit('/').take(5).collect();
     words.into_iter().rev().collect::<Vec<_>>().join("/")

@@ -1,5 +1,6 @@
-//! What people do without this tool, beside it: the commands of the public how-to, and Service Connector, with a real `az`
-//! against the same sandbox. `tests/real/bench` brings both programs; without them these rows are missing, loudly.
+//! Measures the alternatives for comparison: the commands of the public how-to, and Service Connector, with a real
+//! `az` and the same sandbox. `tests/real/bench` installs both programs; without them these rows are missing, with a
+//! message.
 #![allow(clippy::print_stdout, reason = "a program for people: its output is a table")]
 
 use std::path::{Path, PathBuf};
@@ -13,20 +14,21 @@ use stand_in::{Kind, Sandbox};
 use crate::LATENCIES;
 use crate::run::{CONTEXT, Run, planted, timed};
 
-/// What both rows begin with: names, and how a step of the scripts is timed. The scripts of the real parts use the same.
+/// Common beginning of both scripts: names, and the timing of steps. The scripts of the real parts use the same file.
 const STEPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/real/az/steps.sh");
-/// The how-to for vaults, from the vault's name to the end of the rollout. The cluster is enabled already, as it is for the
+/// The how-to for vaults, from the vault's name to the end of the rollout. The cluster's features are already
+/// enabled, as in the product's rows.
 /// product's rows.
 const MANUAL: &str = "vault=$(step az keyvault show --resource-group $DATA_GROUP --name my-vault --query id --output tsv)
     manual 'Key Vault Secrets User' \"$vault\"";
-/// What Service Connector does not do itself.
+/// Steps that Service Connector does not do itself.
 const IDENTITY: &str = "sign_in_with_device_code
     az identity create --resource-group $GROUP --name by-connector --output none";
 const CONNECTOR: &str = "step az aks connection create keyvault --connection vault_one --resource-group $GROUP --name $CLUSTER \
     --target-resource-group $DATA_GROUP --vault my-vault --client-type python --kube-namespace $NAMESPACE --output none \
     --workload-identity $BY_CONNECTOR";
 
-/// Measures the other ways where there are a real `az` and a `kubectl`.
+/// Measures the alternatives, if a real `az` and a `kubectl` are installed.
 pub async fn compare() -> anyhow::Result<()> {
     let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|program| program.is_file());
     match (named("CONNECT_AZ_BIN"), named("CONNECT_KUBECTL").or_else(|| which::which("kubectl").ok())) {
@@ -65,7 +67,7 @@ az aks connection create: that one command. The identity was made before, and th
 
 async fn other_world(latency: Duration, az: &Path, kubectl: &Path) -> anyhow::Result<Sandbox> {
     let mut world = planted(latency).with_service_principal();
-    // az has api-versions of its own.
+    // az uses other api-versions.
     world.knobs.strict_api_versions = false;
     let sandbox = Sandbox::start(world).await?;
     sandbox.sign_out_and_use(az)?;

@@ -1,104 +1,104 @@
-//! How long a run must take at least: the longest chain of requests of which each needs the answer of the one before.
+//! The minimum time of a run: the longest chain of requests each of which needs the answer to the one before.
 //!
-//! Every request in the log is put into a class by what it asks for. A class needs other classes: that is the plan's data
-//! needs, written down once more and independently of the product (see [`Class::needs`]). Requests of one class do not need
-//! each other and count as one round trip, whatever the product makes of them. The critical path is the longest chain
-//! through the classes that occur; its time is its number of round trips × latency, plus what the cluster itself takes for
-//! a rollout, which no client can shorten.
+//! Every request in the log is assigned to a class by its purpose. A class needs other classes: these are the plan's
+//! data needs, written again and independently of the product (see [`Class::needs`]). Requests of one class don't
+//! need each other and count as one round trip, whatever the product does. The critical path is the longest chain of
+//! the classes that occur. Its time is its number of round trips × latency, plus the cluster's time for a rollout,
+//! which no client can shorten.
 //!
-//! Beside it stands what the run made of it: the longest chain of requests in the log of which each began after the one
-//! before had ended. Where that is longer than the critical path, something waits that need not.
+//! The result is compared with the actual run: the longest chain of requests in the log each of which began after the
+//! one before had ended. If that is longer than the critical path, something waits unnecessarily.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stand_in::{Entry, Kind};
 
-/// What a request is for.
+/// Purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// `az` gives a token.
+    /// `az` provides a token.
     Token,
-    /// The cluster is asked about objects, rights and records.
+    /// Reads of objects, permissions and records in the cluster.
     Survey,
-    /// Where cluster and target are.
+    /// Finding cluster and target.
     Locate,
     /// Reads in ARM.
     Look,
-    /// The API server tries the change of the workload, which has to be known for it.
+    /// Dry run of the workload's change; needs the workload.
     Rehearse,
-    /// Nobody else is at work.
+    /// Taking the lease.
     Lock,
-    /// The record says what is intended.
+    /// Recording the intent.
     Intent,
-    /// The identity is made.
+    /// Creating the identity.
     Identity,
-    /// The identity is let in.
+    /// Granting access to the identity.
     Grant,
-    /// The identity trusts the service account.
+    /// Creating the federated credential.
     Trust,
     /// Service account and Secret.
     Deliver,
-    /// The workload is changed.
+    /// Changing the workload.
     Patch,
-    /// The workload's change is seen to the end.
+    /// Waiting for the rollout.
     Rollout,
-    /// A token of the service account.
+    /// Requesting a token of the service account.
     Mint,
-    /// The token is exchanged.
+    /// Exchanging the token.
     Exchange,
-    /// The data plane lets in.
+    /// Reading on the data plane.
     Probe,
-    /// The workload lets go.
+    /// Removing the fields from the workload.
     Release,
-    /// Things in the cluster go.
+    /// Deleting objects in the cluster.
     Withdraw,
-    /// Grants and trusts go.
+    /// Deleting grants and federated credentials.
     Revoke,
-    /// The identity goes.
+    /// Deleting the identity.
     Remove,
-    /// The record says how it ended, or goes.
+    /// Closing or deleting the record.
     Close,
-    /// Others may work again.
+    /// Releasing the lease.
     Unlock,
 }
 
 impl Class {
-    /// Classes whose answers are needed before this one can be asked. Those that do not occur in a run do not count.
+    /// Classes whose answers are needed before this class can start. Classes that don't occur in a run are ignored.
     fn needs(self) -> &'static [Class] {
         use Class::*;
         match self {
-            // The kubeconfig holds the cluster's token and address: nothing has to be asked for them.
+            // The kubeconfig has the cluster's token and address, so nothing needs to be read for them.
             Token | Survey => &[],
             Locate => &[Token],
-            // Ids come from the graph; the identity's name and the recorded ids from the cluster.
+            // Ids come from Resource Graph; the identity's name and the recorded ids from the cluster.
             Look => &[Token, Locate, Survey],
-            // Label, account and names of variables are known once the workload is; a digest of values restarts pods,
-            // but meets nobody's objection.
+            // Label, service account and names of variables are known once the workload is read. The digest of the
+            // values restarts pods but causes no conflict.
             Rehearse => &[Survey],
-            // Every look comes before the first write. Lease and record guard each other by their versions.
+            // All reads come before the first write. Lease and record are each protected by their versions.
             Lock | Intent => &[Look, Rehearse, Survey, Locate],
             Identity => &[Lock, Intent],
-            // All of them name the client id or the object id of the identity.
+            // All of these contain the identity's client id or object id.
             Grant | Trust | Deliver => &[Identity, Lock, Intent],
-            // Pods that start before the trust is there fail and stay failed for minutes.
+            // Pods that start before the trust exists fail for minutes.
             Patch => &[Grant, Trust, Deliver, Lock, Intent],
             Rollout => &[Patch, Release],
             Mint => &[Deliver, Survey],
             Exchange => &[Mint, Trust, Token],
             Probe => &[Exchange, Grant, Look],
-            // Undoing goes backwards: what pods use goes when they do not use it any more.
+            // Undoing runs backwards: what pods use is deleted after they have stopped using it.
             Release => &[Lock, Intent],
             Withdraw | Revoke => &[Release, Rollout, Lock, Intent],
             Remove => &[Revoke, Lock, Intent],
             Close => &[Rollout, Patch, Probe, Remove, Revoke, Withdraw, Grant, Trust, Deliver],
-            // The other way round when undoing, which is as long.
+            // In the opposite order when undoing; the length is the same.
             Unlock => &[Close],
         }
     }
 }
 
-/// Sorts the requests of a run. What a PATCH or PUT means depends on what was asked before it.
+/// Classifies the requests of a run. The meaning of a PATCH or PUT depends on the requests before it.
 pub fn classes(log: &[Entry]) -> Vec<(Class, &Entry)> {
     let mut order: Vec<&Entry> = log.iter().collect();
     order.sort_by(|a, b| a.at.cmp(&b.at));
@@ -160,13 +160,14 @@ fn kube(entry: &Entry, (locked, opened, patched): (bool, bool, bool), undoing: b
 /// The critical path.
 #[derive(Clone, Debug, Default)]
 pub struct Chain {
-    /// What it goes through.
+    /// Its classes.
     pub classes: Vec<Class>,
-    /// What it takes.
+    /// Its time.
     pub time: Duration,
 }
 
-/// The longest chain by data needs, where each round trip takes `latency` and the rollout `cluster` more.
+/// The longest chain by data needs, where each round trip takes `latency` and the rollout takes `cluster` in
+/// addition.
 pub fn needed(sorted: &[(Class, &Entry)], latency: Duration, cluster: Duration) -> Chain {
     let mut present: Vec<Class> = sorted.iter().map(|(class, _)| *class).collect();
     present.sort_unstable();
@@ -193,7 +194,7 @@ fn longest(chains: Vec<Chain>) -> Chain {
     chains.into_iter().max_by_key(|chain| (chain.time, chain.classes.len())).unwrap_or_default()
 }
 
-/// When a request was under way, from the beginning of the run's first.
+/// Start and end of a request, relative to the run's first request.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
     pub start: Duration,
@@ -213,7 +214,7 @@ pub fn spans<'a>(sorted: &[(Class, &'a Entry)]) -> Vec<(Class, &'a Entry, Span)>
         .collect()
 }
 
-/// The longest chain of requests of which each began after the one before had ended.
+/// The longest chain of requests each of which began after the one before had ended.
 pub fn taken<'a>(spans: &[(Class, &'a Entry, Span)]) -> Vec<(Class, &'a Entry)> {
     let mut order: Vec<&(Class, &Entry, Span)> = spans.iter().collect();
     order.sort_by_key(|(_, _, span)| span.end);
@@ -227,8 +228,8 @@ pub fn taken<'a>(spans: &[(Class, &'a Entry, Span)]) -> Vec<(Class, &'a Entry)> 
     best.into_iter().max_by_key(Vec::len).unwrap_or_default()
 }
 
-/// What the cluster took for the rollout beyond the round trip of looking: from the answer to the patch to the next thing
-/// that the run did.
+/// The cluster's time for the rollout without the round trip of reading: from the answer to the patch to the next
+/// request of the run.
 pub fn rollout(spans: &[(Class, &Entry, Span)], latency: Duration) -> Duration {
     let ends = |wanted: &[Class]| spans.iter().filter(|(class, ..)| wanted.contains(class)).map(|(.., span)| span.end).max();
     let (Some(patched), Some(watched)) = (ends(&[Class::Patch, Class::Release]), ends(&[Class::Rollout])) else {

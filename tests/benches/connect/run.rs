@@ -9,18 +9,18 @@ use anyhow::Context as _;
 use stand_in::world::World;
 use stand_in::{Entry, Kind, Sandbox};
 
-/// The sandbox's own binary: under other names it is `az` and the product.
+/// The sandbox's program; under other names it is `az` and the product.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_sandbox");
-/// The cluster that has an issuer.
+/// The cluster with an issuer.
 pub const CONTEXT: &str = "aks-ready";
 
 /// One run of the product.
 pub struct Run {
     /// From start to end of the process.
     pub wall: Duration,
-    /// Largest resident set, KiB.
+    /// Maximum resident set size, KiB.
     pub peak: u64,
-    /// What it asked.
+    /// Its requests.
     pub log: Vec<Entry>,
 }
 
@@ -30,7 +30,7 @@ impl Run {
     }
 }
 
-/// A fresh world in which every request takes `latency`.
+/// A new world in which every request takes `latency`.
 pub async fn world(latency: Duration) -> anyhow::Result<Sandbox> {
     let sandbox = Sandbox::start(planted(latency)).await?;
     for name in ["az", "kubectl-connect"] {
@@ -39,7 +39,7 @@ pub async fn world(latency: Duration) -> anyhow::Result<Sandbox> {
     Ok(sandbox)
 }
 
-/// What every world begins with.
+/// The initial state of every world.
 pub fn planted(latency: Duration) -> World {
     let mut world = World { current_context: CONTEXT.into(), ..World::planted() };
     world.knobs.latency = latency;
@@ -52,12 +52,12 @@ pub async fn product(sandbox: &Sandbox, line: &str) -> anyhow::Result<Run> {
     let mut command = Command::new(sandbox.bin().join("kubectl-connect"));
     command.args(line.split(' ')).envs(sandbox.env());
     let text = line.to_owned();
-    // Off the runtime: the sandbox needs its threads.
+    // Outside the runtime, since the sandbox needs its threads.
     let (wall, peak, _) = tokio::task::spawn_blocking(move || timed(&mut command).with_context(|| text)).await??;
     Ok(Run { wall, peak, log: sandbox.control().log() })
 }
 
-/// Runs a command to its end; its time, the largest resident set that was seen, and what it said on stderr.
+/// Runs a command to its end. Returns the time, the maximum resident set size, and stderr.
 pub fn timed(command: &mut Command) -> anyhow::Result<(Duration, u64, String)> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let began = Instant::now();
@@ -76,8 +76,7 @@ pub fn timed(command: &mut Command) -> anyhow::Result<(Duration, u64, String)> {
     Ok((wall, peak, said))
 }
 
-/// The kernel keeps the high-water mark, but only as long as the process is there: it is read again and again, and what was
-/// read last counts.
+/// The kernel keeps the maximum only while the process exists, so it is read repeatedly, and the last value counts.
 fn watch(pid: u32, over: &AtomicBool) -> u64 {
     let mut peak = 0;
     while !over.load(Ordering::Relaxed) {
@@ -96,7 +95,7 @@ pub fn resident(pid: u32) -> Option<u64> {
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// The middle one.
+/// The median.
 pub fn median<T: Copy + Ord>(values: &mut [T]) -> T {
     values.sort_unstable();
     values[values.len() / 2]

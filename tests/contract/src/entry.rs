@@ -1,4 +1,4 @@
-//! One exchange against the operation that it is for.
+//! Compares one exchange with its official operation.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::{CLUSTERS, Contract};
 use stand_in::http::percent_decode;
 use stand_in::{Entry, Kind};
 
-/// The faults of one exchange, each a sentence. `trail` is what the exchanges before it told.
+/// The violations of one exchange, each as a sentence. `trail` has the information of earlier exchanges.
 pub(super) fn faults(contract: &Contract, trail: &Trail, entry: &Entry) -> Vec<String> {
     if trail.names_operation(entry) {
         return operation_faults(entry);
@@ -45,8 +45,8 @@ pub(super) fn faults(contract: &Contract, trail: &Trail, entry: &Entry) -> Vec<S
     faults.into_iter().map(|fault| format!("{}: {fault}", operation.operation_id)).collect()
 }
 
-/// Reads of types whose descriptions are not among the reference data, with the version that their provider publishes:
-/// Application Insights' components hold their keys in themselves, so they are only ever read.
+/// Reads of types without a description in the reference data, with the version that their provider publishes.
+/// Application Insights' components contain keys as properties, so they are only read.
 const UNDESCRIBED: [(&str, &str); 1] = [("/providers/microsoft.insights/components/", "2020-02-02")];
 
 fn undescribed(method: &str, path: &str) -> Option<&'static str> {
@@ -55,13 +55,14 @@ fn undescribed(method: &str, path: &str) -> Option<&'static str> {
     UNDESCRIBED.iter().find(|(kind, _)| method == "GET" && named(kind)).map(|(_, version)| *version)
 }
 
-/// `DeleteSecret` and `RecoverDeletedSecret` of Key Vault's REST reference: the trimmed descriptions do not have them.
+/// `DeleteSecret` and `RecoverDeletedSecret` of Key Vault's REST reference; the trimmed descriptions lack them.
 fn is_left_out(method: &str, path: &str) -> bool {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     matches!((method, parts.as_slice()), ("DELETE", ["secrets", _]) | ("POST", ["deletedsecrets", _, "recover"]))
 }
 
-/// What the reference says of both: the version in the query, no body, and a secret without its value for an answer.
+/// The reference's rules for both: the version in the query, no body, and an answer with the secret but without its
+/// value.
 fn left_out_faults(entry: &Entry) -> Vec<String> {
     let mut faults = Vec::new();
     if entry.query != [("api-version".to_owned(), "7.6".to_owned())] {
@@ -109,8 +110,8 @@ fn query_faults(contract: &Contract, operation: &Operation, entry: &Entry) -> Ve
     faults
 }
 
-/// Headers that the description names are required or allowed; conditions are sent only where they are described, since a
-/// service that ignores one would overwrite what it was to protect.
+/// Headers in the description are required or allowed. Conditional headers are sent only where they are described,
+/// since a service that ignores one would overwrite what it should protect.
 fn header_faults(operation: &Operation, entry: &Entry) -> Vec<String> {
     let described = |name: &str| operation.headers.iter().any(|one| one["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(name)));
     let sent = |name: &str| entry.request_headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
@@ -129,8 +130,8 @@ fn request_faults(operation: &Operation, document: &Document, trail: &Trail, ent
     if sent.is_null() {
         return if body.required { vec!["the body is missing".into()] } else { Vec::new() };
     }
-    // A cluster goes back whole, in a newer version than the described one: fields that the service gave and no schema
-    // names are allowed, and so is a null that it gave.
+    // A cluster is sent back whole, with a newer version than the described one. So fields that the service returned
+    // are allowed although no schema has them, and so are nulls that it returned.
     let before = Some(operation).filter(|one| is_cluster(one)).and_then(|_| trail.last_body(entry));
     let came = |place: &Place| before.is_some_and(|before| at(before, place).is_some());
     let findings = document.findings(&body.schema, sent, Reading::Request);
@@ -145,14 +146,14 @@ fn request_faults(operation: &Operation, document: &Document, trail: &Trail, ent
 
 fn response_faults(operation: &Operation, document: &Document, entry: &Entry) -> Vec<String> {
     let got = &entry.response_body;
-    // No answer was given, or something between the client and the service gave it.
+    // There was no answer, or it came from a proxy in between.
     if entry.status == 0 || is_page(entry) {
         return Vec::new();
     }
     let answer = operation.responses.get(&entry.status.to_string());
     let answer = match (answer, entry.status) {
         (Some(answer), _) => answer,
-        // ARM itself refuses before the service is reached; the service's word for it is `default`.
+        // ARM refuses before the request reaches the service; the description calls that `default`.
         (None, 400..) => match operation.responses.get("default") {
             Some(answer) => answer,
             None => return common_error_faults(got),
@@ -172,7 +173,7 @@ fn response_faults(operation: &Operation, document: &Document, entry: &Entry) ->
     }
     let mut got = got.clone();
     if operation.service == "resourcegraph" && entry.status == 200 {
-        // Described as an object, sent as an array when rows are asked for as objects.
+        // Described as an object; sent as an array if rows are requested as objects.
         match &got["data"] {
             Value::Array(rows) if rows.iter().all(Value::is_object) => got["data"] = serde_json::json!({}),
             _ => return vec!["response data: no array of objects".into()],
@@ -180,15 +181,16 @@ fn response_faults(operation: &Operation, document: &Document, entry: &Entry) ->
     }
     let findings = document.findings(pointer, &got, Reading::Lenient);
     let mut faults: Vec<String> = findings.invalid.iter().map(|fault| format!("response {} {fault}", entry.status)).collect();
-    // The real services do answer with more than is described; what stands in for them has no reason to, but for the
-    // newer fields of clusters.
+    // Real services return more than is described. The stand-in has no reason to, except for newer fields of
+    // clusters.
     if entry.status < 400 && !is_cluster(operation) {
         faults.extend(findings.unknown.iter().map(|place| format!("response {}: no schema names this", place.join("."))));
     }
     faults
 }
 
-/// What the contract between ARM and providers says of every error: an object with a code and a message, wrapped or not.
+/// The contract between ARM and providers for every error: an object with code and message, with or without a
+/// wrapper.
 fn common_error_faults(body: &Value) -> Vec<String> {
     if body.is_null() {
         return Vec::new();
@@ -197,7 +199,7 @@ fn common_error_faults(body: &Value) -> Vec<String> {
     if inner["code"].is_string() && inner["message"].is_string() { Vec::new() } else { vec!["the error has no code and message".into()] }
 }
 
-/// A poll: no description names these addresses, the contract of asynchronous operations does.
+/// A poll: no description covers these URLs, but the contract of asynchronous operations does.
 fn operation_faults(entry: &Entry) -> Vec<String> {
     let mut faults = Vec::new();
     if entry.method != "GET" {

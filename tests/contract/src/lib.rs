@@ -1,8 +1,8 @@
-//! Holds every exchange with Azure against the official REST descriptions: what the product asks, and what the sandbox
+//! Checks every exchange with Azure against the official REST descriptions: the product's requests and the sandbox's
 //! answers.
 //!
-//! The descriptions are reference material that does not ship with the code: `CONNECT_REFERENCE_DATA` names the folder that
-//! holds `azure-specs`. Without it there is no contract, and [`check`] says so, loudly, once per process.
+//! The descriptions are reference data that is not part of the repository: `CONNECT_REFERENCE_DATA` names the folder
+//! that contains `azure-specs`. Without it nothing is checked, and [`check`] prints a message once per process.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -26,8 +26,8 @@ use trail::Trail;
 
 /// Environment variable with the folder of the reference data.
 pub const REFERENCE_DATA: &str = "CONNECT_REFERENCE_DATA";
-/// The one type for which the product uses a newer version than the described one: an older version hides fields, and
-/// the whole-object PUT would lose them.
+/// The only type for which the product uses a newer version than the described one: an older version hides fields,
+/// and the PUT of the whole object would remove them.
 const CLUSTERS: &str = "Microsoft.ContainerService/managedClusters";
 
 /// The official descriptions.
@@ -40,10 +40,10 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// The descriptions of this machine, read once; none where the reference data is not there.
+    /// The descriptions on this machine, read once; `None` without reference data.
     ///
     /// # Panics
-    /// When the variable is set and what it names cannot be read: that must not look like a machine without it.
+    /// If the variable is set and its folder can't be read: that must not look like a machine without reference data.
     pub fn of_this_machine() -> Option<&'static Self> {
         static CONTRACT: OnceLock<Option<Contract>> = OnceLock::new();
         let load = || {
@@ -59,7 +59,7 @@ impl Contract {
     /// Reads a folder of descriptions.
     ///
     /// # Errors
-    /// When it is not there or not understood.
+    /// If it does not exist or can't be parsed.
     pub fn load(folder: &Path) -> anyhow::Result<Self> {
         let versions = read(&folder.join("api-versions.json"))?;
         let newest = versions["newest"][CLUSTERS]["newest_stable"].as_str().context("api-versions.json knows no managed clusters")?;
@@ -74,7 +74,7 @@ impl Contract {
     /// One description.
     ///
     /// # Errors
-    /// When its file cannot be read.
+    /// If its file can't be read.
     pub fn document(&self, file: &str) -> anyhow::Result<Arc<Document>> {
         let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(document) = documents.get(file) {
@@ -88,13 +88,13 @@ impl Contract {
     /// A JSON file of the folder.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it can't be read.
     pub fn json(&self, file: &str) -> anyhow::Result<Value> {
         read(&self.folder.join(file))
     }
 
-    /// What is wrong with the exchanges, in their order; each with the request that it is about. Only ARM, Resource Graph
-    /// and Key Vault have descriptions.
+    /// The violations of the exchanges in order, each with its request. Only ARM, Resource Graph and Key Vault have
+    /// descriptions.
     #[must_use]
     pub fn violations(&self, log: &[Entry]) -> Vec<String> {
         let mut trail = Trail::starting_with(log.first());
@@ -114,23 +114,23 @@ impl Contract {
     }
 }
 
-/// Asserts that everything asked of and answered by a sandbox so far keeps to the contract. Where there are no
-/// descriptions it says so and lets everything pass.
+/// Asserts that all requests and answers of a sandbox so far follow the contract. Without descriptions it prints a
+/// message and passes.
 ///
 /// # Panics
-/// When something violates the contract, with all of it.
+/// If there are violations; lists all of them.
 pub fn check(sandbox: &Sandbox) {
     let Some(contract) = Contract::of_this_machine() else { return skipped() };
     let violations = contract.violations(&sandbox.control().log());
     assert!(violations.is_empty(), "{} violation(s) of the official descriptions:\n{}", violations.len(), violations.join("\n"));
 }
 
-/// Says, once per process, that nothing is held against the descriptions.
+/// Prints, once per process, that nothing is checked.
 pub fn skipped() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let text = format!("SKIPPED: {REFERENCE_DATA} is not set, so nothing was held against the official descriptions");
-        // The captured output of a test would hide it.
+        // Captured output of a test would hide it.
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     });
 }

@@ -1,4 +1,4 @@
-//! The official operations, as the reference data lists them, and the one that a request is for.
+//! The official operations from the reference data, and the search for a request's operation.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One operation of a service. What the lists hold beside these fields is of no use here.
+/// One operation of a service. Other fields of the lists are not needed here.
 #[derive(Debug, Deserialize)]
 pub struct Operation {
     /// Folder of the description.
@@ -20,7 +20,7 @@ pub struct Operation {
     pub method: String,
     /// Path with placeholders.
     pub path: String,
-    /// The version described.
+    /// The described version.
     pub api_version: String,
     /// File of the description.
     pub file: String,
@@ -28,11 +28,11 @@ pub struct Operation {
     pub path_params: Vec<Value>,
     /// Query parameters.
     pub query: Vec<Value>,
-    /// Headers that the operation takes.
+    /// Headers of the operation.
     pub headers: Vec<Value>,
-    /// What is sent, if anything.
+    /// The request body, if any.
     pub body: Option<Body>,
-    /// What comes back, by status and `default`.
+    /// The answers, by status and `default`.
     pub responses: BTreeMap<String, Answer>,
     /// Files with examples.
     pub examples: Vec<String>,
@@ -46,23 +46,23 @@ pub struct Operation {
 /// The body of an operation.
 #[derive(Debug, Deserialize)]
 pub struct Body {
-    /// Its name among the parameters, as examples use it.
+    /// Name of the parameter, as used in examples.
     pub name: String,
-    /// Whether it may be left away.
+    /// Whether the body may be omitted.
     #[serde(default)]
     pub required: bool,
     /// Pointer to its schema.
     pub schema: String,
 }
 
-/// One documented answer.
+/// A documented answer.
 #[derive(Debug, Deserialize)]
 pub struct Answer {
-    /// Pointer to the schema of its body; none: without a body.
+    /// Pointer to the schema of its body; `None` without a body.
     pub schema: Option<String>,
 }
 
-/// An operation with what its placeholders stand for.
+/// An operation with the values of its placeholders.
 pub type Found<'a> = (&'a Operation, BTreeMap<String, String>);
 
 /// All operations, the most specific first.
@@ -72,7 +72,7 @@ impl Operations {
     /// Reads the list.
     ///
     /// # Errors
-    /// When it is not there or not understood.
+    /// If it does not exist or can't be parsed.
     pub fn load(folder: &Path) -> anyhow::Result<Self> {
         #[derive(Deserialize)]
         struct List {
@@ -85,12 +85,12 @@ impl Operations {
         Ok(Self(operations))
     }
 
-    /// All of them.
+    /// All operations.
     pub fn iter(&self) -> impl Iterator<Item = &Operation> {
         self.0.iter()
     }
 
-    /// The operation that a decoded path is for. `data_plane` tells Key Vault's own hosts from ARM's.
+    /// The operation of a decoded path. `data_plane` distinguishes Key Vault's hosts from ARM's.
     #[must_use]
     pub fn find(&self, data_plane: bool, method: &str, path: &str) -> Option<Found<'_>> {
         let lower = path.to_ascii_lowercase();
@@ -100,7 +100,7 @@ impl Operations {
             .find_map(|one| one.matches(path, &lower).map(|names| (one, names)))
     }
 
-    /// Whether the path is known with another method: makes a better message.
+    /// Methods with which the path is known, for a better message.
     #[must_use]
     pub fn methods_of(&self, data_plane: bool, path: &str) -> Vec<&str> {
         let lower = path.to_ascii_lowercase();
@@ -114,7 +114,7 @@ impl Operations {
 
 impl Operation {
     fn matches(&self, path: &str, lower: &str) -> Option<BTreeMap<String, String>> {
-        // Hundreds of expressions are not compiled when a look at the fixed words settles it.
+        // The fixed words are compared first, since compiling hundreds of expressions is slow.
         let fixed = self.path.split('/').filter(|word| !word.is_empty() && !word.contains('{'));
         if !fixed.into_iter().all(|word| lower.contains(&word.to_ascii_lowercase())) {
             return None;
@@ -126,16 +126,17 @@ impl Operation {
     }
 }
 
-/// The version of a vault's object is optional in its URL (REST reference of `GetSecret`, `GetKey` and `GetCertificate`):
-/// left out, it means the latest one. The description marks it as required, as it must for a path parameter.
+/// The version of a vault's object is optional in its URL (REST reference of `GetSecret`, `GetKey` and
+/// `GetCertificate`) and defaults to the latest. The description marks it as required, as it must for a path
+/// parameter.
 fn with_latest_version(pattern: &str) -> String {
     ["secret", "key", "certificate"].iter().fold(pattern.to_owned(), |pattern, kind| {
         pattern.replace(&format!("/(?P<{kind}_version>[^/]+)"), &format!("(?:/(?P<{kind}_version>[^/]+))?"))
     })
 }
 
-/// A resource that is no child has an empty `parentResourcePath`, with one slash for it in the URL that ARM itself
-/// writes and reads; the pattern asks for at least one character.
+/// A top-level resource has an empty `parentResourcePath`, with one slash for it in the URLs that ARM itself uses.
+/// The pattern requires at least one character.
 fn with_empty_parent(pattern: &str) -> String {
     pattern.replace("(?P<parentResourcePath>.+?)/", "(?:(?P<parentResourcePath>.+?)/)?")
 }

@@ -1,7 +1,7 @@
-//! Bodies against schemas: JSON Schema draft 4 with what Swagger adds to it.
+//! Validates bodies against schemas: JSON Schema draft 4 with Swagger's additions.
 //!
-//! The schema language has no word for three of the rules: that read-only properties are not sent, that nothing is sent
-//! which no schema names, and that a discriminator chooses the schema. A walk over schema and body together keeps them.
+//! The schema language can't express three rules: read-only properties are not sent, properties without a schema are
+//! not sent, and a discriminator selects the schema. A walk over schema and body checks these.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,33 +9,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jsonschema::{Draft, ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value, json};
 
-/// Who wrote a body, and how strictly it is read.
+/// The author of a body, and how strictly it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reading {
-    /// By the client: what is read-only need not be there although it is required.
+    /// By the client: required properties may be missing if they are read-only.
     Request,
-    /// By the service, to the letter of the schema language, which knows no subtypes.
+    /// By the service, exactly as the schema language says, without subtypes.
     Strict,
-    /// By the service, which is known to write null for what it leaves out (examples-known-mismatch.json), and does not
-    /// tell the secrets that it was given.
+    /// By the service, which writes null for missing values (examples-known-mismatch.json) and does not return the
+    /// secrets that it got.
     Lenient,
 }
 
 /// A place in a body: property names and positions.
 pub type Place = Vec<String>;
 
-/// What a walk over a body found.
+/// Result of the walk over a body.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// Properties that only the service sets.
     pub read_only: Vec<Place>,
-    /// Properties that no schema names.
+    /// Properties without a schema.
     pub unknown: Vec<Place>,
-    /// What the schemas say against the body.
+    /// Violations of the schemas.
     pub invalid: Vec<String>,
 }
 
-/// A schema ready to use, or why it is not.
+/// A compiled schema, or the reason why it can't be compiled.
 type Compiled = Arc<Result<Validator, String>>;
 
 /// One official description with its validators.
@@ -44,7 +44,7 @@ pub struct Document {
     validators: Mutex<HashMap<(String, Reading), Compiled>>,
 }
 
-/// What is said about the members of one object by all schemas that it has to satisfy.
+/// The rules for an object's members from all schemas that apply to it.
 #[derive(Default)]
 struct Shape<'d> {
     named: BTreeMap<&'d str, Vec<&'d Value>>,
@@ -58,13 +58,13 @@ struct Shape<'d> {
 }
 
 impl Document {
-    /// A description as it is in its file.
+    /// A description, exactly as in its file.
     #[must_use]
     pub fn new(source: Value) -> Self {
         Self { source, validators: Mutex::default() }
     }
 
-    /// Everything that is to be said about a body.
+    /// All findings about a body.
     #[must_use]
     pub fn findings(&self, pointer: &str, body: &Value, reading: Reading) -> Findings {
         let mut findings = Findings::default();
@@ -88,7 +88,7 @@ impl Document {
         self.source.pointer(pointer.strip_prefix('#')?)
     }
 
-    /// What the schema language itself can say.
+    /// Findings of the schema language itself.
     fn invalid(&self, pointer: &str, body: &Value, reading: Reading) -> Vec<String> {
         let key = (pointer.to_owned(), reading);
         let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,7 +146,7 @@ impl Document {
         }
     }
 
-    /// The body without members that are null and need not be there.
+    /// The body without null members that are optional.
     fn prune(&self, schemas: &[&Value], body: &Value) -> Value {
         let shape = self.shape(schemas, body);
         match body {
@@ -213,7 +213,7 @@ impl Document {
         }
     }
 
-    /// Goes on with the subtype that the body names.
+    /// Continues with the subtype that the body names.
     fn discriminate<'d>(&'d self, word: &str, base: &str, body: &Value, shape: &mut Shape<'d>, seen: &mut HashSet<String>) {
         let Some(chosen) = body[word].as_str() else { return };
         let base_name = base.rsplit('/').next().unwrap_or_default();
@@ -240,7 +240,7 @@ impl Document {
     }
 }
 
-/// A single value (of a path or a query) against the parameter that describes it.
+/// Checks a single value (of a path or query) against its parameter's description.
 #[must_use]
 pub fn value_faults(parameter: &Value, text: &str) -> Vec<String> {
     let known = ["type", "pattern", "minLength", "maxLength", "enum", "minimum", "maximum", "x-ms-enum", "x-nullable"];
@@ -264,7 +264,7 @@ pub fn value_faults(parameter: &Value, text: &str) -> Vec<String> {
     }
 }
 
-/// Rewrites what Swagger adds into draft 4.
+/// Translates Swagger's additions into draft 4.
 fn translate(schema: &mut Value, reading: Reading) {
     match schema {
         Value::Object(members) => {
@@ -282,7 +282,7 @@ fn translate(schema: &mut Value, reading: Reading) {
                     }
                 });
             }
-            // Draft 4 wants at least one name there.
+            // Draft 4 requires at least one name there.
             if members.get("required").and_then(Value::as_array).is_some_and(Vec::is_empty) {
                 members.shift_remove("required");
             }
@@ -301,13 +301,13 @@ fn admit_null(members: &mut Map<String, Value>) {
 }
 
 fn told(error: &ValidationError<'_>) -> String {
-    // Of a choice made for null, only the first branch says anything.
+    // Of an alternative added for null, only the first branch is informative.
     if let ValidationErrorKind::AnyOf { context } = error.kind()
         && let Some(inner) = context.first().and_then(|branch| branch.first())
     {
         return told(inner);
     }
-    // Without the value: bodies are long, and some hold secrets.
+    // Without the value: bodies are long, and some contain secrets.
     format!("{}: {}", error.instance_path(), error.masked())
 }
 

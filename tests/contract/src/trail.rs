@@ -1,4 +1,5 @@
-//! What earlier answers told that later requests refer to: addresses of operations and pages, and bodies to send back.
+//! Information from earlier answers to which later requests refer: URLs of operations and pages, and bodies to send
+//! back.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,17 +8,17 @@ use serde_json::Value;
 use stand_in::Entry;
 use stand_in::http::percent_decode;
 
-/// The memory of a run of exchanges.
+/// The state of a series of exchanges.
 #[derive(Default)]
 pub(super) struct Trail {
-    /// Whether it has seen everything since the start.
+    /// Whether it has all exchanges since the start.
     whole: bool,
     operations: HashSet<String>,
     pages: HashSet<(String, String)>,
     bodies: HashMap<String, Value>,
 }
 
-/// Addresses that only an operation has.
+/// Path segments that only operation URLs have.
 const OPERATION_WORDS: [&str; 4] = ["operations", "operationstatuses", "operationsstatus", "operationresults"];
 
 impl Trail {
@@ -25,14 +26,14 @@ impl Trail {
         Self { whole: first.is_some_and(|entry| entry.n == 1), ..Self::default() }
     }
 
-    /// Learns from one exchange.
+    /// Adds an exchange.
     pub(super) fn learn(&mut self, entry: &Entry) {
         if !(200..300).contains(&entry.status) {
             return;
         }
         for (name, value) in &entry.response_headers {
             let name = name.to_ascii_lowercase();
-            // A Location beside 200 or 201 names the thing itself.
+            // With 200 or 201, Location names the resource itself.
             let operation =
                 matches!(name.as_str(), "azure-asyncoperation" | "operation-location") || (name == "location" && entry.status == 202);
             if operation {
@@ -47,21 +48,21 @@ impl Trail {
         }
     }
 
-    /// Whether the request asks how an operation goes.
+    /// Whether the request polls an operation.
     pub(super) fn names_operation(&self, entry: &Entry) -> bool {
         let mut words = entry.path.rsplit('/').map(str::to_ascii_lowercase);
         let shape = words.nth(1).is_some_and(|word| OPERATION_WORDS.contains(&word.as_str()));
         self.operations.contains(&key(&entry.path)) || (!self.whole && shape)
     }
 
-    /// Whether the request goes on with a list where an answer said, and so has the query that the service chose.
+    /// Whether the request continues a list at a URL from an answer; its query was then chosen by the service.
     pub(super) fn names_page(&self, entry: &Entry) -> bool {
         self.pages.iter().any(|(path, query)| {
             *path == key(&entry.path) && entry.query.iter().all(|(name, _)| query.contains(&format!("{}=", name.to_ascii_lowercase())))
         })
     }
 
-    /// The thing as it was last read or written at the request's own path.
+    /// The resource at the request's path as it was last read or written.
     pub(super) fn last_body(&self, entry: &Entry) -> Option<&Value> {
         self.bodies.get(&key(&entry.path))
     }
@@ -71,7 +72,7 @@ fn key(path: &str) -> String {
     percent_decode(path).trim_end_matches('/').to_ascii_lowercase()
 }
 
-/// Path and decoded query of an address, whole or relative.
+/// Path and decoded query of an absolute or relative URL.
 fn address(url: &str) -> (String, String) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));

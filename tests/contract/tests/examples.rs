@@ -1,4 +1,4 @@
-//! The official examples: what the service's own people say is right, the validator must take, but for the known slips.
+//! The validator must accept the official examples of the services, except for known mistakes.
 
 #![allow(clippy::unwrap_used, reason = "a test tells by panicking")]
 
@@ -8,12 +8,12 @@ use contract::Contract;
 use contract::schema::Reading;
 use serde_json::Value;
 
-/// What INDEX.md says that these examples hold.
+/// Numbers of examples according to INDEX.md.
 const REQUESTS: usize = 168;
 const RESPONSES: usize = 574;
 const MISMATCHED: usize = 46;
 
-/// The list was made by a check that did not see `x-nullable` beside a `$ref`; this one's null is allowed there.
+/// The list was made by a check that ignored `x-nullable` beside a `$ref`; in this one such a null is allowed.
 const NULL_BESIDE_REFERENCE: &str = "OperationStatus_Get";
 
 /// Operation and example file.
@@ -85,7 +85,7 @@ fn leniency_is_for_null_and_for_nothing_else() {
     let Some(contract) = Contract::of_this_machine() else { return contract::skipped() };
     let left: Vec<String> = tally(contract).lenient.into_iter().flat_map(|(_, faults)| faults).collect();
     assert!(!left.is_empty() && left.len() < MISMATCHED, "{}", left.len());
-    // Resource Graph's rows and the free values of what-if are described as objects and are none.
+    // Resource Graph's rows and the free values of what-if are described as objects but are none.
     let other: Vec<&String> = left.iter().filter(|fault| !fault.contains("is not of type \"object\"")).collect();
     assert!(other.is_empty(), "{other:#?}");
 }

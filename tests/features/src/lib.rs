@@ -1,1 +1,1 @@
-//! Nothing but features: see `Cargo.toml`.
+//! An empty crate that only unifies features: see `Cargo.toml`.

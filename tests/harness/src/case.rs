@@ -1,4 +1,4 @@
-//! What every case needs: a sandbox with the product in it, a way to run commands, and a look at everything that there is.
+//! The basis of every case: a sandbox with the product, running commands, and comparing states.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,21 +10,22 @@ use stand_in::{Control, Entry, Kind, Sandbox, is_write};
 
 use crate::{program, real};
 
-/// How long a command may take before the case counts as hung.
+/// Time limit of a command, after which the case counts as hung.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// One sandbox for one case.
 pub struct Case {
     /// The sandbox, with `az` and `kubectl-connect` linked.
     pub sandbox: Sandbox,
-    /// Whether every exchange is held to the official descriptions. Off only where what is planted is itself outside them.
+    /// Whether every exchange is checked against the official descriptions. Off only if a planted object itself
+    /// violates them.
     pub described: bool,
-    /// The real API servers that it runs on, where it does: given back when the sandbox in front of them is gone.
+    /// The pair of real API servers, if any; released after the sandbox in front of it is dropped.
     _real: Option<real::Pair>,
 }
 
 impl Drop for Case {
-    /// Whatever a case was about: every request and answer in it must be what the official descriptions allow.
+    /// In every case, all requests and answers must follow the official descriptions.
     fn drop(&mut self) {
         if self.described && !std::thread::panicking() {
             contract::check(&self.sandbox);
@@ -32,14 +33,14 @@ impl Drop for Case {
     }
 }
 
-/// How a command ended.
+/// Result of a command.
 #[derive(Debug)]
 pub struct Ran {
-    /// Exit code; -1 where a signal ended the command.
+    /// Exit code; -1 if a signal ended the command.
     pub code: i32,
-    /// Results.
+    /// Standard output.
     pub stdout: String,
-    /// Talk, progress and errors.
+    /// Standard error: messages, progress and errors.
     pub stderr: String,
 }
 
@@ -49,30 +50,32 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("stdout is no JSON: {e}\n{self:?}"))
     }
 
-    /// Insists on an exit code.
+    /// Asserts the exit code.
     #[track_caller]
     pub fn ended(self, code: i32) -> Ran {
         assert_eq!(self.code, code, "exit code\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// Insists on words in what was said.
+    /// Asserts that the output contains these words.
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Ran {
+        // Lines break where the terminal ends.
+        let unbroken = self.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
         for word in words {
-            assert!(self.stderr.contains(word), "`{word}` was not said:\n{}", self.stderr);
+            assert!(self.stderr.contains(word) || unbroken.contains(word), "`{word}` was not said:\n{}", self.stderr);
         }
         self
     }
 }
 
 impl Case {
-    /// The planted world, with `context` current.
+    /// The planted world with `context` as the current context.
     pub async fn on(context: &str) -> Case {
         Case::with(context, |_| {}).await
     }
 
-    /// The planted world with something changed in it.
+    /// The planted world with a change.
     pub async fn with(context: &str, change: impl FnOnce(&mut World)) -> Case {
         let mut world = World::planted();
         world.current_context = context.to_owned();
@@ -88,7 +91,7 @@ impl Case {
         Case { sandbox, described: true, _real: real }
     }
 
-    /// The hand on the sandbox.
+    /// The control handle of the sandbox.
     pub fn control(&self) -> &Control {
         self.sandbox.control()
     }
@@ -98,7 +101,7 @@ impl Case {
         self.sandbox.cluster(name).expect("the cluster is planted")
     }
 
-    /// A command in the sandbox that has not been started.
+    /// A command in the sandbox that is not started yet.
     pub fn command(&self, words: &str) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(self.sandbox.bin().join("kubectl-connect"));
         command.args(words.split_whitespace()).envs(self.sandbox.env()).env_remove("KUBECTL_CONNECT_NO_INPUT").kill_on_drop(true);
@@ -121,13 +124,13 @@ impl Case {
         }
     }
 
-    /// Everything that there is in Azure and the clusters, without what changes by itself.
+    /// The state of Azure and the clusters, without values that change by themselves.
     pub fn everything(&self) -> Value {
         let clusters: Vec<Value> = ["aks-shop", "aks-ready"].iter().map(|c| self.cluster(c).snapshot()).collect();
         serde_json::json!({"azure": self.control().state(), "clusters": clusters})
     }
 
-    /// Like [`Case::everything`], without the switches of a cluster, which are never switched back.
+    /// Like [`Case::everything`], without the features of a cluster, which are never disabled again.
     pub fn everything_but_features(&self) -> Value {
         let mut all = self.everything();
         for (_, resource) in all["azure"]["resources"].as_object_mut().unwrap() {
@@ -138,7 +141,7 @@ impl Case {
                 properties["addonProfiles"].as_object_mut().unwrap().remove("azureKeyvaultSecretsProvider");
             }
         }
-        // AKS installs webhook, driver and the add-on's identity with the features, and they stay with them.
+        // AKS installs webhook, driver and the add-on's identity with the features, and they remain with them.
         let with_feature = |name: &str| {
             ["azure-wi-webhook", "aks-secrets-store", "secretproviderclass", "secrets-store.csi"].iter().any(|p| name.starts_with(p))
         };
@@ -159,7 +162,7 @@ impl Case {
         self.control().log().into_iter().filter(|e| matches!(e.kind, Kind::Arm | Kind::Graph | Kind::Entra)).collect()
     }
 
-    /// Whether the service account's own token opens the vault's data plane right now: the sandbox's judgement, reached
+    /// Whether the service account's own token gives access to the vault's data plane now, determined by the sandbox
     /// without the product.
     pub async fn lets_in(&self, cluster: &str, namespace: &str, account: &str, scope: &str, url: &str) -> bool {
         let client_id = {
@@ -188,21 +191,21 @@ impl Case {
         client.get(url).bearer_auth(access).header("x-ms-version", "2023-11-03").send().await.unwrap().status().is_success()
     }
 
-    /// Insists that the whole chain of a connection holds. On real API servers nothing runs behind the webhook's
-    /// registration (the real webhook has checks of its own), so there the pods, and nothing else, must be found wanting.
+    /// Asserts that all links of a connection are successful. On real API servers no webhook runs behind the
+    /// registration (the real webhook is tested separately), so there exactly the pods must be reported.
     pub async fn holds(&self, connection: &str) {
         let ran = self.run(&format!("verify {connection} -n shop -o json")).await;
         let found = ran.json();
         let checks = found["categories"].as_array().unwrap().iter().flat_map(|c| c["checks"].as_array().unwrap());
         let wrong: Vec<&str> = checks.filter(|c| c["result"] == "error").map(|c| c["code"].as_str().unwrap()).collect();
         let real = real::is_on();
-        // Older than the change or missed by the webhook: which of the two is a matter of the second they were made in.
+        // Created before the change or missed by the webhook: which of the two is reported depends on timing.
         let expected = |code: &&str| real && ["KC5601", "KC5602"].contains(code);
         assert!(wrong.is_empty() != real && wrong.iter().all(expected), "{wrong:?} {found:#}");
         assert_eq!((ran.code, found["success"].as_bool()), (i32::from(real), Some(!real)));
     }
 
-    /// A request to ARM as the signed-in user: somebody's hand on Azure behind the product's back.
+    /// A request to ARM as the signed-in user, without the product.
     pub async fn arm(&self, method: &str, path: &str, api_version: &str, body: Option<Value>) -> Value {
         let az = tokio::process::Command::new(self.sandbox.bin().join("az"))
             .args(["account", "get-access-token", "-o", "json", "--scope", "https://management.azure.com/.default"])
@@ -221,12 +224,12 @@ impl Case {
         serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default()
     }
 
-    /// Deletes a resource in Azure behind the product's back.
+    /// Deletes a resource in Azure without the product.
     pub async fn arm_delete(&self, id: &str, api_version: &str) {
         self.arm("DELETE", id, api_version, None).await;
     }
 
-    /// Takes every role away that lets in to a vault's secrets; how many there were.
+    /// Deletes all roles that give access to a vault's secrets. Returns their number.
     pub async fn take_roles_away(&self) -> usize {
         let assignments = self.control().state()["roleAssignments"].as_object().unwrap().clone();
         let mut taken = 0;
@@ -239,7 +242,7 @@ impl Case {
         taken
     }
 
-    /// Deletes an object in a cluster behind the product's back.
+    /// Deletes an object in a cluster without the product.
     pub async fn kube_delete(&self, cluster: &str, path: &str) {
         let world = World::planted();
         let planted = world.clusters.iter().find(|c| c.name == cluster).unwrap();
@@ -247,7 +250,7 @@ impl Case {
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
-    /// A client of the planted hosts, through the sandbox's proxy.
+    /// An HTTP client for the sandbox's hosts, through its proxy.
     pub fn http_client(&self) -> reqwest::Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let pem = std::fs::read(self.sandbox.authority_file()).unwrap();
@@ -274,7 +277,7 @@ impl Case {
     }
 }
 
-/// Insists that two worlds are equal; names the places where they are not.
+/// Asserts that two states are equal; names the differences.
 #[track_caller]
 pub fn same(before: &Value, after: &Value, what: &str) {
     let mut differences = Vec::new();
@@ -300,7 +303,7 @@ fn differ(at: String, before: &Value, after: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// What changes from run to run, made the same.
+/// The text with varying parts replaced by fixed ones.
 pub fn steady(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, stand_in) in [
@@ -314,7 +317,7 @@ pub fn steady(text: &str) -> String {
     ] {
         text = regex::Regex::new(pattern).unwrap().replace_all(&text, stand_in).into_owned();
     }
-    // Steps that run at once finish in any order, and how often one waits is chance.
+    // Concurrent steps finish in any order, and the number of waits is random.
     let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with("  ◎")).map(str::trim_end).collect();
     let (mut sorted, mut block) = (Vec::new(), Vec::new());
     for line in lines {

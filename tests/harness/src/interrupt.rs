@@ -1,9 +1,10 @@
-//! Commands that are killed in the middle. Nothing is left to chance: the sandbox holds the answer to the chosen write back
+//! Kills commands at a chosen point. This is deterministic: the sandbox holds back the answer to the chosen write
 //! until the process is dead.
 
 use crate::Case;
 
-/// Runs `words`, and kills it when its `nth` write was carried out and not answered; whether it came that far.
+/// Runs `words` and kills it after its `nth` write was carried out but not answered. Returns whether the command got
+/// that far.
 pub async fn killed_after(case: &Case, words: &str, nth: usize) -> bool {
     let reached = case.control().hold_after_write(nth);
     let mut child = case.command(words).spawn().expect("the command runs");
@@ -17,8 +18,8 @@ pub async fn killed_after(case: &Case, words: &str, nth: usize) -> bool {
     killed
 }
 
-/// Tries `killed` with the first write, the second and so on, each on a world of its own, until it says that the command
-/// ended before it could be killed. `at_least` guards against a command that writes nothing any more.
+/// Calls `killed` with the first write, the second and so on, each in a new world, until it reports that the command
+/// ended before the kill. `at_least` guards against a command that no longer writes anything.
 pub async fn after_each_write(at_least: usize, killed: impl AsyncFn(usize) -> bool) {
     let mut nth = 1;
     while killed(nth).await {

@@ -1,7 +1,8 @@
-//! What the end-to-end tests share.
+//! The common parts of the end-to-end tests.
 //!
-//! [`Case`] is a sandbox with the product in it, [`Ran`] how a command in it ended. [`interrupt`] kills commands in the
-//! middle, [`states`] are worlds that several tests begin with, [`real`] puts real API servers in place of the stand-in's.
+//! [`Case`] is a sandbox with the product, [`Ran`] the result of a command in it. [`interrupt`] kills commands at a
+//! chosen write, [`states`] has initial states shared by several tests, [`real`] uses real API servers in place of
+//! the stand-in's.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test tells by panicking, and this is a part of tests")]
 
 use std::path::{Path, PathBuf};
@@ -14,13 +15,13 @@ pub mod states;
 
 pub use case::{Case, Ran, same, steady};
 
-/// The program of the package `sandbox`: under other names it is the product and the stand-in for `az`.
+/// The program of the package `sandbox`; under other names it is the product and the stand-in for `az`.
 ///
-/// Cargo builds a package's programs with that package's tests, and puts them into the folder above the tests' own. So
-/// this is for the tests of the package `sandbox`: started in another way, they could find an older program or none.
+/// Cargo builds a package's programs together with its tests and puts them into the folder above the tests. So this
+/// works only for tests of the package `sandbox`; tests of other packages could find an outdated program or none.
 ///
 /// # Panics
-/// When there is no such program.
+/// If there is no such program.
 pub fn program() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
         let test = std::env::current_exe().expect("a test knows its own program");

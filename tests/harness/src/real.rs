@@ -1,7 +1,8 @@
-//! Real API servers in place of the stand-in's, where a run brings some.
+//! Real API servers in place of the stand-in's, if a run provides them.
 //!
-//! `CONNECT_REAL_KUBE` is a list of pairs `{"aks-shop": {"server", "ca", "token"}, "aks-ready": {…}}`. A case empties the
-//! pair that it runs on and plants it anew, so each has one to itself; with as many test threads as pairs none waits.
+//! `CONNECT_REAL_KUBE` is a list of pairs `{"aks-shop": {"server", "ca", "token"}, "aks-ready": {…}}`. A case empties
+//! its pair and plants its objects, so each case needs a pair for itself; with as many test threads as pairs no case
+//! waits.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -25,13 +26,13 @@ static POOL: LazyLock<Option<Pool>> = LazyLock::new(|| {
 });
 
 thread_local! {
-    /// Whether the test on this thread has a pair: with a second one it could wait for itself.
+    /// Whether the test on this thread has a pair: waiting for a second one could be a deadlock.
     static HELD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A pair that belongs to one case until this is dropped.
+/// A pair that one case uses until this is dropped.
 pub struct Pair {
-    /// How to reach the API server of each cluster.
+    /// Connection data of each cluster's API server.
     pub clusters: Clusters,
     _place: SemaphorePermit<'static>,
 }
@@ -45,12 +46,12 @@ impl Drop for Pair {
     }
 }
 
-/// Whether this run is on real API servers.
+/// Whether this run uses real API servers.
 pub fn is_on() -> bool {
     POOL.is_some()
 }
 
-/// A free pair, as soon as there is one; nothing where this run is on the stand-in.
+/// A free pair, as soon as there is one; `None` if this run uses the stand-in.
 pub async fn pair() -> Option<Pair> {
     let pool = POOL.as_ref()?;
     assert!(!HELD.replace(true), "a test has one case at a time: the former must be dropped first");

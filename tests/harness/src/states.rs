@@ -1,4 +1,4 @@
-//! States that cases begin with, in several test programs.
+//! Initial states of cases in several test programs.
 
 use serde_json::Value;
 use stand_in::world::{USER, World};
@@ -16,12 +16,12 @@ fn store(world: World) -> World {
     world
 }
 
-/// A sandbox in which a key can be kept in a vault.
+/// A sandbox in which a key can be stored in a vault.
 pub async fn with_store() -> Case {
     Case::with("aks-ready", |world| *world = store(world.clone())).await
 }
 
-/// A connection whose Secret, service account and role were deleted behind its back.
+/// A connection whose Secret, service account and role were deleted without the product.
 pub async fn drifted(case: &Case) -> Value {
     let before = case.everything();
     case.run("keyvault my-vault -w deployment/web -n shop --yes --verify=false").await.ended(0);

@@ -5,7 +5,7 @@ import re
 import sys
 
 GUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
-# What tells who acted and when.
+# Fields that depend on who acted and when.
 PASSING = {'managedFields', 'resourceVersion', 'uid', 'creationTimestamp', 'generation', 'systemData', 'eTag', 'etag', 'createdOn',
            'updatedOn', 'createdBy', 'updatedBy', 'data', 'status', 'annotations'}
 

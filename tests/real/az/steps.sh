@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. They run inside a sandbox, with the real az and kubectl on PATH.
+# Common functions of the scripts in this folder. They run inside a sandbox, with the real az and kubectl on PATH.
 
 GROUP=rg-shop CLUSTER=${CONNECT_CLUSTER:-aks-shop} NAMESPACE=shop WORKLOAD=web
 # shellcheck disable=SC2034 # for the scripts
 DATA_GROUP=rg-data
 AUDIENCE=api://AzureADTokenExchange
 
-# step COMMAND...: runs one command of a how-to and says how long it took; its output is the step's own.
+# step COMMAND...: runs one command of a how-to and reports its duration; its output is that of the command.
 step() {
     local began=${EPOCHREALTIME/./} status=0
     "$@" || status=$?
@@ -30,11 +30,11 @@ sign_in_as_service_principal() {
 
 sign_in_with_device_code() { step az login --use-device-code --output none; }
 
-# manual ROLE SCOPE: what both how-tos have in common, as a person would type it: cluster, identity, role, service account,
-# federated credential, pod template.
+# manual ROLE SCOPE: the common part of both how-tos, as a user would type it: cluster, identity, role, service
+# account, federated credential, pod template.
 manual() {
     local role=$1 scope=$2 issuer client principal
-    # The other cluster has both already; the benchmark runs there.
+    # The other cluster already has both; the benchmark uses it.
     if [[ $CLUSTER == aks-shop ]]; then
         step az aks update --resource-group "$GROUP" --name "$CLUSTER" --enable-oidc-issuer --enable-workload-identity --output none
     fi
@@ -47,7 +47,7 @@ manual() {
     step az role assignment create --assignee-object-id "$principal" --assignee-principal-type ServicePrincipal \
         --role "$role" --scope "$scope" --output none
 
-    # The stand-in for the API server publishes no schemas to validate against.
+    # The stand-in for the API server has no schemas for validation.
     step kubectl apply --validate=false -f - <<END
 apiVersion: v1
 kind: ServiceAccount

@@ -15,7 +15,7 @@ def check(what, holds):
 
 def look(path, thin):
     name = path.rsplit('/', 1)[-1]
-    # az reads name and version out of the file's name.
+    # az takes name and version from the file's name.
     check('the file name is one that az reads', re.match(r'^connect-(\d+\.\d+\.\d+)-py3-none-[\w.]+\.whl$', name))
     check('a thin wheel runs anywhere, a full one does not', name.endswith('-any.whl') == thin)
     with zipfile.ZipFile(path) as wheel:

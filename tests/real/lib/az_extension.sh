@@ -9,7 +9,8 @@ CHECKS+=(
     "az-extension: what it costs over az itself|az|check_az_extension_cost"
 )
 
-# program_of NAME: a copy of a program of this workspace, built if need be; another build changes nothing then.
+# program_of NAME: prints the path of a copy of a program of this workspace, after building it if needed. Later builds
+# don't change the copy.
 program_of() {
     local copy=$SCRATCH/$1 program
     if [[ ! -x $copy ]]; then
@@ -43,7 +44,7 @@ check_az_extension_wheels() {
     cmp "$full" "$SCRATCH/again/${full##*/}"
 }
 
-# in_sandbox NAME COMMAND...: in a sandbox with the real az; its state is in NAME.state.
+# in_sandbox NAME COMMAND...: runs a command in a sandbox with the real az; NAME.state has the sandbox's state.
 in_sandbox() {
     local name=$1
     shift
@@ -59,5 +60,5 @@ check_az_extension_same_end() {
     python3 "$REAL/az/same_end.py" "$SCRATCH/by-az.state" "$SCRATCH/by-kubectl.state"
 }
 
-# The numbers are told, not judged: a loaded machine proves nothing.
+# The numbers are printed but not checked, since they depend on the load of the machine.
 check_az_extension_cost() { in_sandbox cost "$REAL/az/extension-verbs" cost; }

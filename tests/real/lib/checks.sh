@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# The checks of tests/real/run. Each is a function that fails by its first failing command, in a shell of its own, and
-# leaves nothing that another could trip over: a namespace of its own, the webhook as it found it.
+# The checks of tests/real/run. Each is a function that runs in its own shell and ends at its first failing command.
+# It has its own namespace and leaves the webhook as it found it, so that checks don't affect each other.
 #
-# They run with DIR, SERVER, CA, TOKEN, USER_TOKEN, ISSUER and SECONDS_TO_READY of the control plane.
+# They use DIR, SERVER, CA, TOKEN, USER_TOKEN, ISSUER and SECONDS_TO_READY of the control plane.
 
 # name | needs | function
 CHECKS=(
@@ -45,10 +45,10 @@ contains() { [[ $1 == *"$2"* ]] || fail "'$2' is not in: $1"; }
 
 k() { "$KUBECTL" --kubeconfig "$DIR/admin.kubeconfig" "$@"; }
 
-# api WHO METHOD PATH [STATUS]: one request without a body. WHO is a token, or nothing for nobody.
+# api WHO METHOD PATH [STATUS]: sends one request without a body. WHO is a token; empty for an anonymous request.
 api() { tools request --server "$SERVER" --ca "$CA" --token "$1" --expect "${4:-0}" "$2" "$3"; }
 
-# send TYPE METHOD PATH [STATUS]: one request with stdin as its body.
+# send TYPE METHOD PATH [STATUS]: sends one request with stdin as its body.
 send() { tools request --server "$SERVER" --ca "$CA" --token "$TOKEN" --type "$1" --expect "${4:-0}" "$2" "$3"; }
 
 namespace() {
@@ -59,7 +59,7 @@ namespace() {
     printf '%s\n' "$name"
 }
 
-# A workload as a user has it, under a field manager of his own.
+# A workload as a user creates it, with a separate field manager.
 user_deployment() {
     send application/json POST "/apis/apps/v1/namespaces/$1/deployments?fieldManager=user" <<'END' >/dev/null
 {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
@@ -68,7 +68,8 @@ user_deployment() {
 END
 }
 
-# partial_apply NAMESPACE [STATUS]: what the product does to a workload: an apply of stdin's fields as a second manager.
+# partial_apply NAMESPACE [STATUS]: changes a workload as the product does: applies the fields on stdin as a second
+# manager.
 partial_apply() {
     send application/apply-patch+yaml PATCH \
         "/apis/apps/v1/namespaces/$1/deployments/web?fieldManager=kubectl-connect%2Fcheck" "${2:-0}"
@@ -148,7 +149,7 @@ check_discovery() {
     equal "$(tools field id_token_signing_alg_values_supported <<<"$document")" '["RS256"]'
 }
 
-# exchangeable NAMESPACE: whether the token on stdin is one that an identity provider would exchange for account web.
+# exchangeable NAMESPACE: checks that an identity provider would exchange the token on stdin for service account web.
 exchangeable() {
     tools verify-token --server "$SERVER" --ca "$CA" --issuer "$ISSUER" \
         --audience api://AzureADTokenExchange --subject "system:serviceaccount:$1:web"
@@ -234,7 +235,7 @@ END
     contains "$(tools field details causes 0 message <<<"$said")" '"user"'
 }
 
-# A namespace with a connected workload and the service account that belongs to it.
+# A namespace with a connected workload and its service account.
 connected() {
     local ns
     ns=$(namespace)
@@ -253,7 +254,7 @@ with_webhook() {
     "$REAL/webhook-up" "$DIR"
 }
 
-# The rollout's old pod, of before the patch, goes when the new one is ready.
+# The rollout's old pod is deleted when the new one is ready.
 mutated() { [[ " $(pod_env "$1") " == ' A AZURE_CLIENT_ID AZURE_TENANT_ID AZURE_FEDERATED_TOKEN_FILE AZURE_AUTHORITY_HOST ' ]]; }
 
 check_webhook_mutates() {
@@ -283,7 +284,7 @@ check_webhook_recorded() {
     k create serviceaccount web-sa --namespace shop
     k annotate serviceaccount web-sa azure.workload.identity/client-id=11111111-2222-3333-4444-555555555555 --namespace shop
     k annotate serviceaccount default azure.workload.identity/tenant-id= --namespace shop
-    # The webhook reads accounts from a cache of its own, which may be a moment behind.
+    # The webhook reads service accounts from a cache, which may be slightly outdated.
     poll 10 python3 "$REAL/lib/recorded_mutations.py" https://127.0.0.1:9443/mutate-v1-pod "$DIR/webhook/ca.crt" \
         "$CONNECT_REFERENCE_DATA/webhook-mutations/wi-webhook-$WEBHOOK_VERSION.json"
     k delete namespace shop --timeout 30s
@@ -316,7 +317,7 @@ poll_refused() {
     done
 }
 
-# krew_manifest FILE VERSION SHA256: for a plugin that is a script, so that it runs on any machine.
+# krew_manifest FILE VERSION SHA256: writes a manifest for a plugin that is a script and so runs on any machine.
 krew_manifest() {
     cat >"$1" <<END
 apiVersion: krew.googlecontainertools.github.com/v1alpha2
@@ -358,7 +359,7 @@ check_krew_installs() {
     equal "$(PATH="$dir/root/bin:$PATH" "$KUBECTL" connectcheck keyvault my-vault)" 'connected keyvault my-vault'
 }
 
-# krew_install DIR MANIFEST ARCHIVE: offline, into DIR/root, whose bin then holds the plugin.
+# krew_install DIR MANIFEST ARCHIVE: installs a plugin offline into DIR/root; its bin folder then contains the plugin.
 krew_install() { KREW_ROOT=$1/root "$KREW/krew" install --manifest "$2" --archive "$3"; }
 
 az() { AZURE_CONFIG_DIR=$SCRATCH/azure AZURE_CORE_COLLECT_TELEMETRY=no "$AZ/az" "$@"; }
@@ -373,11 +374,11 @@ check_az_commands() {
     done
 }
 
-# ---- hooks: what the product's own sources bring, once they are there
+# ---- checks of the product's own sources
 
-# Every test of tests/connect once more, on API servers of the clusters' own issuers, with the snapshots of the stand-in. Each
-# case empties and plants the pair of clusters that it runs on, so as many run at once as there are pairs. A pair is two
-# thirds of a GiB of memory and mostly waits.
+# Runs every test of tests/connect again on real API servers with the clusters' issuers, with the snapshots of the
+# stand-in. Each case empties a pair of clusters and plants its objects, so there are as many concurrent cases as
+# pairs. A pair takes two thirds of a GiB of memory and mostly waits.
 PAIRS=3
 connect_on_real_control_plane() {
     local issuers=https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc
@@ -408,7 +409,7 @@ connect_on_real_control_plane() {
     return "$status"
 }
 
-# Its scripts too, where shellcheck is installed.
+# The shell scripts too, if shellcheck is installed.
 check_workflow() {
     local workflow=$REAL/../../.github/workflows/release.yml said
     "$ACTIONLINT" -no-color "$workflow"
@@ -418,7 +419,8 @@ check_workflow() {
     contains "$said" 'targt'
 }
 
-# Our own package, as krew/release makes it for this machine; CONNECT_KREW_MANIFEST and CONNECT_KREW_ARCHIVE name another.
+# The product's package, built by krew/release for this machine; CONNECT_KREW_MANIFEST and CONNECT_KREW_ARCHIVE name
+# another one.
 hook_krew_package() {
     local dir manifest=${CONNECT_KREW_MANIFEST:-} archive=${CONNECT_KREW_ARCHIVE:-}
     dir=$(mktemp -d "$SCRATCH/krew.XXXXXX")
@@ -433,14 +435,14 @@ hook_krew_package() {
     krew_install "$dir" "$manifest" "$archive"
     PATH="$dir/root/bin:$PATH" "$KUBECTL" connect version
     contains "$(PATH="$dir/root/bin:$PATH" "$KUBECTL" connect --help)" 'Usage: kubectl connect'
-    # Completion, as kubectl asks for it.
+    # Completion through kubectl's protocol.
     PATH="$dir/root/bin:$PATH" "$KUBECTL" connect completion install
     contains "$(PATH="$dir/root/bin:$PATH" "$KUBECTL" __complete connect keyv)" keyvault
     contains "$(PATH="$dir/root/bin:$PATH" "$KUBECTL" __complete connect keyvault my-vault --access r)" readwrite
     contains "$(PATH="$dir/root/bin:$PATH" KUBECONFIG=$DIR/admin.kubeconfig "$KUBECTL" __complete connect list -n kube-s)" kube-system
 }
 
-# The two manual scripts of the public how-tos against the sandbox, with the real az first on PATH.
+# Runs the manual scripts of both public how-tos against the sandbox, with the real az first on PATH.
 hook_az_scripts() {
     [[ -x $REAL/az-scripts ]] || skip 'not wired in yet: no tests/real/az-scripts'
     PATH="$AZ:$PATH" "$REAL/az-scripts"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What every script of tests/real starts from: where things are, how to stop, how to read a value out of JSON.
+# Common functions of all scripts in tests/real: paths, ending with an error, reading values from JSON.
 
 shopt -s inherit_errexit
 REAL=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -13,14 +13,14 @@ die() {
     exit 1
 }
 
-# Prints the folder of a part, after it was built if need be. A part is built by a process of its own, so that its first
-# failing command stops it, wherever the caller stands: `set -e` is off within a condition.
+# Prints the folder of a part, after building it if needed. A part is built in a separate process, so that its first
+# failing command ends the build: within a condition, `set -e` has no effect.
 part() { "$REAL/part" "$1"; }
 
 tools() { "$(part tools)/tools" "$@"; }
 
-# The program NAME of the control plane: from KUBEBUILDER_ASSETS where that is set and has it, else from our build. Where
-# that cannot be made, etcd is the distribution's.
+# Prints the path of the control plane's program NAME: from KUBEBUILDER_ASSETS if that has it, else from a build. If
+# etcd can't be built, the distribution's etcd is used.
 program() {
     local name=$1 dir
     if [[ -n ${KUBEBUILDER_ASSETS:-} && -x $KUBEBUILDER_ASSETS/$name ]]; then
@@ -34,7 +34,7 @@ program() {
     fi
 }
 
-# kubectl of the control plane's own version, the same on every machine. CONNECT_KUBECTL names another to try instead.
+# kubectl of the control plane's version, the same on every machine. CONNECT_KUBECTL names another one.
 kubectl_path() {
     if [[ -n ${CONNECT_KUBECTL:-} ]]; then
         printf '%s\n' "$CONNECT_KUBECTL"
@@ -43,7 +43,8 @@ kubectl_path() {
     fi
 }
 
-# poll LIMIT COMMAND...: repeats a command until it succeeds; after LIMIT seconds it fails with the command's last words.
+# poll LIMIT COMMAND...: repeats a command until it succeeds; fails after LIMIT seconds with the command's last
+# output.
 poll() {
     local limit=$1 until said
     shift
@@ -57,8 +58,8 @@ poll() {
     done
 }
 
-# A process is known by its id and the time it started, so that an id used anew is never taken for it. One that has ended
-# and only waits to be collected by whoever adopted it counts as gone.
+# A process is identified by its id and start time, so that a reused id is not taken for it. An ended process that its
+# parent has not collected yet counts as gone.
 started_at() {
     local stat
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
@@ -67,8 +68,8 @@ started_at() {
     cut -d' ' -f20 <<<"$stat"
 }
 
-# start DIR NAME COMMAND...: runs a command in the background, on its own, with its output in DIR/NAME.log and a line about
-# it in DIR/processes.
+# start DIR NAME COMMAND...: runs a command in the background, with its output in DIR/NAME.log and a line about it in
+# DIR/processes.
 start() {
     local dir=$1 name=$2 pid
     shift 2
@@ -81,7 +82,7 @@ running() { [[ $(started_at "$1") == "$2" ]]; }
 
 gone() { ! running "$1" "$2"; }
 
-# alive DIR NAME: whether the process started last under that name still runs.
+# alive DIR NAME: whether the process last started with that name is running.
 alive() {
     local name pid since last_pid='' last_since=''
     while read -r name pid since; do
@@ -92,7 +93,7 @@ alive() {
     [[ -n $last_pid ]] && running "$last_pid" "$last_since"
 }
 
-# stop DIR [NAME]: ends the processes of a folder, or those of one name, the last started first.
+# stop DIR [NAME]: ends the processes of a folder, or those with one name; the last started first.
 stop() {
     local dir=$1 wanted=${2:-} name pid since
     [[ -e $dir/processes ]] || return 0
@@ -109,8 +110,8 @@ end() {
     poll 10 gone "$pid" "$since" 2>/dev/null || kill -KILL "$pid" 2>/dev/null || true
 }
 
-# built NAME: a program of this workspace, as the tests have built it. With the whole workspace and its examples cargo chooses
-# the same features of every crate as for them, so nothing is compiled a second time.
+# built NAME: prints the path of a program of this workspace as built for the tests. Building the whole workspace with
+# its examples selects the same features of every crate, so nothing is compiled twice.
 built() {
     (cd "$REAL/../.." && cargo build --locked --workspace --bins --examples --message-format json) |
         sed -n 's/.*"executable":"\([^"]*\/'"$1"'\)".*/\1/p' | tail -n 1

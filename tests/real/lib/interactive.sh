@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A person at the terminal, played by tmux: pickers, questions, Ctrl-C. Sourced by tests/real/run after checks.sh.
+# Simulates a user at the terminal with tmux: pickers, questions, Ctrl-C. Sourced by tests/real/run after checks.sh.
 
 CHECKS+=(
     "interactive: what is missing is picked, the whole command is shown, and it is done|tmux|check_interactive_picker"
@@ -20,16 +20,17 @@ get_tmux() {
     fi
 }
 
-# A server of its own, with no configuration of the user's.
+# A separate tmux server, without the user's configuration.
 PEOPLE=0
 screen() { tmux -f /dev/null -S "$SCRATCH/tmux" "$@"; }
 
-# person STATE COMMAND...: starts the product in a sandbox in a terminal of its own; its last line tells the exit code.
+# person STATE COMMAND...: starts the product in a sandbox in a separate terminal; its last line is the exit code.
 person() {
     local state=$1 words
     shift
     printf -v words '%q ' "$(program_of sandbox)" --state "$SCRATCH/$state.state" --context aks-ready "$@"
-    # A session for each, and all stay to the end: a server that has just lost its last one would refuse the next.
+    # Each has a session, and all sessions exist until the end: a tmux server that has lost its last session would
+    # refuse the next one.
     PERSON=$BASHPID-$((++PEOPLE))
     screen new-session -d -s "$PERSON" -x 160 -y 60 "unset NO_COLOR CI KUBECTL_CONNECT_NO_INPUT; TERM=xterm-256color $words; echo \"ended with \$?\"; exec sleep 600"
 }
@@ -46,7 +47,7 @@ types() { screen send-keys -t "$PERSON" -l -- "$1"; }
 
 press() { screen send-keys -t "$PERSON" "$1"; }
 
-# unchanged STATE: the sandbox held the same before and after.
+# unchanged STATE: checks that the sandbox had the same state before and after.
 unchanged() {
     python3 - "$SCRATCH/$1.state" <<'END'
 import json, sys
@@ -84,7 +85,7 @@ check_interactive_connection() {
     shows 'Which connection?'
     on_screen 'keyvault-my-vault  keyvault my-vault, Ready, in shop'
     press Enter
-    # It verifies, and only where that ends well something is deleted.
+    # The command verifies, and objects are deleted only after success.
     poll 60 off_screen ', in shop'
     shows 'Which connection?'
     press Enter
@@ -104,7 +105,7 @@ check_interactive_leaves_picker() {
     shows 'ended with 130'
     equal "$(screen display-message -t "$PERSON" -p '#{cursor_flag}')" 1
     unchanged left-picker
-    # Esc leaves as well.
+    # Esc leaves a question too.
     person left-picker kubectl-connect
     shows 'What do you want to do, or connect to?'
     press Escape
@@ -133,7 +134,7 @@ check_interactive_leaves_question() {
 
 check_interactive_switches() {
     person plain env NO_COLOR=1 kubectl-connect show
-    # There is nothing to pick from: the usual error tells what is missing.
+    # There is nothing to choose from: the usual error names the missing argument.
     shows 'the following required arguments were not provided'
     shows 'ended with 2'
     person plain env NO_COLOR=1 kubectl-connect keyvault

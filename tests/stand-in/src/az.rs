@@ -1,7 +1,7 @@
-//! The stand-in `az`: a program that forwards its arguments, and the part of the sandbox that answers.
+//! The stand-in `az`: a small program that forwards its arguments, and the part of the sandbox that answers them.
 //!
-//! The program finds the sandbox through a file next to the folder it was started from, so that it works whatever
-//! environment the product leaves to its children.
+//! The program finds the sandbox through a file beside the folder from which it was started. So it works whatever
+//! environment the product gives to child processes.
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -20,11 +20,11 @@ use crate::control::{Entry, Kind};
 use crate::entra;
 use crate::knobs::AzState;
 
-/// File with the control port's address, beside the folder of the links.
+/// File with the address of the control port, beside the folder with the links.
 pub(crate) const ADDRESS_FILE: &str = "control.addr";
 const OTHER_TENANT: &str = "99999999-aaaa-4bbb-8ccc-000000000009";
 
-/// What a start of `az` prints, and how it ends.
+/// Output and exit code of one `az` run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// Printed on stdout.
@@ -35,10 +35,10 @@ pub struct Answer {
     pub code: u8,
 }
 
-/// The client side: asks the sandbox that the link belongs to.
+/// The client side: asks the sandbox to which the link belongs.
 ///
 /// # Errors
-/// When there is no sandbox behind the link.
+/// If there is no sandbox behind the link.
 pub fn ask(program: &str, arguments: &[String]) -> anyhow::Result<Answer> {
     let file = address_file(program).context("no sandbox belongs to this az")?;
     let address = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
@@ -50,7 +50,7 @@ pub fn ask(program: &str, arguments: &[String]) -> anyhow::Result<Answer> {
     serde_json::from_str(&text).context("the sandbox's answer is not understood")
 }
 
-/// The link's folder: from the name it was started by, or the first on PATH that holds such a link.
+/// The link's folder: from the path by which the program was started, or the first folder on PATH with such a link.
 fn address_file(program: &str) -> Option<PathBuf> {
     let beside = |folder: &Path| folder.parent().map(|above| above.join(ADDRESS_FILE)).filter(|file| file.is_file());
     if program.contains('/') {
@@ -60,10 +60,10 @@ fn address_file(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).filter(|folder| folder.join(program).exists()).find_map(|folder| beside(&folder))
 }
 
-/// Listens for starts of `az`.
+/// Listens for `az` runs.
 ///
 /// # Errors
-/// When there is no port.
+/// If no port can be opened.
 pub(crate) async fn serve(cloud: Arc<Cloud>) -> anyhow::Result<(std::net::SocketAddr, JoinHandle<()>)> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("control port")?;
     let address = listener.local_addr()?;
@@ -81,7 +81,7 @@ pub(crate) async fn serve(cloud: Arc<Cloud>) -> anyhow::Result<(std::net::Socket
                         let arguments: Vec<String> = serde_json::from_str(&text).unwrap_or_default();
                         let reply = started(&cloud, &arguments).await;
                         let text = serde_json::to_string(&reply).unwrap_or_default();
-                        // A client that was killed meanwhile needs no answer.
+                        // The client may have been killed meanwhile.
                         let _ = stream.write_all(text.as_bytes()).await;
                     });
                 },
@@ -148,7 +148,7 @@ fn signed_in(state: AzState) -> Option<Answer> {
     (state == AzState::NotSignedIn).then(|| fail(1, "Please run 'az login' to setup account."))
 }
 
-/// The value of an option, also as `--name=value`.
+/// The value of an option, given as `--name value` or `--name=value`.
 fn option<'a>(arguments: &'a [String], names: &[&str]) -> Option<&'a str> {
     for (at, word) in arguments.iter().enumerate() {
         if names.contains(&word.as_str()) {
@@ -236,7 +236,7 @@ fn access_token(cloud: &Cloud, arguments: &[String], state: AzState) -> Answer {
     if state != AzState::TooOld {
         reply["expires_on"] = json!(exp);
     }
-    // With a tenant given, az does not tell a subscription.
+    // If a tenant is given, az's answer names no subscription.
     if let (None, Some(chosen)) = (tenant, chosen) {
         reply["subscription"] = json!(chosen.id);
     }

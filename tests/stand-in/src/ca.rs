@@ -1,4 +1,4 @@
-//! A throw-away certificate authority: the product trusts it through `SSL_CERT_FILE`, as it would a company's own.
+//! A temporary certificate authority, which the product trusts through `SSL_CERT_FILE`, like a company's own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// The authority with the leaves it has made so far.
+/// The authority with its server certificates.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -17,10 +17,10 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes a new authority, good for as long as the process lives.
+    /// Creates an authority, valid while the process runs.
     ///
     /// # Errors
-    /// When keys or certificates cannot be made.
+    /// If keys or certificates can't be created.
     pub fn new() -> anyhow::Result<Self> {
         let key = KeyPair::generate().context("authority key")?;
         let mut params = CertificateParams::new(Vec::new())?;
@@ -37,10 +37,11 @@ impl Authority {
         &self.pem
     }
 
-    /// What a server of this host name presents. HTTP/1.1 only: no client needs more, and one protocol is easier to break on purpose.
+    /// TLS configuration of a server with this host name. Only HTTP/1.1: clients need no more, and faults are easier
+    /// to inject.
     ///
     /// # Errors
-    /// When the name cannot stand in a certificate.
+    /// If the name can't be in a certificate.
     pub fn server_config(&self, host: &str) -> anyhow::Result<Arc<ServerConfig>> {
         let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = configs.get(host) {
@@ -50,7 +51,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, host);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        // Python's strict mode refuses a leaf that does not name its authority's key.
+        // Python's strict mode refuses a server certificate without its authority's key id.
         params.use_authority_key_identifier_extension = true;
         let leaf = params.signed_by(&self.leaf_key, &self.issuer).context("leaf certificate")?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.leaf_key.serialize_der()));

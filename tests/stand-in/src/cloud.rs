@@ -1,4 +1,4 @@
-//! Which host is served by whom.
+//! Routes hosts to services.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ impl Cloud {
         self.azure.timestamp()
     }
 
-    /// The service behind a host, if there is one: only what exists has a name, as in the real DNS.
+    /// The service behind a host, if any: as in real DNS, only existing resources have names.
     pub(crate) fn kind_of(&self, host: &str, path: &str) -> Option<Kind> {
         if host == "management.azure.com" {
             let graph = path.to_ascii_lowercase().starts_with("/providers/microsoft.resourcegraph/");
@@ -40,7 +40,7 @@ impl Cloud {
         if self.clusters.contains_key(host) {
             return Some(Kind::Kube);
         }
-        // Names inside a cluster are known to nobody else.
+        // Names inside a cluster can't be resolved outside it.
         let publishes = |one: &crate::world::Cluster| one.is_elsewhere() && one.issuer.starts_with(&format!("https://{host}/"));
         let outside = !host.ends_with(".svc.cluster.local");
         if host.ends_with(".oic.prod-aks.azure.com") || outside && self.azure.world.clusters.iter().any(publishes) {
@@ -49,7 +49,7 @@ impl Cloud {
         data::kind_of(&self.azure, host)
     }
 
-    /// Marks the identity that a credential write is for as taken; the inner error is the refusal when it is taken already.
+    /// Marks the identity of a credential write; the inner error is the refusal if it is already marked.
     pub(crate) fn occupy(&self, request: &Request) -> Option<Result<crate::azure::credentials::Occupied, Response>> {
         crate::azure::credentials::occupy(&self.azure, request)
     }

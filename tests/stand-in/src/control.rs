@@ -1,4 +1,4 @@
-//! The test's hand on the sandbox: what was asked, how slow it is, what breaks, and when the world holds its breath.
+//! How a test controls the sandbox: recorded requests, latency, faults, and holding an answer back.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,28 +27,28 @@ pub enum Kind {
     KeyVault,
     /// Blob data plane.
     Blob,
-    /// Azure OpenAI and the other AI services' data plane.
+    /// Data plane of Azure OpenAI and the other AI services.
     OpenAi,
-    /// The data plane of any other service.
+    /// Data plane of any other service.
     Data,
     /// A cluster's API server.
     Kube,
     /// The published keys of a cluster.
     Oidc,
-    /// A start of `az`.
+    /// A run of `az`.
     Az,
-    /// A host that nobody here stands in for.
+    /// A host without a stand-in.
     Unknown,
 }
 
 /// One request with its answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Entry {
-    /// Counts from 1 and goes on over `clear_log`.
+    /// Counts from 1; `clear_log` does not reset it.
     pub n: usize,
-    /// When it arrived, on the sandbox's clock.
+    /// Time of arrival, on the sandbox's clock.
     pub at: String,
-    /// Host asked.
+    /// Host of the request.
     pub host: String,
     /// Method.
     pub method: String,
@@ -58,13 +58,13 @@ pub struct Entry {
     pub query: Vec<(String, String)>,
     /// Headers as received.
     pub request_headers: Vec<(String, String)>,
-    /// JSON where it is, else text.
+    /// JSON if possible, else text.
     pub request_body: Value,
-    /// Status; 0 where no answer was given.
+    /// Status; 0 if there was no answer.
     pub status: u16,
     /// Headers of the answer.
     pub response_headers: Vec<(String, String)>,
-    /// JSON where it is, else text; null for a stream.
+    /// JSON if possible, else text; null for a stream.
     pub response_body: Value,
     /// Time from arrival to answer.
     pub micros: u64,
@@ -72,7 +72,7 @@ pub struct Entry {
     pub kind: Kind,
 }
 
-/// Handle on a running sandbox; clones share everything.
+/// Handle of a running sandbox. Clones share the state.
 #[derive(Clone)]
 pub struct Control {
     inner: Arc<Inner>,
@@ -100,7 +100,8 @@ struct Hold {
     tell: Option<oneshot::Sender<()>>,
 }
 
-/// While it lives, nothing else is carried out. It goes when the held client is gone: the service drops what it was doing for it.
+/// While this exists, no other request is processed. Dropped when the held client is gone, as a service drops work
+/// for a client that disconnects.
 pub(crate) struct Held(Control);
 
 impl Drop for Held {
@@ -128,51 +129,51 @@ impl Control {
         }
     }
 
-    /// Everything asked so far, in the order of the answers.
+    /// All requests so far, in the order of their answers.
     #[must_use]
     pub fn log(&self) -> Vec<Entry> {
         lock(&self.inner.log).entries.clone()
     }
 
-    /// Forgets what was asked.
+    /// Clears the log.
     pub fn clear_log(&self) {
         lock(&self.inner.log).entries.clear();
     }
 
-    /// The entries of one service.
+    /// The log entries of one service.
     #[must_use]
     pub fn log_of(&self, kind: Kind) -> Vec<Entry> {
         self.log().into_iter().filter(|entry| entry.kind == kind).collect()
     }
 
-    /// The entries that change something, see [`is_write`].
+    /// The log entries of writes, see [`is_write`].
     #[must_use]
     pub fn writes(&self) -> Vec<Entry> {
         self.log().into_iter().filter(is_write).collect()
     }
 
-    /// Every request takes this long before its answer.
+    /// Sets the time that every answer takes.
     pub fn set_latency(&self, latency: Duration) {
         self.knobs(|knobs| knobs.latency = latency);
     }
 
-    /// Reads or turns knobs.
+    /// Reads or changes the knobs.
     pub fn knobs<T>(&self, turn: impl FnOnce(&mut Knobs) -> T) -> T {
         turn(&mut lock(&self.inner.knobs))
     }
 
-    /// Breaks requests to come. The first fault that matches and is not used up applies.
+    /// Adds a fault for future requests. The first unused fault that matches applies.
     pub fn fail(&self, fault: Fault) {
         lock(&self.inner.faults).push(fault);
     }
 
-    /// Takes back every fault.
+    /// Removes all faults.
     pub fn heal(&self) {
         lock(&self.inner.faults).clear();
     }
 
-    /// The answer of the `nth` successful write from now (1 = the next) is withheld for ever, and nothing that comes
-    /// after it is carried out until its client is gone. The receiver fires when the write is done: kill the client then.
+    /// Holds back the answer to the `nth` successful write from now (1 = the next). No later request is processed
+    /// until its client is gone. The receiver fires when the write is done; the test kills the client then.
     #[must_use]
     pub fn hold_after_write(&self, nth: usize) -> oneshot::Receiver<()> {
         let (tell, told) = oneshot::channel();
@@ -180,7 +181,7 @@ impl Control {
         told
     }
 
-    /// Forgets a hold that has not come true, and ends one that has.
+    /// Cancels a pending hold and ends an active one.
     pub fn release(&self) {
         *lock(&self.inner.hold) = Hold::default();
         self.inner.holding.store(false, Ordering::SeqCst);
@@ -198,12 +199,12 @@ impl Control {
         self.now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs())
     }
 
-    /// Lets time pass at once: tokens expire, roles take effect, operations end.
+    /// Advances the clock: tokens expire, roles become effective, operations end.
     pub fn advance(&self, by: Duration) {
         *lock(&self.inner.ahead) += by;
     }
 
-    /// Every ARM object and role assignment without what changes by itself, for before and after.
+    /// All ARM objects and role assignments without values that change by themselves, for comparisons.
     #[must_use]
     pub fn state(&self) -> Value {
         let read = lock(&self.inner.state).clone();
@@ -231,7 +232,7 @@ impl Control {
         self.inner.holding.load(Ordering::SeqCst)
     }
 
-    /// Counts a write that was carried out; gives the guard to sit on when its answer is to be withheld.
+    /// Counts a successful write. Returns a guard if its answer must be held back.
     pub(crate) fn count_write(&self) -> Option<Held> {
         let mut hold = lock(&self.inner.hold);
         if hold.left == 0 {
@@ -243,13 +244,13 @@ impl Control {
         }
         self.inner.holding.store(true, Ordering::SeqCst);
         if let Some(tell) = hold.tell.take() {
-            // Nobody listening is fine: the client then hangs until it is killed.
+            // The receiver may be dropped; then the client hangs until it is killed.
             let _ = tell.send(());
         }
         Some(Held(self.clone()))
     }
 
-    /// How often each path was asked with each method: handy in failure messages.
+    /// Number of requests by method and path, for failure messages.
     #[must_use]
     pub fn summary(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
@@ -260,7 +261,7 @@ impl Control {
     }
 }
 
-/// Whether a logged request is one that changes something.
+/// Whether a logged request is a write.
 #[must_use]
 pub fn is_write(entry: &Entry) -> bool {
     writes(entry.kind, &entry.method, &entry.path, &entry.query, &entry.request_body)

@@ -1,7 +1,7 @@
-//! The directory: who a token is for, and the endpoint that hands tokens out.
+//! The directory: checks tokens, and issues them.
 //!
-//! Grants are told apart in [`token`]; another kind of sign-in is another arm there. The exchange of a cluster's token, which
-//! is what all this is about, is here; what other clients need to sign in is in [`grants`] and [`discovery`].
+//! [`token`] distinguishes the grants; a further kind of sign-in is a further arm there. The exchange of a cluster's
+//! token is in this file. What other clients need to sign in is in [`grants`] and [`discovery`].
 
 use serde_json::{Value, json};
 
@@ -15,17 +15,17 @@ mod discovery;
 mod grants;
 pub(crate) mod people;
 
-/// Names that stand for whatever tenant the user belongs to.
+/// Names that mean the user's own tenant, whichever that is.
 const MANY: &[&str] = &["common", "organizations"];
 /// Application id of the Azure CLI.
 const AZ_CLIENT: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
-/// ARM takes tokens for both of its names.
+/// ARM accepts tokens for either of its names.
 pub(crate) const ARM: &[&str] = &["https://management.azure.com", "https://management.core.windows.net"];
 pub(crate) const VAULT: &[&str] = &["https://vault.azure.net"];
 pub(crate) const STORAGE: &[&str] = &["https://storage.azure.com"];
 pub(crate) const AI: &[&str] = &["https://cognitiveservices.azure.com", "https://ai.azure.com"];
 
-/// Resources that tokens can be had for; the last is the server application of Entra clusters.
+/// Resources for which tokens are issued; the last one is the server application of clusters with Entra sign-in.
 const RESOURCES: &[&str] = &[
     "https://management.azure.com",
     "https://management.core.windows.net",
@@ -45,7 +45,7 @@ const RESOURCES: &[&str] = &[
     "6dae42f8-4368-4678-94ff-3960e28e3630",
 ];
 
-/// Whom a token speaks for.
+/// The principal of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) oid: String,
@@ -53,7 +53,7 @@ pub(crate) struct Caller {
     pub(crate) name: String,
 }
 
-/// Why a token is not taken.
+/// Why a token is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Missing,
@@ -107,11 +107,11 @@ pub(crate) fn check_arm(azure: &Azure, request: &Request) -> Result<Caller, Resp
     })
 }
 
-/// The audience of a scope or resource, if tokens can be had for it.
+/// The audience of a scope or resource, if tokens are issued for it.
 pub(crate) fn audience(scope: &str) -> Option<String> {
     let resource = scope.strip_suffix("/.default").unwrap_or(scope);
     let name = resource.trim_end_matches('/');
-    // Cosmos DB has an audience for each account.
+    // Cosmos DB has one audience per account.
     let account = name.starts_with("https://") && name.ends_with(".documents.azure.com");
     (account || RESOURCES.contains(&name)).then(|| resource.to_owned())
 }
@@ -136,7 +136,7 @@ fn sign(azure: &Azure, tenant: &str, audience: &str, claims: Value) -> (String, 
     (azure.key.sign_jwt(&all), exp)
 }
 
-/// Serves the directory's host.
+/// Answers requests to the directory's host.
 pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     let parts: Vec<&str> = request.path.trim_matches('/').split('/').collect();
     match (request.method.as_str(), parts.as_slice()) {
@@ -161,7 +161,7 @@ fn token(azure: &Azure, tenant: &str, request: &Request) -> Response {
         Some("refresh_token") => return grants::by_refresh_token(azure, tenant, &field),
         _ => {}
     }
-    // An application is of one tenant: the names for many are none here.
+    // Applications belong to one tenant: `common` and `organizations` don't work for them.
     if !is_tenant(azure, tenant) {
         return refuse(azure, 400, "invalid_request", 90002, &format!("Tenant '{tenant}' not found."));
     }
@@ -173,7 +173,7 @@ fn token(azure: &Azure, tenant: &str, request: &Request) -> Response {
     }
 }
 
-/// Trades a Kubernetes token for one of a managed identity, if a federated credential vouches for it.
+/// Exchanges a Kubernetes token for one of a managed identity, if a federated credential matches.
 fn exchange<'a>(azure: &Azure, field: &dyn Fn(&str) -> Option<&'a str>) -> Response {
     let (Some(client), Some(assertion), Some(scope)) = (field("client_id"), field("client_assertion"), field("scope")) else {
         return refuse(azure, 400, "invalid_request", 900_144, "client_id, client_assertion and scope are required.");
@@ -242,7 +242,8 @@ fn exchange<'a>(azure: &Azure, field: &dyn Fn(&str) -> Option<&'a str>) -> Respo
     Response::json(200, &json!({"token_type": "Bearer", "expires_in": left, "ext_expires_in": left, "access_token": token}))
 }
 
-/// The credential of an identity that fits a token byte for byte, or the code that tells which part does not fit.
+/// The credential of an identity that matches a token byte for byte, or the error code for the part that does not
+/// match.
 pub(crate) fn vouching(azure: &Azure, store: &mut crate::azure::Store, identity: &Value, claims: &Value) -> Result<String, (u64, String)> {
     let parent = identity["id"].as_str().unwrap_or_default().to_ascii_lowercase();
     let (issuer, subject) = (claims["iss"].as_str().unwrap_or_default(), claims["sub"].as_str().unwrap_or_default());
@@ -313,7 +314,7 @@ fn refuse(azure: &Azure, status: u16, code: &str, number: u64, message: &str) ->
     .with("x-ms-request-id", trace.to_string())
 }
 
-/// Serves the host where clusters publish their keys.
+/// Answers requests to the host on which clusters publish their keys.
 pub(crate) fn published_keys(azure: &Azure, request: &Request) -> Response {
     let address = format!("https://{}{}", request.host, request.path);
     let store = azure.store();
@@ -328,12 +329,12 @@ pub(crate) fn published_keys(azure: &Azure, request: &Request) -> Response {
 }
 
 impl Azure {
-    /// The cluster that publishes under an issuer: only once the issuer is switched on.
+    /// The cluster with this issuer, if the issuer is enabled.
     fn kube_of_issuer(&self, store: &crate::azure::Store, issuer: &str) -> Option<&crate::kube::KubeCluster> {
         let cluster = self.world.clusters.iter().find(|one| one.issuer == issuer)?;
         let key = cluster.id.to_ascii_lowercase();
         let on = store.resources.get(&key).is_some_and(|one| one.body["properties"]["oidcIssuerProfile"]["enabled"] == true);
-        // Elsewhere it is no switch in Azure that publishes it, but a place that Entra can reach.
+        // A cluster outside AKS publishes its issuer itself; no setting in Azure is involved.
         let reachable = cluster.is_elsewhere() && !cluster.issuer.contains(".svc.cluster.local");
         self.kube.get(&key).filter(|_| on || reachable)
     }

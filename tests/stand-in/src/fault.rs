@@ -1,6 +1,6 @@
-//! What can go wrong on the way, named so that a test reads as what happened.
+//! Faults in transit, with descriptive names for tests.
 
-/// What the client meets instead of the true answer.
+/// What the client gets in place of the real answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// An error answer with this status, code and `Retry-After` seconds; the request is not carried out.
@@ -9,15 +9,16 @@ pub enum Action {
     Reset,
     /// The request is carried out, then the connection is closed without an answer.
     ResetAfter,
-    /// No answer, ever; nothing is carried out.
+    /// There is never an answer, and nothing is carried out.
     Hang,
     /// A proxy's HTML page with status 503; nothing is carried out.
     Html,
-    /// The request is carried out, the answer ends in the middle.
+    /// The request is carried out, and the answer is cut in the middle.
     Truncated,
 }
 
-/// One of each kind that a client meets at once. [`Action::Hang`] is not among them: it takes as long as the client waits.
+/// All kinds of faults that a client notices at once. [`Action::Hang`] is excluded, as it lasts until the client's
+/// timeout.
 pub fn every_kind() -> [Action; 7] {
     [
         Action::Status(500, "InternalServerError".into(), None),
@@ -30,25 +31,25 @@ pub fn every_kind() -> [Action; 7] {
     ]
 }
 
-/// Which requests break, and how.
+/// Which requests fail, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Only this method; any when absent.
+    /// Only this method; any if absent.
     pub method: Option<String>,
-    /// Part of the path, compared without case.
+    /// Part of the path, ignoring case.
     pub path_contains: String,
     /// Part of the host.
     pub host_contains: String,
-    /// How many requests break.
+    /// How many requests fail.
     pub times: usize,
-    /// How many matching requests pass before.
+    /// How many matching requests succeed first.
     pub skip: usize,
-    /// What happens.
+    /// The fault.
     pub action: Action,
 }
 
 impl Fault {
-    /// Breaks the next request, whatever it is; narrow it with the methods below.
+    /// Lets the next request fail; the methods below narrow that.
     #[must_use]
     pub fn new(action: Action) -> Self {
         Self { method: None, path_contains: String::new(), host_contains: String::new(), times: 1, skip: 0, action }
@@ -73,28 +74,28 @@ impl Fault {
         self
     }
 
-    /// Only paths that hold this.
+    /// Only paths that contain this.
     #[must_use]
     pub fn path(mut self, part: &str) -> Self {
         self.path_contains = part.to_ascii_lowercase();
         self
     }
 
-    /// Only hosts that hold this.
+    /// Only hosts that contain this.
     #[must_use]
     pub fn host(mut self, part: &str) -> Self {
         self.host_contains = part.to_ascii_lowercase();
         self
     }
 
-    /// So many requests.
+    /// Number of requests that fail.
     #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
     }
 
-    /// Not the first so many.
+    /// Number of requests that succeed first.
     #[must_use]
     pub fn skip(mut self, skip: usize) -> Self {
         self.skip = skip;
@@ -108,7 +109,7 @@ impl Fault {
             && path.to_ascii_lowercase().contains(&self.path_contains.to_ascii_lowercase())
     }
 
-    /// Uses the fault once, unless it still lets requests pass.
+    /// Uses the fault once, unless it must let this request pass.
     pub(crate) fn take(&mut self) -> Option<Self> {
         if self.skip > 0 {
             self.skip -= 1;

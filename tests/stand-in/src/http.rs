@@ -1,11 +1,11 @@
 //! The values that every stand-in takes and gives, so that none of them has to know how requests arrive.
 //!
-//! The proxy turns bytes into a [`Request`] and a [`Response`] into bytes; tests can call a stand-in directly.
+//! The proxy converts between bytes and [`Request`] and [`Response`]; tests can also call a stand-in directly.
 
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// One request as the addressed service sees it.
+/// A request as the addressed service receives it.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Upper-case method.
@@ -35,13 +35,13 @@ impl Request {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON, if it is.
+    /// The body as JSON, if it is JSON.
     #[must_use]
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The bearer token, whatever the letter case of the scheme (RFC 9110: schemes compare without case).
+    /// The bearer token. The scheme is compared without case (RFC 9110).
     #[must_use]
     pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
@@ -49,14 +49,15 @@ impl Request {
     }
 }
 
-/// What goes back to the client.
+/// Content of an answer.
 #[derive(Debug)]
 pub enum Body {
     /// Everything at once, with a length.
     Bytes(Vec<u8>),
-    /// Chunks as they come: a watch. Ends when the sender drops; the receiver is dropped when the client goes.
+    /// Chunks over time: a watch. It ends when the sender is dropped; the receiver is dropped when the client
+    /// disconnects.
     Stream(UnboundedReceiver<Vec<u8>>),
-    /// After 101: messages of a websocket, then its end.
+    /// After status 101: messages of a websocket, then its end.
     Socket(Vec<Vec<u8>>),
 }
 
@@ -112,13 +113,13 @@ impl Response {
         self
     }
 
-    /// First value of a header, compared without case.
+    /// First value of a header, ignoring case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The body's bytes when it is not a stream.
+    /// The body's bytes; empty for a stream.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match &self.body {
@@ -128,7 +129,7 @@ impl Response {
     }
 }
 
-/// Undoes percent-encoding; `+` stays (a path is not a form).
+/// Decodes percent-encoding. `+` is kept, since a path is not a form.
 #[must_use]
 pub fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
@@ -150,7 +151,7 @@ pub fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Decodes `a=b&c=d`, of a query or a form body; here `+` is a space.
+/// Decodes `a=b&c=d` of a query or a form body; here `+` means a space.
 #[must_use]
 pub fn parse_pairs(text: &str) -> Vec<(String, String)> {
     text.split('&')

@@ -1,4 +1,5 @@
-//! RSA keys and RS256 tokens: the sandbox signs and checks for real, so that a forged, stale or foreign token fails here too.
+//! RSA keys and RS256 tokens. The sandbox really signs and verifies, so forged, expired or foreign tokens fail here
+//! too.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,10 +12,10 @@ use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// How many keys a process shares: the directory's and one per cluster.
+/// Number of keys shared within a process: the directory's and one per cluster.
 const POOL: usize = 3;
 
-/// A signing key with its published half.
+/// A signing key with its public key.
 pub struct RsaKey {
     pair: RsaKeyPair,
     modulus: Vec<u8>,
@@ -32,7 +33,7 @@ impl RsaKey {
     /// Makes a new 2048-bit key.
     ///
     /// # Panics
-    /// When the machine has no randomness: nothing can work then.
+    /// If the machine has no randomness.
     #[must_use]
     #[expect(clippy::expect_used, reason = "a key that was just made is well formed; without randomness nothing works")]
     pub fn generate() -> Self {
@@ -45,23 +46,24 @@ impl RsaKey {
         Self { pair, modulus, exponent, kid }
     }
 
-    /// One of the process's shared keys: making one costs up to a second, and a test process starts many sandboxes.
+    /// One of the process's shared keys: creating a key takes up to a second, and a test process starts many
+    /// sandboxes.
     #[must_use]
     pub fn pooled(index: usize) -> Arc<Self> {
         static KEYS: [OnceLock<Arc<RsaKey>>; POOL] = [const { OnceLock::new() }; POOL];
         Arc::clone(KEYS[index % POOL].get_or_init(|| Arc::new(Self::generate())))
     }
 
-    /// The key's name in token headers and key sets.
+    /// The key's id in token headers and key sets.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// Signs claims as a compact RS256 token that names this key.
+    /// Signs claims as a compact RS256 token with this key's id.
     ///
     /// # Panics
-    /// When the machine has no randomness.
+    /// If the machine has no randomness.
     #[must_use]
     #[expect(clippy::expect_used, reason = "signing fails only without randomness or memory")]
     pub fn sign_jwt(&self, claims: &Value) -> String {
@@ -86,10 +88,10 @@ impl RsaKey {
     }
 }
 
-/// The claims without any check: to find out whom to ask for the key.
+/// The claims without verification, to find out whose key is needed.
 ///
 /// # Errors
-/// When the text is not a compact token.
+/// If the text is not a compact token.
 pub fn peek_claims(token: &str) -> Result<Value, String> {
     let mut parts = token.split('.');
     let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
@@ -98,10 +100,11 @@ pub fn peek_claims(token: &str) -> Result<Value, String> {
     decode_part(claims)
 }
 
-/// Checks the signature against a key set and gives the claims. Expiry, audience and issuer are the caller's business.
+/// Verifies the signature with a key set and returns the claims. Expiry, audience and issuer are checked by the
+/// caller.
 ///
 /// # Errors
-/// Says which check failed.
+/// Which check failed.
 pub fn verify_jwt(jwks: &Value, token: &str) -> Result<Value, String> {
     let (input, signed) = token.rsplit_once('.').ok_or("not a compact token")?;
     let (header, claims) = input.split_once('.').ok_or("not a compact token")?;

@@ -1,76 +1,77 @@
-//! The ways in which the real services differ from day to day, each a value that a test can turn.
+//! Settings for behaviour in which the real services vary; a test can change each of them.
 
 use std::time::Duration;
 
 /// How the stand-in `az` behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AzState {
-    /// `az login` was done.
+    /// `az login` was run.
     #[default]
     SignedIn,
     /// Nobody is signed in.
     NotSignedIn,
-    /// Signed in, but so old that answers hold no `expires_on`.
+    /// Signed in, with an az so old that its answers lack `expires_on`.
     TooOld,
     /// Starts and never ends.
     Hangs,
-    /// Signed in to a tenant that has nothing to do with the planted one.
+    /// Signed in to another tenant than the planted one.
     OtherTenant,
-    /// The sign-in has run out: a new `az login` is asked for.
+    /// The sign-in has expired; a new `az login` is needed.
     Expired,
 }
 
-/// Resource Graph's ways.
+/// Behaviour of Resource Graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     /// Every query is refused.
     pub denied: bool,
-    /// Things younger than this are not seen yet.
+    /// Resources younger than this are missing from the results.
     pub lag: Duration,
 }
 
-/// All knobs. The defaults are a good day: everything takes effect at once, only cluster updates take a second.
+/// All knobs. By default everything takes effect at once; only cluster updates take a second.
 #[derive(Clone, Debug)]
 pub struct Knobs {
-    /// Time before every answer.
+    /// Delay before every answer.
     pub latency: Duration,
-    /// Until a new role assignment counts on data planes.
+    /// Time until a new role assignment takes effect on data planes.
     pub role_propagation: Duration,
-    /// Until a new federated credential counts at the token endpoint.
+    /// Time until a new federated credential takes effect at the token endpoint.
     pub credential_propagation: Duration,
-    /// How many exchanges fail again after the first success: the real service is known to relapse.
+    /// Number of exchanges that fail again after the first success, as the real service sometimes does.
     pub credential_relapse: usize,
-    /// Until a new identity's principal is known to role assignments that do not say `principalType`, and to the token endpoint.
+    /// Time until a new identity's principal is known to the token endpoint, and to role assignments without
+    /// `principalType`.
     pub identity_replication: Duration,
-    /// Until a new identity can be read.
+    /// Time until a new identity can be read.
     pub identity_unreadable: Duration,
-    /// How long a cluster update runs.
+    /// Duration of a cluster update.
     pub cluster_update: Duration,
     /// `Retry-After` of running operations.
     pub retry_after: Option<u64>,
-    /// Cluster updates end as failed with this code.
+    /// Error code with which cluster updates fail.
     pub cluster_update_fails: Option<String>,
-    /// How long after an update that switches the Key Vault add-on on its objects are in the cluster.
+    /// Time from the end of an update that enables the Key Vault add-on until its objects exist in the cluster.
     pub addon_delay: Duration,
-    /// The least time that a credential write occupies its identity: a second write in it is refused.
+    /// Minimum duration of a credential write; a second write to the same identity during this time is refused.
     pub credential_write: Duration,
-    /// How long a write to a data plane's own roles or policies runs, and keeps others out.
+    /// Duration of a write to a data plane's own roles or policies; others are refused during this time.
     pub data_role_write: Duration,
-    /// Life of tokens, in seconds.
+    /// Lifetime of tokens, in seconds.
     pub token_lifetime: u64,
-    /// The signed-in `az`.
+    /// State of `az`.
     pub az: AzState,
     /// Resource Graph.
     pub graph: Graph,
-    /// Actions (with `*`) taken from the signed-in user at a scope and below.
+    /// Actions (with `*`) that the signed-in user lacks at a scope and below.
     pub denied: Vec<(String, String)>,
     /// Locks: scope and `CanNotDelete` or `ReadOnly`.
     pub locks: Vec<(String, String)>,
-    /// Refuse api-versions other than the ones the product is meant to send. Off for other clients.
+    /// Whether to refuse api-versions other than the product's. Disabled for other clients.
     pub strict_api_versions: bool,
-    /// Accounts whose keys were regenerated, by name, once for each time.
+    /// Accounts with regenerated keys, by name; one entry per rotation.
     pub rotated: Vec<String>,
-    /// Locations whose identities take no federated credentials.
+    /// Regions in which identities can't have federated credentials.
     pub regions_without_federation: Vec<String>,
 }
 
@@ -102,7 +103,7 @@ impl Default for Knobs {
 }
 
 impl Knobs {
-    /// Takes an action (`*` allowed) from the signed-in user at a scope and below.
+    /// Removes an action (`*` allowed) from the signed-in user at a scope and below.
     pub fn deny(&mut self, action: &str, scope: &str) {
         self.denied.push((action.to_owned(), scope.to_owned()));
     }

@@ -1,9 +1,10 @@
-//! Stands in for Azure and an AKS cluster from outside: for tests, and for trying the product without either.
+//! Simulates Azure and an AKS cluster as seen from outside: for tests, and for trying the product without either.
 //!
-//! Nothing here is shared with the product: this is a second, independent opinion of the services' rules.
+//! Nothing is shared with the product: this is an independent implementation of the services' rules.
 //!
-//! [`Sandbox::start`] plants a [`world::World`], opens a proxy that ends TLS, and prepares a folder with everything a
-//! client needs. Run clients with [`Sandbox::env`]; look and interfere through [`Sandbox::control`].
+//! [`Sandbox::start`] creates a [`world::World`], opens a proxy that terminates TLS, and prepares a folder with
+//! everything a client needs. Run clients with the variables of [`Sandbox::env`]; inspect and influence the sandbox
+//! through [`Sandbox::control`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ pub mod kube;
 mod proxy;
 pub mod world;
 
-/// A running sandbox. It ends, and its folder goes, when this is dropped.
+/// A running sandbox. Dropping it ends the sandbox and deletes its folder.
 pub struct Sandbox {
     dir: TempDir,
     control: Control,
@@ -54,10 +55,10 @@ impl Drop for Sandbox {
 }
 
 impl Sandbox {
-    /// Plants a world and starts to serve it.
+    /// Creates a world and starts to serve it.
     ///
     /// # Errors
-    /// When ports, keys or files cannot be had.
+    /// If ports, keys or files can't be created.
     pub async fn start(world: World) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("sandbox-").tempdir().context("sandbox folder")?;
         let authority = Arc::new(Authority::new()?);
@@ -84,7 +85,7 @@ impl Sandbox {
         Ok(Self { dir, control, proxy, clusters, tasks: vec![proxy_task, az_task] })
     }
 
-    /// The handle to look and interfere.
+    /// The handle for inspecting and influencing the sandbox.
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.control
@@ -102,13 +103,13 @@ impl Sandbox {
         self.dir.path()
     }
 
-    /// The folder that stands first on PATH.
+    /// The folder that comes first on PATH.
     #[must_use]
     pub fn bin(&self) -> PathBuf {
         self.dir.path().join("bin")
     }
 
-    /// The proxy's address, as `HTTPS_PROXY` has it.
+    /// The proxy's address for `HTTPS_PROXY`.
     #[must_use]
     pub fn proxy_url(&self) -> String {
         format!("http://{}", self.proxy)
@@ -120,21 +121,22 @@ impl Sandbox {
         self.dir.path().join("ca.pem")
     }
 
-    /// Puts a program into [`Sandbox::bin`] under a name: the sandbox's own binary as `az`, the product as `kubectl-connect`.
+    /// Links a program into [`Sandbox::bin`]: the sandbox's own program as `az`, the product as `kubectl-connect`.
     ///
     /// # Errors
-    /// When the link cannot be made.
+    /// If the link can't be created.
     pub fn link(&self, name: &str, program: &Path) -> anyhow::Result<()> {
         std::os::unix::fs::symlink(program, self.bin().join(name)).with_context(|| format!("link {name}"))
     }
 
-    /// Makes room for another Azure CLI: nobody is signed in yet, as its own record of tokens is empty.
+    /// Prepares for another Azure CLI: nobody is signed in, since that CLI's token cache is empty.
     ///
     /// # Errors
-    /// When the sign-in of the stand-in can't be taken away, or the program can't be put in its place.
+    /// If the sign-in of the stand-in can't be removed, or the program can't be installed.
     pub fn sign_out_and_use(&self, az: &Path) -> anyhow::Result<()> {
         std::fs::remove_file(self.dir.path().join("azure/azureProfile.json")).context("sign-in of the stand-in")?;
-        // It looks for its own parts beside where it lies: a link would do for most, this does for all.
+        // The CLI looks for its parts beside its own path. A link to it works for most installations; this works for
+        // all.
         let script = self.bin().join("az");
         let quoted = az.display().to_string().replace('\'', "'\\''");
         std::fs::write(&script, format!("#!/bin/sh\nexec '{quoted}' \"$@\"\n")).context("start of az")?;
@@ -146,8 +148,8 @@ impl Sandbox {
         Ok(())
     }
 
-    /// What a client's environment must say. Set these over the inherited environment: proxy exceptions and the
-    /// settings of other sign-ins are overwritten here, too.
+    /// The environment of a client. Set these variables over the inherited ones: they also override proxy exceptions
+    /// and settings of other sign-ins.
     #[must_use]
     pub fn env(&self) -> Vec<(String, String)> {
         let at = |name: &str| self.dir.path().join(name).display().to_string();
@@ -184,7 +186,7 @@ async fn plant_cluster(world: &World, at: usize, one: &world::Cluster) -> anyhow
     let body = world.resources.iter().find(|body| body["id"] == one.id.as_str());
     let properties = body.map(|body| body["properties"].clone()).unwrap_or_default();
     let published = one.is_elsewhere() || properties["oidcIssuerProfile"]["enabled"] == true;
-    // Before the issuer is switched on, tokens name the API server itself.
+    // As long as the issuer is disabled, tokens name the API server as their issuer.
     let issuer = if published { one.issuer.clone() } else { format!("https://{}", one.fqdn) };
     let mut options = KubeOptions::new(&one.fqdn, &issuer, RsaKey::pooled(at + 1));
     options.tokens.insert(one.token.clone(), UserInfo::new("clusterUser", &["system:masters"]));

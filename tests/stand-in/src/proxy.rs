@@ -1,6 +1,6 @@
-//! The way in: a CONNECT proxy that ends TLS for every host it stands in for, like a company's inspecting proxy does.
+//! The entrance: a CONNECT proxy that terminates TLS for every simulated host, like a company's inspecting proxy.
 //!
-//! Everything that can happen to a request on its way happens here: latency, faults, the log, the withheld answer.
+//! Everything that can happen to a request in transit happens here: latency, faults, the log, the held answer.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,10 +28,10 @@ use crate::control::{Entry, Kind, writes};
 use crate::fault::{Action, Fault};
 use crate::http::{Body, Request, Response, parse_pairs};
 
-/// Larger bodies are refused: ARM takes 4 MB.
+/// Larger bodies are refused; ARM accepts 4 MB.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
-/// A connection broken on purpose.
+/// A connection that is broken on purpose.
 #[derive(Debug)]
 struct Broken;
 
@@ -46,19 +46,19 @@ impl std::error::Error for Broken {}
 /// Starts to listen on a loopback port.
 ///
 /// # Errors
-/// When there is no port.
+/// If no port can be opened.
 pub(crate) async fn start(cloud: Arc<Cloud>, authority: Arc<Authority>) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("proxy port")?;
     let address = listener.local_addr()?;
     let task = tokio::spawn(async move {
-        // The set goes with this task, and every connection with the set.
+        // The set is dropped with this task, which ends all connections.
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = listener.accept() => if let Ok((stream, _)) = accepted {
                     let (cloud, authority) = (Arc::clone(&cloud), Arc::clone(&authority));
                     connections.spawn(async move {
-                        // A client that goes away in the middle is its own business.
+                        // A client may disconnect at any time.
                         let _ = connection(stream, cloud, authority).await;
                     });
                 },
@@ -102,12 +102,12 @@ async fn connection(mut stream: TcpStream, cloud: Arc<Cloud>, authority: Arc<Aut
     Ok(())
 }
 
-/// The server's side of a websocket: says what there is to say and hangs up.
+/// The server's side of a websocket: sends all messages and closes.
 async fn talk(upgrade: hyper::upgrade::OnUpgrade, messages: Vec<Vec<u8>>) {
     let Ok(upgraded) = upgrade.await else { return };
     let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
     for message in messages {
-        // A client that goes away in the middle is its own business.
+        // A client may disconnect at any time.
         let _ = socket.send(Message::Binary(message.into())).await;
     }
     let _ = socket.close(None).await;
@@ -116,7 +116,7 @@ async fn talk(upgrade: hyper::upgrade::OnUpgrade, messages: Vec<Vec<u8>>) {
 async fn read_head(stream: &mut TcpStream) -> anyhow::Result<String> {
     let mut head = Vec::new();
     let mut byte = [0; 1];
-    // Byte by byte: what follows the blank line belongs to TLS.
+    // Read byte by byte, because the data after the blank line belongs to TLS.
     while !head.ends_with(b"\r\n\r\n") {
         anyhow::ensure!(head.len() < 16 * 1024, "request head too long");
         anyhow::ensure!(stream.read(&mut byte).await? == 1, "closed within the request head");
@@ -150,8 +150,7 @@ fn unknown_host(cloud: &Cloud, target: &str) -> Entry {
     }
 }
 
-/// One request through all that can happen to it.
-/// The flag says that the body is cut off in the middle.
+/// Processes one request with latency, faults, log and holding. The flag says whether the body is cut in the middle.
 async fn answer(cloud: &Cloud, host: String, wire: hyper::Request<Incoming>) -> Result<(Response, bool), Broken> {
     let control = cloud.control();
     let (started, at) = (Instant::now(), cloud.timestamp());
@@ -255,7 +254,7 @@ fn to_wire(response: Response, cut: bool) -> Result<hyper::Response<WireBody>, B
             wire = wire.header("content-length", bytes.len().max(2));
             let half = bytes[..bytes.len() / 2].to_vec();
             WireBody::from_stream(futures::stream::iter([Ok(half)]).chain(futures::stream::once(async {
-                // Without a pause the server would drop what it has not flushed yet, head and all.
+                // Without this pause the server would drop unsent data, including the head.
                 tokio::task::yield_now().await;
                 Err(Broken)
             })))

@@ -1,4 +1,4 @@
-//! The planted world as plain data: what a small company with two clusters has. Change it before the start.
+//! The world of a sandbox as plain data: a small company with two clusters. Change it before the start.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub use workloads::workloads;
 pub const TENANT: &str = "11111111-aaaa-4bbb-8ccc-000000000001";
 /// The subscription in use.
 pub const SUBSCRIPTION: &str = "22222222-aaaa-4bbb-8ccc-000000000001";
-/// The other subscription.
+/// The active subscription.
 pub const OTHER_SUBSCRIPTION: &str = "22222222-aaaa-4bbb-8ccc-000000000002";
 /// Object id of the signed-in user.
 pub const USER: &str = "33333333-aaaa-4bbb-8ccc-000000000001";
@@ -25,13 +25,13 @@ pub const USER: &str = "33333333-aaaa-4bbb-8ccc-000000000001";
 pub const APPLICATION: &str = "33333333-aaaa-4bbb-8ccc-000000000002";
 /// Object id of the service principal.
 pub const APPLICATION_OBJECT: &str = "33333333-aaaa-4bbb-8ccc-000000000003";
-/// Its secret.
+/// Secret.
 pub const APPLICATION_SECRET: &str = "planted-client-secret";
-/// Role that may do everything.
+/// The Owner role, which allows everything.
 const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 /// The directory's domain.
 pub const DOMAIN: &str = "contoso.example";
-/// Where everything is.
+/// Region of all resources.
 pub const LOCATION: &str = "westeurope";
 
 /// A subscription.
@@ -59,13 +59,13 @@ pub struct Application {
     pub name: String,
     /// Application id.
     pub client_id: String,
-    /// Object id of its service principal.
+    /// Object id of the service principal.
     pub object_id: String,
-    /// Its secret.
+    /// Secret.
     pub secret: String,
 }
 
-/// What ties an ARM object to an API server.
+/// A cluster: connects an ARM object with an API server.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     /// Name.
@@ -74,27 +74,27 @@ pub struct Cluster {
     pub id: String,
     /// Host of the API server.
     pub fqdn: String,
-    /// The issuer it has, or gets when it is switched on.
+    /// The issuer that the cluster has, or gets when it is enabled.
     pub issuer: String,
     /// Bearer token of the kubeconfig's user.
     pub token: String,
 }
 
 impl Cluster {
-    /// Whether Azure knows nothing of it.
+    /// Whether the cluster is outside AKS.
     #[must_use]
     pub fn is_elsewhere(&self) -> bool {
         !self.id.starts_with("/subscriptions/")
     }
 }
 
-/// The cluster that runs elsewhere, see [`World::with_cluster_elsewhere`].
+/// The cluster outside AKS, see [`World::with_cluster_elsewhere`].
 pub const ELSEWHERE: &str = "edge";
 
-/// Everything planted.
+/// The complete world.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// Real API servers to stand in for, by cluster name; none: the built-in stand-in.
+    /// Real API servers to use, by cluster name; without an entry, the built-in stand-in.
     pub real: std::collections::BTreeMap<String, crate::kube::real::RealOptions>,
     /// Tenant id.
     pub tenant: String,
@@ -108,9 +108,9 @@ pub struct World {
     pub applications: Vec<Application>,
     /// ARM objects.
     pub resources: Vec<Value>,
-    /// Role assignments: scope, principal, its type, role GUID or name of a custom role.
+    /// Role assignments: scope, principal, its type, and role GUID or name of a custom role.
     pub assignments: Vec<(String, String, &'static str, String)>,
-    /// Custom roles, in the form in which `az role definition create` takes them.
+    /// Custom roles, in the input format of `az role definition create`.
     pub roles: Vec<Value>,
     /// Secrets by vault.
     pub secrets: BTreeMap<String, BTreeMap<String, String>>,
@@ -118,9 +118,9 @@ pub struct World {
     pub containers: BTreeMap<String, Vec<String>>,
     /// Clusters.
     pub clusters: Vec<Cluster>,
-    /// The context that is current in the kubeconfig.
+    /// The current context of the kubeconfig.
     pub current_context: String,
-    /// How the world behaves.
+    /// Behaviour of the services.
     pub knobs: Knobs,
 }
 
@@ -131,7 +131,7 @@ impl Default for World {
 }
 
 impl World {
-    /// The world that the documentation speaks of.
+    /// The world used in the documentation.
     #[must_use]
     pub fn planted() -> Self {
         let subscriptions = [(SUBSCRIPTION, "Sandbox"), (OTHER_SUBSCRIPTION, "Other")]
@@ -183,7 +183,7 @@ impl World {
         }
     }
 
-    /// Switches issuer and workload identity of a cluster on or off before the start.
+    /// Enables or disables issuer and workload identity of a cluster before the start.
     #[must_use]
     pub fn with_workload_identity(mut self, cluster: &str, on: bool) -> Self {
         let issuer = self.clusters.iter().find(|one| one.name == cluster).map(|one| one.issuer.clone());
@@ -195,8 +195,7 @@ impl World {
         self
     }
 
-    /// Plants a cluster that runs in somebody's own machine room: it publishes its issuer, and somebody has installed the
-    /// workload identity webhook with helm.
+    /// Adds a cluster outside AKS: it publishes its issuer, and the workload identity webhook is installed with helm.
     #[must_use]
     pub fn with_cluster_elsewhere(mut self) -> Self {
         self.clusters.push(Cluster {
@@ -209,7 +208,7 @@ impl World {
         self
     }
 
-    /// Switches the Key Vault add-on of a cluster on before the start.
+    /// Enables the Key Vault add-on of a cluster before the start.
     #[must_use]
     pub fn with_secrets_provider(mut self, cluster: &str) -> Self {
         if let Some(body) = self.resource_mut(cluster) {
@@ -221,7 +220,7 @@ impl World {
         self
     }
 
-    /// Plants a service principal that owns the subscriptions, for clients that sign in as one.
+    /// Adds a service principal that owns the subscriptions, for clients that sign in as one.
     #[must_use]
     pub fn with_service_principal(mut self) -> Self {
         self.applications.push(Application {
@@ -235,7 +234,7 @@ impl World {
         self
     }
 
-    /// Takes every role from the signed-in user and gives custom ones instead, on the subscription in use.
+    /// Replaces all roles of the signed-in user by custom ones, on the active subscription.
     #[must_use]
     pub fn with_only_roles(mut self, definitions: &[Value]) -> Self {
         self.assignments.retain(|(_, principal, ..)| *principal != self.user.object_id);
@@ -247,25 +246,25 @@ impl World {
         self
     }
 
-    /// The body of a planted resource, by name, to change it before the start.
+    /// The body of a resource, by name, for changes before the start.
     pub fn resource_mut(&mut self, name: &str) -> Option<&mut Value> {
         self.resources.iter_mut().find(|body| body["name"] == name)
     }
 
-    /// The id of a planted resource, by name.
+    /// The id of a resource, by name.
     #[must_use]
     pub fn id_of(&self, name: &str) -> Option<&str> {
         self.resources.iter().find(|body| body["name"] == name).and_then(|body| body["id"].as_str())
     }
 
-    /// The kubeconfig that `az aks get-credentials` would have left.
+    /// The kubeconfig as written by `az aks get-credentials`.
     #[must_use]
     pub fn kubeconfig(&self) -> String {
         let text = kubeconfig(&self.clusters);
         text.replace("current-context: aks-shop", &format!("current-context: {}", self.current_context))
     }
 
-    /// `azureProfile.json` as `az login` leaves it. It starts with a byte order mark, as the real one does.
+    /// `azureProfile.json` as written by `az login`. It starts with a byte order mark, like the real file.
     #[must_use]
     pub fn azure_profile(&self) -> String {
         let subscriptions: Vec<Value> = self
@@ -282,13 +281,13 @@ impl World {
     }
 }
 
-/// Gives a cluster's Key Vault add-on its identity, and returns the identity itself: it lies in the nodes' group.
+/// Adds the identity to a cluster's Key Vault add-on and returns it. It is in the resource group of the nodes.
 pub(crate) fn addon_identity(cluster: &mut Value) -> Value {
     let name = format!("azurekeyvaultsecretsprovider-{}", cluster["name"].as_str().unwrap_or_default());
     let group = cluster["properties"]["nodeResourceGroup"].as_str().unwrap_or_default();
     let id =
         format!("/subscriptions/{SUBSCRIPTION}/resourcegroups/{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
-    // The same cluster always gets the same ids: worlds are compared.
+    // The same cluster always gets the same ids, since worlds are compared.
     let made = |what: &str| uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("{id}{what}").as_bytes()).to_string();
     let (client, object) = (made("client"), made("object"));
     cluster["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["identity"] =
@@ -299,7 +298,7 @@ pub(crate) fn addon_identity(cluster: &mut Value) -> Value {
     })
 }
 
-/// A kubeconfig for clusters; the first is current. JSON would do, but people look into it.
+/// A kubeconfig for clusters; the first is current. YAML, since people read it.
 #[must_use]
 pub fn kubeconfig(clusters: &[Cluster]) -> String {
     let mut text = String::from("apiVersion: v1\nkind: Config\npreferences: {}\n");
@@ -337,7 +336,7 @@ mod tests {
         let ids: std::collections::BTreeSet<_> = world.resources.iter().map(|one| one["id"].as_str().unwrap().to_lowercase()).collect();
         assert_eq!(ids.len(), world.resources.len());
         for one in &world.resources {
-            // Some providers name a child with its parent.
+            // Some providers name a child with its parent's name.
             let name = one["name"].as_str().unwrap().rsplit('/').next().unwrap();
             assert!(one["id"].as_str().unwrap().ends_with(name));
         }

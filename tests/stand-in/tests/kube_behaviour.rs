@@ -1,4 +1,5 @@
-//! The stand-in's rules that the product leans on most, without the recordings: they hold on every machine.
+//! The stand-in's rules on which the product relies most, without recordings, so that these tests run on every
+//! machine.
 
 use std::time::Duration;
 
@@ -81,7 +82,7 @@ fn connection() -> Value {
     }})
 }
 
-/// Waits by the runtime's clock, which runs ahead when nothing else is to be done.
+/// Waits by the runtime's clock, which advances when nothing else can run.
 async fn until(cluster: &KubeCluster, target: &str, fits: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..200 {
         let (_, found) = get(cluster, target).await;

@@ -1,4 +1,4 @@
-//! The real kubectl as a second client of the stand-in: what it can work with is not bent to the product.
+//! The real kubectl as a second client, to ensure that the stand-in is not adapted to the product.
 
 #![expect(clippy::expect_used, reason = "a test may end where its ground gives way")]
 
@@ -20,7 +20,7 @@ async fn kubectl(sandbox: &Sandbox, arguments: &[&str], stdin: Option<&Path>) ->
     run.await.expect("kubectl ends in time").expect("kubectl starts")
 }
 
-/// Runs kubectl, expects success, and gives what it printed.
+/// Runs kubectl, expects success, and returns its output.
 async fn works(sandbox: &Sandbox, arguments: &[&str]) -> String {
     let output = kubectl(sandbox, arguments, None).await;
     let error = String::from_utf8_lossy(&output.stderr).into_owned();

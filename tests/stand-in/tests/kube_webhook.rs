@@ -1,6 +1,6 @@
-//! The stand-in's webhook against recorded mutations of the real one.
+//! Compares the stand-in's webhook with recorded mutations of the real one.
 //!
-//! The recordings do not ship with the code; `CONNECT_REFERENCE_DATA` names the folder that holds them.
+//! The recordings are not part of the repository; `CONNECT_REFERENCE_DATA` names their folder.
 #![expect(clippy::expect_used, reason = "a test may end where its ground gives way")]
 
 use std::path::PathBuf;
@@ -10,10 +10,11 @@ use stand_in::http::Request;
 use stand_in::keys::RsaKey;
 use stand_in::kube::{Controllers, KubeCluster, KubeOptions, UserInfo};
 
-/// The proxy sidecar is deprecated and nothing in the product uses it.
+/// The proxy sidecar is deprecated and not used by the product.
 const NOT_SIMULATED: &[&str] = &["proxy \"false\"", "proxy hostNetwork"];
 
-/// What the webhook touches: variables and mounts of each container, and the token's volume without defaulted fields.
+/// The parts that the webhook changes: variables and mounts of each container, and the token's volume without
+/// defaulted fields.
 fn touched(pod: &Value) -> Value {
     let containers = |key: &str| -> Vec<Value> {
         let list = pod["spec"][key].as_array().cloned().unwrap_or_default();
@@ -61,7 +62,7 @@ async fn recorded_mutations_come_out_again() {
             continue;
         }
         let mut pod = case["before"].clone();
-        // The selector is the API server's business and was no part of the recording.
+        // The API server evaluates the selector; it was not part of the recording.
         pod["metadata"]["labels"]["azure.workload.identity/use"] = json!("true");
         let response = cluster
             .handle(Request {

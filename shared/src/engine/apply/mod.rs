@@ -1,4 +1,5 @@
-//! Carrying out a plan: intent first, then everything that can run at once, with a receipt for each step.
+//! Applies a plan: records the intent first, then runs all steps with as much concurrency as possible, and records a
+//! receipt for each.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -16,7 +17,7 @@ use crate::health::check::is_success;
 use crate::health::connection::verify;
 use crate::health::proof::Chain;
 use crate::lookup::records::Stored;
-use crate::model::{Event, Kind, Problem, Result};
+use crate::model::{Event, Kind, Problem, Result, words};
 use crate::plan::change::{Goal, KNOWN_AFTER_APPLY};
 use crate::plan::graph::{Direction, Walked, walk};
 use crate::plan::record::{Phase, Receipt, Record, Verified};
@@ -25,25 +26,26 @@ use crate::steps::behaviour;
 use crate::steps::context::Cx;
 use crate::steps::step::Examined;
 
-/// How long a finished connection waits for its proof before the record is closed without it. A proof that is accepted at
-/// once takes three round trips; one that has to wait for propagation takes minutes, and nobody else should wait for that.
+/// How long a finished connection waits for its proof before the record is closed without the result. A proof that
+/// succeeds at once takes three round trips. One that waits for propagation takes minutes, and other runs should not
+/// have to wait that long for the record.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A connection that was made.
 pub struct Made {
     /// Its record.
     pub record: Record,
-    /// How its proof ended; no checks where none was asked for.
+    /// Result of the proof; without checks if no proof was requested.
     pub proof: Result<Vec<Check>>,
 }
 
 impl Prepared {
-    /// Makes the connection, and proves it where `patience` says how long a refusal may be a matter of propagation. The
-    /// proof goes on while the workload is changed: it needs everything but that. Without anything to do nothing is
-    /// written but a new outcome of the proof.
+    /// Makes the connection. With `patience`, proves it as well: `patience` is the time for which a refusal may be
+    /// due to propagation. The proof runs while the workload is changed, since it needs all steps except that one. If
+    /// there is nothing to do, only a new result of the proof is written.
     ///
     /// # Errors
-    /// The first step that failed; the record then says how far it came, and the same command continues.
+    /// The first step that failed. The record then holds the progress, and the same command continues.
     pub async fn carry_out(&self, stop: &Stop, patience: Option<Duration>) -> Result<Made> {
         if !self.plan.writes() {
             let mut record = self.record.clone();
@@ -61,7 +63,7 @@ impl Prepared {
         intent.retired = self.retired.iter().map(|(s, e)| (s.clone(), Some(e.intent.clone()))).collect();
         stop.writing(true);
         let ledger = Ledger::open(&self.cx.kube, intent.clone(), self.former.as_ref()).await?;
-        // What a former version was let in by must be gone before the proof, or it would prove that.
+        // Remove the previous version's grants before the proof; otherwise the proof could succeed because of them.
         let gate = Gate::new(self.specs.iter().filter(|s| is_proven(s)).count() + usize::from(!self.retired.is_empty()));
         let pass = |spec: &StepSpec| {
             if is_proven(spec) {
@@ -140,12 +142,12 @@ impl Prepared {
     }
 }
 
-/// Whether the proof rests on this step: it signs in as the service account itself and needs no pod.
+/// Whether the proof depends on this step. It signs in as the service account itself, so it needs no pod.
 fn is_proven(spec: &StepSpec) -> bool {
     spec.family() != Family::Workload
 }
 
-/// Opens when all that have to pass have passed.
+/// Countdown latch: opens once `left` steps have finished.
 struct Gate {
     left: AtomicUsize,
     open: Notify,
@@ -176,7 +178,7 @@ impl Undoing {
         let ledger = Ledger::open(&self.cx.kube, intent, self.stored.as_ref()).await?;
         let walked = run(&self.cx, &self.specs, &self.examined, Direction::Backward, stop, &ledger, &|_| {}).await;
         if walked.failed.is_empty() && walked.left.is_empty() {
-            return ledger.burn().await;
+            return ledger.delete_record().await;
         }
         let closed = ledger.close(|_| {}).await;
         outcome(walked, stop, "run the same command again to continue", "")?;
@@ -184,10 +186,10 @@ impl Undoing {
     }
 }
 
-/// Has the API server check every object of the plan without storing it.
+/// Dry run: has the API server validate every object of the plan without storing it.
 ///
 /// # Errors
-/// What the API server refuses.
+/// Errors of the API server.
 pub async fn rehearse(prepared: &Prepared) -> Result<()> {
     for spec in &prepared.specs {
         if let Some(found) = prepared.examined.get(&spec.id()).filter(|e| e.change.writes()) {
@@ -197,7 +199,7 @@ pub async fn rehearse(prepared: &Prepared) -> Result<()> {
     Ok(())
 }
 
-/// Does every step that has something to do.
+/// Applies every step that has a change.
 async fn run(
     cx: &Cx,
     specs: &[StepSpec],
@@ -236,7 +238,7 @@ async fn run_one(cx: &Cx, spec: &StepSpec, examined: &Examined) -> Result<Receip
     cx.events.say(Event::Started { id: id.clone(), doing: doing.clone() });
     match step.apply(cx, examined).await {
         Ok(receipt) => {
-            // A name that followed from what another step made is known by now.
+            // If the name depended on another step, the receipt has it now.
             let name = match examined.change.name.as_str() {
                 KNOWN_AFTER_APPLY => receipt.id.rsplit('/').next().unwrap_or_default(),
                 known => known,
@@ -261,7 +263,7 @@ fn past(examined: &Examined) -> &'static str {
     }
 }
 
-/// The failure to report, with how to go on.
+/// The error to report, with the command that continues.
 fn outcome(mut walked: Walked<Receipt, Problem>, stop: &Stop, again: &str, undo: &str) -> Result<()> {
     let with = |problem: Problem| {
         let problem = problem.fix(again);
@@ -272,7 +274,11 @@ fn outcome(mut walked: Walked<Receipt, Problem>, stop: &Stop, again: &str, undo:
         return Err(with(problem));
     }
     if stop.is_set() && !walked.left.is_empty() {
-        return Err(with(Problem::new(Kind::Interrupted, "KC6008", format!("interrupted, {} step(s) were not begun", walked.left.len()))));
+        return Err(with(Problem::new(
+            Kind::Interrupted,
+            "KC6008",
+            format!("interrupted: {} not started", words::count(walked.left.len(), "step")),
+        )));
     }
     Ok(())
 }

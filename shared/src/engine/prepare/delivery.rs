@@ -1,5 +1,5 @@
-//! Vault objects as files: checks of everything that the custom resource lets through, and what of the plan follows from
-//! them. Nothing is asked of anybody here.
+//! Vault objects as files: checks everything that the custom resource would accept unchecked, and derives the parts
+//! of the plan. Pure.
 
 use crate::catalogue::{Service, keyvault};
 use crate::kube::Workload;
@@ -12,15 +12,15 @@ use crate::model::{Auth, Cloud, Event, Events, Kind, Problem, ResourceId, Result
 use crate::plan::spec;
 use crate::steps::addon_identity;
 
-/// Where the files are if nothing else is asked for: the place that the driver's documentation uses.
+/// Default mount path; the driver's documentation uses the same one.
 pub const MOUNT_PATH: &str = "/mnt/secrets-store";
 
-/// The way of authentication that the request means: flags of `csi` mean `csi`.
+/// Whether the request means `--auth csi` because of its flags.
 pub(crate) fn means_csi(request: &ConnectRequest) -> bool {
     request.auth.is_none() && request.csi != Csi::default()
 }
 
-/// Checks the request's own words.
+/// Checks the request.
 pub(crate) fn check(service: &Service, request: &ConnectRequest, auth: Auth) -> Result<()> {
     let csi = &request.csi;
     if auth != Auth::Csi {
@@ -73,18 +73,18 @@ pub(crate) fn check(service: &Service, request: &ConnectRequest, auth: Auth) -> 
     Ok(())
 }
 
-/// As whom the driver reads, where vault objects are mounted.
+/// The identity with which the driver reads, if vault objects are mounted.
 pub(crate) fn mode(request: &ConnectRequest, auth: Auth) -> Option<CsiIdentity> {
     (auth == Auth::Csi).then(|| request.csi.identity.clone().unwrap_or_default())
 }
 
-/// What lets the driver in.
+/// The grants that the driver needs.
 pub(crate) fn grants(request: &ConnectRequest, vault: &Target) -> Vec<Grant> {
     let kinds: Vec<ObjectKind> = request.csi.objects.iter().map(|o| o.kind).collect();
     keyvault::mounting(vault, &kinds)
 }
 
-/// Narrowing is for secrets: a scope of one secret lets nobody read anything else.
+/// With a scope, only that one secret can be mounted: other objects would not be readable.
 pub(crate) fn check_scope(request: &ConnectRequest) -> Result<()> {
     let Some((_, name)) = request.scope.as_deref().and_then(|s| s.split_once('=')) else { return Ok(()) };
     let Some(outside) = request.csi.objects.iter().find(|o| o.kind != ObjectKind::Secret || !o.name.eq_ignore_ascii_case(name)) else {
@@ -99,7 +99,7 @@ pub(crate) fn check_scope(request: &ConnectRequest) -> Result<()> {
     .fix("leave --scope away, or mount that one secret only"))
 }
 
-/// The identity that comes with the add-on. Its name and place are AKS's own, so they are known before it is there.
+/// The add-on's identity. AKS determines its name and group, so both are known before it exists.
 pub(crate) fn addon(cluster: &ResourceId, body: &serde_json::Value) -> spec::Identity {
     let made = addon_identity(body).and_then(|(_, _, id)| id.parse().ok());
     let id = made.unwrap_or_else(|| {
@@ -117,7 +117,7 @@ pub(crate) fn addon(cluster: &ResourceId, body: &serde_json::Value) -> spec::Ide
     }
 }
 
-/// The mount, checked against the variables and the vault.
+/// The mount, after checks against the variables and the vault.
 pub(crate) fn mount(
     csi: &Csi,
     vault: &Target,
@@ -152,7 +152,7 @@ pub(crate) fn mount(
     Ok(spec::Mount { path, class })
 }
 
-/// What the plan does not show and the user should know.
+/// Notes for the user about facts that the plan does not show.
 pub(crate) fn notes(events: &Events, mode: &CsiIdentity, workload: Option<&Workload>, nodes_were_seen: bool) {
     let note = |text: &str| events.say(Event::Note(text.to_owned()));
     match mode {

@@ -1,5 +1,5 @@
-//! From steps to a plan: every step is looked at, and what was found becomes the changes that are shown and the record that
-//! is written down before the first of them.
+//! Builds the plan from steps: each step is examined, and the results become the displayed changes and the record
+//! that is written before the first change.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::steps::behaviour;
 use crate::steps::context::Cx;
 use crate::steps::step::Examined;
 
-/// Steps of the former version of this connection that the new one does not have.
+/// Steps of the previous version of this connection that the new version lacks.
 pub(crate) async fn retire(cx: &Cx, specs: &[StepSpec], former: Option<&Stored>) -> Result<Vec<(StepSpec, Examined)>> {
     let Some(former) = former.map(|f| &f.record) else { return Ok(Vec::new()) };
     let kept: Vec<Thing> = specs.iter().map(StepSpec::thing).collect();
@@ -43,7 +43,7 @@ pub(crate) fn record(
 ) -> Record {
     let past = former.map(|f| &f.record);
     let receipts = examined.iter().map(|(id, e)| {
-        // A receipt that is still true stays as it is, so that a run with nothing to do writes nothing.
+        // A receipt that is still valid is kept unchanged, so that a run without changes writes nothing.
         let kept = past.and_then(|p| p.receipts.get(id)).filter(|r| r.done && !e.change.writes() && r.ownership == e.intent.ownership);
         let found = || if e.change.writes() { e.intent.clone() } else { crate::steps::marks::done(&e.intent) };
         (id.clone(), kept.cloned().unwrap_or_else(found))
@@ -63,7 +63,7 @@ pub(crate) fn record(
         client_id: cx.outputs.known().client_id,
         principal_id: cx.outputs.known().principal_id,
         phase: past.map_or(Phase::Applying, |p| p.phase),
-        // Connecting anew what was taken over makes it ours.
+        // Connecting an adopted connection again makes it one of this tool.
         origin: Origin::Made,
         created: past.map_or_else(|| jiff::Timestamp::now().to_string(), |p| p.created.clone()),
         steps: specs.to_vec(),
@@ -93,5 +93,5 @@ pub(crate) fn plan(
     let name = format!("{}/{}", cx.namespace, Record::object_name(&cx.connection));
     changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, action).reason("the record of this connection"));
     changes.sort_by_key(|c| c.layer);
-    Plan { goal: Goal::Present, connection: cx.connection.clone(), namespace: cx.namespace.clone(), changes }
+    Plan::of(record, Goal::Present, changes)
 }

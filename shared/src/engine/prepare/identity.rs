@@ -1,4 +1,4 @@
-//! As whom a workload acts: its service account, and the managed identity that goes with that.
+//! How a workload authenticates: its service account and the managed identity for it.
 
 use futures::future::join;
 
@@ -14,7 +14,8 @@ use crate::model::{Kind, Problem, ResourceId, Result, names};
 use crate::plan::record::Record;
 use crate::plan::spec::{self, Spec};
 
-/// The workload's own account where it names one; a new one, named after the workload, where it runs as `default`.
+/// The service account: the one that the workload names, or a new one with the workload's name if the workload runs
+/// as `default`.
 pub(crate) async fn service_account(
     session: &Session,
     request: &ConnectRequest,
@@ -35,13 +36,13 @@ pub(crate) async fn service_account(
     if let Some(recorded) =
         recorded.filter(|r| own.is_none_or(|o| o == r.name) && request.service_account.as_ref().is_none_or(|a| *a == r.name))
     {
-        // What was taken over is connected anew: from now on the account is this connection's to set.
+        // An adopted connection is connected again: from now on this connection sets the account.
         return Ok(spec::ServiceAccount { foreign: false, ..recorded });
     }
     let namespace = survey.namespace.clone();
     if let Some(own) = own {
-        // An account that another connection of ours made is set by this one too: letting go of the first must not take
-        // it away from the second.
+        // A service account that another connection created is set by this one as well, so that deleting the first
+        // connection does not remove it from the second.
         let mut made = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(spec::ServiceAccount::of);
         if let Some(made) = made.find(|s| s.create && s.name == own && s.namespace == namespace) {
             return Ok(made.clone());
@@ -68,7 +69,7 @@ pub(crate) async fn service_account(
     Ok(spec::ServiceAccount { namespace, name, create: true, foreign: false, image_pull_secrets })
 }
 
-/// The identity: the one asked for, the one recorded, the one the service account already acts as, or one of its own.
+/// The identity: the requested one, the recorded one, the one that the service account already uses, or a new one.
 pub(crate) async fn identity(
     session: &Session,
     (request, connection): (&ConnectRequest, &str),
@@ -80,7 +81,7 @@ pub(crate) async fn identity(
     if let Some(id) = &found.identity {
         return Ok(id.clone());
     }
-    // Another connection of the same account decides for all: an account acts as one identity.
+    // Other connections of the service account decide the identity: an account acts as one identity.
     let thing = account.thing();
     let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&thing));
     if let Some(id) = former.map(|f| &f.record).and_then(Record::identity).or_else(|| shared.and_then(Record::identity)) {
@@ -93,15 +94,15 @@ pub(crate) async fn identity(
     }
 }
 
-/// What an identity is marked with that a connection has for one that is made: it may lie where today's request would not
-/// put it, and be another account's that this one shares.
+/// The owner tag of a recorded, created identity. The identity may be in another place than this request would
+/// choose, and may belong to another service account that shares it.
 pub(crate) fn made_for<'a>(survey: &'a Survey, id: &ResourceId) -> Option<&'a str> {
     let mut identities = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(spec::Identity::of);
     identities.find(|i| i.create && i.id == *id).map(|i| i.owner.as_str())
 }
 
-/// The identity that we make for a service account: beside its cluster, or where it is asked for, called as we or the
-/// company call them.
+/// The identity to create for a service account: in the cluster's resource group or the requested one, with the
+/// built-in name or one from the company's template.
 pub(crate) fn own_identity(
     (request, connection): (&ConnectRequest, &str),
     cluster: &ResourceId,

@@ -1,5 +1,5 @@
-//! From request to plan: look at both sides at once, choose identity and service account, examine every step, check
-//! every precondition. Reads only.
+//! From request to plan: reads both sides concurrently, chooses identity and service account, examines every step and
+//! checks every precondition. Writes nothing.
 
 pub(crate) mod delivery;
 pub(crate) mod draft;
@@ -37,21 +37,21 @@ use crate::steps::step::Examined;
 
 /// A connection that is ready to be made.
 pub struct Prepared {
-    /// What steps work with.
+    /// The context of the steps.
     pub cx: Cx,
-    /// What would be done.
+    /// The changes to make.
     pub plan: Plan,
     /// The steps.
     pub specs: Vec<StepSpec>,
-    /// What looking at each found.
+    /// The results of examining them.
     pub examined: BTreeMap<StepId, Examined>,
-    /// Steps of the former version of the connection that are undone, with what looking found.
+    /// Steps of the previous version that will be undone, with the results of examining them.
     pub retired: Vec<(StepSpec, Examined)>,
-    /// The record as it will be.
+    /// The new record.
     pub record: Record,
-    /// The record as it is.
+    /// The current record.
     pub former: Option<Stored>,
-    /// The patch to print, where the workload is not patched, and why.
+    /// The patch to print and the reason, if the workload is not patched.
     pub printed: Option<Printed>,
     /// The service.
     pub service: &'static Service,
@@ -59,10 +59,10 @@ pub struct Prepared {
     pub target: crate::model::target::Target,
 }
 
-/// Looks and plans.
+/// Reads both sides and plans.
 ///
 /// # Errors
-/// Whatever stands in the way of the connection; nothing has been written then.
+/// Anything that prevents the connection. Nothing has been written then.
 pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prepared> {
     let service = catalogue::find(&request.service).ok_or_else(|| {
         Problem::new(Kind::Usage, "KC1004", format!("there is no service `{}`", request.service)).fix("kubectl connect services")
@@ -72,16 +72,17 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     check_input(service, request, auth)?;
     let csi = delivery::mode(request, auth);
     let request = &of_nodes(request, csi.as_ref());
-    // A cluster that Azure does not know is where its records say.
-    let (tell, told) = tokio::sync::oneshot::channel();
+    // Outside AKS, earlier records say which resource group holds the identities; the survey sends them to `search`
+    // over this channel.
+    let (records_tx, records_rx) = tokio::sync::oneshot::channel();
     let surveying = async {
         let surveyed = cluster::survey(&session.kube, service, request).await;
-        let _ = tell.send(surveyed.as_ref().map(Survey::own_records).unwrap_or_default());
+        let _ = records_tx.send(surveyed.as_ref().map(Survey::own_records).unwrap_or_default());
         surveyed
     };
-    let (surveyed, found) = join(surveying, azure::search(session, service, request, auth, told)).await;
-    // A stopped cluster does not answer, and that it is stopped is the better message. Then the cluster's word first, so
-    // that two faults always give the same message.
+    let (surveyed, found) = join(surveying, azure::search(session, service, request, auth, records_rx)).await;
+    // A stopped cluster does not answer; "the cluster is stopped" is the more useful message. Otherwise the error of
+    // the cluster comes first, so that the same faults always give the same message.
     if let (Err(_), Ok(found)) = (&surveyed, &found) {
         preflight::cluster_runs(&found.cluster_seen, found.cluster.name(), found.cluster.resource_group())?;
     }
@@ -93,7 +94,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let connection = request.name.clone().unwrap_or_else(|| service.connection_name(found.target.name()));
     let former = survey.records.iter().find(|s| s.record.name == connection && s.record.namespace == survey.namespace).cloned();
     conflicts(former.as_ref(), &found, service)?;
-    // Nodes read with an identity of their own: then the pods' account does not matter.
+    // With `--csi-identity addon` or `vm` the driver signs in as the node: no service account is needed.
     let acts = request.secret_store.is_some() || auth.has_identity() && csi.as_ref().is_none_or(|mode| *mode == CsiIdentity::Workload);
     let store = secret_store::vault(session, request).await?;
     let account = match acts {
@@ -111,7 +112,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     let machines = async { if of_nodes { nodes::look(session, &found.cluster, &found.cluster_seen).await } else { None } };
     let (located, (), mut machines) = join3(azure::read(session, service, &found, id.as_ref(), past), trial, machines).await;
     let located = located?;
-    // Given by its id, the cluster was not seen before it was read.
+    // If the cluster was given by id, it is not known before it is read.
     if of_nodes && found.cluster_seen.is_null() {
         machines = nodes::look(session, &located.cluster, &located.cluster_body).await;
     }
@@ -126,7 +127,8 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
                 identity::own_identity((request, &connection), &located.cluster, account).is_ok_and(|own| own == id)
             });
             let made_for = identity::made_for(&survey, &id).filter(|_| account.is_some());
-            // What is shared knowingly stays marked as the one's that it was made for.
+            // An identity chosen with `--identity` keeps the owner tag of the service account for which it was
+            // created.
             let shared = made_for.filter(|_| request.identity.is_some() || !own);
             let ours = || account.as_ref().map_or_else(String::new, |a| format!("{}/{}/{}", located.cluster.name(), a.namespace, a.name));
             spec::Identity {
@@ -152,7 +154,11 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     }
     let access = request.access.unwrap_or(service.default_access);
     let (kind, place) = ((auth, client, access), (located.tenant.as_str(), connection.as_str()));
-    let mut variables = variables::variables(service, request, &survey, former.as_ref(), &located.target, session.cloud(), kind, place)?;
+    let (mut variables, renamed) =
+        variables::variables(service, request, &survey, former.as_ref(), &located.target, session.cloud(), kind, place)?;
+    if let Some(note) = renamed {
+        session.events.say(Event::Note(note));
+    }
     let given = variables::named(&variables, &request.secrets);
     let place = (survey.namespace.as_str(), connection.as_str(), located.tenant.as_str());
     let mut stored = Vec::new();
@@ -170,7 +176,7 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
         (None, None) => None,
     };
     if account.is_some() {
-        // An update that is still running may be the one that brings the webhook.
+        // An update that still runs may be the one that installs the webhook.
         let switched_on = located.cluster_body.pointer("/properties/securityProfile/workloadIdentity/enabled") == Some(&Value::Bool(true));
         let about_to_be_enabled = !switched_on || crate::steps::cluster_is_busy(&located.cluster_body);
         let webhook = if about_to_be_enabled { survey.webhook } else { settled_webhook(session, survey.webhook, former.as_ref()).await };
@@ -219,8 +225,8 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     Ok(Prepared { cx, plan, specs, examined, retired, record, former, printed, service, target: located.target })
 }
 
-/// The webhook was looked at before Azure was: what an update has brought meanwhile counts. After a run of ours that was
-/// cut off in the middle of the update its pods may still be starting.
+/// The webhook was read before Azure; an update may have installed it since. After a run that was interrupted during
+/// that update, the webhook's pods may still be starting.
 async fn settled_webhook(session: &Session, seen: Webhook, former: Option<&Stored>) -> Webhook {
     let unfinished = former.is_some_and(|f| f.record.phase == Phase::Applying);
     let mut state = seen;
@@ -246,7 +252,7 @@ fn check_input(service: &Service, request: &ConnectRequest, auth: Auth) -> Resul
         return Err(fault("--service-account", name, why).fix("name it otherwise: --service-account NAME"));
     }
     let target = &request.target;
-    // Servers outside Azure are named with their port.
+    // Names of servers outside Azure may have a port.
     let more = if service.is_outside() { ":" } else { "" };
     let odd = target.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.()".contains(*c) || more.contains(*c)));
     if let (Some(odd), false) = (odd, target.contains('/') && !service.is_outside()) {
@@ -266,7 +272,7 @@ fn check_input(service: &Service, request: &ConnectRequest, auth: Auth) -> Resul
     Ok(())
 }
 
-/// The request, with what the target's id told of its children.
+/// The request together with the child names from the target's id.
 fn with_children(request: &ConnectRequest, children: &[(String, String)]) -> ConnectRequest {
     let mut request = request.clone();
     for (name, value) in children {
@@ -275,7 +281,7 @@ fn with_children(request: &ConnectRequest, children: &[(String, String)]) -> Con
     request
 }
 
-/// The request with the identity that the nodes were said to have, which is looked up like one that the user names.
+/// The request with the nodes' identity, which is looked up like an identity named by the user.
 fn of_nodes(request: &ConnectRequest, csi: Option<&CsiIdentity>) -> ConnectRequest {
     match csi {
         Some(CsiIdentity::Vm(client_id)) => ConnectRequest { identity: Some(client_id.clone()), ..request.clone() },
@@ -283,7 +289,7 @@ fn of_nodes(request: &ConnectRequest, csi: Option<&CsiIdentity>) -> ConnectReque
     }
 }
 
-/// Access policies are for a whole vault or cache.
+/// Refuses a scope if the grant is an access policy: policies apply to a whole vault or cache.
 fn refuse_scope(request: &ConnectRequest, scope: &str, grants: &[Grant], located: &Located) -> Result<()> {
     let whole = grants.iter().any(|g| matches!(g, Grant::VaultPolicy { .. } | Grant::RedisPolicy { .. })) || grants.is_empty();
     if scope.is_empty() || !whole {
@@ -295,7 +301,7 @@ fn refuse_scope(request: &ConnectRequest, scope: &str, grants: &[Grant], located
         .fix("leave --scope away"))
 }
 
-/// A resource of the right type may be of another service, whose variables and grants are others.
+/// Several services share an ARM type (the Cosmos DB APIs): refuses a resource of another service.
 fn refuse_stranger(service: &'static Service, located: &Located) -> Result<()> {
     let own = catalogue::belongs_to(service, &located.target);
     if own.name == service.name {
@@ -307,30 +313,29 @@ fn refuse_stranger(service: &'static Service, located: &Located) -> Result<()> {
         .fix(format!("kubectl connect {} {} --workload KIND/NAME", own.name, target.name())))
 }
 
-/// What the plan does not show and the user should know.
+/// Notes for the user about facts that the plan does not show.
 fn notes(session: &Session, service: &Service, request: &ConnectRequest, auth: Auth, grants: &[Grant], connection: &str) {
     let note = |text: String| session.events.say(Event::Note(text));
     if auth == Auth::ServicePrincipal && request.principal.object_id.is_none() && !grants.is_empty() {
         note("the service principal gets no role: name its object id with --object-id to have it granted".into());
     }
     if auth == Auth::WorkloadIdentity && grants.is_empty() {
-        let user = if service.secrets.contains(&"password") {
-            format!("; make user aad_{connection} for the identity in the database: {}", service.docs)
-        } else {
-            String::new()
-        };
-        note(format!("nothing is granted: {}{user}", service.ungranted));
+        note(match service.secrets.contains(&"password") {
+            true => format!("no Azure role is needed: an administrator must create database user aad_{connection} once ({})", service.docs),
+            false => format!("no Azure role is needed: {}", service.ungranted),
+        });
     }
 }
 
-/// A name can stand for one target only: the connection would silently change what a workload talks to.
+/// Refuses a name that is used for another target: the workload would silently use that target from now on.
 fn conflicts(former: Option<&Stored>, found: &Found, service: &Service) -> Result<()> {
     let Some(former) = former.map(|f| &f.record) else { return Ok(()) };
     if former.phase == Phase::Deleting {
         return Err(Problem::new(Kind::Failed, "KC6006", format!("connection `{}` is being deleted", former.name))
             .fix(format!("finish it first: kubectl connect delete {} -n {}", former.name, former.namespace)));
     }
-    // A record lies in the cluster that it is about, so one that Azure does not know is the same whatever its place is called.
+    // The record is in the cluster that it describes, so all clusters outside AKS compare equal, whatever resource
+    // group is used.
     let same_cluster = former.cluster == found.cluster || (outside_aks::is_one(&former.cluster) && outside_aks::is_one(&found.cluster));
     if former.target == found.target && former.service == service.name && same_cluster {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Whether the workload is patched, and the patch to print where it is not.
+//! Decides whether the workload is patched, and builds the patch to print if not.
 
 use serde_json::Value;
 
@@ -9,16 +9,16 @@ use crate::model::request::{ConnectRequest, Patch};
 use crate::plan::build::WorkloadFacts;
 use crate::plan::spec::{self, StepSpec};
 
-/// A patch that the user has to bring in.
+/// A patch that the user must apply.
 #[derive(Clone, Debug)]
 pub struct Printed {
-    /// Why we do not.
+    /// Why this tool does not apply it.
     pub why: String,
     /// The patch, as a partial object.
     pub patch: Value,
 }
 
-/// Whether the workload is patched, and if not, why.
+/// The facts for patching the workload; or the reason why it is not patched.
 #[expect(clippy::type_complexity, reason = "two halves of one decision, taken apart by the only caller")]
 pub(crate) fn workload_facts(
     request: &ConnectRequest,
@@ -66,9 +66,21 @@ pub(crate) fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec]
         mount,
     };
     let kind = WorkloadKind::parse(&facts.kind).unwrap_or(WorkloadKind::Deployment);
-    let mut patch = crate::kube::wrap_template(kind, crate::steps::workload_patch(&workload, connection, None));
-    patch["apiVersion"] = kind.resource().api_version().into();
-    patch["kind"] = kind.resource().kind.into();
-    patch["metadata"] = serde_json::json!({"name": facts.name, "namespace": workload.namespace});
+    let mut template = crate::steps::workload_patch(&workload, connection, None);
+    // The deprecated twin is for our own applies, which let go of it again; a manifest never needs it.
+    if let Some(spec) = template["spec"].as_object_mut() {
+        spec.shift_remove("serviceAccount");
+    }
+    let mut ordered = serde_json::Map::new();
+    for key in ["metadata", "spec"] {
+        ordered.extend(template.get(key).map(|part| (key.to_owned(), part.clone())));
+    }
+    let wrapped = crate::kube::wrap_template(kind, Value::Object(ordered));
+    let patch = serde_json::json!({
+        "apiVersion": kind.resource().api_version(),
+        "kind": kind.resource().kind,
+        "metadata": {"name": facts.name, "namespace": workload.namespace},
+        "spec": wrapped["spec"],
+    });
     Printed { why, patch }
 }

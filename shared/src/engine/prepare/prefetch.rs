@@ -1,6 +1,5 @@
-//! Questions that are asked before their turn, so that nobody waits for their answers later. What is asked for here is
-//! only guessed: the answers wait in memory, and whoever needs something else asks for it when its turn comes. Failures
-//! are told there, too.
+//! Prefetching: starts reads that a later stage will probably need. Results are cached; a stage that needs something
+//! else reads it itself. Errors are ignored here and reported by the later read.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +23,8 @@ use crate::steps::behaviour;
 use crate::steps::context::{Cx, Known};
 use crate::steps::step::Right;
 
-/// Has the API server try the patch of the workload while Azure is still being read: it holds names, hardly ever values.
+/// Tries the patch of the workload while Azure is still being read. That is possible because the patch consists of
+/// names and contains almost no values.
 #[expect(clippy::too_many_arguments, reason = "a guess from everything that is known so far")]
 pub(crate) async fn try_workload(
     session: &Session,
@@ -38,14 +38,14 @@ pub(crate) async fn try_workload(
 ) {
     let Some(live) = survey.workload.as_ref().map(|w| &w.object) else { return };
     let connection = request.name.clone().unwrap_or_else(|| service.connection_name(found.target.name()));
-    let recorded = former.and_then(|f| f.record.steps.iter().find_map(spec::Workload::of).cloned());
+    let recorded = former.and_then(|f| f.record.patched().cloned());
     let guessed = || {
         let (facts, _) = patching::workload_facts(request, survey, account).ok()?;
         let facts = facts?;
         let target = Target::from_arm(found.target.clone(), &found.target_seen);
         let access = request.access.unwrap_or(service.default_access);
         let kind = (auth, client, access);
-        let variables = variables::variables(service, request, survey, former, &target, session.cloud(), kind, ("", &connection)).ok()?;
+        let variables = variables::variables(service, request, survey, former, &target, session.cloud(), kind, ("", &connection)).ok()?.0;
         Some(spec::Workload {
             kind: facts.kind,
             namespace: survey.namespace.clone(),
@@ -72,8 +72,8 @@ pub(crate) async fn try_workload(
     let _ = workload.try_out(&session.kube, &connection, live, &known).await;
 }
 
-/// Looks at every recorded step in one round, with the ids that the record has, and at the rights that undoing them takes.
-/// What the steps really look like is asked in the order of their needs afterwards, and answered from memory.
+/// Examines every recorded step concurrently with the recorded ids, and reads the permissions for undoing. The steps
+/// are examined again in the order of their needs, from the cache.
 pub(crate) async fn look_to_undo(session: &Session, cx: &Cx, record: &Record, specs: &[StepSpec], receipts: &BTreeMap<StepId, Receipt>) {
     cx.outputs.learn(|known| {
         known.client_id.clone_from(&record.client_id);

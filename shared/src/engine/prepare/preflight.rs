@@ -1,5 +1,5 @@
-//! What must hold before the first write: rights on both sides, a cluster that runs, a webhook that is there. Only what
-//! the plan needs is asked for.
+//! Preconditions of the first write: permissions on both sides, a running cluster, a working webhook. Only what the
+//! plan needs is checked.
 
 use futures::future::try_join_all;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::model::{Event, Kind, Problem, Result};
 use crate::steps::context::Cx;
 use crate::steps::step::{Examined, Right};
 
-/// Checks every right that the changes need.
+/// Checks the permissions that the changes need.
 pub(crate) async fn rights(session: &Session, cx: &Cx, examined: &[&Examined], record: &[crate::kube::Access]) -> Result<()> {
     let writing = examined.iter().filter(|e| e.change.writes());
     let mut wanted: Vec<&Right> = writing.flat_map(|e| &e.rights).collect();
@@ -42,7 +42,7 @@ async fn check(session: &Session, cx: &Cx, right: &Right) -> Result<()> {
 pub(crate) async fn arm(session: &Session, scope: &str, action: &str) -> Result<()> {
     let listed = match permissions(session, scope).await {
         Ok(listed) => listed,
-        // Who may not even ask is told by the write itself.
+        // If permissions can't be listed, skip the check: the write will report the refusal.
         Err(failure) if matches!(failure.status(), Some(403 | 404)) => return Ok(()),
         Err(failure) => return Err(failure.into()),
     };
@@ -50,12 +50,13 @@ pub(crate) async fn arm(session: &Session, scope: &str, action: &str) -> Result<
         return Ok(());
     }
     let name = scope.rsplit('/').next().unwrap_or_default();
+    let whom = session.profile.active().and_then(|s| s.user.clone()).unwrap_or_else(|| "YOU".into());
     Err(Problem::new(Kind::NotPermitted, "KC1501", format!("you may not do {action} on `{name}`"))
         .why(format!("none of your roles at {scope} allows it"))
-        .fix(format!("ask an owner: az role assignment create --assignee YOU --role '{}' --scope {scope}", role_for(action))))
+        .fix(format!("ask an owner: az role assignment create --assignee {whom} --role '{}' --scope {scope}", role_for(action))))
 }
 
-/// A cluster that does not run can't be connected to, whatever is asked.
+/// Refuses a cluster that is not running.
 pub(crate) fn cluster_runs(cluster: &Value, name: &str, group: &str) -> Result<()> {
     let power = cluster["properties"]["powerState"]["code"].as_str().unwrap_or("Running");
     if power.eq_ignore_ascii_case("Running") {
@@ -65,7 +66,7 @@ pub(crate) fn cluster_runs(cluster: &Value, name: &str, group: &str) -> Result<(
         .fix(format!("az aks start --name {name} --resource-group {group}")))
 }
 
-/// Pods with our label can't start while the webhook is down, and get nothing while it is absent.
+/// Checks the webhook: while it is down, pods with its label can't start; while it is absent, they get no token.
 pub(crate) fn webhook(session: &Session, webhook: Webhook, about_to_be_enabled: bool, elsewhere: bool) -> Result<()> {
     match webhook {
         Webhook::Absent if elsewhere => {

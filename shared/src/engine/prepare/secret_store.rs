@@ -1,5 +1,5 @@
-//! Connection strings in a vault: the values that the service hands out go into a vault's secrets, and reach the pods
-//! through the CSI driver instead of a Secret of ours.
+//! Keys and connection strings in a vault: they are stored as vault secrets and reach the pods through the CSI
+//! driver, not through a Secret of this tool.
 
 use serde_json::Value;
 
@@ -14,10 +14,10 @@ use crate::model::vault::{CsiIdentity, ObjectKind, VaultObject};
 use crate::model::{Auth, Event, Kind, Problem, ResourceId, Result, names};
 use crate::plan::spec;
 
-/// A store is for secrets that the service has.
+/// Checks that there are secrets to store.
 ///
 /// # Errors
-/// The way of authentication has none.
+/// If the way of authentication has no secrets.
 pub fn refuse_store(service: &Service, auth: Auth) -> Result<()> {
     if auth == Auth::Secret {
         return Ok(());
@@ -27,7 +27,7 @@ pub fn refuse_store(service: &Service, auth: Auth) -> Result<()> {
     Err(if service.auths.contains(&Auth::Secret) { problem.fix("say --auth secret") } else { problem.fix("leave it away") })
 }
 
-/// The vault that the request names.
+/// The vault named in the request.
 pub(crate) async fn vault(session: &Session, request: &ConnectRequest) -> Result<Option<Target>> {
     let Some(named) = &request.secret_store else { return Ok(None) };
     let service = catalogue::find("keyvault").ok_or_else(|| missing(named))?;
@@ -54,8 +54,7 @@ fn missing(named: &str) -> Problem {
     Problem::new(Kind::NotFound, "KC1301", format!("there is no vault `{named}` that you can see")).fix("az keyvault list -o table")
 }
 
-/// What goes into the vault: the secrets, and the request to mount them. The variables that hold a secret are taken out of
-/// `variables`.
+/// The secrets to store, and the request to mount them. Variables with secrets are removed from `variables`.
 pub(crate) fn put(
     session: &Session,
     vault: &Target,
@@ -85,9 +84,8 @@ pub(crate) fn put(
     };
     let objects = stored.iter().map(object).collect();
     let mount_path = Some(format!("{}-{connection}", delivery::MOUNT_PATH));
-    session.events.say(Event::Note(format!(
-        "deleting the connection deletes its secrets in vault {}; the vault keeps deleted ones, recoverable, for as long as it is set to",
-        vault.name()
-    )));
+    session
+        .events
+        .say(Event::Note(format!("`delete` also deletes these secrets from {} (soft delete keeps them recoverable)", vault.name())));
     (stored, Csi { objects, mount_path, identity: Some(CsiIdentity::Workload) })
 }

@@ -1,5 +1,5 @@
-//! Choices that follow from the request and the catalogue: way of authentication, client type, scope, variables and their
-//! names. Nothing is asked of anybody here.
+//! Choices that follow from request and catalogue: way of authentication, client type, scope, variables and their
+//! names. Pure.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::model::variable::{Client, Part, Variable};
 use crate::model::vault::fits_variable;
 use crate::model::{Auth, Cloud, Kind, Problem, Result};
 
-/// The way of authentication: the one asked for, if the service has it.
+/// The way of authentication: the requested one, if the service supports it.
 pub(crate) fn auth(service: &Service, request: &ConnectRequest) -> Result<Auth> {
     let auth = request.auth.unwrap_or_else(|| if delivery::means_csi(request) { Auth::Csi } else { service.default_auth() });
     if !service.auths.contains(&auth) {
@@ -46,7 +46,7 @@ pub(crate) fn auth(service: &Service, request: &ConnectRequest) -> Result<Auth> 
     Ok(auth)
 }
 
-/// The part of the target that access is narrowed to, as an ARM path below it.
+/// The part of the target to which access is limited, as an ARM path below the target.
 pub(crate) fn scope(service: &Service, request: &ConnectRequest) -> Result<String> {
     let Some(asked) = &request.scope else { return Ok(String::new()) };
     let refuse = |why: &str| {
@@ -64,7 +64,7 @@ pub(crate) fn scope(service: &Service, request: &ConnectRequest) -> Result<Strin
     found.of(name).ok_or_else(|| refuse("the name can't be one of such a part"))
 }
 
-/// The client type: the one asked for, or, for `auto`, what the workload's images give away.
+/// The client type: the requested one or, with `auto`, the one detected in the workload's containers.
 pub(crate) fn client(service: &Service, request: &ConnectRequest, survey: &Survey) -> Result<(Client, Option<String>)> {
     let Some(asked) = request.client else {
         let seen = survey.workload.as_ref().and_then(|w| {
@@ -72,7 +72,7 @@ pub(crate) fn client(service: &Service, request: &ConnectRequest, survey: &Surve
         });
         return Ok(match seen {
             Some((client, sign)) => (client, Some(format!("client type {}: {sign}", client.word()))),
-            None => (Client::None, Some("client type none: the workload gives no runtime away".into())),
+            None => (Client::None, Some("client type none: the image does not tell the language".into())),
         });
     };
     if service.clients.contains(&asked) {
@@ -83,7 +83,7 @@ pub(crate) fn client(service: &Service, request: &ConnectRequest, survey: &Surve
         .fix(format!("choose one of: {known}")))
 }
 
-/// Obvious signs of a runtime in a container: its image's name, variables that only one runtime reads.
+/// Detects the runtime of a container by its image name and by variables that only one runtime reads.
 fn runtime(container: &serde_json::Value) -> Option<(Client, String)> {
     const VARIABLES: [(&str, Client); 8] = [
         ("SPRING_", Client::SpringBoot),
@@ -119,7 +119,7 @@ fn runtime(container: &serde_json::Value) -> Option<(Client, String)> {
     IMAGES.iter().find(|(sign, _)| words.contains(sign)).map(|(_, client)| (*client, format!("its image is {image}")))
 }
 
-/// The variables, with the names that the user wants and that collide with nobody's.
+/// The variables with the names that the user wants, without collisions.
 #[expect(clippy::too_many_arguments, reason = "variables are made from everything that is known, in one place")]
 pub(crate) fn variables(
     service: &Service,
@@ -130,7 +130,7 @@ pub(crate) fn variables(
     cloud: &Cloud,
     (auth, client, access): (Auth, Client, Access),
     (tenant, connection): (&str, &str),
-) -> Result<Vec<Variable>> {
+) -> Result<(Vec<Variable>, Option<String>)> {
     let inputs = Inputs {
         parameters: &request.parameters,
         user: request.user.as_deref(),
@@ -142,15 +142,30 @@ pub(crate) fn variables(
     let made = service.variables(&Ask { target, auth, client }, cloud, &inputs).map_err(|Missing(word)| missing(service, &word))?;
     given(&made, &request.secrets)?;
     let mut made = made;
-    if twin(service, survey, former, target, connection, &made) {
+    let note = if twin(service, survey, former, target, connection, &made) {
+        let plain = made.first().map(|v| v.name.clone()).unwrap_or_default();
         made.iter_mut().for_each(|v| v.name = catalogue::renamed(service, &v.name, connection));
-    }
-    rename(made, request)
+        let renamed = made.first().map(|v| v.name.clone()).unwrap_or_default();
+        let first =
+            plain_names_of(survey, connection, &plain).map_or_else(String::new, |other| format!("connection {other} sets {plain}: "));
+        (former.is_none() && request.env_prefix.is_none() && renamed != plain)
+            .then(|| format!("{first}this connection's variables hold its name, such as {renamed}; choose other names with --env-prefix"))
+    } else {
+        None
+    };
+    Ok((rename(made, request)?, note))
 }
 
-/// Whether the workload has another connection to a service of this kind already, which has the plain names.
+/// The other connection that sets a variable of this name.
+fn plain_names_of<'a>(survey: &'a Survey, connection: &str, variable: &str) -> Option<&'a str> {
+    let sets = |s: &&Stored| s.record.secret().is_some_and(|secret| secret.variables.iter().any(|v| v.name == variable));
+    let others = survey.records.iter().filter(|s| s.record.namespace == survey.namespace && s.record.name != connection);
+    others.filter(|s| sets(s)).map(|s| s.record.name.as_str()).next()
+}
+
+/// Whether another connection of the workload to the same kind of service already has the plain names.
 fn twin(service: &Service, survey: &Survey, former: Option<&Stored>, target: &Target, connection: &str, made: &[Variable]) -> bool {
-    // The names that a connection was made with stay, whatever has come or gone since: its application reads them.
+    // An existing connection keeps its names, whatever other connections exist: its application reads them.
     if let Some(delivered) = former.and_then(|f| f.record.secret()) {
         let has = |name: &str| delivered.variables.iter().any(|v| v.name == name);
         if made.iter().any(|v| has(&v.name)) {
@@ -168,7 +183,7 @@ fn twin(service: &Service, survey: &Survey, former: Option<&Stored>, target: &Ta
     };
     let same_prefix = |word: &str| catalogue::find(word).is_some_and(|s| s.prefixes.iter().any(|p| service.prefixes.contains(p)));
     let mut others = survey.records.iter().filter(is_other).filter(|s| same_prefix(&s.record.service));
-    // Where the former names say nothing, the older one has the plain ones.
+    // If the recorded names don't decide, the older connection has the plain names.
     match former {
         Some(former) => others.any(|o| o.record.created < former.record.created),
         None => others.next().is_some(),
@@ -203,7 +218,7 @@ fn rename(mut made: Vec<Variable>, request: &ConnectRequest) -> Result<Vec<Varia
     Ok(made)
 }
 
-/// Every secret that the variables hold must be given, and none besides.
+/// Checks that all secrets of the variables are given, and no others.
 fn given(made: &[Variable], secrets: &BTreeMap<String, secrecy::SecretString>) -> Result<()> {
     let mut wanted: Vec<String> = Vec::new();
     for part in made.iter().flat_map(Variable::parts) {
@@ -228,7 +243,7 @@ fn given(made: &[Variable], secrets: &BTreeMap<String, secrecy::SecretString>) -
     })
 }
 
-/// The secrets under the names that the variables have for them: an only one needs no name.
+/// The secrets by the names that the variables use; a single secret needs no name.
 pub(crate) fn named(made: &[Variable], secrets: &BTreeMap<String, secrecy::SecretString>) -> BTreeMap<String, secrecy::SecretString> {
     let mut all = secrets.clone();
     if let Some(only) = all.remove("") {
@@ -242,14 +257,20 @@ pub(crate) fn named(made: &[Variable], secrets: &BTreeMap<String, secrecy::Secre
 }
 
 fn missing(service: &Service, word: &str) -> Problem {
-    let (flag, what) = match word {
-        "user" => ("--secret-name".to_owned(), "the user name that goes with the password".to_owned()),
+    let (flag, what, value) = match word {
+        "user" => ("--username".to_owned(), "the user name that goes with the password".to_owned(), "NAME"),
         word => {
-            let help = service.parameters.iter().find(|p| p.name == word).map_or("a value", |p| p.help);
-            (format!("--{word}"), help.to_lowercase())
+            let help = service.parameters.iter().find(|p| p.name == word).map_or("Value", |p| p.help);
+            let mut letters = help.chars();
+            let what: String = letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect();
+            let value = ["Name", "URL", "Number"].into_iter().find(|value| help.starts_with(value)).unwrap_or("Value");
+            (format!("--{word}"), format!("the {what}"), value)
         }
     };
-    Problem::new(Kind::Usage, "KC1602", format!("{flag} is needed")).why(format!("the variables hold {what}")).fix(format!("{flag} VALUE"))
+    let value = value.to_uppercase();
+    Problem::new(Kind::Usage, "KC1602", format!("{flag} is needed"))
+        .why(format!("{} connections need {what}", service.title))
+        .fix(format!("add {flag} {value}"))
 }
 
 #[cfg(test)]
@@ -258,7 +279,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_runtime_is_seen_by_its_variables_and_its_image() {
+    fn a_runtime_is_detected_by_variables_and_image() {
         let see = |container: serde_json::Value| runtime(&container).map(|(c, _)| c.word());
         assert_eq!(see(json!({"image": "shop/app:1", "env": [{"name": "ASPNETCORE_URLS"}]})), Some("dotnet"));
         assert_eq!(see(json!({"image": "docker.io/library/python:3.12-slim"})), Some("python"));

@@ -1,5 +1,5 @@
-//! The Lease that says who is at work on a connection. A holder that is dead (its process is gone, or it stopped
-//! renewing) loses it.
+//! The Lease that shows which process works on a connection. A dead holder (its process is gone, or it stopped
+//! renewing) loses the lease.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::kube::{Cluster, Failure, Only, resources};
 use crate::model::{Kind, Problem, Result};
 
-/// How long a holder that says nothing keeps the lease, seconds.
+/// How long a holder keeps the lease without renewing it, in seconds.
 const DURATION: i64 = 30;
 
-/// A held lease; renewed in the background until it is released.
+/// A held lease, renewed in the background until it is released.
 pub(crate) struct Lease {
     kube: Cluster,
     namespace: String,
@@ -21,7 +21,7 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease, from a dead holder where need be.
+    /// Takes the lease, also from a dead holder.
     pub(crate) async fn take(kube: &Cluster, namespace: &str, name: &str) -> Result<Lease> {
         let lease = |version| body(namespace, name, version);
         let taken = match kube.create(&resources::LEASE, Some(namespace), &lease(None)).await {
@@ -34,7 +34,7 @@ impl Lease {
                         let version = found["metadata"]["resourceVersion"].as_str();
                         kube.replace(&resources::LEASE, Some(namespace), name, &lease(version)).await.map_err(|f| lost(f, name))?
                     }
-                    // Released this very moment.
+                    // The lease was released in the meantime.
                     None => kube.create(&resources::LEASE, Some(namespace), &lease(None)).await.map_err(|f| lost(f, name))?,
                 }
             }
@@ -45,13 +45,13 @@ impl Lease {
         Ok(Lease { kube: kube.clone(), namespace: namespace.to_owned(), name: name.to_owned(), renewer })
     }
 
-    /// Gives it back. A failure is no matter: it runs out by itself.
+    /// Releases the lease. Errors are ignored, since the lease expires.
     pub(crate) async fn release(&self) {
         self.renewer.abort();
         let _ = self.kube.delete(&resources::LEASE, Some(&self.namespace), &self.name, Only::default()).await;
     }
 
-    /// Removes what a run that was killed left, if its holder is dead; whether there was one.
+    /// Removes the lease of a killed run. Returns whether there was one.
     pub(crate) async fn sweep(kube: &Cluster, namespace: &str, name: &str) -> Result<bool> {
         match kube.get(&resources::LEASE, Some(namespace), name).await? {
             Some(found) => {
@@ -75,7 +75,7 @@ async fn renew(kube: Cluster, namespace: String, name: String, mut version: Stri
 }
 
 fn body(namespace: &str, name: &str, version: Option<&str>) -> Value {
-    // Lease times need exactly six decimals.
+    // Lease times require exactly six decimals.
     let now = format!("{:.6}", Timestamp::now());
     let mut lease = json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
@@ -88,7 +88,7 @@ fn body(namespace: &str, name: &str, version: Option<&str>) -> Value {
     lease
 }
 
-/// Whether the lease's holder is dead.
+/// Fails unless the lease's holder is dead.
 fn may_take(lease: &Value, name: &str) -> Result<()> {
     let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
     let seconds = lease["spec"]["leaseDurationSeconds"].as_i64().unwrap_or(DURATION);

@@ -1,5 +1,5 @@
-//! The record of a connection, kept in the cluster: intent before the first write, a receipt after each. Writes are
-//! guarded by the resourceVersion, so that no update of somebody else's is lost.
+//! The record of a connection, stored in the cluster: the intent before the first write, a receipt after each. Writes
+//! use the resourceVersion, so that no other update is lost.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::record::{Phase, Receipt, Record, Verified};
 use crate::steps::marks::labels;
 
-/// Remembers how a verification ended, when that differs from what is remembered. Who may not write sees it all the
-/// same.
+/// Stores the result of a verification if it differs from the stored one. Without write permission the stored result
+/// stays unchanged.
 ///
 /// # Errors
-/// The record could not be read again.
+/// If the record can't be read again.
 pub async fn remember(kube: &Cluster, record: &mut Record, success: bool) -> Result<()> {
     if record.verified.as_ref().is_some_and(|v| v.success == success) {
         return Ok(());
@@ -28,7 +28,7 @@ pub async fn remember(kube: &Cluster, record: &mut Record, success: bool) -> Res
     let current = Record { verified: record.verified.clone(), ..stored.record };
     let body = object(&current, &stored.labels, Some(&stored.resource_version))?;
     let name = Record::object_name(&record.name);
-    // Somebody else's write at this moment is more important than ours.
+    // Ignored: a concurrent write of somebody else is more important.
     let _ = kube.replace(&resources::CONFIG_MAP, Some(&record.namespace), &name, &body).await;
     Ok(())
 }
@@ -37,7 +37,7 @@ pub(crate) fn object(record: &Record, kept: &Map<String, Value>, resource_versio
     let mut labels = labels(Some(&record.name));
     labels[format!("{PREFIX}/record")] = json!("connection");
     labels[format!("{PREFIX}/service")] = json!(record.service);
-    // Ours say what the record says; all others are people's.
+    // Labels with this tool's prefix are recomputed from the record; all others belong to users and are kept.
     for (name, value) in kept.iter().filter(|(name, _)| !name.starts_with(PREFIX)) {
         if labels[name.as_str()].is_null() {
             labels[name.as_str()] = value.clone();
@@ -56,19 +56,19 @@ pub(crate) fn object(record: &Record, kept: &Map<String, Value>, resource_versio
     Ok(body)
 }
 
-/// The open record: held under a Lease, written as things happen.
+/// An open record: protected by a Lease, and written as steps finish.
 pub struct Ledger {
     kube: Cluster,
     lease: Lease,
-    page: Arc<Mutex<Page>>,
-    dirty: Arc<Notify>,
+    pending: Arc<Mutex<PendingRecord>>,
+    changed: Arc<Notify>,
     writer: tokio::task::JoinHandle<()>,
 }
 
-/// How long receipts are gathered before they are written.
+/// How long receipts are collected before they are written.
 const GATHER: std::time::Duration = std::time::Duration::from_millis(30);
 
-struct Page {
+struct PendingRecord {
     record: Record,
     labels: Map<String, Value>,
     resource_version: Option<String>,
@@ -80,27 +80,27 @@ impl Ledger {
     /// Takes the lease and writes the intent.
     ///
     /// # Errors
-    /// Somebody else is at work on the connection, or changed it since we looked.
+    /// If somebody else works on the connection, or changed it since it was read.
     pub async fn open(kube: &Cluster, record: Record, former: Option<&Stored>) -> Result<Ledger> {
         let name = Record::object_name(&record.name);
-        let mut page = Page {
+        let mut pending = PendingRecord {
             labels: former.map(|f| f.labels.clone()).unwrap_or_default(),
             resource_version: former.map(|f| f.resource_version.clone()),
             written: former.map(|f| f.record.clone()),
             fault: None,
             record,
         };
-        let namespace = page.record.namespace.clone();
+        let namespace = pending.record.namespace.clone();
         let take = Lease::take(kube, &namespace, &name);
-        // Creating the record is a lock of its own, and so is changing one that is finished: whoever else begins has the
-        // same version in hand. So both go at once, and who gets only one of them lets go of it. A record of somebody who
-        // may still be writing receipts is touched only under the lease.
+        // Creating the ConfigMap, or replacing a known resourceVersion, already excludes a second run, so lease and
+        // record are written concurrently; a run that gets only one of them releases it. After an unfinished run the
+        // lease comes first, since its process may still write receipts.
         let finished = former.is_none_or(|f| f.record.phase == Phase::Ready);
         let (lease, written) = if finished {
-            join(take, write(kube, &mut page)).await
+            join(take, write(kube, &mut pending)).await
         } else {
             let lease = take.await?;
-            (Ok(lease), write(kube, &mut page).await)
+            (Ok(lease), write(kube, &mut pending).await)
         };
         let lease = match (lease, written) {
             (Ok(lease), Ok(())) => lease,
@@ -112,30 +112,30 @@ impl Ledger {
                 match former {
                     _ if written.is_err() => {}
                     None => {
-                        let only = Only { uid: None, resource_version: page.resource_version.clone() };
+                        let only = Only { uid: None, resource_version: pending.resource_version.clone() };
                         kube.delete(&resources::CONFIG_MAP, Some(&namespace), &name, only).await?;
                     }
                     Some(former) => {
-                        page.record = former.record.clone();
-                        write(kube, &mut page).await?;
+                        pending.record = former.record.clone();
+                        write(kube, &mut pending).await?;
                     }
                 }
                 return Err(problem);
             }
         };
-        let (page, dirty) = (Arc::new(Mutex::new(page)), Arc::new(Notify::new()));
-        let writer = tokio::spawn(keep_writing(kube.clone(), page.clone(), dirty.clone()));
-        Ok(Ledger { kube: kube.clone(), lease, page, dirty, writer })
+        let (pending, changed) = (Arc::new(Mutex::new(pending)), Arc::new(Notify::new()));
+        let writer = tokio::spawn(keep_writing(kube.clone(), pending.clone(), changed.clone()));
+        Ok(Ledger { kube: kube.clone(), lease, pending, changed, writer })
     }
 
-    /// Notes a change and goes on; it is written in the background, several at once where they come fast. A kill in
-    /// between loses nothing: the intent and the marks on the things tell what was done.
+    /// Adds a change to the record and returns at once; it is written in the background, together with others. If the
+    /// process is killed before that, nothing is lost: the intent and the marks of the objects show what was done.
     pub async fn note(&self, change: impl FnOnce(&mut Record)) {
-        change(&mut self.page.lock().await.record);
-        self.dirty.notify_one();
+        change(&mut self.pending.lock().await.record);
+        self.changed.notify_one();
     }
 
-    /// Notes a receipt.
+    /// Adds a receipt.
     pub async fn receipt(&self, step: &str, receipt: Receipt) {
         self.note(|record| {
             record.receipts.insert(step.to_owned(), receipt);
@@ -143,17 +143,17 @@ impl Ledger {
         .await;
     }
 
-    /// Writes what is not written yet and gives the lease back.
+    /// Writes pending changes and releases the lease.
     ///
     /// # Errors
-    /// The record could not be written; what was done stays done.
+    /// If the record can't be written; finished steps stay finished.
     pub async fn close(self, last: impl FnOnce(&mut Record)) -> Result<Record> {
         let result = {
-            let mut page = self.page.lock().await;
-            last(&mut page.record);
-            match page.fault.take() {
+            let mut pending = self.pending.lock().await;
+            last(&mut pending.record);
+            match pending.fault.take() {
                 Some(fault) => Err(fault),
-                None => write(&self.kube, &mut page).await.map(|()| page.record.clone()),
+                None => write(&self.kube, &mut pending).await.map(|()| pending.record.clone()),
             }
         };
         self.writer.abort();
@@ -161,51 +161,52 @@ impl Ledger {
         result
     }
 
-    /// Deletes the record, the lease first: a kill in between leaves the record, and the same command goes on.
+    /// Deletes the record after releasing the lease. If the process is killed in between, the record remains and the
+    /// same command continues.
     ///
     /// # Errors
-    /// Somebody changed the record meanwhile.
-    pub async fn burn(self) -> Result<()> {
-        let page = self.page.lock().await;
+    /// If somebody changed the record meanwhile.
+    pub async fn delete_record(self) -> Result<()> {
+        let pending = self.pending.lock().await;
         self.writer.abort();
         self.lease.release().await;
-        let name = Record::object_name(&page.record.name);
-        let only = Only { uid: None, resource_version: page.resource_version.clone() };
-        self.kube.delete(&resources::CONFIG_MAP, Some(&page.record.namespace), &name, only).await?;
+        let name = Record::object_name(&pending.record.name);
+        let only = Only { uid: None, resource_version: pending.resource_version.clone() };
+        self.kube.delete(&resources::CONFIG_MAP, Some(&pending.record.namespace), &name, only).await?;
         Ok(())
     }
 }
 
-async fn keep_writing(kube: Cluster, page: Arc<Mutex<Page>>, dirty: Arc<Notify>) {
+async fn keep_writing(kube: Cluster, pending: Arc<Mutex<PendingRecord>>, changed: Arc<Notify>) {
     loop {
-        dirty.notified().await;
-        // Receipts come in bursts, and the last one is followed by the closing write: one write serves them all.
+        changed.notified().await;
+        // Receipts come in bursts, and the closing write follows the last one: one write covers them all.
         tokio::time::sleep(GATHER).await;
-        let mut page = page.lock().await;
-        if page.fault.is_none() {
-            page.fault = write(&kube, &mut page).await.err();
+        let mut pending = pending.lock().await;
+        if pending.fault.is_none() {
+            pending.fault = write(&kube, &mut pending).await.err();
         }
     }
 }
 
-async fn write(kube: &Cluster, page: &mut Page) -> Result<()> {
-    if page.written.as_ref() == Some(&page.record) {
+async fn write(kube: &Cluster, pending: &mut PendingRecord) -> Result<()> {
+    if pending.written.as_ref() == Some(&pending.record) {
         return Ok(());
     }
-    let namespace = Some(page.record.namespace.as_str());
-    let body = object(&page.record, &page.labels, page.resource_version.as_deref())?;
-    let answer = match &page.resource_version {
+    let namespace = Some(pending.record.namespace.as_str());
+    let body = object(&pending.record, &pending.labels, pending.resource_version.as_deref())?;
+    let answer = match &pending.resource_version {
         None => kube.create(&resources::CONFIG_MAP, namespace, &body).await,
-        Some(_) => kube.replace(&resources::CONFIG_MAP, namespace, &Record::object_name(&page.record.name), &body).await,
+        Some(_) => kube.replace(&resources::CONFIG_MAP, namespace, &Record::object_name(&pending.record.name), &body).await,
     };
     match answer {
         Ok(stored) => {
-            page.resource_version = stored["metadata"]["resourceVersion"].as_str().map(str::to_owned);
-            page.written = Some(page.record.clone());
+            pending.resource_version = stored["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+            pending.written = Some(pending.record.clone());
             Ok(())
         }
         Err(failure) if matches!(failure.status(), Some(409)) => {
-            Err(Problem::new(Kind::Failed, "KC6004", format!("somebody else changed connection `{}` meanwhile", page.record.name))
+            Err(Problem::new(Kind::Failed, "KC6004", format!("somebody else changed connection `{}` meanwhile", pending.record.name))
                 .why("its record is not the one that this run looked at")
                 .fix("run the same command again: it plans from what is there now"))
         }

@@ -1,4 +1,4 @@
-//! The record of a connection and the lease that guards it: intent before the first write, a receipt after each.
+//! The record of a connection and the lease that protects it: intent before the first write, a receipt after each.
 
 pub(crate) mod lease;
 pub mod ledger;

@@ -1,5 +1,5 @@
-//! What a connection's parts are like right now, beside what the record says: each part is looked at as a plan would look
-//! at it, and one that can't be looked at does not hide the others.
+//! The current state of a connection's parts compared with the record. Each part is examined as for a plan; a part
+//! that can't be read does not hide the others.
 
 use std::convert::Infallible;
 
@@ -15,22 +15,22 @@ use crate::steps::behaviour;
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
 
-/// What a part is like.
+/// State of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// As the record says.
     AsRecorded,
-    /// It is gone.
+    /// The object does not exist.
     Missing,
-    /// It is there and not as the record says.
+    /// The object differs from the record.
     Differs,
-    /// It can't be looked at, or it stands in its own way.
+    /// Could not be read, or examining it failed.
     Unknown,
 }
 
 impl State {
-    /// For people.
+    /// The state in words.
     pub fn words(self) -> &'static str {
         match self {
             State::AsRecorded => "as recorded",
@@ -41,22 +41,22 @@ impl State {
     }
 }
 
-/// One part as it is.
+/// A part with its state.
 #[derive(Clone, Debug, Serialize)]
 pub struct Live {
     /// Id of the step; `target` for the target itself.
     pub step: String,
-    /// What it is like.
+    /// State.
     pub state: State,
-    /// What differs, or why it is not known.
+    /// The difference, or why the state is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
-/// Looks at every part of a connection, the target first.
+/// Examines every part of a connection, the target first.
 ///
 /// # Errors
-/// None but those of the sign-in: what else goes wrong is the state of the part.
+/// Only errors of the sign-in; all others become the state of a part.
 pub async fn look(session: &Session, record: &Record) -> Result<Vec<Live>> {
     let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run::of(record, std::time::Duration::ZERO));
     session.arm.token(&session.cloud().arm_scope()).await?;

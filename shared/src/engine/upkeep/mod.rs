@@ -1,4 +1,5 @@
-//! What happens to a connection after it was made: compare with the cluster, repair, fetch rotated keys, take over.
+//! Everything that happens to an existing connection: comparing with the cluster, repair, refreshing rotated keys,
+//! adoption.
 
 pub mod adopt;
 pub mod live;

@@ -1,5 +1,5 @@
-//! Refresh: keys that were rotated are fetched again and put into the Secret, and the workload that reads them is
-//! restarted. Nothing else is looked at or changed; where the keys are the same, nothing is.
+//! Refresh: fetches rotated keys, writes them into the Secret and restarts the workload that reads them. Nothing else
+//! is examined; if the keys are unchanged, nothing is written.
 
 use std::collections::BTreeMap;
 
@@ -19,20 +19,20 @@ use crate::steps::context::Cx;
 use crate::steps::context::Run;
 use crate::steps::step::Examined;
 
-/// What a look at the keys found.
+/// Result of comparing the keys.
 pub enum Refresh {
-    /// The connection holds no keys of the service.
+    /// The connection has no keys of the service.
     NoKeys(Record),
-    /// The keys are those that the service has.
+    /// The keys are current.
     Same(Record),
-    /// They are others: ready to be put in place.
+    /// The keys were rotated: the new ones are ready to be written.
     Rotated(Box<Prepared>),
 }
 
-/// Looks and plans. Nothing is written.
+/// Reads the current state and plans. Nothing is written.
 ///
 /// # Errors
-/// There is no such connection, it is not whole, or its keys can't be fetched.
+/// If there is no such connection, it is incomplete, or its keys can't be fetched.
 pub async fn refresh(session: &Session, connection: &str, timeout: std::time::Duration) -> Result<Refresh> {
     let namespace = session.kube.namespace().to_owned();
     let records = crate::lookup::records::list(&session.kube, &namespace).await?;
@@ -60,7 +60,7 @@ pub async fn refresh(session: &Session, connection: &str, timeout: std::time::Du
             .why("that is no rotated key: the Secret itself was changed or deleted")
             .fix(format!("put it back: kubectl connect repair {connection} -n {namespace}")));
     }
-    // A run that was cut off between the Secret and the restart is taken up again.
+    // A run that was interrupted between the Secret and the restart is continued.
     if seen.stale.is_none() && past.phase == Phase::Ready {
         return Ok(Refresh::Same(former.record));
     }
@@ -96,7 +96,7 @@ fn is_delivery(step: &StepSpec) -> bool {
     matches!(step.family(), Family::Delivery | Family::Workload)
 }
 
-/// Finishing a refresh closes the record as ready, so everything else must be done already.
+/// Finishing a refresh marks the record as ready, so all other steps must be finished.
 fn is_whole(record: &Record) -> Result<()> {
     let (name, namespace) = (&record.name, &record.namespace);
     if record.phase == Phase::Deleting {
@@ -113,7 +113,7 @@ fn is_whole(record: &Record) -> Result<()> {
 
 fn context(session: &Session, record: &Record, timeout: std::time::Duration) -> Cx {
     let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run::of(record, timeout));
-    // The steps that would tell them are not looked at.
+    // The steps that would provide these ids are not examined.
     cx.outputs.learn(|known| {
         known.client_id.clone_from(&record.client_id);
         known.principal_id.clone_from(&record.principal_id);

@@ -1,5 +1,5 @@
-//! Repair: the steps that the record holds, looked at again with the goal Present. What is as it should be is left; what
-//! drifted is put back by the same steps that made it.
+//! Repair: examines the recorded steps again with the goal Present. Objects that are as they should be are left
+//! unchanged; the others are restored by the steps that created them.
 
 use crate::catalogue;
 use crate::engine::prepare::Prepared;
@@ -16,10 +16,10 @@ use crate::steps::context::Run;
 use crate::steps::marks::done;
 use crate::steps::step::Examined;
 
-/// Looks and plans. Nothing is written.
+/// Reads the current state and plans. Nothing is written.
 ///
 /// # Errors
-/// There is no such connection, it is being deleted, or something stands in the way.
+/// If there is no such connection, it is being deleted, or something prevents the repair.
 pub async fn repair(session: &Session, connection: &str, timeout: std::time::Duration) -> Result<Prepared> {
     let namespace = session.kube.namespace().to_owned();
     let records = crate::lookup::records::list(&session.kube, &namespace).await?;

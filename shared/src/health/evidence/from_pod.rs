@@ -1,4 +1,4 @@
-//! What a running pod resolves the target's host name to, asked over exec.
+//! The addresses to which a running pod resolves the target's host name, read over exec.
 
 use std::net::IpAddr;
 
@@ -11,9 +11,9 @@ use crate::kube::Ended;
 use crate::lookup::session::Session;
 use crate::model::target::Target;
 use crate::model::{Cloud, ResourceId};
-use crate::plan::spec::StepSpec;
+use crate::plan::record::Record;
 
-/// Host of the service's data plane, in the cloud in force; empty where the catalogue knows none.
+/// Host of the service's data plane in the current cloud; empty if the catalogue does not know it.
 pub(crate) fn host(service: &Service, target: &Target, cloud: &Cloud) -> String {
     if let Ok(probe) = (service.probe)(target, cloud) {
         return probe.url.split('/').nth(2).unwrap_or_default().to_owned();
@@ -23,7 +23,7 @@ pub(crate) fn host(service: &Service, target: &Target, cloud: &Cloud) -> String 
     if named.contains('.') { named } else { String::new() }
 }
 
-/// Asks a pod and Azure at once. `None`: there is no name to ask for.
+/// Asks a pod and Azure concurrently. `None` if the host name is unknown.
 pub(crate) async fn look(session: &Session, e: &Evidence) -> Option<Inside> {
     let target = e.target.as_ref().filter(|_| !e.host.is_empty())?;
     let Some((pod, container)) = e.pods.as_ref().and_then(|pods| choose(pods, e)) else {
@@ -34,7 +34,7 @@ pub(crate) async fn look(session: &Session, e: &Evidence) -> Option<Inside> {
     Some(Inside { pod, seen, endpoints })
 }
 
-/// Private endpoints whose connection to the target is approved.
+/// Private endpoints with an approved connection to the target.
 pub(crate) fn private_endpoints(target: Option<&Target>) -> Vec<ResourceId> {
     let listed = target.and_then(|t| t.properties["privateEndpointConnections"].as_array());
     let approved = |c: &&Value| c["properties"]["privateLinkServiceConnectionState"]["status"] == "Approved";
@@ -42,7 +42,7 @@ pub(crate) fn private_endpoints(target: Option<&Target>) -> Vec<ResourceId> {
     listed.into_iter().flatten().filter(approved).filter_map(id).collect()
 }
 
-/// A pod that runs and is ready, and in it the container that is connected.
+/// A running, ready pod, and its connected container.
 pub(crate) fn choose(pods: &[Value], e: &Evidence) -> Option<(String, String)> {
     let ready = |p: &&Value| {
         let conditions = p["status"]["conditions"].as_array();
@@ -50,15 +50,13 @@ pub(crate) fn choose(pods: &[Value], e: &Evidence) -> Option<(String, String)> {
     };
     let pod = pods.iter().find(ready)?;
     let names: Vec<&str> = pod["spec"]["containers"].as_array()?.iter().filter_map(|c| c["name"].as_str()).collect();
-    let connected = e.record.iter().flat_map(|r| &r.steps).find_map(|s| match s {
-        StepSpec::Workload(step) => step.containers.iter().find(|c| names.contains(&c.as_str())),
-        _ => None,
-    });
+    let step = e.record.as_ref().and_then(Record::patched);
+    let connected = step.and_then(|step| step.containers.iter().find(|c| names.contains(&c.as_str())));
     let container = connected.map(String::as_str).or_else(|| names.first().copied())?;
     Some((pod["metadata"]["name"].as_str()?.to_owned(), container.to_owned()))
 }
 
-/// The name as the container's own resolver sees it, with the first program for it that the image has.
+/// Resolves the name in the container, with the first resolver program that the image has.
 pub(crate) async fn resolve(session: &Session, e: &Evidence, pod: &str, container: &str) -> Seen {
     let host = e.host.as_str();
     let programs = [(vec!["getent", "hosts", host], getent as fn(i64, &str) -> Seen), (vec!["nslookup", host], nslookup)];
@@ -83,7 +81,7 @@ pub(crate) async fn resolve(session: &Session, e: &Evidence, pod: &str, containe
     ))
 }
 
-/// Each line begins with an address; 2 is the code for a name that is not found (getent(1)).
+/// Output of getent: each line begins with an address; exit code 2 means that the name was not found (getent(1)).
 pub(crate) fn getent(code: i64, said: &str) -> Seen {
     let all: Vec<IpAddr> = said.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
     match (code, all.is_empty()) {
@@ -93,7 +91,7 @@ pub(crate) fn getent(code: i64, said: &str) -> Seen {
     }
 }
 
-/// The server's own address comes first; the answers follow the name.
+/// Output of nslookup: the address of the DNS server comes first, the answers follow the name.
 pub(crate) fn nslookup(code: i64, said: &str) -> Seen {
     let answers = said.lines().skip_while(|line| !line.trim_start().starts_with("Name:"));
     let all: Vec<IpAddr> = answers.flat_map(str::split_whitespace).filter_map(|word| word.parse().ok()).collect();
@@ -105,8 +103,8 @@ pub(crate) fn nslookup(code: i64, said: &str) -> Seen {
     }
 }
 
-/// Addresses of the private endpoints: those that the endpoint names for DNS, else those of its network interfaces. None
-/// where they may not be read.
+/// Addresses of the private endpoints: from their DNS configuration, or else from their network interfaces. Empty if
+/// the user may not read them.
 pub(crate) async fn endpoint_addresses(session: &Session, e: &Evidence, target: &Target) -> Vec<IpAddr> {
     let arm = match &e.record {
         Some(record) => session.arm.with_tenant(&record.tenant),
@@ -152,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_programs_of_usual_images_print_is_read() {
+    fn output_of_getent_and_nslookup_is_parsed() {
         let glibc = "10.224.0.7      v.privatelink.vaultcore.azure.net v.vault.azure.net\n";
         assert_eq!(getent(0, glibc), seen(&["10.224.0.7"]));
         assert_eq!(getent(2, ""), Seen::Unknown);
@@ -168,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_those_of_the_cloud_in_force() {
+    fn hosts_belong_to_the_current_cloud() {
         let id = |kind: &str, name: &str| ResourceId::resource("s", "g", kind, name);
         let of = |service: &str, name: &str, cloud: &Cloud| {
             let service = catalogue::find(service).unwrap();

@@ -1,4 +1,5 @@
-//! What there is to see, gathered at once on both sides; the links only judge it. What may not be looked at is `None`.
+//! Gathers the evidence from both sides concurrently; the links only evaluate it. `None` means that the user may not
+//! read something.
 
 use crate::lookup::resources::IDENTITIES;
 use serde_json::Value;
@@ -23,15 +24,15 @@ use crate::steps::context::Run;
 pub(crate) use super::remedy_facts::FactSheet;
 
 impl Evidence {
-    /// Looks at everything that a connection consists of.
+    /// Gathers the evidence for a connection.
     ///
     /// # Errors
-    /// The cluster can't be reached.
+    /// If the cluster can't be reached.
     pub(crate) async fn of_record(session: &Session, record: &Record, mint: &Mint) -> Result<Evidence> {
         let account = record.service_account().map(|s| s.name.clone());
         let named = record.workload.as_deref().and_then(|w| w.parse::<WorkloadRef>().ok());
         let in_cluster = in_cluster(session, &record.namespace, named.as_ref(), account, Some(record), mint);
-        // The record holds every id: Azure is asked meanwhile, and its answers wait in memory.
+        // The record has every id, so Azure is read concurrently and its answers are cached.
         let (evidence, ()) = tokio::join!(in_cluster, ask_early(session, record));
         let mut evidence = evidence?;
         evidence.cluster = Some(record.cluster.clone());
@@ -41,10 +42,10 @@ impl Evidence {
         Ok(evidence)
     }
 
-    /// Looks at what a workload uses, whoever set it up.
+    /// Gathers the evidence for a workload, whoever set it up.
     ///
     /// # Errors
-    /// The cluster can't be reached, or there is no such workload.
+    /// If the cluster can't be reached, or the workload does not exist.
     pub(crate) async fn of_workload(session: &Session, named: &WorkloadRef, cluster: Option<ResourceId>) -> Result<Evidence> {
         let namespace = session.kube.namespace().to_owned();
         let mut evidence = in_cluster(session, &namespace, Some(named), None, None, &Mint::default()).await?;
@@ -53,12 +54,12 @@ impl Evidence {
         Ok(evidence)
     }
 
-    /// Whether the workload that was asked for is there.
+    /// Whether the requested workload exists.
     pub(crate) fn has_workload(&self) -> bool {
         self.workload.is_some()
     }
 
-    /// Account, client id and tenant that the workload signs in with, as far as they are known.
+    /// Service account, client id and tenant with which the workload signs in, if known.
     pub(crate) fn signs_in_as(&self) -> Option<(String, String, String)> {
         let tenant = self.of_identity("tenantId")?.to_owned();
         Some((self.account_name.clone(), self.annotated()?.to_owned(), tenant))
@@ -69,7 +70,7 @@ impl Evidence {
         crate::health::check::found(code, seen, "", &self.facts().pairs())
     }
 
-    /// The client id that the service account names.
+    /// The client id in the service account's annotation.
     pub(crate) fn annotated(&self) -> Option<&str> {
         self.account.as_ref().and_then(workload_identity::client_id)
     }
@@ -79,7 +80,7 @@ impl Evidence {
         self.cluster_body.as_ref()?["properties"]["oidcIssuerProfile"]["issuerURL"].as_str().filter(|i| !i.is_empty())
     }
 
-    /// A text of the identity: `clientId`, `principalId`, `tenantId`.
+    /// A text property of the identity: `clientId`, `principalId`, `tenantId`.
     pub(crate) fn of_identity(&self, key: &str) -> Option<&str> {
         self.identity.as_ref()?["properties"][key].as_str()
     }
@@ -94,12 +95,12 @@ impl Evidence {
         !self.classes.is_empty()
     }
 
-    /// Whether tokens of the service account must be good for something: the workload's own use of them, or the CSI driver's.
+    /// Whether Entra must trust tokens of the service account, for the workload itself or for the CSI driver.
     pub(crate) fn needs_trust(&self) -> bool {
         self.uses_identity() || self.classes.iter().any(|(_, c)| c.as_ref().is_some_and(|c| !self::uses_node(c)))
     }
 
-    /// Whether anything at all points to workload identity.
+    /// Whether anything indicates the use of workload identity.
     pub(crate) fn uses_identity(&self) -> bool {
         let keyed = |object: &Value, at: &str| {
             object["metadata"][at].as_object().is_some_and(|m| m.keys().any(|k| k.starts_with("azure.workload.identity")))
@@ -112,13 +113,13 @@ impl Evidence {
             || self.account.as_ref().is_some_and(|a| keyed(a, "labels") || keyed(a, "annotations"))
     }
 
-    /// The subject that the service account's tokens have.
+    /// The `sub` claim of the service account's tokens.
     pub(crate) fn subject(&self) -> String {
         format!("system:serviceaccount:{}:{}", self.namespace, self.account_name)
     }
 }
 
-/// Asks Azure for everything that the record names. Failures are told when it is looked at.
+/// Reads everything from Azure that the record names. Errors are ignored here; the later read reports them.
 async fn ask_early(session: &Session, record: &Record) {
     let arm = session.arm.with_tenant(&record.tenant);
     let target = async {
@@ -203,7 +204,7 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
     evidence.own_grants = own_grants;
 }
 
-/// Variables that the live Secret lacks or has otherwise.
+/// Variables that the live Secret lacks or has with another value.
 pub(crate) async fn secret_differs(session: &Session, evidence: &Evidence) -> Vec<String> {
     let (Some(record), Some(Some(live))) = (&evidence.record, &evidence.secret) else { return Vec::new() };
     let Some(secret) = record.secret() else {
@@ -211,11 +212,11 @@ pub(crate) async fn secret_differs(session: &Session, evidence: &Evidence) -> Ve
     };
     let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run::of(record, PROPAGATION));
     cx.outputs.learn(|known| known.client_id = evidence.of_identity("clientId").map(str::to_owned).or_else(|| record.client_id.clone()));
-    // What can't be compared (values that only the user knows) is no difference.
+    // Values that can't be compared, because only the user knows them, don't count as a difference.
     secret.differing(&cx, live).await.unwrap_or_default()
 }
 
-/// The identity of the record, else the one that the service account's annotation means in whatever way.
+/// The identity of the record, or else the one to which the service account's annotation refers.
 pub(crate) async fn identity(session: &Session, evidence: &Evidence) -> Result<Option<Value>, Failure> {
     let read = |id: ResourceId| async move { session.arm.read(id.as_str(), api_versions::MANAGED_IDENTITY, &[]).await };
     if let Some(id) = evidence.record.as_ref().and_then(Record::identity) {
@@ -241,7 +242,7 @@ pub(crate) async fn identity(session: &Session, evidence: &Evidence) -> Result<O
     }
 }
 
-/// The node's identity instead of the workload's.
+/// Whether the class uses the node's identity in place of the workload's.
 pub(crate) fn uses_node(class: &Value) -> bool {
     let on = |key: &str| class["spec"]["parameters"][key].as_str().is_some_and(|v| v.eq_ignore_ascii_case("true"));
     on("useVMManagedIdentity") || on("usePodIdentity")

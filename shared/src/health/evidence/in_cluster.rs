@@ -1,4 +1,4 @@
-//! The cluster's half of the evidence: the workload and its pods, its service account and token, the webhook, what it mounts.
+//! The Kubernetes half of the evidence: workload and pods, service account and token, webhook, and mounted classes.
 
 use futures::future::join_all;
 use serde_json::Value;
@@ -12,14 +12,14 @@ use crate::lookup::session::Session;
 use crate::model::{Problem, Result};
 use crate::plan::record::Record;
 
-/// The add-on's DaemonSets on Linux nodes (AKS documentation of the add-on).
+/// DaemonSets of the add-on on Linux nodes (AKS documentation of the add-on).
 const DRIVER_SETS: [&str; 2] = ["aks-secrets-store-csi-driver", "aks-secrets-store-provider-azure"];
 const HOOK: &str = "mutation.azure-workload-identity.io";
 
-/// Looks at everything in the cluster at once.
+/// Reads everything in the cluster concurrently.
 ///
 /// # Errors
-/// The cluster can't be reached.
+/// If the cluster can't be reached.
 pub(crate) async fn in_cluster(
     session: &Session,
     namespace: &str,
@@ -36,7 +36,7 @@ pub(crate) async fn in_cluster(
         }
         None => Ok(None),
     };
-    // Only where nobody says which account counts, the workload has to be known first.
+    // If the service account is not given, the workload must be read first.
     let (account_name, workload) = match account {
         Some(account) => (account, None),
         None => {
@@ -50,7 +50,7 @@ pub(crate) async fn in_cluster(
             None => read().await?,
         };
         let mut class_names = workload.as_ref().map(mounted_classes).unwrap_or_default();
-        // One that is not mounted where it should be counts as well.
+        // Also the recorded class, if the workload does not mount it although it should.
         class_names.extend(record.and_then(Record::class).map(|c| c.name.clone()).filter(|name| !class_names.contains(name)));
         let wants_driver = !class_names.is_empty();
         let classes = join_all(class_names.into_iter().map(|name| async move {
@@ -104,7 +104,7 @@ pub(crate) async fn in_cluster(
     let accounts = accounts.unwrap_or_default();
     let at = |a: &&Value| a["metadata"]["namespace"] == namespace;
     let called = |a: &&Value| a["metadata"]["name"] == account_name.as_str();
-    // Where listing is not allowed, the one that counts is asked for by name.
+    // If the user may not list service accounts, read this one by name.
     let account = match accounts.iter().filter(at).find(called) {
         Some(found) => Some(found.clone()),
         None => kube.get(&resources::SERVICE_ACCOUNT, Some(namespace), &account_name).await?,
@@ -140,7 +140,7 @@ async fn may_fail(kube: &Cluster, kind: &Resource, namespace: Option<&str>) -> O
     kube.list(kind, namespace, None).await.ok()
 }
 
-/// The workload's pods that have not ended and are not on their way out.
+/// The workload's pods, without finished ones and those being deleted.
 async fn pods(kube: &Cluster, namespace: &str, workload: Option<&Workload>) -> Option<Vec<Value>> {
     let selector = workload?.selector()?;
     let listed = kube.list(&resources::POD, Some(namespace), Some(&selector)).await.ok()?;
@@ -149,7 +149,7 @@ async fn pods(kube: &Cluster, namespace: &str, workload: Option<&Workload>) -> O
     Some(listed.into_iter().filter(lives).collect())
 }
 
-/// SecretProviderClasses that the pod template mounts.
+/// The SecretProviderClasses mounted by the pod template.
 fn mounted_classes(workload: &Workload) -> Vec<String> {
     let volumes = workload.pod_spec()["volumes"].as_array();
     let ours = volumes.into_iter().flatten().filter(|v| v["csi"]["driver"] == CSI_DRIVER);

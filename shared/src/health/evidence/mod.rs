@@ -1,4 +1,5 @@
-//! What is read before anything is judged: the cluster, the identity, the workload, the target, and what a pod resolves.
+//! The evidence that is read before the links evaluate it: cluster, identity, workload, target, and what a pod
+//! resolves.
 
 pub(crate) mod from_pod;
 pub(crate) mod gather;

@@ -1,4 +1,4 @@
-//! What a target's properties say about its network: closed, behind a firewall, behind private endpoints.
+//! Network settings in a target's properties: public access, firewall, private endpoints.
 
 use std::net::IpAddr;
 
@@ -19,7 +19,7 @@ pub(crate) fn endpoints(properties: &Value) -> Vec<(String, String)> {
     listed.into_iter().flatten().map(|c| (text(&c["id"]), text(&c["properties"]["privateLinkServiceConnectionState"]["status"]))).collect()
 }
 
-/// What no public name stands for: RFC 1918, carrier-grade NAT (which AKS lets networks use), unique local.
+/// Whether an address is private: RFC 1918, carrier-grade NAT (which AKS allows for networks), unique local.
 pub(crate) fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64),
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_private_networks_are_known() {
+    fn private_addresses_are_recognised() {
         for (address, private) in
             [("10.1.2.3", true), ("100.64.0.9", true), ("100.128.0.9", false), ("20.61.97.10", false), ("fd00::1", true)]
         {

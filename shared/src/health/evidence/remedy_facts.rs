@@ -1,19 +1,17 @@
-//! Names and values of one connection or workload, for remedies to be filled in with.
+//! Values of a connection or workload for the placeholders of remedies.
 
 use super::seen::Evidence;
 use crate::kube::Workload;
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::RoleAssignment;
 
 impl Evidence {
-    /// Facts that remedies are filled in with.
+    /// The values for remedies.
     pub(crate) fn facts(&self) -> FactSheet {
         let identity = self.identity_id();
         let text = |t: Option<&str>| t.map(str::to_owned);
         let issuer = self.token.as_ref().map(|t| t.issuer.clone()).or_else(|| text(self.issuer()));
-        let grant = self.record.iter().flat_map(|r| &r.steps).find_map(|s| match s {
-            StepSpec::RoleAssignment(role) => Some((role.role.name.clone(), role.scope.to_string())),
-            _ => None,
-        });
+        let assigned = self.record.iter().flat_map(|r| &r.steps).find_map(RoleAssignment::of);
+        let grant = assigned.map(|role| (role.role.name.clone(), role.scope.to_string()));
         let (role, scope) = grant.unzip();
         let found: [(&'static str, Option<String>); 18] = [
             ("namespace", Some(self.namespace.clone())),
@@ -22,7 +20,8 @@ impl Evidence {
             ("account", Some(self.account_name.clone())),
             ("cluster", self.cluster.as_ref().map(|c| c.name().to_owned())),
             ("identity", identity.as_ref().map(|i| i.name().to_owned())),
-            // The identity's group where there is one: most remedies are about it; the cluster's are filled in by its link.
+            // The identity's resource group if there is an identity, since most remedies concern it. The cluster's
+            // link sets its own.
             ("group", identity.as_ref().or(self.cluster.as_ref()).map(|i| i.resource_group().to_owned())),
             ("client_id", text(self.of_identity("clientId"))),
             ("principal", text(self.of_identity("principalId")).or_else(|| self.record.as_ref().and_then(|r| r.principal_id.clone()))),
@@ -44,7 +43,7 @@ impl Evidence {
 pub(crate) struct FactSheet(Vec<(&'static str, String)>);
 
 impl FactSheet {
-    /// With one more, or another one.
+    /// Adds a value, or replaces one.
     #[must_use]
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.0.retain(|(n, _)| *n != name);
@@ -52,7 +51,7 @@ impl FactSheet {
         self
     }
 
-    /// As the table of findings takes them.
+    /// In the format that the findings table takes.
     pub(crate) fn pairs(&self) -> Vec<(&str, &str)> {
         self.0.iter().map(|(n, v)| (*n, v.as_str())).collect()
     }

@@ -1,4 +1,4 @@
-//! Evidence: everything that was read before the links judge.
+//! The evidence: everything that was read before the links are evaluated.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::model::ResourceId;
 use crate::model::target::Target;
 use crate::plan::record::Record;
 
-/// What a token of the service account says.
+/// Claims of a service account token.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenSays {
     pub issuer: String,
@@ -19,7 +19,7 @@ pub(crate) struct TokenSays {
     pub audience: String,
 }
 
-/// Everything that the links judge.
+/// The evidence for all links.
 #[derive(Default)]
 pub(crate) struct Evidence {
     pub(crate) namespace: String,
@@ -29,7 +29,7 @@ pub(crate) struct Evidence {
     pub(crate) cluster_body: Option<Value>,
     pub(crate) hooks: Option<Vec<Value>>,
     pub(crate) hook_deployments: Vec<Value>,
-    /// How the webhook comes into a cluster that Azure does not know.
+    /// Command that installs the webhook in a cluster outside AKS.
     pub(crate) webhook_fix: String,
     pub(crate) workload: Option<Workload>,
     pub(crate) pods: Option<Vec<Value>>,
@@ -43,14 +43,14 @@ pub(crate) struct Evidence {
     pub(crate) identity_hidden: bool,
     pub(crate) credentials: Option<Vec<Value>>,
     pub(crate) assignments: Option<Vec<Value>>,
-    /// What the target's own data plane lists for identities, where the connection's grant is one of those.
+    /// Assignments listed by the target's data plane, if the connection's grant is one of those.
     pub(crate) own_grants: Option<Vec<Value>>,
     pub(crate) service: Option<&'static Service>,
     pub(crate) target: Option<Target>,
     pub(crate) target_gone: bool,
-    /// Host of the target's data plane, as the cloud in force names it; empty where none is known.
+    /// Host of the target's data plane in the current cloud; empty if unknown.
     pub(crate) host: String,
-    /// What a pod resolves that name to, where it was asked.
+    /// The addresses to which a pod resolves that host, if requested.
     pub(crate) inside: Option<self::Inside>,
     pub(crate) store: Option<Target>,
     pub(crate) secret: Option<Option<Value>>,
@@ -62,26 +62,26 @@ pub(crate) struct Evidence {
     pub(crate) driver_pods: Vec<Value>,
 }
 
-/// What there was to see.
+/// The result of asking a pod.
 pub(crate) struct Inside {
     pub(crate) pod: String,
     pub(crate) seen: Seen,
-    /// Addresses of the target's private endpoints, as far as they may be read.
+    /// Addresses of the target's private endpoints that the user may read.
     pub(crate) endpoints: Vec<IpAddr>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// What the name stands for.
+    /// The resolved addresses.
     Addresses(Vec<IpAddr>),
-    /// The pod's DNS has no such name.
+    /// The pod's DNS does not know the name.
     Unknown,
-    /// Nobody could be asked, and why.
+    /// No pod could be asked, and why.
     NotTried(String),
 }
 
 impl Inside {
-    /// Whether pods go to the target's private endpoint.
+    /// Whether pods reach the target's private endpoint.
     pub(crate) fn is_private(&self, e: &Evidence) -> bool {
         let approved = e
             .target

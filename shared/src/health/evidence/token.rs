@@ -1,9 +1,9 @@
-//! A token of the service account, asked for once for all who look at it.
+//! A token of the service account, requested once and shared by all checks.
 
 use crate::kube::{Cluster, Minted};
 use crate::model::{Result, TOKEN_EXCHANGE_AUDIENCE};
 
-/// A token of the service account, asked for once for all who look at it.
+/// A token of the service account, requested once and shared.
 #[derive(Default)]
 pub(crate) struct Mint(tokio::sync::OnceCell<Result<Minted>>);
 

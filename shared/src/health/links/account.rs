@@ -1,4 +1,4 @@
-//! The service account: there, with exactly spelt annotations that name an identity which exists.
+//! The service account: exists, with correctly spelt annotations that name an existing identity.
 
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     }
     match e.annotated() {
         Some(client_id) => checks.extend(acts_as(e, client_id)),
-        // The CSI driver reads the identity from its class.
+        // The CSI driver takes the identity from the class, not from the annotation.
         None if e.uses_csi() && !e.uses_identity() => {}
         None if checks.iter().any(|c| c.code == "KC5202") => {}
         None => checks.push(unnamed(e)),
@@ -62,7 +62,7 @@ fn tenant(e: &Evidence, annotations: &Value) -> Option<Check> {
     (!said.eq_ignore_ascii_case(own)).then(|| found("KC5209", said, own, &facts.pairs()))
 }
 
-/// The annotation is there: is it the client id of an identity?
+/// The annotation exists: checks that it is the client id of an identity.
 fn acts_as(e: &Evidence, said: &str) -> Option<Check> {
     let facts = e.facts();
     let own = e.of_identity("clientId");
@@ -80,7 +80,7 @@ fn acts_as(e: &Evidence, said: &str) -> Option<Check> {
     }
 }
 
-/// Keys that look like the webhook's and are none.
+/// Keys that resemble the webhook's keys but are misspelt.
 fn misspelt(e: &Evidence, annotations: &Value) -> Option<Check> {
     let keys = annotations.as_object()?;
     for (key, value) in keys {
@@ -99,7 +99,7 @@ fn misspelt(e: &Evidence, annotations: &Value) -> Option<Check> {
     None
 }
 
-/// Nothing on the account: it may stand on something else.
+/// The annotation is missing: looks for it on other objects.
 fn unnamed(e: &Evidence) -> Check {
     let named = |object: &Value| {
         let entry = |at: &str| {
@@ -126,7 +126,7 @@ fn unnamed(e: &Evidence) -> Check {
             &e.facts().with("client_id", value).pairs(),
         );
     }
-    // An account of the namespace that is named like the workload, or the only one that has the annotation.
+    // Another annotated service account of the namespace: the one named like the workload, or the only one.
     let annotated: Vec<&Value> = e.accounts.iter().filter(|a| a["metadata"]["annotations"][CLIENT_ID].is_string()).collect();
     let meant = annotated.iter().find(|a| e.workload.as_ref().is_some_and(|w| a["metadata"]["name"] == w.name.as_str()));
     if let (Some(meant), Some(workload)) = (meant.or(annotated.first().filter(|_| annotated.len() == 1)), &e.workload) {

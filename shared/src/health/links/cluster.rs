@@ -1,4 +1,5 @@
-//! The cluster: issuer and workload identity on, documents published, tokens of that very issuer, a way out to Entra.
+//! The cluster: issuer and workload identity enabled, issuer documents published, tokens from this issuer, and Entra
+//! reachable.
 
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     let (Some(id), Some(body)) = (&e.cluster, &e.cluster_body) else {
         return vec![Check::skipped("KC5101", GROUP, "OIDC issuer and workload identity", "the cluster can't be read in Azure")];
     };
-    // Without an identity of its own a workload needs none of this.
+    // A workload without an identity needs none of this.
     if !e.needs_trust() {
         return vec![];
     }

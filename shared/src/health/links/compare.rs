@@ -1,6 +1,6 @@
-//! What differs between a token and a credential, row by row, with the differing characters marked.
+//! Shows the differences between a token and a credential field by field, with the differing characters marked.
 
-/// Rows of a field: one where both are equal, three where they are not.
+/// Lines for a field: one if both values are equal, otherwise three.
 pub(crate) fn rows(field: &str, token: &str, credential: &str) -> Vec<String> {
     if token == credential {
         return vec![format!("{field:9}=  {token}")];
@@ -12,8 +12,8 @@ pub(crate) fn rows(field: &str, token: &str, credential: &str) -> Vec<String> {
     ]
 }
 
-/// Carets under the characters of `other` that differ from `one`. Texts of one length are compared place by place;
-/// otherwise what lies between the common beginning and the common end is marked.
+/// Carets under the characters of `other` that differ from `one`. Texts of equal length are compared character by
+/// character; otherwise the part between the common prefix and the common suffix is marked.
 fn marks(one: &str, other: &str) -> String {
     let (a, b): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     if a.len() == b.len() {
@@ -23,7 +23,7 @@ fn marks(one: &str, other: &str) -> String {
     let start = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let most = a.len().min(b.len()) - start;
     let end = a.iter().rev().zip(b.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
-    // What is missing is marked at the place where it should be.
+    // Missing characters are marked at the place where they should be.
     " ".repeat(start) + &"^".repeat((b.len() - start - end).max(1))
 }
 

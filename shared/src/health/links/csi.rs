@@ -1,5 +1,5 @@
-//! Vaults that are mounted: driver, SecretProviderClass, synced Secrets, and what the kubelet says when a mount fails. The
-//! API server takes any class, so a mistake shows only here or in a pod's events.
+//! Mounted vaults: driver, SecretProviderClass, synced Secrets, and the kubelet's messages about failed mounts. The
+//! API server accepts any class, so mistakes show only here or in a pod's events.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::health::evidence::gather::{FactSheet, uses_node};
 use crate::health::evidence::seen::Evidence;
 use crate::health::findings::of_aadsts;
 use crate::model::TOKEN_EXCHANGE_AUDIENCE;
-use crate::plan::spec::StepSpec;
+use crate::plan::record::Record;
 
 const GROUP: &str = "csi";
 
@@ -50,7 +50,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     checks
 }
 
-/// The add-on that a connection of ours relies on, its pods, and the connection's own volume.
+/// Checks the add-on on which the connection relies, its pods, and the connection's volume.
 fn addon(e: &Evidence, facts: &FactSheet) -> Vec<Check> {
     let mut checks = Vec::new();
     let profile = e.cluster_body.as_ref().map(|c| &c["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["enabled"]);
@@ -65,10 +65,7 @@ fn addon(e: &Evidence, facts: &FactSheet) -> Vec<Check> {
             checks.push(found("KC5809", format!("{ready} of {wanted} pods of {name} are ready"), "all", &facts.pairs()));
         }
     }
-    let step = e.record.iter().flat_map(|r| &r.steps).find_map(|s| match s {
-        StepSpec::Workload(step) => step.mount.as_ref().map(|mount| (step, mount)),
-        _ => None,
-    });
+    let step = e.record.as_ref().and_then(Record::patched).and_then(|step| Some((step, step.mount.as_ref()?)));
     if let (Some((step, mount)), Some(workload)) = (step, &e.workload) {
         let mounts = |c: &&String| workload.mounts_of(c).contains(&(mount.class.name.as_str(), mount.path.as_str()));
         let without: Vec<&str> = step.containers.iter().filter(|c| !mounts(c)).map(String::as_str).collect();
@@ -122,15 +119,15 @@ fn lint(e: &Evidence, name: &str, class: &Value) -> Vec<Check> {
     checks
 }
 
-/// The Secret that a mount with a service principal names.
+/// The Secret named by a mount that uses a service principal.
 fn nodes_secret<'a>(e: &'a Evidence, class: &str) -> Option<&'a str> {
     let volumes = e.workload.as_ref()?.pod_spec()["volumes"].as_array()?;
     let volume = volumes.iter().find(|v| v["csi"]["volumeAttributes"]["secretProviderClass"] == class)?;
     volume["csi"]["nodePublishSecretRef"]["name"].as_str()
 }
 
-/// Aliases, or names where there is no alias, of the objects that a class fetches. Its text is YAML in YAML; the two keys
-/// that count are read line by line.
+/// Aliases (or names, without an alias) of the objects that a class fetches. The text is YAML within YAML; the two
+/// relevant keys are read line by line.
 fn fetched(objects: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let value = |line: &str, key: &str| {
@@ -160,7 +157,7 @@ fn reads_without_mount(e: &Evidence, class: &str, secret: &str) -> Option<String
     workload.containers().iter().find(reads).map(|c| (*c).to_owned())
 }
 
-/// What the kubelet says about mounts of the workload's pods.
+/// The kubelet's messages about mounts of the workload's pods.
 fn mounting(e: &Evidence) -> Vec<Check> {
     let names: Vec<&str> = e.pods.iter().flatten().filter_map(|p| p["metadata"]["name"].as_str()).collect();
     let about =
@@ -187,7 +184,7 @@ fn mounting(e: &Evidence) -> Vec<Check> {
     vec![found(code, message, "the vault is mounted", &facts.pairs())]
 }
 
-/// The first number of Entra in a text.
+/// The first Entra error number in a text.
 fn aadsts(text: &str) -> Option<u32> {
     let rest = &text[text.find("AADSTS")? + "AADSTS".len()..];
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
@@ -199,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_are_known_by_their_alias() {
+    fn objects_are_identified_by_their_alias() {
         let text =
             "array:\n  - |\n    objectName: db-password\n    objectType: secret\n    objectAlias: DB\n  - |\n    objectName: \"key\"\n";
         assert_eq!(fetched(text), ["DB", "key"]);

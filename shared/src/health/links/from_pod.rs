@@ -1,5 +1,6 @@
-//! What the workload's own pods resolve the target's name to. Azure can tell that there is a private endpoint, but only a
-//! pod shows whether its DNS leads there. Asked for with `--from-pod` alone: it runs a program in a container.
+//! The addresses to which the workload's own pods resolve the target's host name. Azure knows whether a private
+//! endpoint exists, but only a pod shows whether its DNS uses it. Done only with `--from-pod`, since it runs a
+//! program in a container.
 
 use std::net::IpAddr;
 
@@ -21,7 +22,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     };
     let not_there = |seen: String| {
         let check = found("KC5707", seen, wanted.clone(), &facts(e).pairs());
-        // With public access on, the public address works as well.
+        // With public access enabled, the public address works as well.
         let result = if crate::health::evidence::network::is_closed(&target.properties) { check.result } else { Outcome::Warning };
         Check { result, ..check }
     };
@@ -39,7 +40,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     }]
 }
 
-/// What the remedy is filled in with: zone and endpoint of the target, network of the cluster.
+/// Values for the remedy: zone and endpoint of the target, network of the cluster.
 fn facts(e: &Evidence) -> crate::health::evidence::gather::FactSheet {
     let zone = e.service.and_then(|s| s.private_link.ok()?.first()?.zones.first().copied());
     let subnet = e.cluster_body.as_ref().and_then(|c| c["properties"]["agentPoolProfiles"][0]["vnetSubnetID"].as_str());

@@ -1,4 +1,4 @@
-//! The grant: the role or access policy that the connection needs, of the kind that the target goes by, and how old.
+//! The grant: the role or access policy that the connection needs, of the kind that the target uses, and its age.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -8,13 +8,14 @@ use crate::health::check::{Check, Refusal};
 use crate::health::evidence::seen::Evidence;
 use crate::model::ids::role_guid;
 use crate::model::propagation::PROPAGATION;
+use crate::model::words;
 use crate::plan::spec::StepSpec;
 use crate::plan::spec::access::{RoleAssignment, VaultPolicy};
 use crate::steps::behaviour;
 use crate::steps::step::OwnList;
 
 const GROUP: &str = "grant";
-/// Owner, Contributor, Reader, User Access Administrator: they open no data.
+/// Owner, Contributor, Reader, User Access Administrator: management roles without access to data.
 const MANAGEMENT: [(&str, &str); 4] = [
     ("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "Owner"),
     ("b24988ac-6180-42a0-ab88-20f7382dd24c", "Contributor"),
@@ -50,7 +51,7 @@ fn by_role(e: &Evidence, role: &RoleAssignment) -> Check {
     let guid = |a: &Value| role_guid(a["properties"]["roleDefinitionId"].as_str().unwrap_or_default());
     let held: Vec<&Value> = held.iter().filter(at_target).collect();
     if let Some(found) = held.iter().find(|a| guid(a) == role.role.id) {
-        let age = age(found).map_or_else(String::new, |s| format!(", {s} s old"));
+        let age = age(found).map_or_else(String::new, |s| format!(", {} old", words::age(s)));
         return Check::ok("KC5401", GROUP, format!("role {}", role.role.name), format!("on {}{age}", role.scope.name()));
     }
     let names: Vec<&str> = held.iter().filter_map(|a| MANAGEMENT.iter().find(|(id, _)| *id == guid(a)).map(|(_, name)| *name)).collect();
@@ -59,7 +60,7 @@ fn by_role(e: &Evidence, role: &RoleAssignment) -> Check {
     }
     let seen = match held.len() {
         0 => "no role at all".to_owned(),
-        n => format!("{n} other role(s)"),
+        n => words::count(n, "other role"),
     };
     found("KC5400", seen, format!("{} on {}", role.role.name, role.scope.name()), &facts.pairs())
 }
@@ -95,7 +96,7 @@ fn by_policy(e: &Evidence, policy: &VaultPolicy) -> Check {
     found("KC5405", seen, wanted, &facts.pairs())
 }
 
-/// Data planes with a list of their own: Cosmos DB's roles, the access policies of a cache.
+/// Grants of a data plane: Cosmos DB's roles, the access policies of a cache.
 fn by_own_list(e: &Evidence, list: &OwnList<'_>) -> Check {
     let (name, scope) = (list.grant, list.scope.as_str());
     let Some(listed) = &e.own_grants else { return Check::skipped("KC5407", GROUP, name, "what the target grants can't be read") };
@@ -111,12 +112,12 @@ fn by_own_list(e: &Evidence, list: &OwnList<'_>) -> Check {
     }
     let seen = match held.len() {
         0 => "no entry for the identity".to_owned(),
-        n => format!("{n} other(s)"),
+        n => words::count(n, "other entry"),
     };
     found("KC5407", seen, format!("{name} on {place}"), &e.facts().with("role", name).with("scope", scope).pairs())
 }
 
-/// The permissions as az takes them.
+/// The permissions as flags for az.
 fn flags(policy: &VaultPolicy) -> String {
     let all = [
         ("--secret-permissions", &policy.secrets),
@@ -127,14 +128,14 @@ fn flags(policy: &VaultPolicy) -> String {
     given.collect::<Vec<_>>().join(" ")
 }
 
-/// Seconds since the assignment was made or changed.
+/// Seconds since the assignment was created or changed.
 fn age(assignment: &Value) -> Option<i64> {
     let properties = &assignment["properties"];
     let at: Timestamp = properties["updatedOn"].as_str().or(properties["createdOn"].as_str())?.parse().ok()?;
     Some(Timestamp::now().duration_since(at).as_secs().max(0))
 }
 
-/// The service says no although the grant is there: it is young, or something else stands in the way.
+/// Explains a refusal although the grant exists: it is recent, or something else blocks access.
 pub(crate) fn refused(check: Check, e: &Evidence) -> Check {
     let Some(Refusal::DataPlane(401 | 403, _)) = check.refusal else { return check };
     let roles: Vec<&RoleAssignment> = e.record.iter().flat_map(|r| &r.steps).filter_map(RoleAssignment::of).collect();

@@ -1,4 +1,5 @@
-//! The links of the chain from pod to data, one file each. A link only judges the evidence: no reads, no clock.
+//! The links of the chain from pod to data, one file each. A link only evaluates the evidence: it reads nothing
+//! itself.
 
 pub(crate) mod account;
 pub(crate) mod cluster;

@@ -1,4 +1,4 @@
-//! The pods that run: a template is a wish, only a pod shows what came of it.
+//! The running pods: they may differ from the template, for example when they started before a change.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::health::check::found;
 use crate::health::evidence::seen::Evidence;
 use crate::kube::Workload;
 use crate::kube::workload_identity::{CLIENT_ID, PREFIX, USE};
-use crate::model::TOKEN_EXCHANGE_AUDIENCE;
+use crate::model::{TOKEN_EXCHANGE_AUDIENCE, words};
 
 const GROUP: &str = "pods";
 
@@ -21,7 +21,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
         }
         return checks;
     }
-    // Before the label is in the template, pods can't have anything; kube-system never gets it.
+    // Pods can only have the webhook's changes if the template has the label; in kube-system they never do.
     if !e.uses_identity() || workload.pod_label(USE) != Some("true") || e.namespace == "kube-system" {
         return checks;
     }
@@ -31,20 +31,20 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     codes.dedup();
     for code in codes {
         let hit: Vec<&(&Value, Option<Verdict>)> = verdicts.iter().filter(|(_, v)| v.as_ref().is_some_and(|v| v.0 == code)).collect();
-        let names: Vec<&str> = hit.iter().take(3).filter_map(|(p, _)| p["metadata"]["name"].as_str()).collect();
+        let names: Vec<&str> = hit.iter().filter_map(|(p, _)| p["metadata"]["name"].as_str()).collect();
         let why = hit.first().and_then(|(_, v)| v.as_ref()).map(|v| v.1.clone()).unwrap_or_default();
-        let seen = format!("{} of {} pods ({}): {why}", hit.len(), pods.len(), names.join(", "));
+        let seen = format!("{} of {} ({}): {why}", hit.len(), words::count(pods.len(), "pod"), words::list(names));
         checks.push(found(code, seen, "as the template and the service account say now", &e.facts().pairs()));
     }
     if checks.is_empty() {
-        checks.push(Check::ok("KC5602", GROUP, "running pods have token file and variables", format!("{} pods", pods.len())));
+        checks.push(Check::ok("KC5602", GROUP, "running pods have token file and variables", words::count(pods.len(), "pod")));
     }
     checks
 }
 
 struct Verdict(&'static str, String);
 
-/// New pods are refused: the controllers say so in a condition.
+/// Whether new pods are refused: the controllers report that in a condition.
 fn blocked(e: &Evidence, workload: &Workload) -> Vec<Check> {
     let conditions = workload.object["status"]["conditions"].as_array();
     let failure = conditions.into_iter().flatten().find(|c| c["type"] == "ReplicaFailure" && c["status"] == "True");
@@ -53,7 +53,8 @@ fn blocked(e: &Evidence, workload: &Workload) -> Vec<Check> {
         let about = event["involvedObject"]["name"].as_str().unwrap_or_default();
         event["reason"] == "FailedCreate" && about.starts_with(&workload.name) && !["Deployment"].contains(&about)
     });
-    // StatefulSets, DaemonSets and Jobs have no such condition; an event may be an old one, so it counts only while pods lack.
+    // StatefulSets, DaemonSets and Jobs have no such condition. An event may be old, so it counts only while pods are
+    // missing.
     let lacking = e.pods.as_ref().is_some_and(|p| (p.len() as u64) < workload.replicas().unwrap_or(1));
     let message = condition.or_else(|| event.filter(|_| lacking).and_then(|event| event["message"].as_str()));
     let Some(message) = message else { return vec![] };
@@ -102,7 +103,7 @@ fn in_container(e: &Evidence, workload: &Workload, pod: &Value, container: &Valu
     }
     if let Some(file) = env("AZURE_FEDERATED_TOKEN_FILE").and_then(|v| v["value"].as_str())
         && !token_files(pod, container).iter().any(|f| f == file)
-        // A path of the manifest's own is told where the manifest is judged.
+        // A path that the manifest itself sets is reported by the workload link.
         && !from_manifest("AZURE_FEDERATED_TOKEN_FILE")
     {
         return Some(Verdict("KC5604", file.to_owned()));
@@ -123,7 +124,8 @@ fn older(e: &Evidence, pod: &Value) -> bool {
     }
 }
 
-/// Files that hold a token for Entra: volumes are known by their audience, names and paths differ between versions.
+/// Files with a token for Entra. Volumes are recognised by their audience, since names and paths vary between
+/// versions.
 fn token_files(pod: &Value, container: &Value) -> Vec<String> {
     let mut files = Vec::new();
     for volume in pod["spec"]["volumes"].as_array().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! The target: there, set up for Entra tokens, and reachable from where the pods are.
+//! The target: exists, accepts Entra tokens, and is reachable from the pods.
 
 use crate::health::check::{Check, Refusal, found};
 use crate::health::evidence::network::{endpoints, has_firewall, is_closed};
@@ -48,19 +48,19 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     checks
 }
 
-/// What can't be read from here although pods go the right way.
+/// A check that can't be made from this machine, although pods use the private endpoint.
 fn only_inside(check: &Check) -> Check {
     let why = "it is reached privately only, and pods resolve its name to the private endpoint: its data plane can't be tried from here";
     Check::skipped(check.code, check.group, check.description.clone(), why)
 }
 
-/// The cause of a refusal, where it is the network.
+/// The cause of a refusal, if it is the network.
 pub(crate) fn refused(check: &Check, e: &Evidence) -> Option<Check> {
     let (Some(target), Some(service)) = (&e.target, e.service) else { return None };
     let seen = check.message.clone().unwrap_or_default();
     let private = endpoints(&target.properties).iter().any(|(_, state)| state == "Approved");
     let facts = e.facts().with("host", &e.host);
-    // A pod has looked: then what fails from here says nothing more.
+    // If `--from-pod` showed that pods reach the private endpoint, a refusal from this machine proves nothing.
     let looked = e.inside.as_ref().is_some_and(|inside| inside.is_private(e));
     match &check.refusal {
         Some(Refusal::DataPlane(_, code)) if code == "ForbiddenByConnection" && private && looked => Some(only_inside(check)),

@@ -6,10 +6,10 @@ use super::compare::rows;
 use crate::health::check::Check;
 use crate::health::check::found;
 use crate::health::evidence::seen::{Evidence, TokenSays};
-use crate::model::{TOKEN_EXCHANGE_AUDIENCE, names};
+use crate::model::{TOKEN_EXCHANGE_AUDIENCE, names, words};
 
 const GROUP: &str = "trust";
-/// From here on a warning: an identity can have 20.
+/// Number of credentials from which a warning is given; an identity can have 20.
 const MANY: usize = 18;
 
 struct Credential<'a> {
@@ -43,9 +43,9 @@ impl<'a> Credential<'a> {
     }
 }
 
-/// What the token of the service account says, or would say.
+/// The claims of the service account's token, or those expected.
 fn token(e: &Evidence) -> Option<TokenSays> {
-    // The published issuer counts: a token of an older one is a finding of its own.
+    // The published issuer counts; a token of an older issuer is a separate finding.
     let issuer = e.issuer().map(str::to_owned).or_else(|| e.token.as_ref().map(|t| t.issuer.clone()))?;
     let subject = e.token.as_ref().map_or_else(|| e.subject(), |t| t.subject.clone());
     let audience = e.token.as_ref().map_or_else(|| TOKEN_EXCHANGE_AUDIENCE.to_owned(), |t| t.audience.clone());
@@ -53,7 +53,7 @@ fn token(e: &Evidence) -> Option<TokenSays> {
 }
 
 pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
-    // Nodes sign in without any token of the service account.
+    // Nodes sign in without a token of the service account.
     if e.record.is_some() && !e.needs_trust() {
         return vec![];
     }
@@ -71,7 +71,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     checks
 }
 
-/// The three rows of the credential that is nearest to the token.
+/// The comparison of the token with the credential that is most similar.
 pub(crate) fn comparison(e: &Evidence) -> Vec<String> {
     let (Some(token), Some(listed)) = (token(e), &e.credentials) else { return Vec::new() };
     let all: Vec<Credential<'_>> = listed.iter().map(Credential::of).collect();
@@ -86,7 +86,7 @@ fn mismatch(e: &Evidence, token: &TokenSays, all: &[Credential<'_>]) -> Check {
     let own_name = names::federated_credential(&token.issuer, &e.namespace, &e.account_name);
     let finding = |code: &'static str, about: Option<&Credential<'_>>, seen: String, expected: &str| {
         let named = about.filter(|_| !matches!(code, "KC5304" | "KC5301")).map_or(own_name.as_str(), |c| c.name);
-        // A credential of a cluster that is gone is left: the new one is made beside it.
+        // The credential of a former cluster is kept; a new one is created beside it.
         let named = if code == "KC5306" { own_name.as_str() } else { named };
         let facts = e.facts().with("credential", named).with("issuer", &token.issuer).with("subject", &token.subject);
         found(code, seen, expected, &facts.pairs()).details(about.map(|c| c.rows(token)).unwrap_or_default())
@@ -121,6 +121,6 @@ fn mismatch(e: &Evidence, token: &TokenSays, all: &[Credential<'_>]) -> Check {
     if let Some(c) = nearest(token, all).filter(|c| c.issuer == token.issuer).or_else(|| first(&|c| c.issuer == token.issuer)) {
         return finding("KC5304", Some(c), c.subject.into(), &token.subject);
     }
-    let seen = format!("{} credential(s), none of this issuer", all.len());
+    let seen = format!("{}, none of this issuer", words::count(all.len(), "credential"));
     finding("KC5301", nearest(token, all), seen, &token.issuer)
 }

@@ -1,4 +1,4 @@
-//! The webhook that gives pods their token and variables: there, ready, and only once.
+//! The webhook that gives pods their token and variables: registered once, and ready.
 
 use serde_json::Value;
 
@@ -6,6 +6,7 @@ use crate::health::check::Check;
 use crate::health::check::found;
 use crate::health::evidence::seen::Evidence;
 use crate::lookup::outside_aks;
+use crate::model::words;
 
 const GROUP: &str = "webhook";
 
@@ -39,8 +40,10 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
         let seen = format!("0 of {wanted} pods ready in {}{}", place(down), last_event(e, &place(down)));
         checks.push(found("KC5121", seen, "at least one", &facts.pairs()));
     } else {
-        let seen =
-            e.hook_deployments.first().map_or_else(String::new, |d| format!("{} pods ready in {}, {}", ready(d), place(d), version(d)));
+        let seen = e
+            .hook_deployments
+            .first()
+            .map_or_else(String::new, |d| format!("{} ready in {}, {}", words::count(ready(d), "pod"), place(d), version(d)));
         checks.push(Check::ok("KC5103", GROUP, "the webhook is registered and ready", seen));
     }
     let policies = hook["webhooks"].as_array().into_iter().flatten().filter_map(|w| w["failurePolicy"].as_str());

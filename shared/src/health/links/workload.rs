@@ -1,4 +1,4 @@
-//! The pod template: the label in the right place, no variable of its own in the way, and the connection's variables read.
+//! The pod template: has the label, sets no conflicting variables, and reads the connection's variables.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,9 @@ use crate::health::check::found;
 use crate::health::evidence::seen::Evidence;
 use crate::kube::workload_identity::{PREFIX, USE};
 use crate::kube::{Workload, wrap_template};
-use crate::plan::spec::StepSpec;
 
 const GROUP: &str = "workload";
-/// Variables that the webhook sets unless they are there.
+/// Variables that the webhook sets unless the container has them.
 const INJECTED: [&str; 3] = ["AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE"];
 
 pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
@@ -39,7 +38,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     checks
 }
 
-/// Where the label is, and if not in the pod template, where else.
+/// Whether the pod template has the label, or which other object has it.
 fn label(e: &Evidence, workload: &Workload) -> Check {
     let patch = wrap_template(workload.kind, json!({"metadata": {"labels": {USE: "true"}}})).to_string();
     let facts = e.facts().with("patch", patch);
@@ -64,7 +63,7 @@ fn label(e: &Evidence, workload: &Workload) -> Check {
     }
 }
 
-/// Identity variables that the manifest sets to something else than the webhook would.
+/// Identity variables that the manifest sets to other values than the webhook would.
 fn in_the_way(e: &Evidence, workload: &Workload) -> Vec<Check> {
     let right = |name: &str| match name {
         "AZURE_CLIENT_ID" => e.annotated().map(str::to_owned),
@@ -78,7 +77,7 @@ fn in_the_way(e: &Evidence, workload: &Workload) -> Vec<Check> {
             let name = entry["name"].as_str().unwrap_or_default();
             let Some(name) = INJECTED.iter().find(|i| **i == name) else { continue };
             let value = entry["value"].as_str().unwrap_or("taken from elsewhere");
-            // The path differs from version to version of the webhook, so a fixed one is wrong sooner or later.
+            // The path varies between versions of the webhook, so a fixed path breaks sooner or later.
             let same = right(name).is_some_and(|r| r.eq_ignore_ascii_case(value));
             if !same && (right(name).is_some() || *name == "AZURE_FEDERATED_TOKEN_FILE") {
                 let facts = e.facts().with("container", container).with("variable", *name);
@@ -90,7 +89,7 @@ fn in_the_way(e: &Evidence, workload: &Workload) -> Vec<Check> {
     checks
 }
 
-/// Secret and references of the connection.
+/// Checks the Secret of the connection and the references to it.
 fn variables(e: &Evidence) -> Vec<Check> {
     let Some(record) = &e.record else { return vec![] };
     let facts = e.facts();
@@ -104,16 +103,12 @@ fn variables(e: &Evidence) -> Vec<Check> {
             let names: Vec<&str> = secret.variables.iter().map(|v| v.name.as_str()).collect();
             Check::ok("KC5501", "variables", format!("secret {}", secret.name), names.join(", "))
         }
-        // Names only: a value may be secret.
+        // Only names are shown, since values may be secret.
         Some(Some(_)) => {
             found("KC5501", format!("{} missing or changed", e.secret_differs.join(", ")), "as the connection says", &facts.pairs())
         }
     }];
-    let step = record.steps.iter().find_map(|s| match s {
-        StepSpec::Workload(s) => Some(s),
-        _ => None,
-    });
-    if let (Some(step), Some(workload)) = (step, &e.workload) {
+    if let (Some(step), Some(workload)) = (record.patched(), &e.workload) {
         let reads = |container: &&String| {
             let env = workload.env_of(container);
             step.variables.iter().all(|v| {

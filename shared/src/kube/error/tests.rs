@@ -23,7 +23,10 @@ fn a_conflict_names_managers_and_fields() {
     assert!(!failure.is_stale() && !failure.is_already_exists());
     let problem = Problem::from(failure);
     assert_eq!(problem.code(), "KC3301");
-    assert_eq!(problem.what(), "applying deployments/web in namespace shop: helm, kubectl-client-side-apply manage what would be changed");
+    assert_eq!(
+        problem.what(),
+        "applying deployments/web in namespace shop: helm and your manifest (kubectl apply) set fields that the connection needs"
+    );
     assert_eq!(problem.reason(), Some(".spec.a (set by kubectl-client-side-apply); .spec.b (set by helm)"));
 }
 
@@ -32,7 +35,7 @@ fn a_missing_right_is_told_with_the_command_that_checks_it() {
     let text = "deployments.apps \"web\" is forbidden: User \"dev@contoso.com\" cannot patch resource \"deployments\" in API group \"apps\" in the namespace \"shop\"";
     let problem = told(403, "Forbidden", text, json!({ "kind": "deployments", "name": "web" }));
     assert_eq!((problem.code(), problem.kind()), ("KC3102", Kind::NotPermitted));
-    assert_eq!(problem.what(), "dev@contoso.com may not patch deployments.apps in namespace shop");
+    assert_eq!(problem.what(), "user `dev@contoso.com` may not patch deployments.apps in namespace shop");
     assert_eq!(problem.fixes()[0], "kubectl auth can-i patch deployments.apps -n shop");
     let text = "serviceaccounts \"web\" is forbidden: User \"d\" cannot create resource \"serviceaccounts/token\" in API group \"\" in the namespace \"shop\"";
     assert_eq!(told(403, "Forbidden", text, json!({ "kind": "x" })).fixes()[0], "kubectl auth can-i create serviceaccounts/token -n shop");

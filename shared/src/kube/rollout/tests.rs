@@ -26,7 +26,7 @@ fn going(text: &str) -> Seen {
 fn deployments_are_judged_by_generation_then_counts() {
     let look = |object: &Value| look(WorkloadKind::Deployment, object);
     let none = || json!([]);
-    assert_eq!(look(&deployment(2, 1, 2, [2, 2, 2], none())), going("waiting for the change to be noticed"), "the patch's own answer");
+    assert_eq!(look(&deployment(2, 1, 2, [2, 2, 2], none())), going("waiting for the rollout to start"), "the patch's own answer");
     assert_eq!(look(&deployment(2, 2, 2, [3, 1, 2], none())), going("1 of 2 pods updated"));
     assert_eq!(look(&deployment(2, 2, 2, [3, 2, 2], none())), going("1 old pod to go"));
     assert_eq!(look(&deployment(2, 2, 2, [2, 2, 1], none())), going("1 of 2 updated pods available"));
@@ -35,7 +35,7 @@ fn deployments_are_judged_by_generation_then_counts() {
     let late =
         json!([{ "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out progressing." }]);
     assert_eq!(look(&deployment(2, 2, 2, [3, 1, 2], late.clone())), Seen::Stuck(Stuck::Deadline("timed out progressing.".into())));
-    assert_eq!(look(&deployment(2, 1, 2, [3, 1, 2], late.clone())), going("waiting for the change to be noticed"), "an old verdict");
+    assert_eq!(look(&deployment(2, 1, 2, [3, 1, 2], late.clone())), going("waiting for the rollout to start"), "an old verdict");
     let mut paused = deployment(3, 3, 2, [2, 0, 0], late);
     paused["spec"]["paused"] = true.into();
     assert_eq!(look(&paused), Seen::Stuck(Stuck::Paused));
@@ -50,7 +50,7 @@ fn stateful_and_daemon_sets_have_separate_rules() {
             "status": { "observedGeneration": observed, "replicas": 2, "updatedReplicas": updated, "availableReplicas": available, "currentRevision": "r1", "updateRevision": update } })
     };
     let sts = |object: Value| look(WorkloadKind::StatefulSet, &object);
-    assert_eq!(sts(set(1, "r1", 2, 2, 0)), going("waiting for the change to be noticed"));
+    assert_eq!(sts(set(1, "r1", 2, 2, 0)), going("waiting for the rollout to start"));
     assert_eq!(sts(set(2, "r2", 1, 1, 0)), going("1 of 2 pods updated"));
     assert_eq!(sts(set(2, "r2", 2, 1, 0)), going("1 of 2 pods available"));
     assert_eq!(sts(set(2, "r1", 2, 2, 0)), Seen::Done(None));
@@ -109,7 +109,7 @@ async fn one_watch_covers_the_rollout_from_the_patch_on() {
     let (result, told, asked) =
         waited(deployment(2, 1, 2, [2, 2, 2], json!([])), vec![Answer::Text(200, events)], Duration::from_secs(10)).await;
     result.unwrap();
-    assert_eq!(told, ["waiting for the change to be noticed", "1 of 2 pods updated"]);
+    assert_eq!(told, ["waiting for the rollout to start", "1 of 2 pods updated"]);
     assert_eq!(asked.len(), 1);
     assert!(
         asked[0].starts_with("/apis/apps/v1/namespaces/shop/deployments?watch=true&fieldSelector=metadata.name%3Dweb&resourceVersion=7"),

@@ -41,6 +41,10 @@ impl Spec for RoleAssignment {
     fn is_narrower_than(&self, target: &ResourceId) -> bool {
         self.scope != *target
     }
+
+    fn grants(&self) -> Option<(&str, &str)> {
+        Some((&self.role.name, self.scope.name()))
+    }
 }
 
 /// The principal that gets a grant.
@@ -124,6 +128,10 @@ impl Spec for CosmosRole {
     fn is_narrower_than(&self, _target: &ResourceId) -> bool {
         !self.path.is_empty()
     }
+
+    fn grants(&self) -> Option<(&str, &str)> {
+        Some((&self.role.name, self.path.rsplit('/').next().filter(|p| !p.is_empty()).unwrap_or(self.account.name())))
+    }
 }
 
 /// See [`StepSpec::RedisPolicy`].
@@ -155,6 +163,10 @@ impl Spec for RedisPolicy {
     /// The service answers 409 while another write to the same cache runs.
     fn lock(&self) -> Option<String> {
         Some(format!("policies of {}", self.cache.as_str().to_ascii_lowercase()))
+    }
+
+    fn grants(&self) -> Option<(&str, &str)> {
+        Some((&self.policy, self.cache.name()))
     }
 }
 

@@ -75,6 +75,11 @@ pub trait Spec {
         None
     }
 
+    /// The role or policy that the step grants, and the name of what it is granted at.
+    fn grants(&self) -> Option<(&str, &str)> {
+        None
+    }
+
     /// Whether the step gives access to a part of `target` only.
     fn is_narrower_than(&self, _target: &ResourceId) -> bool {
         false

@@ -1,5 +1,5 @@
-//! The steps of a connection as data: what must be so. They are written into the record, so that a later run (another
-//! machine, another version) can continue or undo with the same steps.
+//! The steps of a connection as data: the desired state, object by object. The record stores them, so that a later
+//! run (on another machine, or of another version) can continue or undo the same steps.
 
 pub mod access;
 pub(crate) mod defaults;
@@ -125,6 +125,11 @@ impl StepSpec {
     /// The object that the step is about. Two connections that share the object have the same key for it.
     pub fn thing(&self) -> Thing {
         self.spec().thing()
+    }
+
+    /// The role or policy that the step grants, and the name of what it is granted at.
+    pub fn grants(&self) -> Option<(&str, &str)> {
+        self.spec().grants()
     }
 
     /// Whether the step gives access to a part of `target` only.

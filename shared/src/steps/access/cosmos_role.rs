@@ -1,4 +1,5 @@
-//! A role assignment of a Cosmos DB account's own data plane, instead of an Azure role that would hand out the keys.
+//! A role assignment on a Cosmos DB account's own data plane. The alternative would be an Azure role that allows
+//! reading the keys.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -19,7 +20,8 @@ use crate::steps::step::{Examined, OwnList, Right, Step};
 impl Step for CosmosRole {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let principal = self.to.principal(cx.outputs.known().principal_id);
-        // An identity that is gone leaves its grants behind: what the receipt says we made is then looked at by its id.
+        // If the identity is deleted, its assignments remain. The one that this connection created is then found by
+        // the id in the receipt.
         let left = past.filter(|p| goal == Goal::Absent && p.is_ours() && p.id.contains("/sqlRoleAssignments/")).map(|p| p.id.clone());
         let held = match (&principal, &left) {
             (Some(principal), _) => self.held(cx, principal).await?,
@@ -70,8 +72,8 @@ impl Step for CosmosRole {
     }
 }
 
-/// Whether the account does not know the principal yet: a new identity takes a while to get there. There is no code for
-/// it, only a `BadRequest` with these words.
+/// Whether the account does not know the principal yet: a new identity takes a while to reach the account. The
+/// service has no code for this, only a `BadRequest` with these words.
 fn is_unknown(failure: &Failure) -> bool {
     matches!(failure, Failure::Service(error) if error.status == 400 && error.message.contains("was not found in the AAD tenant"))
 }
@@ -86,24 +88,26 @@ impl CosmosRole {
     fn change(&self, action: Action) -> Change {
         let place = if self.path.is_empty() { self.account.name().to_owned() } else { format!("{}/{}", self.account.name(), self.path) };
         Change::new(self.id(), Layer::Azure, "cosmosRoleAssignment", format!("{} → {place}", self.role.name), action)
+            .granted(&self.role.name, self.scope())
     }
 
     fn definition(&self) -> String {
         format!("{}/sqlRoleDefinitions/{}", self.account, self.role.id)
     }
 
-    /// The account itself, or a part of it.
+    /// ARM id of the account, or of a part of it.
     fn scope(&self) -> String {
         if self.path.is_empty() { self.account.to_string() } else { format!("{}/{}", self.account, self.path) }
     }
 
-    /// Names are GUIDs, as those of Azure's role assignments, and made like those.
+    /// The id of the assignment. Names are GUIDs and are derived like those of Azure role assignments.
     fn id_for(&self, principal: &str) -> String {
         let name = names::role_assignment(&self.scope(), principal, &self.role.id);
         format!("{}/sqlRoleAssignments/{name}", self.account)
     }
 
-    /// Assignments of the role that cover the scope. Services answer ids in any case.
+    /// Assignments of the role that cover the scope. Ids are compared without case, as services return them in any
+    /// case.
     async fn held(&self, cx: &Cx, principal: &str) -> Result<Vec<Value>> {
         let listed = cx.arm.list(&format!("{}/sqlRoleAssignments", self.account), api_versions::COSMOS, &[]).await?;
         Ok(listed

@@ -1,4 +1,4 @@
-//! An access policy assignment of a Redis cache: what lets an identity in, instead of an Azure role.
+//! An access policy assignment of a Redis cache; Redis uses it in place of an Azure role.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -18,7 +18,8 @@ use crate::steps::step::{Examined, OwnList, Right, Step};
 impl Step for RedisPolicy {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let principal = self.to.principal(cx.outputs.known().principal_id);
-        // An identity that is gone leaves its grants behind: what the receipt says we made is then looked at by its id.
+        // If the identity is deleted, its assignments remain. The one that this connection created is then found by
+        // the id in the receipt.
         let left = past.filter(|p| goal == Goal::Absent && p.is_ours() && p.id.contains("/accessPolicyAssignments/")).map(|p| p.id.clone());
         let held = match (&principal, &left) {
             (Some(principal), _) => self.held(cx, principal).await?,
@@ -67,9 +68,10 @@ impl Step for RedisPolicy {
 impl RedisPolicy {
     fn change(&self, action: Action) -> Change {
         Change::new(self.id(), Layer::Azure, "redisAccessPolicy", format!("{} → {}", self.policy, self.cache.name()), action)
+            .granted(&self.policy, &self.cache)
     }
 
-    /// Names of assignments hold letters, digits and hyphens; a cache has one namespace of them.
+    /// The id of the assignment. Names consist of letters, digits and hyphens and are unique within a cache.
     fn id_for(&self, principal: &str) -> String {
         let hash = names::short_hash(&[principal, &self.policy]);
         format!("{}/accessPolicyAssignments/kubectl-connect-{hash}", self.cache)

@@ -1,4 +1,5 @@
-//! The role assignment. Matched by what it says (scope, principal, role), named so that repeating it is no second one.
+//! The role assignment. It is matched by content (scope, principal, role), and its name is derived from the content,
+//! so that repeating the step creates no second assignment.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -18,10 +19,10 @@ use crate::steps::step::{Examined, Right, Step};
 #[async_trait]
 impl Step for RoleAssignment {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
-        // An identity that does not exist yet holds no role: nothing to ask for.
+        // An identity that does not exist yet holds no role, so there is nothing to read.
         let held = match self.principal(cx) {
             Some(principal) => self.held(cx, &principal).await?,
-            // One that is gone leaves its assignments behind, under a principal that nobody knows any more.
+            // If the identity is deleted, its assignments remain, under a principal that no longer exists.
             None => match past.filter(|p| goal == Goal::Absent && p.id.contains("/roleAssignments/")) {
                 Some(past) => cx.arm.read(&past.id, api_versions::AUTHORIZATION, &[]).await?.into_iter().collect(),
                 None => Vec::new(),
@@ -62,6 +63,7 @@ impl RoleAssignment {
 
     fn change(&self, action: Action) -> Change {
         Change::new(self.id(), Layer::Azure, "roleAssignment", format!("{} → {}", self.role.name, self.scope.name()), action)
+            .granted(&self.role.name, &self.scope)
     }
 
     fn id_for(&self, principal: &str) -> String {
@@ -69,7 +71,7 @@ impl RoleAssignment {
         format!("{}/providers/Microsoft.Authorization/roleAssignments/{name}", self.scope)
     }
 
-    /// Assignments of our role to the principal at the scope or above it.
+    /// Assignments of the role to the principal, at the scope or above it.
     async fn held(&self, cx: &Cx, principal: &str) -> Result<Vec<Value>> {
         let (path, filter) = crate::azure::role_assignments_of(&self.scope, principal);
         let listed = cx.arm.list(&path, api_versions::AUTHORIZATION, &[("$filter", &filter)]).await?;
@@ -88,7 +90,7 @@ impl RoleAssignment {
         let id = self.principal(cx).map(|p| self.id_for(&p)).unwrap_or_default();
         let at_scope =
             |a: &&Value| a["properties"]["scope"].as_str().is_some_and(|s| s.parse::<ResourceId>().is_ok_and(|s| s == self.scope));
-        // One at the scope itself is preferred: an inherited one may vanish with somebody else's clean-up.
+        // Prefer an assignment at the scope itself: an inherited one may be removed by others.
         let found = held.iter().find(at_scope).or_else(|| held.first());
         let (change, intent, rights) = match found {
             Some(found) => {
@@ -114,7 +116,7 @@ impl RoleAssignment {
 
     fn examine_absent(&self, cx: &Cx, held: &[Value], past: Option<&Receipt>) -> Examined {
         let mut intent = ownership::recorded(past, self.scope.as_str());
-        // The name is derived from the content, so having it is the mark.
+        // The name is derived from the content, so an assignment with this name is one of this tool.
         let ours = self.principal(cx).map(|p| self.id_for(&p)).or_else(|| past.map(|p| p.id.clone()));
         let is_ours = |a: &&Value| ours.as_deref().is_some_and(|o| a["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(o)));
         let found = held.iter().find(is_ours).map(|a| a["id"].as_str().unwrap_or_default());
@@ -130,8 +132,8 @@ impl RoleAssignment {
         Examined { change, goal: Goal::Absent, intent, rights }
     }
 
-    /// `principalType` is said, so that a principal that has not replicated yet is taken on trust. A 409 is not
-    /// success by itself: the assignment that is in the way is looked up and compared.
+    /// The body includes `principalType`, so that Azure accepts a principal that has not replicated yet. A 409 alone
+    /// is not a success: the conflicting assignment is read and compared.
     async fn assign(&self, cx: &Cx, principal: &str) -> Result<String> {
         let id = self.id_for(principal);
         let body = json!({"properties": {

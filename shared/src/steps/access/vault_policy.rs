@@ -1,5 +1,5 @@
-//! An entry in the access policies of a vault that does not use roles. Entries have neither name nor tag, so what was
-//! there before is kept in the receipt, and undoing puts exactly that back.
+//! An entry in the access policies of a vault that does not use roles. Entries have neither name nor tag, so the
+//! receipt keeps the previous permissions, and undoing restores exactly those.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ impl Step for VaultPolicy {
             (Goal::Present, _) => self.write(cx, "add", &principal, shaped(&self.wanted())).await?,
             (Goal::Absent, Action::Update) => {
                 let before = examined.intent.before.clone().unwrap_or_default();
-                // `remove` takes whole permissions away; `replace` would replace the policies of everybody.
+                // `remove` takes away single permissions; `replace` would overwrite the policies of all principals.
                 let keep = permissions_of(&before);
                 let gone: Vec<Permission> = self.wanted().into_iter().filter(|p| !keep.contains(p)).collect();
                 self.write(cx, "remove", &principal, shaped(&gone)).await?;
@@ -57,14 +57,14 @@ impl Step for VaultPolicy {
 
 impl VaultPolicy {
     fn change(&self, action: Action) -> Change {
-        Change::new(self.id(), Layer::Azure, "accessPolicy", self.vault.name(), action)
+        Change::new(self.id(), Layer::Azure, "accessPolicy", self.vault.name(), action).resource(&self.vault)
     }
 
     fn right(&self) -> Right {
         Right::Arm { scope: self.vault.to_string(), action: "Microsoft.KeyVault/vaults/accessPolicies/write" }
     }
 
-    /// Everything that is wanted, by collection.
+    /// All wanted permissions, by collection.
     fn wanted(&self) -> Vec<Permission> {
         let of = |collection: &'static str, list: &[String]| list.iter().map(move |p| (collection, p.clone())).collect::<Vec<_>>();
         [of("secrets", &self.secrets), of("keys", &self.keys), of("certificates", &self.certificates)].concat()
@@ -74,7 +74,7 @@ impl VaultPolicy {
         let wanted = self.wanted();
         let missing: Vec<Permission> = wanted.iter().filter(|p| !held.contains(p)).cloned().collect();
         let mut intent = match past {
-            // What was there before our first write is what undoing goes back to, however often we run.
+            // Undoing restores the state before the first write, however often the step has run since.
             Some(past) => Receipt { done: false, ..past.clone() },
             None if missing.is_empty() => Receipt::intent(Ownership::Adopted, self.vault.as_str()),
             None => Receipt::intent(Ownership::Created, self.vault.as_str()),
@@ -87,9 +87,10 @@ impl VaultPolicy {
         } else {
             let change = self.change(if held.is_empty() { Action::Create } else { Action::Update });
             let told = COLLECTIONS.iter().fold(change, |change, collection| {
-                let (now, more) = (listed(held, collection), listed(&wanted, collection));
-                let now = Some(now).filter(|now| !now.is_empty());
-                if listed(&missing, collection).is_empty() { change } else { change.detail(collection, now.as_deref(), Some(&more)) }
+                if listed(&missing, collection).is_empty() {
+                    return change;
+                }
+                change.list(collection, listed(held, collection), listed(&wanted, collection))
             });
             (told, vec![self.right()])
         };
@@ -124,12 +125,12 @@ fn entry_of<'a>(vault: &'a Value, principal: &str) -> Option<&'a Value> {
     entries.iter().find(|e| e["objectId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(principal)))
 }
 
-/// A collection and what may be done with it.
+/// A collection, and a permission on it.
 type Permission = (&'static str, String);
 
 const COLLECTIONS: [&str; 3] = ["secrets", "keys", "certificates"];
 
-/// Permissions of an entry, lower-case: Key Vault answers them in the case in which somebody once wrote them.
+/// Permissions of an entry in lower case: Key Vault returns them as they were once written.
 fn permissions_of(entry: &Value) -> Vec<Permission> {
     let of = |collection: &'static str| {
         let listed = entry["permissions"][collection].as_array().into_iter().flatten();
@@ -138,7 +139,7 @@ fn permissions_of(entry: &Value) -> Vec<Permission> {
     COLLECTIONS.into_iter().flat_map(of).collect()
 }
 
-/// As an entry holds them; collections without any are left out.
+/// Permissions in the format of an entry, without empty collections.
 fn shaped(permissions: &[Permission]) -> Value {
     let mut shape = json!({});
     for collection in COLLECTIONS {
@@ -150,6 +151,6 @@ fn shaped(permissions: &[Permission]) -> Value {
     shape
 }
 
-fn listed(permissions: &[Permission], collection: &str) -> String {
-    permissions.iter().filter(|(c, _)| *c == collection).map(|(_, p)| p.as_str()).collect::<Vec<_>>().join(", ")
+fn listed(permissions: &[Permission], collection: &str) -> Vec<String> {
+    permissions.iter().filter(|(c, _)| *c == collection).map(|(_, p)| p.clone()).collect()
 }

@@ -1,4 +1,5 @@
-//! The Secret with the connection's variables. One per connection, so it is always ours or in the way.
+//! The Secret with the connection's variables. Each connection has one, so an existing Secret of the name is either
+//! this connection's or a conflict.
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -14,17 +15,17 @@ use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::Secret;
 use crate::steps::context::Cx;
-use crate::steps::marks::{done, labels, taking_back, uid};
+use crate::steps::marks::{done, labels, taking_back, told_labels, uid};
 use crate::steps::ownership::is_this_connections;
 use crate::steps::step::{Examined, Right, Step};
 
-/// What a comparison of the live Secret found.
+/// Result of comparing the live Secret with the service's keys.
 pub(crate) struct Delivered {
-    /// A variable that is not there.
+    /// A variable that the Secret lacks.
     pub(crate) missing: Option<String>,
-    /// A variable with a key that the service has no more.
+    /// A variable with a key that is no longer valid.
     pub(crate) stale: Option<String>,
-    /// How many variables hold fetched keys.
+    /// Number of variables with fetched keys.
     pub(crate) fetched: usize,
 }
 
@@ -63,7 +64,7 @@ impl Step for Secret {
     }
 }
 
-/// Whether a Secret holds what it should, and nothing of ours besides. Keys that somebody else added are his.
+/// Whether a Secret has the wanted values and no other keys of this connection. Keys added by others don't count.
 fn holds(secret: &Value, wanted: &Map<String, Value>, manager: &str) -> bool {
     let live = secret["data"].as_object();
     let entries = secret["metadata"]["managedFields"].as_array();
@@ -76,7 +77,7 @@ fn holds(secret: &Value, wanted: &Map<String, Value>, manager: &str) -> bool {
 }
 
 impl Secret {
-    /// Names of variables that the live Secret lacks or has otherwise.
+    /// Names of variables that the live Secret lacks or has with another value.
     pub(crate) async fn differing(&self, cx: &Cx, live: &Value) -> Result<Vec<String>> {
         let Some(values) = cx.values(&self.variables).await? else { return Ok(Vec::new()) };
         let wanted = data(&self.variables, &values);
@@ -84,7 +85,7 @@ impl Secret {
     }
 
     async fn write(&self, cx: &Cx, examined: &Examined, how: Apply) -> Result<Value> {
-        // What is not known yet stands empty in a rehearsal; when it is written for good, everything is known.
+        // In a dry run, unknown values are left empty. When the Secret is written, all values are known.
         let values = match cx.values(&self.variables).await? {
             Some(values) => values,
             None => vec![String::new(); self.variables.len()],
@@ -92,7 +93,7 @@ impl Secret {
         let mut body = json!({
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
             "metadata": {"name": self.name, "labels": labels(Some(&cx.connection))},
-            // `data`, not `stringData`: keys left out of a later `stringData` apply would stay for ever.
+            // `data`, not `stringData`: keys omitted from a later `stringData` apply would never be removed.
             "data": data(&self.variables, &values),
         });
         let how = taking_back(examined, how, &mut body);
@@ -104,7 +105,7 @@ impl Secret {
         Ok(cx.kube.apply(&resources::SECRET, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await?)
     }
 
-    /// Compares the live Secret with what it should hold now, without telling any value.
+    /// Compares the live Secret with the current keys of the service. The result contains no value.
     pub(crate) async fn delivered(&self, cx: &Cx) -> Result<Delivered> {
         let live = cx.kube_read(&resources::SECRET, Some(&self.namespace), &self.name).await?.unwrap_or_default();
         let (mut missing, mut stale, mut fetched) = (None, None, 0);
@@ -127,15 +128,15 @@ impl Secret {
         Ok(Delivered { missing, stale, fetched })
     }
 
-    /// Tells the workload which version it reads. A digest of the values themselves would stand in the pod template for
-    /// everybody to try passwords against.
+    /// Tells the workload step the Secret's version. A digest of the values would be visible in the pod template,
+    /// where anybody could test guessed passwords against it.
     fn learn(&self, cx: &Cx, secret: &Value) {
         if let Some(version) = self.version(secret) {
             cx.outputs.learn(|known| known.secret_version = Some(version));
         }
     }
 
-    /// The live Secret's version, where it holds secret values.
+    /// The version of the live Secret, if it holds secret values.
     pub(crate) fn version(&self, live: &Value) -> Option<String> {
         are_secret(&self.variables).then(|| format!("{}.{}", uid(live).unwrap_or_default(), revision_of(live)))
     }
@@ -144,12 +145,16 @@ impl Secret {
         Change::new(self.id(), Layer::Cluster, "Secret", format!("{}/{}", self.namespace, self.name), action)
     }
 
+    fn described(&self, action: Action, keys: Vec<String>, connection: &str) -> Change {
+        self.change(action).list("keys", vec![], keys).list("labels", vec![], told_labels(&labels(Some(connection))))
+    }
+
     fn right(&self, verb: &'static str) -> Right {
         Right::Kube(Access::to(verb, &resources::SECRET, Some(&self.namespace)))
     }
 
     async fn examine_present(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
-        let names = self.variables.iter().map(|v| v.name.as_str()).collect::<Vec<_>>().join(", ");
+        let names: Vec<String> = self.variables.iter().map(|v| v.name.clone()).collect();
         let id = format!("{}/{}", self.namespace, self.name);
         let intent = Receipt { uid: past.and_then(|p| p.uid.clone()), ..Receipt::intent(Ownership::Created, id) };
         if self.foreign {
@@ -157,7 +162,7 @@ impl Secret {
         }
         let (change, intent, rights) = match found {
             None => {
-                let change = self.change(Action::Create).detail("keys", None, Some(&names));
+                let change = self.described(Action::Create, names, &cx.connection);
                 let kube = [self.right("create"), self.right("patch")];
                 (change, Receipt { uid: None, ..intent }, kube.into_iter().chain(rights(&self.variables)).collect())
             }
@@ -171,7 +176,8 @@ impl Secret {
                 .fix("name the connection otherwise: --name NAME"));
             }
             Some(secret) => {
-                // Keys are fetched anew and compared: a digest kept beside the Secret would not tell that a key was rotated.
+                // Fetches the keys again and compares: a digest stored in the Secret would not show that a key was
+                // rotated.
                 let wanted = cx.values(&self.variables).await?.map(|values| data(&self.variables, &values));
                 let intent = Receipt { uid: uid(secret), ..intent };
                 if wanted.is_some_and(|wanted| holds(secret, &wanted, &cx.manager())) {
@@ -179,14 +185,14 @@ impl Secret {
                     (self.change(Action::NoOp), intent, vec![])
                 } else {
                     let rights = [self.right("patch")].into_iter().chain(rights(&self.variables)).collect();
-                    (self.change(Action::Update).detail("keys", None, Some(&names)), intent, rights)
+                    (self.described(Action::Update, names, &cx.connection), intent, rights)
                 }
             }
         };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 
-    /// What somebody else made is as it was taken over, or its owner has to put it back.
+    /// Checks a Secret of somebody else. If it has changed since it was adopted, its owner must restore it.
     fn examine_foreign(&self, cx: &Cx, found: Option<&Value>) -> Result<Examined> {
         let lacks = |secret: &Value| self.variables.iter().find(|v| secret["data"].get(&v.name).is_none()).map(|v| v.name.clone());
         let fault = match found {
@@ -228,7 +234,7 @@ fn data(variables: &[Variable], values: &[String]) -> Map<String, Value> {
     variables.iter().zip(values).map(|(v, value)| (v.name.clone(), json!(STANDARD.encode(value)))).collect()
 }
 
-/// Annotation that counts the versions of a Secret with secret values.
+/// Annotation with a counter that changes whenever secret values change.
 fn revision_key() -> String {
     format!("{PREFIX}/revision")
 }

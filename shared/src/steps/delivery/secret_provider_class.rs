@@ -1,6 +1,7 @@
-//! The SecretProviderClass: tells the secrets store CSI driver which objects of a vault to mount, and as whom to read them.
-//! One per connection, so it is always ours or in the way. Its kind comes with the cluster's Key Vault add-on: until that
-//! is on, the API server knows no such path, and applying waits for it.
+//! The SecretProviderClass: tells the secrets store CSI driver which vault objects to mount, and with which identity
+//! to read them. Each connection has one, so an existing class of the name is either this connection's or a conflict.
+//! The cluster's Key Vault add-on installs the resource definition; until then the API server does not know the kind,
+//! and applying waits for it.
 
 use std::time::{Duration, Instant};
 
@@ -15,14 +16,14 @@ use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::SecretProviderClass;
 use crate::steps::context::Cx;
-use crate::steps::marks::{done, labels, taking_back, uid};
+use crate::steps::marks::{done, labels, taking_back, told_labels, uid};
 use crate::steps::ownership::is_this_connections;
 use crate::steps::step::{Examined, Right, Step};
 
-/// Set by the driver on every Secret that it makes (its `pkg/secrets-store`).
+/// Label that the driver sets on every Secret that it creates (its `pkg/secrets-store`).
 const MANAGED: &str = "secrets-store.csi.k8s.io/managed";
 
-/// What the cluster holds under the class's name.
+/// The state of the class in the cluster.
 enum Live {
     /// The cluster does not know the kind.
     NoKind,
@@ -59,7 +60,7 @@ impl Step for SecretProviderClass {
 
     async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
         match self.write(cx, examined, Apply { dry_run: true, ..Apply::default() }).await {
-            // Nobody can check it before the add-on is there.
+            // The API server can't check the class before the add-on is installed.
             Ok(_) | Err(Failure::NoSuchKind { .. }) => Ok(()),
             Err(failure) => Err(failure.into()),
         }
@@ -81,7 +82,7 @@ impl SecretProviderClass {
         cx.kube.apply(&resources::SECRET_PROVIDER_CLASS, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await
     }
 
-    /// The add-on's update has ended before the API server serves the kind that it brings.
+    /// Retries while the kind is unknown: the add-on's update ends before the API server serves its kinds.
     async fn write_when_known(&self, cx: &Cx, examined: &Examined) -> Result<Value> {
         let until = Instant::now() + cx.timeout.min(Duration::from_secs(300));
         loop {
@@ -100,14 +101,14 @@ impl SecretProviderClass {
         }
     }
 
-    /// What the driver reads. Every object is told in quotes: a name of digits would be a number in YAML.
+    /// The spec of the class. Every object name is quoted, since a name of digits would be a number in YAML.
     pub(crate) fn spec(&self, client_id: &str) -> Value {
         let mut parameters = json!({"keyvaultName": self.vault, "tenantID": self.tenant, "objects": objects(&self.objects)});
         match &self.identity {
             CsiIdentity::Workload => parameters["clientID"] = json!(client_id),
             CsiIdentity::Addon | CsiIdentity::Vm(_) => {
                 parameters["useVMManagedIdentity"] = json!("true");
-                // A client id, whatever its name says.
+                // Despite its name, this parameter takes a client id.
                 parameters["userAssignedIdentityID"] = json!(client_id);
             }
         }
@@ -132,14 +133,16 @@ impl SecretProviderClass {
         Right::Kube(Access::to(verb, &resources::SECRET_PROVIDER_CLASS, Some(&self.namespace)))
     }
 
-    fn described(&self, action: Action, client_id: Option<&str>) -> Change {
+    fn described(&self, action: Action, client_id: Option<&str>, connection: &str) -> Change {
         let told: Vec<String> = self.objects.iter().map(|o| format!("{} {}", o.kind.word(), o.name)).collect();
-        let change = self.change(action).detail("objects", None, Some(&told.join(", ")));
+        let change = self.change(action).detail("vault", None, Some(&self.vault)).list("objects", vec![], told);
         let change = change.detail("clientID", None, Some(client_id.unwrap_or(KNOWN_AFTER_APPLY)));
         match self.synced() {
             Some(secret) => change.detail("syncedSecret", None, Some(&secret)),
             None => change,
         }
+        .detail("tenantID", None, Some(&self.tenant))
+        .list("labels", vec![], told_labels(&labels(Some(connection))))
     }
 
     async fn examine_present(&self, cx: &Cx, live: Live, past: Option<&Receipt>) -> Result<Examined> {
@@ -149,8 +152,9 @@ impl SecretProviderClass {
         let intent = Receipt { uid: past.and_then(|p| p.uid.clone()), ..Receipt::intent(Ownership::Created, id) };
         let (change, intent, rights) = match &live {
             Live::NoKind | Live::Missing => {
-                let change = self.described(Action::Create, client_id.as_deref());
-                let change = if matches!(live, Live::NoKind) { change.reason("its kind is there once the add-on is on") } else { change };
+                let change = self.described(Action::Create, client_id.as_deref(), &cx.connection);
+                let change =
+                    if matches!(live, Live::NoKind) { change.reason("possible once the add-on has installed its CRD") } else { change };
                 (change, Receipt { uid: None, ..intent }, vec![self.right("create"), self.right("patch")])
             }
             Live::There(class) if !is_this_connections(cx, class) => {
@@ -164,14 +168,15 @@ impl SecretProviderClass {
                 let same = client_id.as_deref().is_some_and(|id| class["spec"] == self.spec(id));
                 match same {
                     true => (self.change(Action::NoOp), intent, vec![]),
-                    false => (self.described(Action::Update, client_id.as_deref()), intent, vec![self.right("patch")]),
+                    false => (self.described(Action::Update, client_id.as_deref(), &cx.connection), intent, vec![self.right("patch")]),
                 }
             }
         };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 
-    /// The driver never writes over a Secret that it did not make: pods would wait for ever, or read something else.
+    /// Checks that the name of the synced Secret is free. The driver never overwrites a Secret of somebody else: pods
+    /// would hang, or read other values.
     async fn synced_is_free(&self, cx: &Cx) -> Result<()> {
         let Some(name) = self.synced() else { return Ok(()) };
         match cx.kube_read(&resources::SECRET, Some(&self.namespace), &name).await? {
@@ -199,7 +204,7 @@ impl SecretProviderClass {
     }
 }
 
-/// The parameter `objects`: YAML whose items are YAML again.
+/// The parameter `objects`: a YAML list whose items are YAML texts.
 fn objects(all: &[VaultObject]) -> String {
     let mut text = String::from("array:\n");
     for object in all {
@@ -232,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_modes_differ_in_their_identity_alone() {
+    fn the_three_identities_differ_only_in_the_identity_parameters() {
         let spec = class(CsiIdentity::Workload).spec("id");
         assert_eq!((&spec["parameters"]["clientID"], spec["parameters"].get("useVMManagedIdentity")), (&json!("id"), None));
         let spec = class(CsiIdentity::Addon).spec("id");
@@ -241,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_synced_secret_names_files_and_every_value_is_text() {
+    fn a_synced_secret_refers_to_files_and_all_values_are_text() {
         let spec = class(CsiIdentity::Workload).spec("id");
         let synced = json!([{"secretName": "c-vault", "type": "Opaque", "data": [{"key": "A", "objectName": "x"}]}]);
         assert_eq!(spec["secretObjects"], synced);

@@ -1,6 +1,5 @@
-//! Values of variables: what the plan knows, what the identity's creation tells, keys that the service is asked for, and
-//! secrets that the user gave. Keys and given secrets live in this process's memory and in the Kubernetes Secret, nowhere
-//! else.
+//! Values of variables: from the plan, from the created identity, keys fetched from the service, and secrets given by
+//! the user. Keys and given secrets exist only in this process's memory and in the Kubernetes Secret.
 
 use std::fmt;
 use std::sync::PoisonError;
@@ -19,10 +18,10 @@ impl fmt::Debug for Keys {
 }
 
 impl Cx {
-    /// The value of each variable; `None` while the identity is not known.
+    /// The value of each variable; `None` while the identity is unknown.
     ///
     /// # Errors
-    /// The service does not hand out its keys, or a secret was not given.
+    /// If the service does not return its keys, or a secret was not given.
     pub(crate) async fn values(&self, variables: &[Variable]) -> Result<Option<Vec<String>>> {
         let known = self.outputs.known();
         let mut values = Vec::new();
@@ -77,7 +76,7 @@ impl Cx {
     }
 }
 
-/// The rights that fetching the keys of these variables needs.
+/// The permissions required to fetch the keys of these variables.
 pub(crate) fn rights(variables: &[Variable]) -> Vec<Right> {
     let mut rights = Vec::new();
     for key in keys(variables) {
@@ -91,7 +90,7 @@ pub(crate) fn rights(variables: &[Variable]) -> Vec<Right> {
     rights
 }
 
-/// Whether the values hold a secret.
+/// Whether any value contains a secret.
 pub(crate) fn are_secret(variables: &[Variable]) -> bool {
     variables.iter().any(Variable::is_secret)
 }

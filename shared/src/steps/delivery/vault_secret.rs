@@ -1,5 +1,6 @@
-//! A key or connection string of a service as a secret of a vault, written with the user's own right there. The value is
-//! fetched, compared and sent, and never told. One per variable and connection, marked with our tag.
+//! A key or connection string of a service, stored as a secret of a vault with the user's permissions on that vault.
+//! The value is fetched, compared and sent, but never shown. There is one per variable and connection, with this
+//! tool's tag.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ impl Step for VaultSecret {
 }
 
 impl VaultSecret {
-    /// Whether the vault holds what the service says now.
+    /// Whether the vault has the current value of the service.
     pub(crate) async fn is_current(&self, cx: &Cx) -> Result<bool> {
         let found = cx.arm.vault_secret(&self.uri, &self.name).await.map_err(|f| self.refused(f, "read"))?;
         let value = cx.values(std::slice::from_ref(&self.variable)).await?.map(|v| v.concat());
@@ -59,7 +60,8 @@ impl VaultSecret {
         found["tags"][PREFIX] == self.owner.as_str()
     }
 
-    /// Tells the workload which version its pods are to read: the driver reads at the mount.
+    /// Tells the workload step the version of the secret. Pods must restart when it changes, as the driver reads the
+    /// secret only when it mounts.
     fn learn(&self, cx: &Cx, secret: &Value) {
         let version = secret["id"].as_str().and_then(|id| id.rsplit('/').next()).unwrap_or_default().to_owned();
         cx.outputs.learn(|known| drop(known.vault_versions.insert(self.name.clone(), version)));
@@ -93,7 +95,11 @@ impl VaultSecret {
         };
         let rights = if action == Action::NoOp { vec![] } else { rights(std::slice::from_ref(&self.variable)) };
         let change = self.change(action);
-        let change = if action == Action::NoOp { change } else { change.detail("holds", None, Some(&self.variable.name)) };
+        let change = if action == Action::NoOp {
+            change
+        } else {
+            change.detail("holds", None, Some(&self.variable.name)).list("tags", vec![], vec![format!("{PREFIX}={}", self.owner)])
+        };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 
@@ -110,13 +116,14 @@ impl VaultSecret {
         Examined { change, goal: Goal::Absent, intent, rights: vec![] }
     }
 
-    /// Being owner of a vault gives no right to what is in it.
+    /// Explains a refusal: the owner of a vault has no permission on its contents by default.
     fn refused(&self, failure: Failure, verb: &str) -> Problem {
         let denied = matches!(failure.status(), Some(401 | 403));
         let problem = Problem::from(failure).context(format!("to {verb} secret {} of vault {}", self.name, self.vault.name()));
         if denied {
+            let whom = crate::azure::assignee(problem.reason().unwrap_or_default()).to_owned();
             problem.fix(format!(
-                "the right is one of your own: az role assignment create --assignee YOU --role 'Key Vault Secrets Officer' --scope {}",
+                "you need this role yourself: az role assignment create --assignee {whom} --role 'Key Vault Secrets Officer' --scope {}",
                 self.vault
             ))
         } else {

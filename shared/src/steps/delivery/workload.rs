@@ -1,5 +1,5 @@
 //! The workload's pod template: the webhook's label, the service account and the variables, as one server-side apply
-//! under the connection's own field manager. Undoing is letting go of these fields; nobody else's are touched.
+//! with the connection's field manager. Undoing gives up these fields; fields of others are not touched.
 
 use crate::kube::workload_identity::{CSI_DRIVER, USE};
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::values::are_secret;
 use crate::kube::{self, Access, Apply, WorkloadKind, wrap_template};
 use crate::model::{Kind, PREFIX, Problem, Result};
-use crate::plan::change::{Action, Change, Goal, Layer};
+use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
 use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::{Mount, SecretProviderClass, Workload};
@@ -18,7 +18,7 @@ use crate::steps::marks::{done, uid};
 use crate::steps::ownership;
 use crate::steps::step::{Examined, Right, Step};
 
-/// Stands for the digest in a dry run whose outcome does not depend on it.
+/// Placeholder for the digest in a dry run whose result does not depend on it.
 const UNDECIDED: &str = "pending";
 
 #[async_trait]
@@ -78,13 +78,13 @@ impl Workload {
         let resource = kind.resource();
         let mut body = json!({"apiVersion": resource.api_version(), "kind": resource.kind, "metadata": {"name": self.name}});
         if let Some(uid) = uid {
-            // A workload that was deleted and made anew is not the one we looked at.
+            // With the uid, the apply fails if the workload was deleted and created again meanwhile.
             body["metadata"]["uid"] = json!(uid);
         }
         body
     }
 
-    /// The apply patch. Containers go in their live order: another order would re-order them for good.
+    /// The apply patch. Containers keep their live order, since another order would re-order them permanently.
     fn body(&self, connection: &str, kind: WorkloadKind, uid: Option<&str>, digest: &str) -> Value {
         let mut body = self.empty(kind, uid);
         let template = patch(self, connection, Some(digest));
@@ -94,41 +94,42 @@ impl Workload {
         body
     }
 
-    /// Pods read variables at their start only: a digest in the template restarts them when a value changes. Secret
-    /// values go in as the version of the Secret that holds them.
+    /// A digest in the pod template that restarts pods when a value changes, as pods read variables only at their
+    /// start. Secret values are represented by the version of the Secret that holds them.
     fn digest(&self, known: &Known) -> String {
         let mut hash = Sha256::new();
         let client_id = known.client_id.as_deref().unwrap_or("pending");
         for variable in &self.variables {
-            hash.update(format!("{}={}\n", variable.name, variable.told().replace("<client-id>", client_id)));
+            hash.update(format!("{}={}\n", variable.name, variable.masked().replace("<client-id>", client_id)));
         }
         if are_secret(&self.variables) {
             hash.update(known.secret_version.as_deref().unwrap_or("pending"));
         }
         if let Some(mount) = &self.mount {
-            // The driver reads the class when it mounts, and never again.
+            // The driver reads the class only when it mounts.
             hash.update(mount.class.spec(client_id).to_string());
             known.vault_versions.values().for_each(|version| hash.update(version));
         }
         hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
     }
 
-    /// Whether everything that the digest is made from is known.
+    /// Whether all inputs of the digest are known.
     fn is_settled(&self, known: &Known) -> bool {
         let names_identity = self.identity || self.mount.is_some();
         (!names_identity || known.client_id.is_some()) && (!are_secret(&self.variables) || known.secret_version.is_some())
     }
 
-    /// Whether the live workload can be what it should be: it is compared only then, and else the digest means nothing.
+    /// Whether the live workload may already be as specified. Only then the digest is compared.
     fn may_be_same(&self, known: &Known, live: &Value, manager: &str) -> bool {
         self.is_settled(known) && holds_template(live, manager)
     }
 
-    /// What the API server would make of the patch. A dry run reaches conflicts, admission and validation before anything
-    /// is written. The same patch is tried once a run: whoever can guess it may do so while Azure is still being asked.
+    /// Dry run of the patch: it finds conflicts, admission denials and invalid fields before anything is written. The
+    /// same patch is tried once per run, so a caller that can predict the patch may try it while Azure is still being
+    /// read.
     ///
     /// # Errors
-    /// What the API server says.
+    /// Errors of the API server.
     pub(crate) async fn try_out(
         &self,
         kube: &kube::Cluster,
@@ -169,12 +170,13 @@ impl Workload {
                 |p| Receipt { done: false, ..p.clone() },
             )
         };
-        let change = if same { self.change(kind, Action::NoOp) } else { self.describe(kind, &workload) };
+        let change = if same { self.change(kind, Action::NoOp) } else { self.describe(cx, kind, &workload) };
         let rights = if same { vec![] } else { vec![self.right(kind)] };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 
-    /// What somebody else set up is as it was taken over, or its owner has to put it back.
+    /// Checks a workload that somebody else set up. If it has changed since it was adopted, its owner must restore
+    /// it.
     fn examine_foreign(&self, kind: WorkloadKind, workload: &kube::Workload) -> Result<Examined> {
         let account = workload.service_account().unwrap_or("default");
         let runs_as = self.service_account.as_deref().is_none_or(|a| a == account);
@@ -198,7 +200,7 @@ impl Workload {
         Ok(Examined { change: self.change(kind, Action::NoOp), goal: Goal::Present, intent, rights: vec![] })
     }
 
-    fn describe(&self, kind: WorkloadKind, workload: &kube::Workload) -> Change {
+    fn describe(&self, cx: &Cx, kind: WorkloadKind, workload: &kube::Workload) -> Change {
         let label = workload.template()["metadata"]["labels"][USE].as_str().map(str::to_owned);
         let mut change = self.change(kind, Action::Update);
         if self.identity && label.as_deref() != Some("true") {
@@ -210,21 +212,31 @@ impl Workload {
                 change = change.detail("serviceAccountName", Some(now), Some(account));
             }
         }
-        let names = self.env().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let names = self.env().iter().map(|(name, _)| (*name).to_owned()).collect();
         if let Some(mount) = &self.mount {
             change = change.detail("volume", None, Some(&format!("{} at {}", mount.class.vault, mount.path)));
         }
-        change = change.detail("env", None, Some(&names)).detail("containers", None, Some(&self.containers.join(", ")));
+        change = change.list("env", vec![], names).list("containers", vec![], self.containers.clone());
+        let key = digest_key(&cx.connection);
+        let now = workload.template()["metadata"]["annotations"][&key].as_str();
+        let known = cx.outputs.known();
+        // A mount's digest holds versions that the vault gives.
+        let decided = self.mount.is_none() && self.is_settled(&known);
+        let digest = if decided { self.digest(&known) } else { KNOWN_AFTER_APPLY.to_owned() };
+        if now != Some(&digest) {
+            change = change.detail(&key, now, Some(&digest));
+        }
         if kind == WorkloadKind::CronJob { change.reason("from its next job on") } else { change.reason("1 rollout") }
     }
 
-    /// The API server answers 422 to a reference under a name that the user set to a value, force or not.
+    /// Checks that no variable has a literal value already: the API server answers 422 to a reference for such a
+    /// name, even with force.
     fn variables_are_free(&self, cx: &Cx, workload: &kube::Workload) -> Result<()> {
         for container in &self.containers {
             for (name, _, from) in workload.env_of(container) {
                 let wanted = self.env().into_iter().find(|(wanted, _)| *wanted == name);
                 let secret = from.and_then(|from| from["secretKeyRef"]["name"].as_str()).unwrap_or_default();
-                // A variable may move between our two Secrets.
+                // A variable may move between this connection's two Secrets.
                 let synced = self.mount.as_ref().and_then(|m| m.class.synced()).unwrap_or_else(|| format!("{}-vault", self.secret));
                 let from_us = secret == self.secret || secret == synced;
                 if let (Some((variable, _)), false, Some(other)) = (&wanted, from_us, self.another_of(cx, secret)) {
@@ -236,7 +248,10 @@ impl Workload {
                         "KC1306",
                         format!("container `{container}` of {} already sets {name}", self.name),
                     )
-                    .why("a variable can have one source only, and this one is yours")
+                    .why(match workload.setter_of(container, name) {
+                        Some(manager) => format!("the manifest of {workload} (manager {manager}) sets it already"),
+                        None => format!("the manifest of {workload} sets it already"),
+                    })
                     .fix(format!(
                         "remove {name} from the manifest of {}/{}, or leave the container out with --container",
                         self.kind, self.name
@@ -248,7 +263,7 @@ impl Workload {
         Ok(())
     }
 
-    /// The connection whose Secret this is.
+    /// The other connection to which a Secret belongs.
     fn another_of<'a>(&self, cx: &'a Cx, secret: &str) -> Option<&'a Record> {
         let keeps = |r: &Record| {
             r.secret().is_some_and(|s| s.name == secret)
@@ -257,8 +272,8 @@ impl Workload {
         cx.others.iter().find(|r| r.namespace == self.namespace && keeps(r))
     }
 
-    /// Two connections want one variable. Names with the beginning of a service are told apart by themselves; those that a
-    /// framework fixes, as Spring's properties, can't be.
+    /// The error if two connections need the same variable. Names with a service prefix can be told apart; names
+    /// fixed by a framework, such as Spring's properties, can't.
     fn shared(&self, variable: &str, other: &Record, container: &str) -> Problem {
         Problem::new(
             Kind::Usage,
@@ -271,7 +286,7 @@ impl Workload {
         .fix(format!("or delete that one first: kubectl connect delete {} -n {}", other.name, other.namespace))
     }
 
-    /// Variables with the Secret that each comes from.
+    /// The variables, each with the Secret from which it is read.
     fn env(&self) -> Vec<(&str, String)> {
         let own = self.variables.iter().map(|v| (v.name.as_str(), self.secret.clone()));
         let class = self.mount.as_ref().map(|m| &m.class);
@@ -279,7 +294,7 @@ impl Workload {
         own.chain(class.into_iter().flat_map(|c| c.variables().map(|name| (name, synced.clone())))).collect()
     }
 
-    /// The API server refuses two mounts at one path, and a volume of two kinds.
+    /// Checks mount path and volume: the API server refuses two mounts at one path, and a volume with two sources.
     fn place_is_free(&self, workload: &kube::Workload) -> Result<()> {
         let Some(mount) = &self.mount else { return Ok(()) };
         let volume = mount.class.name.as_str();
@@ -309,11 +324,7 @@ impl Workload {
     fn refused(&self, failure: kube::Failure) -> Problem {
         let conflict = failure.is_conflict_of_managers().is_some();
         let problem = Problem::from(failure);
-        if conflict {
-            problem.fix("or connect with --patch=never and put the printed patch into the manifest that it applies")
-        } else {
-            problem
-        }
+        if conflict { problem.fix("or put the output of --patch=never into it") } else { problem }
     }
 
     fn examine_absent(&self, cx: &Cx, kind: WorkloadKind, live: Option<&Value>, past: Option<&Receipt>) -> Examined {
@@ -325,8 +336,9 @@ impl Workload {
             Some(live) if holds_template(live, &cx.manager()) => {
                 intent.uid = uid(live);
                 rights.push(self.right(kind));
-                let change = self.change(kind, Action::Update).reason("our label, service account and variables are taken off, 1 rollout");
-                if kind == WorkloadKind::CronJob { change.reason("our label, service account and variables are taken off") } else { change }
+                let what = "remove our label, service account and variables";
+                let rollout = if kind == WorkloadKind::CronJob { "" } else { " (1 rollout)" };
+                self.change(kind, Action::Update).reason(format!("{what}{rollout}"))
             }
             Some(_) => self.change(kind, Action::NoOp).reason("holds nothing of ours"),
         };
@@ -334,8 +346,8 @@ impl Workload {
     }
 }
 
-/// The pod template patch: what a workload needs to use the connection. `digest` is left out where the patch is printed
-/// for people.
+/// The patch of the pod template with everything that a workload needs for the connection. `digest` is omitted when
+/// the patch is printed for users.
 pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Value {
     let env: Vec<Value> = workload
         .env()
@@ -358,17 +370,23 @@ pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Val
         template["metadata"]["labels"] = json!({USE: "true"});
     }
     if let Some(digest) = digest {
-        template["metadata"]["annotations"] = json!({format!("{PREFIX}/digest.{connection}"): digest});
+        template["metadata"]["annotations"] = json!({digest_key(connection): digest});
     }
     if let Some(account) = &workload.service_account {
-        // The deprecated twin goes with it: applied alone, the name could never be unset again.
+        // Sets the deprecated field as well: if only the new one were applied, it could never be unset again.
         template["spec"]["serviceAccountName"] = json!(account);
         template["spec"]["serviceAccount"] = json!(account);
     }
     template
 }
 
-/// Whether `manager` owns anything but list keys in the object's spec: after somebody's PUT only the keys remain.
+/// Annotation of the pod template that changes when a value does, so that pods start anew.
+fn digest_key(connection: &str) -> String {
+    format!("{PREFIX}/digest.{connection}")
+}
+
+/// Whether `manager` owns more than list keys in the object's spec. After a PUT by somebody else only the keys
+/// remain.
 fn holds_template(object: &Value, manager: &str) -> bool {
     let entries = object["metadata"]["managedFields"].as_array();
     entries
@@ -409,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn the_patch_sets_the_account_with_its_twin_or_not_at_all() {
+    fn the_patch_sets_both_account_fields_or_neither() {
         let with = patch(&workload(Some("web")), "c", None);
         assert_eq!((&with["spec"]["serviceAccountName"], &with["spec"]["serviceAccount"]), (&json!("web"), &json!("web")));
         let without = patch(&workload(None), "c", None);
@@ -418,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_follows_the_values() {
+    fn the_digest_changes_with_the_values() {
         let workload = workload(None);
         let known = |id: &str| Known { client_id: Some(id.into()), ..Known::default() };
         assert_ne!(workload.digest(&known("one")), workload.digest(&known("two")));
@@ -426,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_entry_with_keys_alone_holds_nothing() {
+    fn a_manager_entry_with_only_list_keys_owns_nothing() {
         let entry = |fields: Value| json!({"metadata": {"managedFields": [{"manager": "m", "operation": "Apply", "fieldsV1": {"f:spec": fields}}]}});
         let keys = json!({"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:name": {}}}}}});
         assert!(!holds_template(&entry(keys), "m"));

@@ -1,7 +1,9 @@
-//! OIDC issuer, workload identity and the Key Vault add-on on the cluster: the riskiest write, because AKS takes the whole
-//! cluster or nothing (PATCH changes tags only). All that is wanted goes in one update. So: GET, change untyped JSON, drop what is read-only, PUT guarded by the eTag, and refuse
-//! when anything but the asked change would be sent. Never undone: the issuer can't be switched off again, and other
-//! workloads may have begun to rely on it.
+//! OIDC issuer, workload identity and the Key Vault add-on on the cluster. This is the riskiest write: a PATCH can
+//! change only tags, so AKS requires a PUT of the whole cluster. All features are enabled in one update: GET, change
+//! the untyped JSON, remove read-only properties, PUT with the ETag. If the body would change anything else, nothing
+//! is sent.
+//!
+//! Never undone: the issuer can't be disabled again, and other workloads may rely on it.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -17,8 +19,8 @@ use crate::steps::marks::done;
 use crate::steps::ownership;
 use crate::steps::step::{Examined, Right, Step};
 
-/// Read-only properties of a managed cluster (official description, 2025-07-01; `*` is any key or element). What is not
-/// in the object is no matter.
+/// Read-only properties of a managed cluster (official description, 2025-07-01; `*` is any key or element). Absent
+/// properties are ignored.
 const READ_ONLY: &[&str] = &[
     "id",
     "name",
@@ -52,7 +54,7 @@ const READ_ONLY: &[&str] = &[
     "properties/podIdentityProfile/userAssignedIdentities/*/provisioningInfo",
 ];
 
-/// A switch: its name for people and its place in the cluster.
+/// A feature: its name for users and its path in the cluster's body.
 struct Switch {
     name: &'static str,
     path: &'static [&'static str],
@@ -95,11 +97,12 @@ impl Step for ClusterFeatures {
         }
         self.can_be_updated(&cluster)?;
         let addon_alone = issuer && off.iter().all(|switch| switch.name == ADDON.name);
-        let mut change =
-            Change::new(self.id(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update).reason(if addon_alone {
-                "puts the add-on's driver on every node, takes about 4 minutes, stays on"
+        let mut change = Change::new(self.id(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update)
+            .resource(&self.cluster)
+            .reason(if addon_alone {
+                "installs the add-on's driver on every node (about 4 minutes); `delete` does not switch it off"
             } else {
-                "restarts the API server, takes about 4 minutes, the issuer can't be switched off again"
+                "restarts the API server (about 4 minutes); the issuer can't be switched off again"
             });
         for switch in off {
             change = change.detail(switch.name, Some("off"), Some("on"));
@@ -118,7 +121,7 @@ impl Step for ClusterFeatures {
             let what: Vec<&str> = examined.change.details.iter().map(|d| d.name.as_str()).collect();
             cx.waiting("cluster", format!("waiting for AKS to switch on {} (about 4 minutes)", what.join(", ")));
             let mut cluster = cx.arm.put(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &body, etag).await?.body;
-            // The answer to the write may be from before the add-on had its identity.
+            // The answer to the write may be older than the add-on's identity.
             let told = |cluster: &Value| learn(cx, cluster) || !self.federation;
             if !told(&cluster) || (self.secrets_provider && addon_identity(&cluster).is_none()) {
                 cluster = cx.arm.get(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS).await?.unwrap_or_default();
@@ -145,7 +148,7 @@ impl ClusterFeatures {
     }
 
     fn kept(&self, goal: Goal, past: Option<&Receipt>, why: &str) -> Examined {
-        let mut change = Change::new(self.id(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp);
+        let mut change = Change::new(self.id(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp).resource(&self.cluster);
         if !why.is_empty() {
             change = change.reason(why);
         }
@@ -153,7 +156,7 @@ impl ClusterFeatures {
         Examined { change, goal, intent, rights: vec![] }
     }
 
-    /// The update that a killed run of ours began is waited for.
+    /// Waits for an update that a killed run began.
     async fn settled(&self, cx: &Cx) -> Result<Value> {
         let until = std::time::Instant::now() + cx.timeout;
         loop {
@@ -183,14 +186,14 @@ impl ClusterFeatures {
     }
 }
 
-/// Whether the cluster or one of its pools is in the middle of something.
+/// Whether an operation on the cluster or one of its node pools is running.
 pub(crate) fn is_busy(cluster: &Value) -> bool {
     let terminal = |state: &Value| matches!(state.as_str(), None | Some("Succeeded" | "Failed" | "Canceled"));
     let pools = cluster["properties"]["agentPoolProfiles"].as_array();
     !terminal(&cluster["properties"]["provisioningState"]) || pools.into_iter().flatten().any(|p| !terminal(&p["provisioningState"]))
 }
 
-/// Takes over the issuer, byte for byte; whether there is one.
+/// Stores the issuer, byte for byte. Returns whether there is one.
 fn learn(cx: &Cx, cluster: &Value) -> bool {
     let issuer = cluster["properties"]["oidcIssuerProfile"]["issuerURL"].as_str().filter(|i| !i.is_empty()).map(str::to_owned);
     let found = issuer.is_some();
@@ -200,23 +203,23 @@ fn learn(cx: &Cx, cluster: &Value) -> bool {
     found
 }
 
-/// Client id, object id and resource id of the Key Vault add-on's identity, once it has one.
+/// Client id, object id and resource id of the Key Vault add-on's identity, once it exists.
 pub(crate) fn addon_identity(cluster: &Value) -> Option<(&str, &str, &str)> {
     let identity = &cluster["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["identity"];
     Some((identity["clientId"].as_str()?, identity["objectId"].as_str()?, identity["resourceId"].as_str()?))
 }
 
-/// Takes over the add-on's identity where the driver reads as that one; whether there is one.
+/// Stores the add-on's identity, for connections whose driver uses it. Returns whether there is one.
 pub(crate) fn learn_addon(cx: &Cx, cluster: &Value) -> bool {
     let Some((client_id, object_id, _)) = addon_identity(cluster) else { return false };
     cx.outputs.learn(|known| (known.client_id, known.principal_id) = (Some(client_id.to_owned()), Some(object_id.to_owned())));
     true
 }
 
-/// The body of the update: the cluster as it is, without what is read-only, with these switches on.
+/// The body of the update: the current cluster without read-only properties, with these features enabled.
 ///
 /// # Errors
-/// When it would differ from the cluster in anything else: then nothing is sent.
+/// If the body differs from the cluster in anything else. Then nothing is sent.
 fn enabled(cluster: &Value, switches: &[&Switch]) -> Result<Value> {
     let mut body = cluster.clone();
     for path in READ_ONLY {
@@ -224,7 +227,7 @@ fn enabled(cluster: &Value, switches: &[&Switch]) -> Result<Value> {
     }
     drop_nulls(&mut body);
     let unchanged = body.clone();
-    // A null profile is as usual as an absent one.
+    // A profile may be null or absent.
     switches.iter().for_each(|switch| set(&mut body, switch.path));
     let (mut before, mut after) = (unchanged, body.clone());
     for value in [&mut before, &mut after] {
@@ -238,7 +241,8 @@ fn enabled(cluster: &Value, switches: &[&Switch]) -> Result<Value> {
     Ok(body)
 }
 
-/// A GET answers null for what is not set; the official description takes no null in a PUT, and absent means the same.
+/// Removes nulls. A GET returns null for unset properties; the official description allows no null in a PUT, where an
+/// absent property means the same.
 fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -311,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn the_add_on_goes_beside_those_that_are_there() {
+    fn the_add_on_is_added_to_existing_add_ons() {
         let body = enabled(&cluster(), &[&ADDON]).unwrap();
         let addons = json!({"x": {"enabled": true}, "azureKeyvaultSecretsProvider": {"enabled": true}});
         assert_eq!((&body["properties"]["addonProfiles"], body["properties"].get("oidcIssuerProfile")), (&addons, None));
@@ -322,12 +326,12 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_no_cluster_is_never_sent_back() {
+    fn an_incomplete_answer_is_never_sent_back() {
         assert!(enabled(&json!({}), &[&ADDON]).is_err());
     }
 
     #[test]
-    fn busy_pools_count() {
+    fn a_busy_pool_makes_the_cluster_busy() {
         let mut cluster = cluster();
         assert!(!is_busy(&cluster));
         cluster["properties"]["agentPoolProfiles"][0]["provisioningState"] = json!("Scaling");

@@ -1,5 +1,5 @@
 //! The federated credential: Entra's trust in tokens of one service account. Issuer and subject are compared byte for
-//! byte, here and at Entra, so they are copied, never built from parts.
+//! byte, here and in Entra, so they are copied and never built from parts.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::steps::marks::done;
 use crate::steps::ownership;
 use crate::steps::step::{Examined, Right, Step};
 
-/// Most credentials that an identity can have (product documentation, workload identity federation considerations).
+/// Maximum number of credentials per identity (product documentation, workload identity federation considerations).
 const MOST: usize = 20;
 
 #[async_trait]
@@ -71,7 +71,8 @@ impl FederatedCredential {
     }
 
     fn change(&self, name: &str, action: Action) -> Change {
-        Change::new(self.id(), Layer::Azure, "federatedCredential", name, action)
+        let change = Change::new(self.id(), Layer::Azure, "federatedCredential", name, action);
+        if name == KNOWN_AFTER_APPLY { change } else { change.resource(&self.identity.child("federatedIdentityCredentials", name)) }
     }
 
     fn examine_present(&self, issuer: Option<&str>, listed: &[Value], past: Option<&Receipt>) -> Result<Examined> {
@@ -99,7 +100,7 @@ impl FederatedCredential {
                         self.identity.resource_group()
                     )));
                 } else {
-                    self.change(found_name, Action::Update).detail("audiences", None, Some(TOKEN_EXCHANGE_AUDIENCE))
+                    self.change(found_name, Action::Update).list("audiences", vec![], vec![TOKEN_EXCHANGE_AUDIENCE.to_owned()])
                 };
                 (change, ownership, id(found_name), vec![])
             }
@@ -110,10 +111,11 @@ impl FederatedCredential {
                     None,
                     Some(issuer.unwrap_or(KNOWN_AFTER_APPLY)),
                 );
+                change = change.list("audiences", vec![], vec![TOKEN_EXCHANGE_AUDIENCE.to_owned()]);
                 if listed.len() >= MOST - 2 {
                     change = change.reason(format!("{} of {MOST} credentials of this identity will be used", listed.len() + 1));
                 }
-                // The right is asked for where the identity will be: it may not exist yet.
+                // The permission is checked at the identity's resource group, since the identity may not exist yet.
                 let right = Right::Arm {
                     scope: self.identity.group_id().to_string(),
                     action: "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write",
@@ -135,13 +137,15 @@ impl FederatedCredential {
             ))
     }
 
-    /// The receipt names the credential; it goes when it still has the name that only we give.
+    /// Finds the credential named in the receipt. It is deleted only if it still has the name that only this tool
+    /// derives.
     fn examine_absent(&self, cx: &Cx, listed: &[Value], past: Option<&Receipt>) -> Examined {
         let subject = self.subject();
         let ours = |c: &&Value| has_our_name(c) && c["properties"]["subject"] == subject.as_str();
         let recorded = past.map(|p| p.id.rsplit('/').next().unwrap_or_default().to_owned());
         let found = listed.iter().filter(ours).find(|c| {
-            // A kill between intent and answer leaves `(known after apply)` in the intent: then the subject decides.
+            // A run killed between intent and answer leaves `(known after apply)` in the intent; then the subject
+            // decides.
             let name = c["name"].as_str().unwrap_or_default();
             recorded.as_deref().is_none_or(|r| r == name || r == KNOWN_AFTER_APPLY)
         });
@@ -160,7 +164,7 @@ impl FederatedCredential {
     }
 }
 
-/// Whether a credential has the name that we would give it: its own content, hashed.
+/// Whether a credential has the name that this tool derives from its content.
 pub(crate) fn has_our_name(credential: &Value) -> bool {
     let text = |key: &str| credential["properties"][key].as_str().unwrap_or_default();
     let Some((namespace, account)) = text("subject").strip_prefix("system:serviceaccount:").and_then(|s| s.split_once(':')) else {

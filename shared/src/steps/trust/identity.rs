@@ -1,10 +1,10 @@
-//! The user-assigned managed identity. Made in the cluster's resource group and region, marked with our tag.
+//! The user-assigned managed identity. Created in the cluster's resource group and region, with this tool's tag.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::azure::api_versions;
-use crate::model::{Kind, PREFIX, Problem, ResourceId, Result};
+use crate::model::{Kind, PREFIX, Problem, ResourceId, Result, words};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::trust::Identity;
@@ -54,10 +54,11 @@ impl Step for Identity {
 
 impl Identity {
     fn change(&self, action: Action) -> Change {
-        Change::new(Spec::id(self), Layer::Azure, "managedIdentity", self.id.name(), action)
+        Change::new(Spec::id(self), Layer::Azure, "managedIdentity", self.id.name(), action).resource(&self.id)
     }
 
-    /// What the cluster says about it is enough: the group that it lies in is AKS's own, and not everybody may look there.
+    /// The add-on's identity, as described by the cluster. It is not read directly: it is in AKS' own resource group,
+    /// which not every user may read.
     async fn of_addon(&self, cx: &Cx, cluster: &ResourceId, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let body = cx.arm.read(cluster.as_str(), api_versions::MANAGED_CLUSTERS, &[]).await?.unwrap_or_default();
         let known = super::cluster_features::learn_addon(cx, &body);
@@ -87,11 +88,8 @@ impl Identity {
                     None,
                     Some(&self.location),
                 );
-                let change = self
-                    .tags
-                    .iter()
-                    .fold(change, |change, (key, value)| change.detail("tag", None, Some(&format!("{key}={value}"))))
-                    .detail("clientId", None, Some(KNOWN_AFTER_APPLY));
+                let tags = tags(&self.owner).into_iter().chain(self.tags.clone()).map(|(key, value)| format!("{key}={value}")).collect();
+                let change = change.list("tags", vec![], tags).detail("clientId", None, Some(KNOWN_AFTER_APPLY));
                 (change, Ownership::Created, vec![right])
             }
             None => {
@@ -103,7 +101,8 @@ impl Identity {
         Ok(Examined { change, goal: Goal::Present, intent: Receipt::intent(ownership, self.id.as_str()), rights })
     }
 
-    /// Goes only when it is ours, nobody else connects through it and no foreign trust hangs on it.
+    /// Deleted only if this tool created it, no other connection uses it, and it has no federated credentials of
+    /// others.
     async fn examine_absent(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
         let intent = ownership::recorded(past, self.id.as_str());
         let mut rights = vec![];
@@ -119,7 +118,7 @@ impl Identity {
                         rights = self.rights_to_delete();
                         self.change(Action::Delete)
                     }
-                    n => keep(format!("stays: {n} federated credential(s) that we did not make hang on it")),
+                    n => keep(format!("stays: {} on it that this tool did not make", words::count(n, "federated credential"))),
                 },
             },
         };
@@ -132,7 +131,7 @@ impl Identity {
     }
 }
 
-/// Client and object id of an identity; both are there from the first answer on.
+/// Client id and object id of an identity; Azure returns both from the first answer on.
 fn learn(cx: &Cx, identity: &Value) {
     let text = |key: &str| identity["properties"][key].as_str().map(str::to_owned);
     cx.outputs.learn(|known| {
@@ -145,7 +144,7 @@ fn bears_our_tag(identity: &Value) -> bool {
     our_tag(identity).is_some()
 }
 
-/// For whom it was made, if it was made by us.
+/// The owner in this tool's tag, if this tool created the identity.
 fn our_tag(identity: &Value) -> Option<&str> {
     identity["tags"][PREFIX].as_str()
 }

@@ -1,5 +1,5 @@
-//! The service account: names the identity's client id for the webhook. One that existed is annotated and kept; one of
-//! ours is deleted with the last connection that uses it.
+//! The service account: names the identity's client id for the webhook. An existing one is annotated and kept; one
+//! that this tool created is deleted with the last connection that uses it.
 
 use crate::kube::workload_identity::{CLIENT_ID, TENANT_ID};
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use crate::plan::record::{Ownership, Receipt, Record};
 use crate::plan::spec::Spec;
 use crate::plan::spec::trust::ServiceAccount;
 use crate::steps::context::Cx;
-use crate::steps::marks::{done, is_ours, labels, taking_back, uid};
+use crate::steps::marks::{done, is_ours, labels, taking_back, told_labels, uid};
 use crate::steps::ownership;
 use crate::steps::step::{Examined, Right, Step};
 
@@ -38,7 +38,7 @@ impl Step for ServiceAccount {
             }
             (Goal::Absent, _) => {
                 let mut body = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": self.name}});
-                // With its uid the empty apply can't create an account that was deleted meanwhile.
+                // With the uid, the empty apply can't create a service account that was deleted meanwhile.
                 body["metadata"]["uid"] = json!(receipt.uid);
                 let kind = &resources::SERVICE_ACCOUNT;
                 cx.kube.apply(kind, Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default()).await?;
@@ -60,7 +60,8 @@ impl ServiceAccount {
     async fn write(&self, cx: &Cx, examined: &Examined, how: Apply) -> Result<Value> {
         let mut body = self.body(cx, &cx.outputs.known().client_id.unwrap_or_default(), examined.intent.is_ours());
         let live = cx.kube_read(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name).await?;
-        // What another connection says is not taken back: an account acts as one identity for all of them.
+        // If another connection has set the annotation, don't use force: a service account acts as one identity for
+        // all connections.
         let shared = live.as_ref().is_some_and(|account| is_held_by_another(account, &cx.manager()));
         let how = if shared { how } else { taking_back(examined, how, &mut body) };
         Ok(cx.kube.apply(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await?)
@@ -101,7 +102,9 @@ impl ServiceAccount {
                 )
                 .fix(format!("kubectl create serviceaccount {} -n {}", self.name, self.namespace)));
             }
-            let change = self.change(Action::Create).detail(CLIENT_ID, None, Some(shown));
+            let change = self.change(Action::Create).detail(CLIENT_ID, None, Some(shown)).detail(TENANT_ID, None, Some(&cx.tenant));
+            let change =
+                change.list("labels", vec![], told_labels(&labels(None))).list("imagePullSecrets", vec![], self.image_pull_secrets.clone());
             let rights = vec![self.right("create"), self.right("patch")];
             return Ok(Examined { change, goal: Goal::Present, intent: Receipt::intent(Ownership::Created, id), rights });
         };
@@ -113,18 +116,24 @@ impl ServiceAccount {
         let held = holds_field(account, &cx.manager(), CLIENT_ID);
         let (change, rights) = match (current, &client_id) {
             (Some(current), Some(client_id)) if current == client_id && held => (self.change(Action::NoOp), vec![]),
-            // Equal values are co-owned: letting go later leaves the other owner's.
+            // Equal values are co-owned: when this connection gives up the field, the other owner's value remains.
             (Some(current), Some(client_id)) if current == client_id => {
-                (self.change(Action::Update).reason("shares the annotation"), vec![self.right("patch")])
+                let setter = setter_of(account, &cx.manager()).map_or_else(String::new, |by| format!(" by {by}"));
+                (self.change(Action::Update).reason(format!("annotation already set{setter}")), vec![self.right("patch")])
             }
             (Some(current), _) if !held && ownership == Ownership::Adopted => return Err(self.taken(current)),
-            (current, _) => (self.change(Action::Update).detail(CLIENT_ID, current, Some(shown)), vec![self.right("patch")]),
+            (current, _) => {
+                let tenant = account["metadata"]["annotations"][TENANT_ID].as_str();
+                let change = self.change(Action::Update).detail(CLIENT_ID, current, Some(shown));
+                let change = if tenant == Some(&cx.tenant) { change } else { change.detail(TENANT_ID, tenant, Some(&cx.tenant)) };
+                (change, vec![self.right("patch")])
+            }
         };
         let intent = Receipt { uid: uid(account), ..Receipt::intent(ownership, id) };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 
-    /// What somebody else set up is as it was taken over, or its owner has to put it back.
+    /// Checks a service account of somebody else. If it has changed since it was adopted, its owner must restore it.
     fn examine_foreign(&self, account: &Value, current: Option<&str>, client_id: Option<&str>) -> Result<Examined> {
         match (current, client_id) {
             (Some(current), Some(client_id)) if current.eq_ignore_ascii_case(client_id) => {
@@ -169,7 +178,7 @@ impl ServiceAccount {
                 } else if holds_field(account, &cx.manager(), CLIENT_ID) {
                     intent.uid = uid(account);
                     rights.push(self.right("patch"));
-                    self.change(Action::Update).reason(needed.unwrap_or_else(|| "our annotations are taken off".into()))
+                    self.change(Action::Update).reason(needed.unwrap_or_else(|| "remove our annotations".into()))
                 } else {
                     self.change(Action::NoOp).reason("was there before: stays")
                 }
@@ -179,14 +188,23 @@ impl ServiceAccount {
     }
 }
 
-/// Whether another connection of ours names the identity.
+/// Whether another connection of this tool has set the annotation.
 fn is_held_by_another(object: &Value, manager: &str) -> bool {
     let entries = object["metadata"]["managedFields"].as_array();
     let others = entries.into_iter().flatten().filter_map(|e| e["manager"].as_str()).filter(|m| *m != manager);
     others.filter(|m| m.starts_with(&Record::field_manager(""))).any(|m| holds_field(object, m, CLIENT_ID))
 }
 
-/// Whether `manager` owns the annotation, by the object's `managedFields`.
+/// Who else sets the client id: the name of a connection, or of another field manager.
+fn setter_of<'a>(account: &'a Value, manager: &str) -> Option<&'a str> {
+    let entries = account["metadata"]["managedFields"].as_array()?;
+    let others = entries.iter().filter(|e| e["manager"] != manager);
+    let sets = |e: &&Value| e["fieldsV1"]["f:metadata"]["f:annotations"].get(format!("f:{CLIENT_ID}")).is_some();
+    let setter = others.filter(sets).find_map(|e| e["manager"].as_str())?;
+    Some(setter.strip_prefix(&Record::field_manager("")).unwrap_or(setter))
+}
+
+/// Whether `manager` owns the annotation, according to `managedFields`.
 fn holds_field(object: &Value, manager: &str, annotation: &str) -> bool {
     let entries = object["metadata"]["managedFields"].as_array();
     entries

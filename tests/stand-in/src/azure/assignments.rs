@@ -1,4 +1,4 @@
-//! Role assignments, and what they give the caller at a scope.
+//! Role assignments, and the caller's permissions that follow from them.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::azure::{Assignment, Azure, covers, timestamp};
 use crate::entra::Caller;
 use crate::http::{Request, Response};
 
-/// What the caller may do at a scope, one entry per role that he has there.
+/// The caller's permissions at a scope, one entry per role.
 pub(crate) fn permissions(azure: &Azure, caller: &Caller, path: &Path, request: &Request) -> Response {
     if request.method != "GET" {
         return not_allowed(&request.method);
@@ -202,7 +202,7 @@ impl Assignment {
 }
 
 impl Azure {
-    /// What the directory knows a principal as; a fresh identity only when it has been replicated.
+    /// The kind of principal that the directory knows; for a new identity only after replication.
     pub(crate) fn principal_type(&self, store: &crate::azure::Store, principal: &str) -> Option<&'static str> {
         if principal.eq_ignore_ascii_case(&self.world.user.object_id) {
             return Some("User");

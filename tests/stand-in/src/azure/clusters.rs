@@ -1,4 +1,5 @@
-//! Managed clusters. The only write is the whole object, guarded by its eTag: what the body leaves out is gone.
+//! Managed clusters. The only write replaces the whole object, guarded by its ETag: properties omitted from the body
+//! are lost.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +12,7 @@ use crate::http::{Request, Response};
 
 const KIND: &str = "Microsoft.ContainerService/managedClusters";
 
-/// Read-only places of a cluster, from the official description. `[]` stands for every element, `*` for every key.
+/// Read-only properties of a cluster, from the official description. `[]` means every element, `*` every key.
 const READ_ONLY: &[&str] = &[
     "id",
     "name",
@@ -38,7 +39,7 @@ const READ_ONLY: &[&str] = &[
     "properties.agentPoolProfiles.[].provisioningState",
 ];
 
-/// A cluster as a careful client sends it back: without what only the service writes, and without the nulls that it shows.
+/// A cluster as a careful client sends it back: without read-only properties and without the nulls of the answer.
 #[must_use]
 pub fn sendable_cluster(shown: &Value) -> Value {
     let mut body = shown.clone();
@@ -98,7 +99,7 @@ fn put(azure: &Azure, path: &Path, request: &Request) -> Response {
     if sent["location"].as_str().is_none_or(|place| !place.eq_ignore_ascii_case(current["location"].as_str().unwrap_or_default())) {
         return error(400, "InvalidResourceLocation", "The location is required and cannot be changed.");
     }
-    // The node image can be chosen since this version: the CLI sends it back.
+    // The node image can be chosen since this api-version; the CLI sends it back.
     let chooses_image = request.q("api-version").is_some_and(|version| version >= "2026-06-01");
     let open = |place: &str| chooses_image && place.ends_with(".nodeImageVersion");
     let refused = |place: &&&str| !open(place) && !places(&sent, place).is_empty();
@@ -112,7 +113,7 @@ fn put(azure: &Azure, path: &Path, request: &Request) -> Response {
     keep_read_only(&current, &mut body);
     let profile = &body["properties"]["oidcIssuerProfile"];
     if profile["enabled"] == true && profile["issuerURL"].is_null() {
-        // Recorded: the answer to the update already tells the issuer.
+        // Recorded: the answer to the update already contains the issuer.
         body["properties"]["oidcIssuerProfile"]["issuerURL"] = Value::from(azure.issuer_of(&path.id));
     }
     let fresh_etag = uuid::Uuid::new_v4().to_string();
@@ -150,7 +151,7 @@ fn start(azure: &Azure, store: &mut Store, path: &Path, body: Value) -> Response
     }
 }
 
-/// Only tags can be patched; that, too, is an operation.
+/// A PATCH can change only tags; it is an operation too.
 fn patch(azure: &Azure, path: &Path, request: &Request) -> Response {
     let sent = request.json().unwrap_or_default();
     if sent.as_object().is_none_or(|fields| fields.keys().any(|key| key != "tags")) {
@@ -190,7 +191,7 @@ fn refuse_busy(store: &Store, path: &Path, current: &Value) -> Option<Response> 
         .then(|| bare(409, "OperationNotAllowed", "Operation is not allowed: the managed cluster is stopped."))
 }
 
-/// What the service lets nobody change.
+/// Refuses changes to immutable properties.
 fn refuse_change(current: &Value, sent: &Value) -> Option<Response> {
     let (old, new) = (&current["properties"], &sent["properties"]);
     let issuer = |of: &Value| of["oidcIssuerProfile"]["enabled"] == true;
@@ -206,7 +207,7 @@ fn refuse_change(current: &Value, sent: &Value) -> Option<Response> {
     Some(error(400, "PropertyChangeNotAllowed", &format!("Changing property 'properties.{field}' is not allowed.")))
 }
 
-/// Makes an ended update true: for ARM, and inside the cluster.
+/// Applies a finished update, in ARM and inside the cluster.
 pub(crate) fn finish(azure: &Azure, store: &mut Store, operation: &Operation) {
     let Some(found) = store.resources.get_mut(&operation.resource) else {
         return;
@@ -238,7 +239,7 @@ pub(crate) fn finish(azure: &Azure, store: &mut Store, operation: &Operation) {
     }
 }
 
-/// The update has ended before the add-on manager has put everything into the cluster.
+/// The add-on manager installs its objects some time after the update has ended.
 fn appear(cluster: crate::kube::KubeCluster, delay: std::time::Duration) {
     match tokio::runtime::Handle::try_current() {
         Ok(runtime) if !delay.is_zero() => drop(runtime.spawn(async move {
@@ -270,7 +271,7 @@ fn set_state(body: &mut Value, state: &str) {
     }
 }
 
-/// JSON pointers of what a pattern matches.
+/// JSON pointers of all places that match a pattern.
 fn places(body: &Value, pattern: &str) -> Vec<String> {
     let mut found = vec![String::new()];
     for step in pattern.split('.') {
@@ -287,7 +288,7 @@ fn places(body: &Value, pattern: &str) -> Vec<String> {
     found
 }
 
-/// Puts the server's own values where the body may not have any. Pools and add-ons are the same by name, not by position.
+/// Sets read-only properties to the server's values. Pools and add-ons are matched by name, not by position.
 fn keep_read_only(current: &Value, body: &mut Value) {
     for pattern in READ_ONLY.iter().filter(|pattern| !pattern.contains("[]")) {
         for at in places(current, pattern) {
@@ -313,7 +314,7 @@ fn keep_read_only(current: &Value, body: &mut Value) {
     reorder(body);
 }
 
-/// The usual order, so that answers read like real ones.
+/// The usual order of fields, so that answers look like real ones.
 fn reorder(body: &mut Value) {
     let Some(fields) = body.as_object_mut() else {
         return;
@@ -329,7 +330,7 @@ fn reorder(body: &mut Value) {
 }
 
 impl Azure {
-    /// The issuer that a cluster has, or gets when it is switched on.
+    /// The issuer that a cluster has, or will get when it is enabled.
     pub(crate) fn issuer_of(&self, id: &str) -> &str {
         self.world.clusters.iter().find(|one| one.id.eq_ignore_ascii_case(id)).map_or("", |one| one.issuer.as_str())
     }

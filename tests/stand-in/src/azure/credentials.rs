@@ -1,4 +1,4 @@
-//! Federated credentials of an identity: at most twenty, issuer and subject unique, one writer at a time.
+//! Federated credentials of an identity: at most twenty, with unique issuer and subject, and one writer at a time.
 
 use serde_json::{Value, json};
 
@@ -11,10 +11,10 @@ use crate::http::{Request, Response};
 use std::sync::Arc;
 
 const KIND: &str = "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials";
-/// Per identity, as documented.
+/// Maximum per identity, as documented.
 const LIMIT: usize = 20;
 
-/// An identity taken by a credential write that is under way; free again when this goes.
+/// Marks an identity while a credential write is running; dropping it ends the mark.
 pub(crate) struct Occupied {
     azure: Arc<Azure>,
     identity: String,
@@ -26,7 +26,7 @@ impl Drop for Occupied {
     }
 }
 
-/// Takes the identity that a credential write is for. `None` for every other request.
+/// Marks the identity of a credential write. `None` for any other request.
 pub(crate) fn occupy(azure: &Arc<Azure>, request: &Request) -> Option<Result<Occupied, Response>> {
     if request.host != "management.azure.com" || !matches!(request.method.as_str(), "PUT" | "DELETE") {
         return None;
@@ -47,7 +47,7 @@ pub(crate) fn occupy(azure: &Arc<Azure>, request: &Request) -> Option<Result<Occ
 pub(crate) fn handle(azure: &Azure, path: &Path, request: &Request) -> Response {
     let parent = match stored_parent(&azure.store(), path) {
         Ok(parent) => parent,
-        // Deleting below something that is gone is done already.
+        // Deleting a child of a deleted resource succeeds.
         Err(_) if request.method == "DELETE" => return Response::empty(204),
         Err(missing) => return missing,
     };

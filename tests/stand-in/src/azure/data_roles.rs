@@ -1,5 +1,5 @@
-//! What lets identities in on data planes that do not go by Azure's roles: role assignments within a Cosmos DB account,
-//! access policy assignments of a cache. Writes are operations, and an account takes one at a time.
+//! Grants of data planes that don't use Azure roles: role assignments of a Cosmos DB account, access policy
+//! assignments of a cache. Writes are operations, and an account accepts one at a time.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::http::{Request, Response};
 
 const COSMOS: &str = "microsoft.documentdb/databaseaccounts/sqlroleassignments";
 const REDIS: &str = "microsoft.cache/redis/accesspolicyassignments";
-/// Types served here: two are written, two only read.
+/// Types served by this file; two can be written, two only read.
 pub(crate) const KINDS: &[&str] = &[
     "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments",
     "Microsoft.DocumentDB/databaseAccounts/sqlRoleDefinitions",
@@ -26,7 +26,7 @@ pub(crate) fn serves(kind: &str) -> bool {
     KINDS.iter().any(|own| own.eq_ignore_ascii_case(kind))
 }
 
-/// Whether an operation is one of these: nothing is left to be done at its end.
+/// Whether an operation belongs to this file. Its end needs no further work.
 pub(crate) fn owns(operation: &Operation) -> bool {
     operation.resource.contains("/microsoft.documentdb/") || operation.resource.contains("/microsoft.cache/")
 }
@@ -77,7 +77,7 @@ fn put_cosmos(azure: &Azure, path: &Path, request: &Request) -> Response {
     });
     insert(azure, &mut store, path, body);
     let operation = start(azure, &mut store, &account, "Microsoft.DocumentDB", "2025-04-15");
-    // Described without a body.
+    // The documented answer has no body.
     Response::empty(202).with("azure-asyncoperation", operation)
 }
 
@@ -144,7 +144,7 @@ fn start(azure: &Azure, store: &mut Store, owner: &str, provider: &str, version:
     )
 }
 
-/// Whether a Cosmos DB account's own roles let a principal do something, on the whole account.
+/// Whether a Cosmos DB account's own roles allow a principal an action on the whole account.
 pub(crate) fn cosmos_allows(azure: &Azure, store: &Store, account: &str, principal: &str, action: &str) -> bool {
     let delay = azure.control.knobs(|knobs| knobs.role_propagation);
     let prefix = format!("{}/sqlroleassignments/", account.to_ascii_lowercase());

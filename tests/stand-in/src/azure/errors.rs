@@ -1,21 +1,21 @@
-//! ARM's error answers. Status and code are the service's, and what clients must go by. Some texts follow the service's
-//! wording, where clients or people are known to read it; the others are our own.
+//! ARM's error answers. Status and code are those of the service, and clients must decide by them. Texts follow the
+//! service's wording where clients or people are known to read it; the others are invented.
 
 use serde_json::json;
 
 use crate::http::Response;
 
-/// The usual wrapped shape.
+/// The usual format, with a wrapper.
 pub(crate) fn error(status: u16, code: &str, message: &str) -> Response {
     Response::json(status, &json!({"error": {"code": code, "message": message}}))
 }
 
-/// Refused by ARM itself, before any provider: a header tells.
+/// An error from ARM itself, before any provider; a header says so.
 pub(crate) fn gateway(status: u16, code: &str, message: &str) -> Response {
     error(status, code, message).with("x-ms-failure-cause", "gateway")
 }
 
-/// The bare shape of the AKS provider.
+/// The format of the AKS provider, without a wrapper.
 pub(crate) fn bare(status: u16, code: &str, message: &str) -> Response {
     Response::json(status, &json!({"code": code, "details": null, "message": message, "subcode": ""}))
 }

@@ -1,4 +1,4 @@
-//! Resource Graph: one query over what the caller can see, perhaps a little late.
+//! Resource Graph: queries over everything that the caller can see, optionally with a delay.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +9,7 @@ use crate::azure::{Azure, Resource, kql};
 use crate::entra::Caller;
 use crate::http::{Request, Response};
 
-/// Rows in an answer when nothing is asked for, and at most.
+/// Default and maximum number of rows in an answer.
 const PAGE: usize = 100;
 const PAGE_MOST: usize = 1000;
 
@@ -64,7 +64,7 @@ pub(crate) fn handle(azure: &Azure, caller: &Caller, request: &Request) -> Respo
     }
 }
 
-/// Children (credentials, deployments) are no rows of `resources`.
+/// Child resources (credentials, deployments) are not in the table `resources`.
 fn is_top(id: &str) -> bool {
     id.split("/providers/").nth(1).is_some_and(|rest| rest.split('/').count() == 3)
 }

@@ -29,7 +29,7 @@ fn get(azure: &Azure, path: &Path) -> Response {
     let mut store = azure.store();
     let key = path.id.to_ascii_lowercase();
     if store.resources.get(&key).is_some_and(|one| !azure.is_older(one.created, unreadable)) {
-        // Asked in a region that the new identity has not reached.
+        // The request reaches a region to which the new identity has not replicated.
         let hidden = store.resources.remove(&key);
         let answer = stored(&store, path);
         store.resources.extend(hidden.map(|one| (key, one)));
@@ -65,7 +65,8 @@ fn put(azure: &Azure, path: &Path, request: &Request) -> Response {
         found.body["tags"] = tags;
         return Response::json(200, &found.body);
     }
-    // Recorded: the id comes back with `resourcegroups` in lower case, and the answer's Location is no operation but the identity.
+    // Recorded: the id is returned with `resourcegroups` in lower case, and the Location header names the identity,
+    // not an operation.
     let id = format!("/subscriptions/{}/resourcegroups/{}/providers/{KIND}/{}", path.subscription(), path.group(), path.name());
     let body = json!({
         "id": id, "name": path.name(), "type": KIND, "location": location, "tags": tags,
@@ -106,12 +107,13 @@ fn delete(azure: &Azure, path: &Path) -> Response {
     if store.resources.remove(&key).is_none() {
         return Response::empty(204);
     }
-    // Its credentials go with it; role assignments stay behind for a principal that is no more, as in the real directory.
+    // Its credentials are deleted too. Role assignments remain, for a principal that no longer exists, as in the real
+    // directory.
     store.resources.retain(|id, _| !covers(&key, id));
     Response::empty(200)
 }
 
-/// Refuses fields that are not the client's to set.
+/// Refuses fields that clients may not set.
 pub(crate) fn refuse_foreign(sent: &Map<String, Value>, known: &[&str]) -> Option<Response> {
     if let Some(field) = sent.keys().find(|key| !known.contains(&key.as_str())) {
         return Some(error(400, "InvalidRequestContent", &format!("The member '{field}' is not taken in the request body.")));

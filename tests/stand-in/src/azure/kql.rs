@@ -1,4 +1,4 @@
-//! The part of the query language that finding a resource takes. What it does not know it refuses, rather than guess.
+//! The part of the query language that is needed to find a resource. Unknown syntax is refused.
 
 use std::cmp::Ordering;
 
@@ -57,7 +57,7 @@ enum Op {
 /// Runs a query over rows.
 pub(crate) fn run(query: &Query, mut rows: Vec<Value>) -> Result<Vec<Value>, String> {
     for step in &query.steps {
-        // A column that no row can have is a mistake in the query, and the real service says so.
+        // The real service reports a column that no row can have.
         if let (Step::Where(condition), Some(row)) = (step, rows.first())
             && let Some(stray) = columns_in(condition).into_iter().find(|name| row.get(*name).is_none())
         {
@@ -169,7 +169,7 @@ fn call(name: &str, arguments: &[Value]) -> Value {
         "isempty" => Value::from(text(&first).is_empty()),
         "isnotempty" => Value::from(!text(&first).is_empty()),
         "not" => Value::from(first != true),
-        // Only `coalesce` is left: the parser lets no other name pass.
+        // The parser accepts only `coalesce` besides the functions above.
         _ => arguments.iter().find(|one| !text(one).is_empty()).cloned().unwrap_or(Value::Null),
     }
 }
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused() {
+    fn unknown_syntax_is_refused() {
         for query in [
             "resources | summarize count()",
             "resources | where name ~~ 'a'",

@@ -1,5 +1,5 @@
-//! Service Connector: connections of a cluster, as `az aks connection` makes, shows and deletes them. Every change and every
-//! validation is an operation, and a cluster has one at a time.
+//! Service Connector: connections of a cluster as `az aks connection` creates, shows and deletes them. Every change
+//! and every validation is an operation, and a cluster runs one at a time.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::http::{Request, Response};
 mod effects;
 
 pub(crate) const KIND: &str = "microsoft.servicelinker/linkers";
-/// Stands behind the linker's id in an operation that only looks.
+/// Suffix of the linker's id in a validation operation.
 const LOOKING: &str = "/validatelinker";
 
 pub(crate) fn handle(azure: &Azure, caller: &Caller, path: &Path, request: &Request) -> Response {
@@ -48,7 +48,7 @@ fn configurations(azure: &Azure, path: &Path) -> Response {
     let all: Vec<Value> = effects::configurations(azure, &store, &body)
         .into_iter()
         .map(|(name, value)| {
-            // Credentials lie in the cluster alone: here they come empty, as recorded.
+            // Credentials are stored only in the cluster; here they are empty, as recorded.
             let value = if body["properties"]["authInfo"]["authType"] == "secret" { String::new() } else { value };
             json!({"name": name, "value": value, "configType": "Default", "keyVaultReferenceIdentity": null, "description": ""})
         })
@@ -107,16 +107,16 @@ fn put(azure: &Azure, caller: &Caller, path: &Path, request: &Request, cluster: 
     let created = before.as_ref().map_or_else(|| azure.control.now(), |(created, _)| *created);
     store.resources.insert(key.clone(), Resource { body: body.clone(), created });
     let answer = start(azure, &mut store, key, path, cluster);
-    // Recorded: 201 for a new one as for one that is changed.
+    // Recorded: 201 for a new connection and for a changed one.
     Response::json(201, &body).with("azure-asyncoperation", answer)
 }
 
-/// What was sent, with `null` for what was not, and nothing else.
+/// The given fields of the request body, with null for missing ones.
 fn filled(sent: &Value, names: &[&str]) -> Value {
     names.iter().map(|name| ((*name).to_owned(), sent[*name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// Secrets do not come back.
+/// Secrets are not returned.
 fn auth_info(auth: &str, sent: &Value) -> Value {
     let names: &[&str] = match auth {
         "userAssignedIdentity" => &["subscriptionId", "clientId", "roles", "userName", "authType", "deleteOrUpdateBehavior", "authMode"],
@@ -160,7 +160,8 @@ fn refuse_busy(store: &Store, path: &Path) -> Option<Response> {
     Some(error(409, "Conflict", &text))
 }
 
-/// Begins an operation and tells its address. It takes as long as a cluster's update: there, too, an agent is at work.
+/// Starts an operation and returns its URL. It takes as long as a cluster update, since an agent works in the cluster
+/// too.
 fn start(azure: &Azure, store: &mut Store, resource: String, path: &Path, cluster: &Value) -> String {
     let started = azure.control.now();
     let ends = started + azure.control.knobs(|knobs| knobs.cluster_update);
@@ -173,18 +174,18 @@ fn start(azure: &Azure, store: &mut Store, resource: String, path: &Path, cluste
     )
 }
 
-/// Whether an operation is one of this provider.
+/// Whether an operation belongs to this provider.
 pub(crate) fn owns(operation: &Operation) -> bool {
     operation.resource.contains("/providers/microsoft.servicelinker/")
 }
 
-/// Makes an ended operation true.
+/// Applies a finished operation.
 pub(crate) fn finish(azure: &Azure, store: &mut Store, operation: &Operation) {
     let Some(found) = store.resources.get_mut(&operation.resource) else {
         return;
     };
     if found.body["properties"]["provisioningState"] == "Deleting" {
-        // What was granted, and what lies in the cluster, stays: nobody but the user knows whether it is still needed.
+        // Grants and objects in the cluster remain: only the user knows whether they are still needed.
         store.resources.remove(&operation.resource);
         return;
     }
@@ -193,7 +194,7 @@ pub(crate) fn finish(azure: &Azure, store: &mut Store, operation: &Operation) {
     effects::carry_out(azure, store, &body);
 }
 
-/// The answer of an operation's address: 202 while something is being deleted or looked at, 200 otherwise.
+/// The answer of an operation's URL: 202 during a deletion or validation, 200 otherwise.
 pub(crate) fn status(azure: &Azure, path: &Path) -> Response {
     let store = azure.store();
     let Some(operation) = store.operations.values().find(|one| one.id.eq_ignore_ascii_case(path.name())) else {

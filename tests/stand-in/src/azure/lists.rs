@@ -1,4 +1,4 @@
-//! Lists of resources: by group, by subscription, by parent, or of all types together.
+//! Lists of resources: by group, subscription or parent, or of all types.
 
 use serde_json::{Value, json};
 
@@ -16,14 +16,14 @@ pub(crate) fn under<'a>(store: &'a Store, kind: &'a str, scope: &'a str) -> impl
         .map(|(_, one)| &one.body)
 }
 
-/// A list answer. `null` for the next page is what several providers send for the last one.
+/// A list answer. Several providers send `null` as the next link of the last page.
 pub(crate) fn answer(azure: &Azure, kind: &str, scope: &str) -> Response {
     let store = azure.store();
     let value: Vec<&Value> = under(&store, kind, scope).collect();
     Response::json(200, &json!({"value": value, "nextLink": null}))
 }
 
-/// Every resource under a scope, of whatever type; children are of their parents' lists only.
+/// All resources under a scope, of any type. Child resources are only in the lists of their parents.
 pub(crate) fn every_type(azure: &Azure, scope: &str, request: &Request) -> Response {
     let mut wanted = Vec::new();
     for term in request.q("$filter").unwrap_or_default().split(" and ").map(str::trim).filter(|term| !term.is_empty()) {

@@ -1,4 +1,4 @@
-//! Azure Resource Manager with the rules of the resource types that matter here.
+//! Azure Resource Manager with the rules of the resource types that the product uses.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,7 +36,7 @@ mod targets;
 mod vaults;
 mod versions;
 
-/// One ARM object as stored.
+/// A stored ARM object.
 #[derive(Clone, Debug)]
 pub(crate) struct Resource {
     pub(crate) body: Value,
@@ -54,30 +54,30 @@ pub(crate) struct Assignment {
     pub(crate) created: SystemTime,
 }
 
-/// What ARM remembers.
+/// The state of ARM.
 #[derive(Default)]
 pub(crate) struct Store {
-    /// By lower-case id.
+    /// Keys are ids in lower case.
     pub(crate) resources: BTreeMap<String, Resource>,
-    /// By lower-case name: names are unique in the tenant.
+    /// Keys are names in lower case; names are unique in the tenant.
     pub(crate) assignments: BTreeMap<String, Assignment>,
     pub(crate) operations: BTreeMap<String, operations::Operation>,
-    /// Identities with a credential write under way.
+    /// Identities with a running credential write.
     pub(crate) writing: HashSet<String>,
-    /// Credentials (lower-case id) that were used with success, with the failures still to come.
+    /// Credentials (id in lower case) that were used successfully, with the number of failures still to come.
     pub(crate) relapses: BTreeMap<String, usize>,
-    /// What the vaults hold.
+    /// Contents of the vaults.
     pub(crate) objects: Objects,
 }
 
-/// The whole of Azure, behind one lock: requests are short.
+/// All of Azure behind one lock; requests are short.
 pub(crate) struct Azure {
     pub(crate) control: Control,
     pub(crate) key: Arc<RsaKey>,
     pub(crate) world: World,
-    /// By lower-case resource id.
+    /// Keys are resource ids in lower case.
     pub(crate) kube: BTreeMap<String, KubeCluster>,
-    /// Roles that are not built in.
+    /// Custom roles.
     pub(crate) roles: Vec<roles::Role>,
     store: Mutex<Store>,
 }
@@ -85,14 +85,14 @@ pub(crate) struct Azure {
 impl Azure {
     pub(crate) fn new(world: World, control: Control, kube: BTreeMap<String, KubeCluster>) -> Self {
         let mut store = Store { objects: Objects::planted(&world), ..Store::default() };
-        // Planted things are old: whatever replicates has done so long ago.
+        // Planted objects are old, so they have replicated long ago.
         let created = SystemTime::UNIX_EPOCH;
         for body in &world.resources {
             let id = body["id"].as_str().unwrap_or_default().to_ascii_lowercase();
             store.resources.insert(id, Resource { body: body.clone(), created });
         }
         let roles: Vec<roles::Role> = world.roles.iter().map(roles::Role::custom).collect();
-        // Planted custom roles are named by their name: what ARM calls them follows from it.
+        // Custom roles are planted by name; ARM's name is derived from it.
         let guid = |role: &str| roles.iter().find(|one| one.name == role).map_or(role, |one| one.id).to_owned();
         for (scope, principal, kind, role) in &world.assignments {
             let name = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("{scope}{principal}{role}").as_bytes()).to_string();
@@ -109,7 +109,7 @@ impl Azure {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The store, unless somebody has it.
+    /// The store, unless it is locked.
     pub(crate) fn try_store(&self) -> Option<MutexGuard<'_, Store>> {
         match self.store.try_lock() {
             Ok(store) => Some(store),
@@ -126,12 +126,12 @@ impl Azure {
         timestamp(self.control.now())
     }
 
-    /// Ends the operations whose time has come.
+    /// Finishes the operations that are due.
     pub(crate) fn settle(&self) {
         operations::settle(self);
     }
 
-    /// Whether something made at `created` has been there for `delay`.
+    /// Whether something created at `created` is at least `delay` old.
     pub(crate) fn is_older(&self, created: SystemTime, delay: Duration) -> bool {
         created.checked_add(delay).is_none_or(|ready| ready <= self.control.now())
     }
@@ -146,7 +146,8 @@ impl Azure {
             .collect()
     }
 
-    /// Whether a control-plane action is allowed. What a test took away from the signed-in user counts here.
+    /// Whether a control-plane action is allowed. Permissions that a test took away from the signed-in user are
+    /// refused.
     pub(crate) fn may(&self, store: &Store, caller: &Caller, action: &str, scope: &str) -> bool {
         let denied = caller.oid == self.world.user.object_id
             && self.control.knobs(|knobs| knobs.denied.iter().any(|(pattern, at)| roles::matches(pattern, action) && covers(at, scope)));
@@ -154,8 +155,8 @@ impl Azure {
             && self.assignments_on(store, &caller.oid, scope).iter().any(|one| self.role(&one.role).is_some_and(|role| role.allows(action)))
     }
 
-    /// Whether an action of storage's data plane is allowed, by roles that have taken effect. Listing containers is a
-    /// control-plane action there, as the official role definitions have it, so both halves of a role are looked at.
+    /// Whether an action on storage's data plane is allowed by effective roles. Listing containers is a control-plane
+    /// action in the official role definitions, so both kinds of actions are checked.
     pub(crate) fn may_data(&self, store: &Store, oid: &str, action: &str, scope: &str) -> bool {
         let delay = self.control.knobs(|knobs| knobs.role_propagation);
         self.assignments_on(store, oid, scope)
@@ -164,7 +165,7 @@ impl Azure {
             .any(|one| self.role(&one.role).is_some_and(|role| role.allows_data(action) || role.allows(action)))
     }
 
-    /// Whether a data action is allowed, by data actions alone.
+    /// Whether an action is allowed by data actions only.
     pub(crate) fn may_data_only(&self, store: &Store, oid: &str, action: &str, scope: &str) -> bool {
         let delay = self.control.knobs(|knobs| knobs.role_propagation);
         self.assignments_on(store, oid, scope)
@@ -173,7 +174,7 @@ impl Azure {
             .any(|one| self.role(&one.role).is_some_and(|role| role.allows_data(action)))
     }
 
-    /// Everything that lasts, without what changes by itself.
+    /// The lasting state, without values that change by themselves.
     pub(crate) fn state(&self) -> Value {
         self.settle();
         let store = self.store();
@@ -195,13 +196,13 @@ impl Azure {
     }
 }
 
-/// Whether `outer` is `inner` or stands above it, by whole segments and without case.
+/// Whether `outer` is `inner` or above it, by whole segments and ignoring case.
 pub(crate) fn covers(outer: &str, inner: &str) -> bool {
     let (outer, inner) = (outer.trim_end_matches('/').to_ascii_lowercase(), inner.to_ascii_lowercase());
     inner == outer || inner.strip_prefix(&outer).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The time as ARM writes it.
+/// A time in ARM's format.
 pub(crate) fn timestamp(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |stamp| stamp.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
 }

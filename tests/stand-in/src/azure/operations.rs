@@ -1,4 +1,4 @@
-//! Long-running operations: a deadline on the sandbox's clock and what becomes true when it has passed.
+//! Long-running operations: a deadline on the sandbox's clock, and the change to apply then.
 
 use std::time::SystemTime;
 
@@ -12,16 +12,16 @@ use crate::http::Response;
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
     pub(crate) id: String,
-    /// Lower-case id of the resource that is being changed.
+    /// Id, in lower case, of the resource being changed.
     pub(crate) resource: String,
     pub(crate) started: SystemTime,
     pub(crate) ends: SystemTime,
-    /// Error code when it is to fail.
+    /// Error code, if the operation will fail.
     pub(crate) fails: Option<String>,
     pub(crate) settled: bool,
 }
 
-/// Carries out what operations have reached their end.
+/// Applies the operations that are due.
 pub(crate) fn settle(azure: &Azure) {
     let now = azure.control.now();
     let mut store = azure.store();
@@ -43,7 +43,7 @@ pub(crate) fn settle(azure: &Azure) {
     }
 }
 
-/// The answer of an operation's address.
+/// The answer of an operation's URL.
 pub(crate) fn status(azure: &Azure, id: &str) -> Response {
     let store = azure.store();
     let Some(operation) = store.operations.get(&id.to_ascii_lowercase()) else {

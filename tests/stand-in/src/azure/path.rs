@@ -1,20 +1,20 @@
-//! Paths of requests to ARM: what they name, and how.
+//! Parses paths of requests to ARM.
 
 use crate::azure::{data_roles, services};
 use crate::http::{Request, percent_decode};
 
-/// A request path, taken apart at its last `/providers/`.
+/// A request path, split at its last `/providers/`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Path {
-    /// What stands before: a subscription, a group, a resource, or nothing.
+    /// The part before: a subscription, group or resource, or empty.
     pub(crate) scope: String,
-    /// Provider and types, lower case: `microsoft.keyvault/vaults`.
+    /// Provider and types in lower case: `microsoft.keyvault/vaults`.
     pub(crate) kind: String,
-    /// Names, one per type; one fewer for a list.
+    /// Names, one per type; one less for a list.
     pub(crate) names: Vec<String>,
-    /// Last word of a POST: `listkeys`.
+    /// Action of a POST: `listkeys`.
     pub(crate) action: Option<String>,
-    /// Whole path without the action.
+    /// The path without the action.
     pub(crate) id: String,
 }
 
@@ -61,7 +61,7 @@ impl Path {
         }
     }
 
-    /// The id of the resource that owns a child: without the last type and name.
+    /// Id of the parent resource: without the last type and name.
     pub(crate) fn parent(&self) -> String {
         let drop = if self.is_list() { 1 } else { 2 };
         let mut id = self.id.clone();
@@ -76,13 +76,13 @@ impl Path {
         self.names.last().map_or("", String::as_str)
     }
 
-    /// The action that a role must hold for this request: `Microsoft.X/types/read`.
+    /// The permission that the request needs: `Microsoft.X/types/read`.
     pub(super) fn right(&self, method: &str) -> String {
         let verb = match (method, &self.action) {
             (_, Some(action)) => format!("{action}/action"),
             ("GET" | "HEAD", None) => "read".to_owned(),
             ("DELETE", None) => "delete".to_owned(),
-            // Access policies are written, but under a right of their own.
+            // Access policies are written with a separate permission.
             _ => "write".to_owned(),
         };
         format!("{}/{verb}", spelled(&self.kind))
@@ -106,7 +106,7 @@ fn plain_kind(path: &str) -> String {
     }
 }
 
-/// The type as roles and messages write it.
+/// The type as spelt in roles and messages.
 pub(crate) fn spelled(kind: &str) -> String {
     const KNOWN: &[&str] = &[
         "Microsoft.ContainerService/managedClusters",
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_actions_and_children_are_told_apart() {
+    fn lists_actions_and_children_are_distinguished() {
         let list = parse("GET", "/subscriptions/s/providers/Microsoft.KeyVault/vaults");
         assert!(list.is_list() && list.names.is_empty());
         let action = parse("POST", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a/listKeys");

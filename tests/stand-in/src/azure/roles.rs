@@ -1,6 +1,6 @@
-//! Roles with what they allow: the built-in ones, and those that the planted world defines.
+//! Roles and their permissions: built-in ones, and custom ones of the planted world.
 //!
-//! Role ids are the same in every tenant. The lists hold what matters to the services that the sandbox stands in for.
+//! Ids of built-in roles are the same in every tenant. The lists contain the roles of the simulated services.
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ pub(super) const fn role(
     Role { id, name, actions, not_actions: &[], data_actions, not_data_actions: &[] }
 }
 
-/// The roles that matter.
+/// The built-in roles.
 pub(crate) const ROLES: &[Role] = &[
     role("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "Owner", &["*"], &[]),
     Role {
@@ -222,17 +222,17 @@ pub(crate) const ROLES: &[Role] = &[
 ];
 
 impl Role {
-    /// Whether a control-plane action is among the role's.
+    /// Whether the role includes a control-plane action.
     pub(crate) fn allows(&self, action: &str) -> bool {
         self.actions.iter().any(|one| matches(one, action)) && !self.not_actions.iter().any(|one| matches(one, action))
     }
 
-    /// Whether a data action is among the role's.
+    /// Whether the role includes a data action.
     pub(crate) fn allows_data(&self, action: &str) -> bool {
         self.data_actions.iter().any(|one| matches(one, action)) && !self.not_data_actions.iter().any(|one| matches(one, action))
     }
 
-    /// A role in the form in which `az role definition create` takes it. It lasts as long as the program.
+    /// A role in the input format of `az role definition create`. Leaked: it exists until the program ends.
     pub(crate) fn custom(definition: &Value) -> Self {
         let text = |value: &Value| -> &'static str { value.as_str().unwrap_or_default().to_owned().leak() };
         let list = |key: &str| -> &'static [&'static str] {
@@ -285,7 +285,7 @@ pub(crate) fn find(id: &str) -> Option<&'static Role> {
     all().find(|role| role.id.eq_ignore_ascii_case(id))
 }
 
-/// Whether an action pattern (`*` for any run of characters) matches, without case.
+/// Whether an action pattern (`*` matches any characters) matches, ignoring case.
 pub(crate) fn matches(pattern: &str, action: &str) -> bool {
     fn go(pattern: &[u8], action: &[u8]) -> bool {
         match pattern.split_first() {
@@ -347,14 +347,14 @@ pub(crate) fn definitions(azure: &Azure, path: &Path, request: &Request) -> Resp
     Response::json(200, &json!({"value": value, "nextLink": null}))
 }
 
-/// Reads `field eq 'value'`.
+/// Parses `field eq 'value'`.
 pub(crate) fn quoted_equals(term: &str) -> Option<(String, String)> {
     let (field, value) = term.split_once(" eq ")?;
     let value = value.trim().strip_prefix('\'')?.strip_suffix('\'')?;
     Some((field.trim().to_owned(), value.to_owned()))
 }
 
-/// Refusal in the words every client knows to read by its code.
+/// The refusal, in the service's words; clients decide by its code.
 pub(crate) fn forbidden(caller: &Caller, action: &str, scope: &str) -> Response {
     gateway(
         403,

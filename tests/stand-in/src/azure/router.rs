@@ -1,5 +1,5 @@
-//! From a path to the type that serves it, after the checks that ARM makes for every type alike:
-//! api-version, token, existence of subscription and group, rights, locks.
+//! Routes a request to the file of its type, after the checks that ARM makes for all types: api-version, token,
+//! existence of subscription and group, permissions, locks.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::azure::{
 use crate::entra::{self, Caller};
 use crate::http::{Request, Response};
 
-/// Serves one request, with the headers that every ARM answer has.
+/// Answers one request, with the headers of every ARM answer.
 pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     let response = route(azure, request);
     let id = uuid::Uuid::new_v4().to_string();
@@ -43,7 +43,7 @@ fn route(azure: &Azure, request: &Request) -> Response {
         Ok(caller) => caller,
         Err(refusal) => return refusal,
     };
-    // A bare provider is asked for its registration.
+    // A path with only a provider asks for its registration.
     let kind = if path.kind.contains('/') { path.kind.as_str() } else { "microsoft.resources/providers" };
     if let Err(refusal) = versions::check(azure, request, kind) {
         return refusal;
@@ -81,7 +81,7 @@ fn route(azure: &Azure, request: &Request) -> Response {
         "microsoft.authorization/roledefinitions" => roles::definitions(azure, &path, request),
         "microsoft.authorization/permissions" => assignments::permissions(azure, &caller, &path, request),
         "microsoft.authorization/locks" if request.method == "GET" => locks(azure, &path),
-        // There are none, which is what a client that looks for vaults of both kinds has to hear.
+        // There are no managed HSMs; clients that search vaults of both kinds need an empty list.
         "microsoft.keyvault/managedhsms" if path.is_list() && request.method == "GET" => lists::answer(azure, kind, &path.scope),
         kind if services::serves(kind) => services::handle(azure, &path, request),
         kind if data_roles::serves(kind) => data_roles::handle(azure, &path, request),
@@ -108,13 +108,13 @@ fn has_group(store: &Store, subscription: &str, group: &str) -> bool {
     store.resources.contains_key(&format!("/subscriptions/{subscription}/resourcegroups/{group}").to_ascii_lowercase())
 }
 
-/// Whether there is something at a scope to hang a grant on.
+/// Whether a resource exists at a scope, so that a grant can be made there.
 pub(crate) fn exists(azure: &Azure, store: &Store, scope: &str) -> Result<(), Response> {
     let lower = scope.trim_end_matches('/').to_ascii_lowercase();
     let known = lower.is_empty()
         || store.resources.contains_key(&lower)
         || azure.world.subscriptions.iter().any(|one| lower == format!("/subscriptions/{}", one.id));
-    // Containers and the like live on the data plane; ARM takes their scopes on trust when the account is there.
+    // Containers and similar parts exist only on the data plane. ARM accepts such scopes if the account exists.
     let below = || store.resources.keys().any(|id| lower.starts_with(&format!("{id}/")) && id.contains("/providers/"));
     if known || below() {
         Ok(())
@@ -124,7 +124,7 @@ pub(crate) fn exists(azure: &Azure, store: &Store, scope: &str) -> Result<(), Re
 }
 
 fn refuse_unauthorised(azure: &Azure, caller: &Caller, path: &Path, request: &Request) -> Option<Response> {
-    // Everyone may ask what he may do, follow his operations, and list what he sees.
+    // Everyone may read their own permissions, poll their operations, and list visible resources.
     let free = [
         "microsoft.authorization/permissions",
         "microsoft.containerservice/locations/operations",
@@ -139,7 +139,7 @@ fn refuse_unauthorised(azure: &Azure, caller: &Caller, path: &Path, request: &Re
         return None;
     }
     let action = path.right(&request.method);
-    // The scope of a grant is what it is on; of a resource, itself.
+    // A grant needs permission on its scope; a resource, on itself.
     let scope = if path.kind.starts_with("microsoft.authorization/") || path.is_list() { &path.scope } else { &path.id };
     let scope = if scope.is_empty() { "/" } else { scope };
     (!azure.may(&azure.store(), caller, &action, scope)).then(|| roles::forbidden(caller, &action, scope))
@@ -178,7 +178,7 @@ fn locks(azure: &Azure, path: &Path) -> Response {
     Response::json(200, &json!({"value": value}))
 }
 
-/// Some of the regions that every subscription has; logical ones hold no resource of their own.
+/// Some of the regions of every subscription. Logical regions can't contain resources.
 const REGIONS: [(&str, &str, &str); 6] = [
     ("westeurope", "West Europe", "Physical"),
     ("northeurope", "North Europe", "Physical"),
@@ -267,7 +267,7 @@ fn group(azure: &Azure, path: &Path, lower: &str, method: &str, request: &Reques
     }
 }
 
-/// The stored body of the resource that a path names.
+/// The stored body of a path's resource.
 pub(crate) fn stored(store: &Store, path: &Path) -> Result<Value, Response> {
     store.resources.get(&path.id.to_ascii_lowercase()).map(|one| one.body.clone()).ok_or_else(|| {
         let names = path.names.join("/");
@@ -275,7 +275,7 @@ pub(crate) fn stored(store: &Store, path: &Path) -> Result<Value, Response> {
     })
 }
 
-/// The stored body of the resource that owns the child a path names.
+/// The stored body of the parent of a path's resource.
 pub(crate) fn stored_parent(store: &Store, path: &Path) -> Result<Value, Response> {
     let parent = path.parent();
     store.resources.get(&parent.to_ascii_lowercase()).map(|one| one.body.clone()).ok_or_else(|| parent_not_found(&parent))

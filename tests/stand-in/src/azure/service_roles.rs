@@ -1,8 +1,8 @@
-//! Built-in roles of the services beyond vaults, blobs and AI accounts.
+//! Built-in roles of services other than vaults, blobs and AI accounts.
 
 use crate::azure::roles::{Role, role};
 
-/// The roles, with what they allow.
+/// The roles with their permissions.
 pub(crate) const ROLES: &[Role] = &[
     role(
         "19e7f393-937e-4f77-808e-94535e297925",

@@ -1,5 +1,5 @@
-//! The other services that can be connected to: read them, list them, and get their keys. What lets identities in on
-//! their data planes is in [`super::data_roles`].
+//! The other services: their resources can be read and listed, and their keys fetched. Grants on their data planes
+//! are in [`super::data_roles`].
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::azure::router::{stored, stored_parent};
 use crate::azure::{Azure, lists};
 use crate::http::{Request, Response};
 
-/// Types as roles and messages write them.
+/// Types as spelt in roles and messages.
 pub(crate) const KINDS: &[&str] = &[
     "Microsoft.AppConfiguration/configurationStores",
     "Microsoft.Search/searchServices",
@@ -63,15 +63,15 @@ pub(crate) fn handle(azure: &Azure, path: &Path, request: &Request) -> Response 
     }
 }
 
-/// These providers leave the next page away where there is none.
+/// These providers omit the next link if there is no further page.
 pub(crate) fn all(azure: &Azure, kind: &str, scope: &str) -> Response {
     let store = azure.store();
     let value: Vec<&Value> = lists::under(&store, kind, scope).collect();
     Response::json(200, &json!({"value": value}))
 }
 
-/// Planted values that tests can look for where no secret may show, in each provider's own shape. Real keys are base64 and
-/// end in `=`, which is what goes wrong in URLs.
+/// Planted keys in each provider's format; tests check that they appear nowhere. Real keys are base64 and end in `=`,
+/// which causes errors in URLs.
 fn keys(path: &Path, action: &str, body: &Value) -> Option<Value> {
     let owner = if path.names.len() > 1 { path.names.first() } else { path.names.last() };
     let name = owner.map_or("", String::as_str);
@@ -109,7 +109,7 @@ fn keys(path: &Path, action: &str, body: &Value) -> Option<Value> {
     })
 }
 
-/// Switching local authentication off takes the keys away.
+/// Without local authentication there are no keys.
 fn configuration_keys(name: &str, store: &Value) -> Vec<Value> {
     if store["properties"]["disableLocalAuth"] == true {
         return Vec::new();

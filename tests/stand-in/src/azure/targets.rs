@@ -1,4 +1,4 @@
-//! Storage and AI accounts: things to connect to. Read them, change their tags and network, list keys.
+//! Storage and AI accounts as targets: read them, change their tags and network settings, list keys.
 
 use serde_json::{Map, Value, json};
 
@@ -57,7 +57,7 @@ fn merge(old: &mut Value, new: &Value) {
     }
 }
 
-/// The first key of an account, as it is after all its rotations.
+/// The first key of an account after all its rotations.
 pub(crate) fn first_key(azure: &Azure, account: &str) -> String {
     match azure.control.knobs(|knobs| knobs.rotated.iter().filter(|one| *one == account).count()) {
         0 => format!("planted-key-value-{account}-1"),
@@ -65,7 +65,7 @@ pub(crate) fn first_key(azure: &Azure, account: &str) -> String {
     }
 }
 
-/// Planted values that tests can look for where no secret may show.
+/// Planted keys; tests check that they appear nowhere.
 fn keys(azure: &Azure, path: &Path, body: &Value) -> Response {
     let properties = &body["properties"];
     let first = first_key(azure, path.name());

@@ -9,7 +9,7 @@ use crate::azure::{Azure, lists};
 use crate::http::{Request, Response};
 
 const KIND: &str = "Microsoft.KeyVault/vaults";
-/// Policies per vault, as documented.
+/// Maximum number of policies per vault, as documented.
 const LIMIT: usize = 1024;
 
 pub(crate) fn handle(azure: &Azure, path: &Path, request: &Request) -> Response {
@@ -23,7 +23,8 @@ pub(crate) fn handle(azure: &Azure, path: &Path, request: &Request) -> Response 
     }
 }
 
-/// PATCH changes the named properties; PUT replaces them all, access policies included: that is how they get lost in practice.
+/// PATCH changes the given properties. PUT replaces all, including access policies; real users lose policies this
+/// way.
 fn change(azure: &Azure, path: &Path, request: &Request) -> Response {
     let sent = request.json().unwrap_or_default();
     let Some(properties) = sent["properties"].as_object() else {
@@ -98,7 +99,7 @@ pub(crate) fn access_policies(azure: &Azure, path: &Path, request: &Request) -> 
     )
 }
 
-/// One policy per principal (and application it acts through).
+/// Whether two policies are for the same principal (and the same application acting for it).
 fn same(a: &Value, b: &Value) -> bool {
     let text = |of: &Value, name: &str| of[name].as_str().unwrap_or_default().to_ascii_lowercase();
     ["tenantId", "objectId", "applicationId"].iter().all(|name| text(a, name) == text(b, name))

@@ -1,15 +1,15 @@
-//! The api-versions taken: per type the one the product is pinned to, and the newest stable one.
+//! Accepted api-versions: for each type the product's version and the newest stable one.
 //!
-//! Other clients send others; a knob lets every well-formed version pass for them.
+//! Other clients use other versions; with a knob every well-formed version is accepted for them.
 
 use crate::azure::Azure;
 use crate::azure::errors::gateway;
 use crate::http::{Request, Response};
 
-/// Type (lower case) with its versions; `*` stands for what a provider's other types take.
+/// Types (in lower case) with their versions; `*` means all other types of a provider.
 const VERSIONS: &[(&str, &[&str])] = &[
     ("microsoft.containerservice/managedclusters", &["2025-07-01", "2026-05-01"]),
-    // Operation addresses carry a version of their own, as recorded.
+    // Operation URLs have a different api-version, as recorded.
     ("microsoft.containerservice/locations/operations", &["2016-03-30"]),
     ("microsoft.servicelinker/linkers", &["2024-04-01"]),
     ("microsoft.servicelinker/locations/operationstatuses", &["2021-01-01-privatepreview"]),
@@ -41,7 +41,7 @@ const VERSIONS: &[(&str, &[&str])] = &[
     ("microsoft.resources/*", &["2025-04-01"]),
 ];
 
-/// Refuses a request without a version, or with one that is not taken for the type.
+/// Refuses a request without an api-version, or with one that is not accepted for its type.
 pub(crate) fn check(azure: &Azure, request: &Request, kind: &str) -> Result<(), Response> {
     let Some(version) = request.q("api-version").filter(|version| !version.is_empty()) else {
         return Err(gateway(

@@ -1,4 +1,4 @@
-//! The stand-in Azure CLI as a program of its own, so that the stand-in's tests need nothing of the product.
+//! The stand-in for the Azure CLI as a separate program, so that the stand-in's tests don't need the product.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people: it talks to the terminal")]
 
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! Azure OpenAI and the other AI services: one account type, several kinds, tokens only under a name of one's own.
+//! Azure OpenAI and the other AI services: one account type with several kinds; tokens work only with a custom
+//! subdomain.
 
 use serde_json::{Value, json};
 
@@ -8,10 +9,10 @@ use crate::entra::{self, AI, Refusal};
 use crate::http::{Request, Response};
 
 const KIND: &str = "Microsoft.CognitiveServices/accounts";
-/// Where accounts without a subdomain answer: to keys, never to tokens.
+/// Host for accounts without a subdomain; it accepts keys, never tokens.
 pub(crate) const REGIONAL: &str = "westeurope.api.cognitive.microsoft.com";
 
-/// The account whose subdomain a host is, if its kind answers under that domain.
+/// The account of a host, if its kind is served under that domain.
 pub(crate) fn account<'a>(store: &'a Store, host: &str) -> Option<&'a Value> {
     let (name, domain) = host.split_once('.')?;
     store.resources.values().map(|one| &one.body).find(|body| {
@@ -29,7 +30,7 @@ pub(crate) fn account<'a>(store: &'a Store, host: &str) -> Option<&'a Value> {
 pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     let found = account(&azure.store(), &request.host).cloned();
     let Some(account) = found else {
-        // The region's shared name cannot know whose token this is.
+        // The region's shared host name can't tell to which account a token belongs.
         return error(400, "BadRequest", "Please provide a custom subdomain for token authentication, otherwise API key is required.");
     };
     serve(azure, request, &account).with("apim-request-id", uuid::Uuid::new_v4().to_string()).with("x-ms-region", "West Europe")
@@ -74,7 +75,7 @@ fn serve(azure: &Azure, request: &Request, account: &Value) -> Response {
     }
     let action = format!("Microsoft.CognitiveServices/accounts/{part}");
     let id = account["id"].as_str().unwrap_or_default();
-    // The control-plane half of a role does not count here: an owner reads no model list.
+    // Control-plane actions of a role don't count: an owner can't list models.
     let store = azure.store();
     if !azure.may_data_only(&store, &caller.oid, &action, id) {
         return error(
@@ -111,7 +112,7 @@ fn serve(azure: &Azure, request: &Request, account: &Value) -> Response {
     }
 }
 
-/// The data action of a path, and whether the path needs an api-version.
+/// The data action of a path, and whether the path requires an api-version.
 fn operation(kind: &str, path: &str) -> Option<(&'static str, bool)> {
     let language_models = kind == "OpenAI" || kind == "AIServices";
     let several = kind == "CognitiveServices" || kind == "AIServices";

@@ -13,7 +13,7 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
         return Response::empty(502);
     };
     let id = account["id"].as_str().unwrap_or_default();
-    // The network is looked at first, but a call without a token is challenged all the same.
+    // The network is checked first, but a call without a token gets a challenge anyway.
     if request.bearer().is_none() {
         return error(
             azure,
@@ -32,7 +32,7 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     if network(&account["properties"]) != Network::Open {
         return error(azure, 403, "AuthorizationFailure", "This request is not authorized to perform this operation.");
     }
-    // Tokens are taken from version 2017-11-09 on.
+    // Tokens are accepted since version 2017-11-09.
     match request.header("x-ms-version") {
         Some(version) if version.len() == 10 && version >= "2017-11-09" => {}
         Some(_) => {
@@ -114,7 +114,7 @@ fn error(azure: &Azure, status: u16, code: &str, message: &str) -> Response {
 }
 
 fn xml(status: u16, body: &str) -> Response {
-    // The byte order mark is really there, and has tripped parsers.
+    // The real answer has a byte order mark too, which some parsers can't read.
     Response::text(status, &format!("\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?>{body}"))
         .with("content-type", "application/xml")
         .with("server", "Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0")

@@ -1,4 +1,4 @@
-//! The data planes: where a connection proves that it works.
+//! The data planes, on which a connection is proven.
 
 use crate::azure::{Azure, Store};
 use crate::control::Kind;
@@ -12,7 +12,7 @@ mod secrets;
 pub(crate) mod services;
 pub(crate) mod vault;
 
-/// Which data plane a host belongs to. Only what exists has a name.
+/// The data plane of a host. Only existing resources have names.
 pub(crate) fn kind_of(azure: &Azure, host: &str) -> Option<Kind> {
     if host == ai::REGIONAL {
         return Some(Kind::OpenAi);
@@ -35,13 +35,13 @@ fn find<'a>(store: &'a Store, kind: &str, field: &str, value: &str) -> Option<&'
     })
 }
 
-/// How the network of a resource takes a caller from the internet.
+/// Whether a resource's network settings allow a caller from the internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Network {
     Open,
-    /// Public access is switched off.
+    /// Public access is disabled.
     Closed,
-    /// Only named addresses may come, and the caller's is none of them.
+    /// Only listed addresses are allowed, and the caller's is not listed.
     Filtered,
 }
 

@@ -1,5 +1,5 @@
-//! Azure's provider behind the secrets store CSI driver: signs in as a class says and reads its objects, with the rules of
-//! the directory and of the vault. Runs without a request: it is the node that asks.
+//! Azure's provider of the secrets store CSI driver: signs in as the class says and reads its objects, by the rules
+//! of the directory and the vault. There is no HTTP request, since the node makes the call.
 
 use serde_json::{Value, json};
 
@@ -12,12 +12,12 @@ use crate::kube::csi::{Mounting, Unmounted};
 const IDENTITIES: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 const NO_IDENTITY: &str = "failed to get credentials, nodePublishSecretRef secret is not set";
 
-/// File names with their texts.
+/// File names with their contents.
 ///
 /// # Errors
-/// What the provider says, or that Azure is busy and the kubelet must come again.
+/// The provider's error; or that Azure is locked and the kubelet must retry.
 pub(crate) fn mount(azure: &Azure, ask: &Mounting) -> Result<Vec<(String, String)>, Unmounted> {
-    // The kubelet holds its cluster while it asks; somebody who holds Azure may be waiting for that cluster.
+    // The kubelet holds the lock of its cluster; another task with Azure's lock may be waiting for that cluster.
     let Some(mut store) = azure.try_store() else { return Err(Unmounted::Busy) };
     let refused = |why: String| Unmounted::Refused(why);
     let parameters = &ask.class["spec"]["parameters"];
@@ -49,7 +49,7 @@ pub(crate) fn mount(azure: &Azure, ask: &Mounting) -> Result<Vec<(String, String
     let Some(found) = find(&store, "Microsoft.KeyVault/vaults", "name", &name).cloned() else {
         return Err(refused(format!("dial tcp: lookup {name}.vault.azure.net: no such host")));
     };
-    // A node comes from the internet unless there is a private endpoint, which the sandbox plants nowhere.
+    // A node's calls come from the internet unless there is a private endpoint; the sandbox has none.
     match network(&found["properties"]) {
         Network::Open => {}
         Network::Closed => return Err(refused("RESPONSE 403: ForbiddenByConnection".into())),

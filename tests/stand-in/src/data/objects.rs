@@ -1,4 +1,5 @@
-//! What vaults hold: secrets, keys and certificates. A certificate is a key and a secret of the same name as well.
+//! The contents of vaults: secrets, keys and certificates. A certificate also exists as a key and a secret of the
+//! same name.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +10,13 @@ use crate::world::World;
 /// One object of a vault.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Item {
-    /// A secret's value, a certificate's or a key's text.
+    /// Value of a secret; text of a certificate or key.
     pub(crate) value: String,
     pub(crate) content_type: Option<String>,
     pub(crate) tags: Value,
-    /// Empty: the one that is planted.
+    /// Empty for the planted version.
     pub(crate) version: String,
-    /// Deleted, and not yet purged.
+    /// Soft-deleted.
     pub(crate) deleted: bool,
 }
 
@@ -32,7 +33,7 @@ impl Objects {
             for (name, value) in secrets {
                 all.set(vault, "secrets", name, Item { value: value.clone(), content_type: Some("text/plain".into()), ..Item::default() });
             }
-            // The same two in every vault that holds anything.
+            // Every vault with contents has the same two.
             all.set(vault, "keys", "signing-key", Item { value: "planted-public-key".into(), ..Item::default() });
             for (collection, value) in
                 [("certificates", "planted-certificate"), ("keys", "planted-public-key"), ("secrets", "planted-private-key")]
@@ -55,14 +56,14 @@ impl Objects {
         self.0.get_mut(&key(vault, collection, name))
     }
 
-    /// Names in a collection that are not deleted.
+    /// Names in a collection, without deleted objects.
     pub(crate) fn names(&self, vault: &str, collection: &str) -> Vec<String> {
         let here = |(v, c, _): &&(String, String, String)| v.eq_ignore_ascii_case(vault) && c == collection;
         let lives = |k: &&(String, String, String)| self.0.get(*k).is_some_and(|i| !i.deleted);
         self.0.keys().filter(here).filter(lives).map(|(_, _, name)| name.clone()).collect()
     }
 
-    /// Everything that lasts: names with their tags, without any value.
+    /// The lasting state: names and tags, without values.
     pub(crate) fn state(&self) -> Value {
         let lives = self.0.iter().filter(|(_, item)| !item.deleted);
         lives.map(|((v, c, n), item)| (format!("{v}/{c}/{n}"), json!({"tags": item.tags}))).collect::<serde_json::Map<_, _>>().into()
@@ -73,7 +74,7 @@ fn key(vault: &str, collection: &str, name: &str) -> (String, String, String) {
     (vault.to_ascii_lowercase(), collection.to_owned(), name.to_ascii_lowercase())
 }
 
-/// An object as a GET answers it.
+/// An object in the format of a GET.
 pub(crate) fn bundle(vault: &str, collection: &str, name: &str, item: &Item) -> Value {
     let host = format!("https://{vault}.vault.azure.net");
     let version = if item.version.is_empty() { VERSION } else { item.version.as_str() };

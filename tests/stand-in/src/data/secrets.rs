@@ -1,5 +1,5 @@
-//! Writing secrets: set, delete and recover. A deleted secret keeps its name until it is purged, so setting it again is a
-//! conflict.
+//! Writes secrets: set, delete and recover. A deleted secret keeps its name until it is purged, so setting it again
+//! is a conflict.
 
 use serde_json::{Value, json};
 

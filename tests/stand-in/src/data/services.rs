@@ -1,4 +1,5 @@
-//! The data planes of the other services: each answers the one read that proves access, to whom its roles let in.
+//! The data planes of the other services: each answers the one read that proves access, if the caller's roles allow
+//! it.
 
 use serde_json::{Value, json};
 
@@ -10,31 +11,31 @@ use crate::http::{Request, Response, percent_decode};
 /// One data plane.
 struct Plane {
     domain: &'static str,
-    /// ARM type of what has a name there.
+    /// ARM type of the resources with names there.
     kind: &'static str,
     audiences: &'static [&'static str],
-    /// Path of the read; `?` and a query where that tells it from others.
+    /// Path of the read, with a query if that distinguishes it from others.
     path: &'static str,
     right: Right,
     answer: fn(&str) -> Response,
     refuse: fn(u16, &str, &str) -> Response,
-    /// Header without which nothing is served.
+    /// Version parameter that a request must have.
     needs: Needs,
 }
 
-/// What a caller needs for the read.
+/// Permission that the read needs.
 enum Right {
-    /// Anybody may, token or not.
+    /// None: no token is needed.
     Open,
-    /// Either half of a role holds it: these services take control-plane reads for their lists.
+    /// Control-plane or data action: these services accept control-plane reads for lists.
     Action(&'static str),
-    /// Only data actions count.
+    /// Data action only.
     Data(&'static str),
-    /// A role of the account's own.
+    /// Role of the account's own data plane.
     Cosmos(&'static str),
 }
 
-/// How the version of the protocol is asked for.
+/// How the protocol version is given.
 enum Needs {
     Query,
     Header(&'static str),
@@ -118,7 +119,7 @@ const PLANES: &[Plane] = &[
                 &json!({"@odata.context": format!("https://{name}.search.windows.net/$metadata#indexes"), "value": [{"name": "products"}]}),
             )
         },
-        // A bare status and nothing else is what the service answers here.
+        // The service answers with only a status.
         refuse: |status, _, _| Response::empty(status),
         needs: Needs::Query,
     },
@@ -145,7 +146,7 @@ const PLANES: &[Plane] = &[
     Plane {
         domain: "documents.azure.com",
         kind: "Microsoft.DocumentDB/databaseAccounts",
-        // The account itself is the audience.
+        // The audience is the account itself.
         audiences: &[],
         path: "/",
         right: Right::Cosmos("Microsoft.DocumentDB/databaseAccounts/readMetadata"),
@@ -164,7 +165,7 @@ const PLANES: &[Plane] = &[
 
 const STORAGE: &str = "Microsoft.Storage/storageAccounts";
 
-/// Whether something of that name answers at a host.
+/// Whether a host belongs to an existing resource.
 pub(crate) fn serves(store: &Store, host: &str) -> bool {
     found(store, host).is_some()
 }
@@ -215,7 +216,7 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     if allowed {
         return (plane.answer)(name);
     }
-    // Namespaces refuse with 401 whom the others refuse with 403.
+    // Namespaces refuse with 401 where the others use 403.
     let status = if plane.domain == "servicebus.windows.net" { 401 } else { 403 };
     (plane.refuse)(
         status,
@@ -227,7 +228,7 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     )
 }
 
-/// Who asks. Cosmos DB has a form of its own for the token, escaped for URLs.
+/// The caller. Cosmos DB has its own format for the token, with URL escapes.
 fn caller(azure: &Azure, plane: &Plane, name: &str, request: &Request) -> Result<Caller, Refusal> {
     if !matches!(plane.right, Right::Cosmos(_)) {
         return entra::check(azure, request, plane.audiences);

@@ -1,4 +1,4 @@
-//! Key Vault's data plane. The order of its checks matters: no token, network, token, rights.
+//! Key Vault's data plane. The order of checks matters: missing token, network, token, permissions.
 
 use serde_json::{Value, json};
 
@@ -120,7 +120,8 @@ fn list(request: &Request, vault: &str, collection: &str, names: &[String]) -> R
     Response::json(200, &json!({"value": value, "nextLink": next}))
 }
 
-/// With roles switched on only roles count, without only access policies: the other kind is kept and has no effect.
+/// If the vault uses roles, only roles count, otherwise only access policies. Grants of the other kind are stored but
+/// have no effect.
 pub(super) fn refuse(
     azure: &Azure,
     store: &Store,
@@ -134,7 +135,7 @@ pub(super) fn refuse(
     let properties = &vault["properties"];
     if properties["enableRbacAuthorization"] == true {
         let action = format!("Microsoft.KeyVault/vaults/{right}");
-        // A role can be held at one object: its scope is below the vault's.
+        // A role can be assigned on one object; its scope is below the vault's.
         let scope = if object.is_empty() { id.to_owned() } else { format!("{id}/{kind}/{object}") };
         let allowed = azure.may_data_only(store, &caller.oid, &action, &scope);
         return (!allowed).then(|| {

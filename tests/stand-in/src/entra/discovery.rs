@@ -1,4 +1,4 @@
-//! What a client reads before it signs in: the endpoints of a tenant, and the names that the directory's host goes by.
+//! What clients read before they sign in: the endpoints of a tenant, and the aliases of the directory's host.
 
 use serde_json::json;
 
@@ -8,7 +8,8 @@ use crate::http::{Request, Response};
 
 const HOST: &str = "login.microsoftonline.com";
 
-/// The endpoints of a tenant, or of `organizations` and `common`: there the issuer is a pattern, and the endpoints keep the word.
+/// The endpoints of a tenant, or of `organizations` and `common`: there the issuer is a pattern, and the endpoints
+/// keep the word.
 pub(super) fn openid(azure: &Azure, tenant: &str) -> Response {
     let (name, issuer) = if MANY.contains(&tenant) {
         (tenant, "{tenantid}")
@@ -40,7 +41,7 @@ pub(super) fn openid(azure: &Azure, tenant: &str) -> Response {
     )
 }
 
-/// The names under which a client may keep its tokens. The answer names the endpoints of the authority that was asked about.
+/// The names under which a client may cache tokens. The answer names the endpoints of the requested authority.
 pub(super) fn instance(azure: &Azure, request: &Request) -> Response {
     let asked = request.q("authorization_endpoint").and_then(|address| address.strip_prefix("https://")).unwrap_or_default();
     let mut parts = asked.split('/');

@@ -1,6 +1,6 @@
-//! The grants of a signed-in client: a service principal's secret, a device code, a refresh token.
+//! Grants of other clients: a service principal's secret, a device code, a refresh token.
 //!
-//! Codes and refresh tokens are signed notes to ourselves, so that nothing has to be remembered between requests.
+//! Codes and refresh tokens are signed by the sandbox and contain their data, so no state is needed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,17 +11,17 @@ use crate::entra::{MANY, audience, is_tenant, refuse, sign, user_token};
 use crate::http::{Request, Response, parse_pairs};
 use crate::keys::verify_jwt;
 
-/// Scopes that ask for no resource but for what comes with the token.
+/// Scopes that name no resource but request additional contents of the token.
 const EXTRAS: &[&str] = &["openid", "profile", "email", "offline_access"];
 const DEVICE: &str = "sandbox:device-code";
 const REFRESH: &str = "sandbox:refresh-token";
-/// Seconds that the user needs to type the code: until then the answer is that he has not.
+/// Seconds until the user has typed the code; before that the answer says that the sign-in is pending.
 const TYPING: u64 = 1;
 const CODE_LIFE: u64 = 900;
 
 type Field<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 
-/// `POST …/devicecode`: the code for the client and the one for the user, who signs in by himself here.
+/// `POST …/devicecode`: returns the codes for client and user. The sandbox simulates the user's sign-in.
 pub(super) fn device_code(azure: &Azure, tenant: &str, request: &Request) -> Response {
     let form = parse_pairs(&String::from_utf8_lossy(&request.body));
     let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -45,7 +45,7 @@ pub(super) fn device_code(azure: &Azure, tenant: &str, request: &Request) -> Res
     )
 }
 
-/// A token for a device code, once the user has signed in.
+/// A token for a device code, after the user has signed in.
 pub(super) fn by_device_code<'a>(azure: &Azure, tenant: &str, field: &Field<'a>) -> Response {
     if let Some(refusal) = refuse_tenant(azure, tenant) {
         return refusal;
@@ -67,7 +67,7 @@ pub(super) fn by_device_code<'a>(azure: &Azure, tenant: &str, field: &Field<'a>)
     for_user(azure, field("client_id").unwrap_or_default(), scope)
 }
 
-/// A token for another resource, or a newer one, for whom has signed in before.
+/// A token for another resource, or a newer one, for a user who is already signed in.
 pub(super) fn by_refresh_token<'a>(azure: &Azure, tenant: &str, field: &Field<'a>) -> Response {
     if let Some(refusal) = refuse_tenant(azure, tenant) {
         return refusal;
@@ -81,7 +81,7 @@ pub(super) fn by_refresh_token<'a>(azure: &Azure, tenant: &str, field: &Field<'a
     for_user(azure, field("client_id").unwrap_or_default(), field("scope").unwrap_or_default())
 }
 
-/// A token for an application that shows its secret.
+/// A token for an application with its secret.
 pub(super) fn by_secret<'a>(azure: &Azure, field: &Field<'a>) -> Response {
     let (Some(client), Some(secret), Some(scope)) = (field("client_id"), field("client_secret"), field("scope")) else {
         return refuse(azure, 401, "invalid_client", 7_000_216, "client_assertion or client_secret is required.");
@@ -111,7 +111,7 @@ fn refuse_tenant(azure: &Azure, tenant: &str) -> Option<Response> {
     (!known).then(|| refuse(azure, 400, "invalid_request", 90002, &format!("Tenant '{tenant}' not found.")))
 }
 
-/// The one resource that a list of scopes asks for: as asked, and as the audience of its token.
+/// The one resource in a list of scopes: as requested, and as the token's audience.
 fn resource<'a>(azure: &Azure, scope: &'a str) -> Result<(&'a str, String), Response> {
     let mut wanted = scope.split_ascii_whitespace().filter(|word| !EXTRAS.contains(word));
     let (Some(one), None) = (wanted.next(), wanted.next()) else {
@@ -126,7 +126,7 @@ fn resource<'a>(azure: &Azure, scope: &'a str) -> Result<(&'a str, String), Resp
     }
 }
 
-/// Everything that comes with a user's token.
+/// The answer with a user's tokens.
 fn for_user(azure: &Azure, client: &str, scope: &str) -> Response {
     let (asked, audience) = match resource(azure, scope) {
         Ok(found) => found,

@@ -1,4 +1,4 @@
-//! Microsoft Graph, as far as other clients ask it: who stands behind an object id, and who has a name.
+//! The part of Microsoft Graph that other clients use: resolves object ids and names.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub(crate) fn handle(azure: &Azure, request: &Request) -> Response {
     }
 }
 
-/// Every principal with its kind: the user, the applications, the managed identities.
+/// All principals with their kind: the user, applications, managed identities.
 fn everyone(azure: &Azure) -> Vec<(&'static str, Value)> {
     let world = &azure.world;
     let mut all = vec![(
@@ -69,7 +69,7 @@ fn one(all: Vec<(&'static str, Value)>, kind: &str, id: &str) -> Response {
     }
 }
 
-/// Filters are `field eq 'value'` and `servicePrincipalNames/any(c:c eq 'value')`, joined by `or`.
+/// Supported filters: `field eq 'value'` and `servicePrincipalNames/any(c:c eq 'value')`, joined by `or`.
 fn list(azure: &Azure, kind: &str, request: &Request) -> Response {
     let filter = request.q("$filter").unwrap_or_default();
     let mut wanted = Vec::new();

@@ -1,4 +1,4 @@
-//! Who asks, and whether they may: bearer tokens, roles and bindings, and the knob that takes rights away.
+//! Authentication and authorization: bearer tokens, roles and bindings, and a knob that removes permissions.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::store::Store;
 pub struct UserInfo {
     /// User name.
     pub name: String,
-    /// Groups, without `system:authenticated`, which everybody signed in is in.
+    /// Groups without `system:authenticated`, to which every signed-in user belongs.
     pub groups: Vec<String>,
     /// Set for service accounts.
     pub uid: Option<String>,
@@ -22,7 +22,7 @@ pub struct UserInfo {
 }
 
 impl UserInfo {
-    /// A user with groups, as a kubeconfig's token stands for one.
+    /// A user with groups; a kubeconfig's token stands for such a user.
     #[must_use]
     pub fn new(name: &str, groups: &[&str]) -> Self {
         Self { name: name.into(), groups: groups.iter().map(|g| (*g).to_string()).collect(), ..Self::default() }
@@ -53,7 +53,7 @@ impl UserInfo {
     }
 }
 
-/// What a request wants to do.
+/// The permission that a request needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attributes {
     pub verb: String,
@@ -62,7 +62,7 @@ pub struct Attributes {
     pub subresource: String,
     pub name: String,
     pub namespace: String,
-    /// Set for requests that are about no resource.
+    /// Set for requests without a resource.
     pub path: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl Attributes {
     }
 }
 
-/// A right taken away by a test.
+/// A permission removed by a test.
 #[derive(Clone, Debug)]
 pub struct Denial {
     pub user: String,
@@ -82,7 +82,7 @@ pub struct Denial {
     pub namespace: Option<String>,
 }
 
-/// Asks the bindings; the text says which one allows.
+/// Evaluates the bindings; the text names the binding that allows the request.
 pub fn decide(store: &Store, denials: &[Denial], user: &UserInfo, wanted: &Attributes) -> Result<Option<String>, ()> {
     let fits = |pattern: &str, value: &str| pattern == "*" || pattern == value;
     let denied = denials.iter().any(|d| {
@@ -144,7 +144,7 @@ pub fn check(store: &Store, denials: &[Denial], user: &UserInfo, wanted: &Attrib
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// All rules that reach a user in a namespace, with the text that names the binding.
+/// All rules that apply to a user in a namespace, with the text that names the binding.
 fn granted(store: &Store, user: &UserInfo, namespace: &str) -> Vec<(Vec<Value>, String)> {
     let groups = user.all_groups();
     let mut out = Vec::new();
@@ -233,7 +233,7 @@ pub fn rules(store: &Store, user: &UserInfo, namespace: &str) -> Value {
     json!({"resourceRules": list(resource), "nonResourceRules": list(other), "incomplete": false})
 }
 
-/// The roles and bindings that every cluster starts with, as far as they matter to a client.
+/// The roles and bindings of every new cluster that matter to clients.
 pub fn bootstrap() -> Vec<Value> {
     let role = |name: &str, rules: Value| json!({"apiVersion": format!("{RBAC}/v1"), "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules});
     let bind = |role: &str, groups: &[&str]| {

@@ -1,7 +1,7 @@
 //! The loop that drives the simulated controllers.
 //!
-//! Each turn moves every object by at most one stage, so that a client which looks at the wrong moment sees what it would
-//! see on a real cluster: a new generation that nobody has observed, new pods that are not ready, old ones that still are.
+//! Each round moves every object by at most one stage, so that a client can see all intermediate states of a real
+//! cluster: a new generation that no controller has observed, new pods that are not ready, old pods that still are.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub fn spawn(cluster: WeakCluster, delay: Duration) {
                 drop(notified);
                 tokio::time::sleep(delay / 4).await;
             } else {
-                // Deadlines pass without any write; so look again now and then even when nothing happens.
+                // Deadlines pass without any write, so run a round from time to time.
                 let _ = tokio::time::timeout(Duration::from_millis(500), notified.work.notified()).await;
                 drop(notified);
                 tokio::time::sleep(delay / 2).await;
@@ -35,7 +35,8 @@ pub fn spawn(cluster: WeakCluster, delay: Duration) {
     });
 }
 
-/// What a controller saw of an owner: its own newest version or that of a child, and how many children there were.
+/// The state of an owner when a controller last examined it: the newest version among it and its children, and their
+/// number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     newest: u64,
@@ -47,7 +48,7 @@ fn owned<'a>(objects: impl Iterator<Item = &'a Value>, owner: &Value) -> impl It
     objects.filter(move |o| o["metadata"]["ownerReferences"].as_array().is_some_and(|list| list.iter().any(|r| &r["uid"] == uid)))
 }
 
-/// Whether two objects differ in nothing but who set what: most writes of a turn change nothing.
+/// Whether two objects differ at most in their managed fields: most writes of a round change nothing.
 fn same_but_managers(a: &Value, b: &Value) -> bool {
     let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
     let rest = |o: &serde_json::Map<String, Value>| o.len() - usize::from(o.contains_key("metadata"));
@@ -62,12 +63,13 @@ fn same_but_managers(a: &Value, b: &Value) -> bool {
 }
 
 impl State {
-    /// Lets the controllers finish at once.
+    /// Runs the controllers until nothing changes.
     pub fn settle(&mut self) {
         if !self.has_controllers() {
             return;
         }
-        // A rollout of a few pods takes some ten turns; the limit only guards against a controller that never rests.
+        // A rollout of a few pods takes about ten rounds; the limit only guards against a controller that never
+        // stops.
         for _ in 0..200 {
             if !self.turn() {
                 return;
@@ -75,7 +77,7 @@ impl State {
         }
     }
 
-    /// One turn of all controllers; says whether anything was written.
+    /// Runs one round of all controllers. Returns whether anything was written.
     pub fn turn(&mut self) -> bool {
         let before = self.store.version;
         self.namespaces();
@@ -96,13 +98,14 @@ impl State {
         self.store.list(group, plural, "").cloned().collect()
     }
 
-    /// What an object owns, all in its namespace. Filtered before it is copied: a turn asks this for every owner.
+    /// The objects owned by an object, all in its namespace. Filtered before copying, since every round calls this
+    /// for every owner.
     pub(super) fn children(&self, group: &str, plural: &str, owner: &Value) -> Vec<Value> {
         owned(self.store.list(group, plural, text(owner, "namespace")), owner).cloned().collect()
     }
 
-    /// The owners of a resource that may have something to do: those that changed, or whose children did, since they were
-    /// last found at rest. The informers of the real controllers wake them for the same reasons. With their [`Look`].
+    /// The owners that may need work: those that changed, or whose children did, since they were last at rest. Real
+    /// controllers are woken by their informers for the same reasons. Each with its [`Look`].
     pub(super) fn restless(&self, group: &str, plural: &str, children: (&str, &str)) -> Vec<(Value, Look)> {
         let owners = self.store.list(group, plural, "").filter(|o| o["metadata"].get("deletionTimestamp").is_none());
         let looked = owners.map(|owner| (owner, self.look(owner, children)));
@@ -116,12 +119,12 @@ impl State {
             .fold(start, |look, child| Look { newest: look.newest.max(version(child)), children: look.children + 1 })
     }
 
-    /// Notes that an owner needs nothing until something of it changes.
+    /// Marks an owner as at rest until something about it changes.
     pub(super) fn rests(&mut self, owner: &Value, look: Look) {
         self.at_rest.insert(text(owner, "uid").to_owned(), look);
     }
 
-    /// A controller's write, booked under its name; nothing is written when nothing changes.
+    /// A controller's write with its field manager; nothing is written if nothing changes.
     pub(super) fn write_as(&mut self, resource: &Resource, manager: &str, subresource: &str, new: Value) -> Value {
         let key = Key::of(resource, text(&new, "namespace"), text(&new, "name"));
         let old = self.store.objects.get(&key).cloned();
@@ -198,7 +201,7 @@ impl State {
         }
     }
 
-    /// Objects whose owners are all gone go too; a foreground delete ends when its dependents have gone.
+    /// Deletes objects whose owners are all gone; a foreground delete ends when its dependents are gone.
     fn collect_garbage(&mut self) {
         let uids: std::collections::HashSet<&str> = self.store.objects.values().map(|o| text(o, "uid")).collect();
         let ending: std::collections::HashSet<&str> = self

@@ -1,4 +1,4 @@
-//! New objects, by whichever verb: POST, and PUT or apply of what is not there.
+//! Creation of objects by any verb: POST, or PUT and apply of an absent object.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ impl State {
         Ok(written)
     }
 
-    /// Namespace of the body against that of the path.
+    /// Compares the namespace in the body with that of the path.
     pub(super) fn check_place(&self, call: &Call<'_>, object: &mut Value) -> Outcome<()> {
         let resource = call.resource()?;
         let sent = text(object, "namespace").to_string();
@@ -63,7 +63,7 @@ impl State {
         }
     }
 
-    /// The second half of every create, by POST, PUT or apply (`applied` brings what the apply has already booked).
+    /// The common second half of every create, by POST, PUT or apply (`applied` has the apply's field ownership).
     pub(super) fn insert(
         &mut self,
         resource: &Resource,
@@ -123,7 +123,7 @@ impl State {
         self.admit_create(resource, namespace, &mut object, options.dry_run)?;
         prepare::create(resource, &mut object, &uid);
         if unlabelled {
-            // The two maps are one in the real server, so the labels added to the template show here as well.
+            // In the real server both maps are the same, so labels added to the template appear here as well.
             let labels = object_labels(&object);
             metadata(&mut object).insert("labels".into(), labels);
         }
@@ -146,7 +146,7 @@ impl State {
         warnings.extend(prepare::hidden_variables(resource, &object));
         let stored = if options.dry_run { object } else { self.store.put(Key::of(resource, namespace, &name), object) };
         if resource.kind == "CustomResourceDefinition" && !options.dry_run {
-            // The names are accepted a moment after the create has been answered.
+            // The names are accepted a moment after the answer to the create.
             let mut accepted = stored.clone();
             super::custom::accept(&mut accepted);
             self.store.put(Key::of(resource, namespace, &name), accepted);

@@ -1,5 +1,5 @@
 //! The secrets store CSI driver: what the add-on installs, and what the driver does for pods that mount a class: the
-//! status of the mount, and the Secrets that the class asks for, which live as long as a pod mounts it.
+//! status of the mount, and the synced Secrets, which exist as long as a pod mounts the class.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub const DRIVER: &str = "secrets-store.csi.k8s.io";
 const GROUP: &str = "secrets-store.csi.x-k8s.io";
 const MANAGED: &str = "secrets-store.csi.k8s.io/managed";
 
-/// What the provider is asked.
+/// A request to the provider.
 #[derive(Clone, Debug)]
 pub struct Mounting {
     /// The class.
@@ -29,16 +29,16 @@ pub struct Mounting {
     pub issuer: String,
 }
 
-/// Why there are no files.
+/// Why a mount failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unmounted {
-    /// Ask again.
+    /// Retry later.
     Busy,
-    /// The provider's own words.
+    /// Refused, with the provider's message.
     Refused(String),
 }
 
-/// Azure's provider: files with their texts.
+/// Azure's provider: returns files with their contents.
 pub type Provider = Arc<dyn Fn(&Mounting) -> Result<Vec<(String, String)>, Unmounted> + Send + Sync>;
 
 fn definition(kind: &str, properties: Value) -> Value {
@@ -58,7 +58,7 @@ fn definition(kind: &str, properties: Value) -> Value {
     })
 }
 
-/// The two kinds that the driver brings. No field is required and none is limited to certain words.
+/// The two kinds that the driver defines. No field is required, and none is an enumeration.
 fn definitions() -> [Value; 2] {
     let text = || json!({"type": "string"});
     let texts = || json!({"type": "object", "additionalProperties": {"type": "string"}});
@@ -78,7 +78,7 @@ fn definitions() -> [Value; 2] {
     [definition("SecretProviderClass", class), definition("SecretProviderClassPodStatus", status)]
 }
 
-/// What the add-on puts into a cluster.
+/// The objects that the add-on installs.
 pub(super) fn addon() -> Vec<Value> {
     let mut all = definitions().to_vec();
     all.push(json!({
@@ -114,7 +114,7 @@ impl KubeCluster {
         addon().into_iter().for_each(|object| self.apply_object("aks-addon-manager", object));
     }
 
-    /// Takes the driver away, as switching the add-on off does; the kinds that it brought and their objects stay.
+    /// Removes the driver, as disabling the add-on does. Its kinds and their objects remain.
     pub fn uninstall_secrets_store(&self) {
         for object in addon() {
             let kind = object["kind"].as_str().unwrap_or_default();
@@ -124,7 +124,7 @@ impl KubeCluster {
         }
     }
 
-    /// What stands behind the driver from now on; without it every mount succeeds with files that hold nothing.
+    /// Sets the provider. Without one, every mount succeeds with empty files.
     pub fn reach_vaults(&self, provider: Provider) {
         self.state().provider = Some(provider);
     }
@@ -136,7 +136,7 @@ impl State {
         self.store.get(&resource, namespace, name).cloned()
     }
 
-    /// Mounts the vaults of a pod; whether it can start now.
+    /// Mounts the vaults of a pod. Returns whether the pod can start.
     pub(super) fn mount_vaults(&mut self, pod: &Value) -> bool {
         let volumes: Vec<Value> =
             pod["spec"]["volumes"].as_array().into_iter().flatten().filter(|v| v["csi"]["driver"] == DRIVER).cloned().collect();
@@ -204,7 +204,7 @@ impl State {
         for synced in class["spec"]["secretObjects"].as_array().into_iter().flatten() {
             let secret = synced["secretName"].as_str().unwrap_or_default();
             let there = self.store.get(&secrets, &namespace, secret);
-            // One that somebody else made is left alone.
+            // A Secret of somebody else is not overwritten.
             if secret.is_empty() || there.is_some_and(|s| s["metadata"]["labels"][MANAGED] != "true") {
                 continue;
             }
@@ -226,7 +226,7 @@ impl State {
         }
     }
 
-    /// Statuses of pods that are gone go, and with the last of a class the Secrets that it asked for.
+    /// Deletes the statuses of deleted pods, and with a class's last status its synced Secrets.
     pub(super) fn unmount_vaults(&mut self) {
         let Some(statuses) = self.store.known(GROUP, "secretproviderclasspodstatuses") else { return };
         let Some(secrets) = self.store.known("", "secrets") else { return };

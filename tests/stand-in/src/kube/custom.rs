@@ -8,7 +8,7 @@ use super::resources::Resource;
 use super::status::{Cause, Failure, Outcome};
 use super::store::now;
 
-/// What the definition's own controllers fill in: accepted names and the Established condition.
+/// Sets the fields that API extension controllers fill in: accepted names and the Established condition.
 pub fn accept(definition: &mut Value) {
     let stored: Vec<Value> = definition["spec"]["versions"]
         .as_array()
@@ -28,14 +28,14 @@ pub fn accept(definition: &mut Value) {
     });
 }
 
-/// The status of a definition as the create answers it.
+/// The status of a definition in the answer to its creation.
 pub fn fresh(definition: &mut Value) {
     accept(definition);
     definition["status"]["conditions"] = Value::Null;
     definition["status"]["acceptedNames"] = json!({"plural": "", "kind": ""});
 }
 
-/// A definition that was just marked for deletion.
+/// Sets the status of a definition that was just marked for deletion.
 pub fn ending(definition: &mut Value) {
     if let Some(list) = definition["status"]["conditions"].as_array_mut() {
         list.push(json!({
@@ -144,7 +144,7 @@ impl State {
         (version["deprecated"] == true).then(|| version["deprecationWarning"].as_str().unwrap_or_default().to_string())
     }
 
-    /// Drops what the schema does not have, and says so as `strictness` asks.
+    /// Removes fields that the schema lacks, and reports them as `strictness` demands.
     pub fn prune_custom(&self, resource: &Resource, object: &mut Value, strictness: Strictness, patch: bool) -> Outcome<Vec<String>> {
         let Some(schema) = self.custom_schema(resource) else { return Ok(Vec::new()) };
         let mut gone = Vec::new();

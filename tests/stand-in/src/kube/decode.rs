@@ -1,6 +1,7 @@
-//! Reading bodies: shape, unknown fields, wrong types.
+//! Decoding of bodies: structure, unknown fields, wrong types.
 //!
-//! Which fields a kind has comes from the typed API definitions, by a round trip: what does not come back is unknown.
+//! The known fields of a kind come from the typed API definitions by a round trip: a field that does not survive it
+//! is unknown.
 
 use k8s_openapi::api;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::resources::Resource;
 use super::schema::{self, Kind};
 use super::status::{Failure, Outcome};
 
-/// What `fieldValidation` asks for.
+/// The value of `fieldValidation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
     Ignore,
@@ -23,7 +24,7 @@ fn trip<T: serde::de::DeserializeOwned + serde::Serialize>(value: &Value) -> Res
     serde_json::to_value(&typed).map_err(|e| e.to_string())
 }
 
-/// The object through its type and back; `None` for kinds without one here.
+/// Converts an object to its type and back; `None` for kinds without a type here.
 fn round_trip(kind: &str, value: &Value) -> Option<Result<Value, String>> {
     Some(match kind {
         "ConfigMap" => trip::<api::core::v1::ConfigMap>(value),
@@ -112,7 +113,7 @@ fn cut(value: &mut Value, path: &[Element]) {
     }
 }
 
-/// Takes unknown fields out; gives their paths, and the message of a wrong type.
+/// Removes unknown fields. Returns their paths, or the message about a wrong type.
 pub fn drop_unknown(resource: &Resource, object: &mut Value) -> Result<Vec<String>, String> {
     if resource.custom {
         return Ok(Vec::new());
@@ -143,7 +144,7 @@ pub fn drop_unknown(resource: &Resource, object: &mut Value) -> Result<Vec<Strin
     }
 }
 
-/// Keys that stand twice in one JSON object; the parsed value no longer shows them.
+/// Keys that occur twice in one JSON object; the parsed value no longer shows them.
 pub fn duplicates(text: &str) -> Vec<String> {
     struct Scan<'a> {
         path: Vec<String>,
@@ -198,12 +199,13 @@ pub fn duplicates(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut reader = serde_json::Deserializer::from_str(text);
     let scan = Scan { path: Vec::new(), found: &mut found };
-    // A body that is no JSON was refused before.
+    // A body that is not JSON was refused before.
     let _ = serde::de::DeserializeSeed::deserialize(scan, &mut reader);
     found
 }
 
-/// An applied configuration against the schema: the server's first hurdle, and always a 500.
+/// Checks an applied configuration against the schema. This is the server's first check, and its error is always a
+/// 500.
 pub fn check_applied(resource: &Resource, namespace: &str, name: &str, config: &Value) -> Outcome<()> {
     let group_version = resource.api_version();
     let place = if namespace.is_empty() { format!("/{name}") } else { format!("{namespace}/{name}") };
@@ -268,7 +270,7 @@ fn fault(value: &Value, parent: &str, name: &str, path: &mut Vec<Element>) -> Op
     }
 }
 
-/// Reads a body of JSON or YAML.
+/// Parses a JSON or YAML body.
 pub fn parse(body: &[u8]) -> Option<Value> {
     if let Ok(value) = serde_json::from_slice(body) {
         return Some(value);

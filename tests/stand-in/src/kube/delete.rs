@@ -1,4 +1,4 @@
-//! Deletes: preconditions, finalizers, propagation, and the form of the answer.
+//! Deletes: preconditions, finalizers, propagation, and the format of the answer.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ impl State {
         Ok(Written::new(200, self.erase(resource, &old, policy, dry)))
     }
 
-    /// Deletes or marks one object, and says so in the form that its kind uses.
+    /// Deletes or marks one object, and returns the answer in the format for its kind.
     pub fn erase(&mut self, resource: &Resource, old: &Value, policy: &str, dry: bool) -> Value {
         let (namespace, name) = (text(old, "namespace"), text(old, "name"));
         let key = Key::of(resource, namespace, name);

@@ -10,7 +10,7 @@ use super::{State, timestamp};
 const REVISION: &str = "deployment.kubernetes.io/revision";
 const COMPONENT: &str = "deployment-controller";
 
-/// A count or a percentage of the replicas.
+/// An absolute number, or a percentage of the replicas.
 fn share(value: &Value, replicas: i64, up: bool) -> i64 {
     match value {
         Value::String(text) => {
@@ -38,7 +38,7 @@ fn limits(deployment: &Value) -> Limits {
     Limits { surge, unavailable: if surge == 0 && unavailable == 0 { 1 } else { unavailable.min(replicas) } }
 }
 
-/// Whether a set's template is this one, but for the label that the controller adds.
+/// Whether a ReplicaSet has this template, ignoring the label that the controller adds.
 fn is_of(set: &Value, template: &Value) -> bool {
     let theirs = &set["spec"]["template"];
     if theirs["spec"] != template["spec"] {
@@ -125,7 +125,7 @@ impl State {
         self.deployment_status(resource, deployment, new.as_ref(), &old, created);
     }
 
-    /// Recreate: the old pods go first.
+    /// Recreate strategy: the old pods are deleted first.
     fn recreate_waits(&mut self, deployment: &Value, sets: &Resource, old: &[Value]) -> bool {
         let mut waits = false;
         for set in old {
@@ -200,7 +200,7 @@ impl State {
         self.write_main(sets, next)
     }
 
-    /// One stage of a rolling update: more of the new, or fewer of the old.
+    /// One stage of a rolling update: more new pods, or fewer old ones.
     fn roll(&mut self, deployment: &Value, sets: &Resource, new: Value, old: &[Value]) -> Value {
         let replicas = number(&deployment["spec"]["replicas"]);
         let limits = limits(deployment);
@@ -217,7 +217,7 @@ impl State {
         let least = replicas - limits.unavailable;
         let unavailable = size - number(&new["status"]["availableReplicas"]);
         let mut spare = size + older - least - unavailable;
-        // Old pods that do not work are no loss.
+        // Old pods that are not ready can be deleted at once.
         for set in old {
             let broken = number(&set["spec"]["replicas"]) - number(&set["status"]["availableReplicas"]);
             let cut = broken.min(spare);
@@ -286,7 +286,7 @@ impl State {
             || sum("readyReplicas") > number(&before["readyReplicas"])
             || available > number(&before["availableReplicas"]);
         if paused {
-            // Nothing moves, and what was said last stays said.
+            // Nothing changes, so the last condition stays.
         } else if let Some(name) = created.filter(|_| replicas > 0) {
             let message = format!("Created new replica set {name:?}");
             set_condition(status, condition("Progressing", "True", "NewReplicaSetCreated", &message));
@@ -324,7 +324,7 @@ fn note_revision(deployment: &mut Value, revision: &Value) {
     annotations[REVISION] = revision.clone();
 }
 
-/// A condition that tells of progress counts its time from the last progress.
+/// The time of a progress condition counts from the last progress.
 fn renew(status: &mut Value, condition: Value) {
     let kind = condition["type"].clone();
     let now = condition["lastUpdateTime"].clone();

@@ -1,4 +1,4 @@
-//! Discovery: which groups, versions and resources there are.
+//! Discovery: the available groups, versions and resources.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ fn sub_kind(resource: &Resource, subresource: &str) -> (Value, Value) {
     }
 }
 
-/// The server's hash of what it stores a kind as.
+/// The server's hash of a kind's storage version.
 fn storage_hash(resource: &Resource) -> String {
     let (group, _) = resource.storage();
     let digest = Sha256::digest(format!("{group}/{}/{}", resource.version, resource.kind));
@@ -113,7 +113,7 @@ fn aggregated(state: &State, groups: Vec<(String, Vec<String>)>) -> Response {
 }
 
 fn aggregated_version(state: &State, group: &str, version: &str) -> Value {
-    // Empty for the group and version that the list is about, as the server has it.
+    // Empty for the group and version of the list itself, as in the real server.
     let kind_of = |kind: &Value| json!({"group": "", "version": "", "kind": kind});
     let resources: Vec<Value> = of_version(state, group, version)
         .map(|r| {

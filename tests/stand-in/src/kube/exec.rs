@@ -1,4 +1,4 @@
-//! Commands in containers: `pods/exec` over a websocket, with the few programs that images have for looking names up.
+//! Commands in containers: `pods/exec` over a websocket, with the few programs that images have for resolving names.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,12 @@ use super::status::{Failure, Outcome};
 use super::{KubeCluster, State};
 use crate::http::{Body, Response};
 
-/// Where a name leads that nobody planted another way for: a public address, as the public DNS would answer.
+/// Address of names without a planted address: a public one, as public DNS would return.
 const PUBLIC: &str = "20.61.97.10";
 
-/// What containers see and have.
+/// DNS and programs inside containers.
 pub struct Inside {
-    /// Addresses by name, as the cluster's DNS answers; none: it knows no such name.
+    /// Addresses by name in the cluster's DNS; an empty list means that the name does not exist.
     pub names: HashMap<String, Vec<String>>,
     /// Programs in every image.
     pub programs: Vec<String>,
@@ -28,21 +28,22 @@ impl Default for Inside {
 }
 
 impl KubeCluster {
-    /// What the cluster's DNS answers for a name from now on; nothing: no such name.
+    /// Sets the addresses that the cluster's DNS returns for a name; with none, the name does not exist.
     pub fn resolve_to(&self, name: &str, addresses: &[&str]) {
         self.state().inside.names.insert(name.to_owned(), addresses.iter().map(|a| (*a).to_owned()).collect());
     }
 
-    /// The programs that images have from now on; nothing: they are distroless.
+    /// Sets the programs in all images; with none, they are distroless.
     pub fn images_have(&self, programs: &[&str]) {
         self.state().inside.programs = programs.iter().map(|p| (*p).to_owned()).collect();
     }
 }
 
 impl State {
-    /// Answers a request to run a command: refusals as they are, and everything from the container in messages of the socket.
+    /// Answers a request to run a command. Refusals are normal answers; everything from the container comes in
+    /// messages of the websocket.
     pub fn exec(&self, call: &Call) -> Outcome<Response> {
-        // Opening a websocket is a GET; since Kubernetes 1.35 the right to create is asked for all the same.
+        // Opening a websocket is a GET, but since Kubernetes 1.35 it requires the `create` permission.
         call.check(self, "create")?;
         let resource = call.resource()?;
         let pod = self.store.get(resource, &call.namespace, &call.name).ok_or_else(|| Failure::not_found(resource, &call.name))?;
@@ -88,7 +89,7 @@ fn message(channel: u8, text: &str) -> Vec<u8> {
     [&[channel], text.as_bytes()].concat()
 }
 
-/// What the kubelet says at the end; without a code the program could not be started (containerd's words).
+/// The kubelet's final status; without a code the program could not be started (containerd's message).
 fn status(code: Option<i32>, command: &[&str]) -> Value {
     match code {
         Some(0) => json!({"metadata": {}, "status": "Success"}),

@@ -1,13 +1,13 @@
-//! Sets of field paths: what a field manager owns.
+//! Sets of field paths: the fields that a manager owns.
 //!
-//! The same structure that the real server keeps in `metadata.managedFields[].fieldsV1`, because the product reads it
-//! and because ownership, conflicts and undo by release follow from set arithmetic on it alone.
+//! The same structure as in the real server's `metadata.managedFields[].fieldsV1`. The product reads it, and
+//! ownership, conflicts and undoing by release follow from set operations on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-/// One step of a path. Key values are kept as JSON text, which orders and compares like the server's.
+/// One step of a path. Key values are kept as JSON text, which sorts and compares as in the server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Element {
     Field(String),
@@ -47,7 +47,7 @@ impl Element {
     }
 }
 
-/// `.spec.containers[name="app"].env`, as conflicts show it.
+/// A path in the format of conflict messages: `.spec.containers[name="app"].env`.
 pub fn show(path: &[Element]) -> String {
     let mut text = String::new();
     for element in path {
@@ -66,7 +66,7 @@ pub fn show(path: &[Element]) -> String {
     text
 }
 
-/// A set of paths as a tree; a path is in the set when its last element is a member of its parent's node.
+/// A set of paths as a tree. A path is in the set if its last element is a member of its parent's node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Set {
     pub members: BTreeSet<Element>,
@@ -101,7 +101,7 @@ impl Set {
         }
     }
 
-    /// Drops a path and everything below it.
+    /// Removes a path and everything below it.
     pub fn cut(&mut self, path: &[Element]) {
         match path {
             [] => {}
@@ -164,7 +164,7 @@ impl Set {
         out
     }
 
-    /// All paths, members before deeper ones.
+    /// All paths; a path comes before those below it.
     pub fn paths(&self) -> Vec<Vec<Element>> {
         let mut out = Vec::new();
         self.collect(&mut Vec::new(), &mut out);

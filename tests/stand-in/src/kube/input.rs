@@ -1,4 +1,4 @@
-//! What comes with a write: query options and the body, read as the server's codec does it.
+//! Query options and body of a write, decoded as in the server.
 
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ pub fn content_type(call: &Call<'_>) -> String {
     value.split(';').next().unwrap_or_default().trim().to_string()
 }
 
-/// The body of a create or update, decoded as the server's codec does it.
+/// The body of a create or update, decoded as in the server.
 pub fn body(call: &Call<'_>, resource: &Resource, strictness: Strictness) -> Outcome<(Value, Vec<String>)> {
     let sent = String::from_utf8_lossy(&call.request.body);
     let Some(mut object) = decode::parse(&call.request.body).filter(Value::is_object) else {
@@ -108,7 +108,8 @@ pub fn body(call: &Call<'_>, resource: &Resource, strictness: Strictness) -> Out
     }
 }
 
-/// Values that do not decode: the server answers with a dump of the whole object, of which only the end is of use.
+/// The error for a value of the wrong type: the server answers with a dump of the whole object, of which only the end
+/// is useful.
 pub fn bad_data(resource: &Resource, object: &Value) -> Option<String> {
     use base64::Engine as _;
     match resource.kind.as_str() {
@@ -129,7 +130,7 @@ pub fn bad_data(resource: &Resource, object: &Value) -> Option<String> {
     }
 }
 
-/// A map as Go prints it, for the one message that shows a strategic patch.
+/// A map in Go's print format, for the one message that shows a strategic patch.
 pub fn go_map(value: &Value) -> String {
     match value {
         Value::Object(map) => {

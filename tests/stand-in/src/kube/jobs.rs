@@ -60,7 +60,7 @@ impl State {
         }
     }
 
-    /// A Job's pod that has been counted may go.
+    /// Releases the pod of a Job after it was counted.
     fn release_pod(&mut self, mut pod: Value) {
         let Some(resource) = self.store.known("", "pods") else { return };
         if pod["metadata"].get("deletionTimestamp").is_some() {

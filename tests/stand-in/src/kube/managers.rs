@@ -1,4 +1,4 @@
-//! Field managers: who owns which field, what an apply may take, and what a release gives back.
+//! Field managers: who owns which field, what an apply may take, and what a release removes.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::fields::{self, Element, Set};
 use super::merge::{self, At};
 use super::status::{Failure, Outcome};
 
-/// Who a set of fields belongs to. The time is no part of it.
+/// The owner of a set of fields. The time is not part of its identity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Manager {
     pub name: String,
@@ -38,7 +38,7 @@ pub struct Owned {
 
 pub type Managed = BTreeMap<Manager, Owned>;
 
-/// Reads `metadata.managedFields`.
+/// Parses `metadata.managedFields`.
 pub fn decode(object: &Value) -> Managed {
     let mut out = Managed::new();
     for entry in object["metadata"]["managedFields"].as_array().into_iter().flatten() {
@@ -84,7 +84,7 @@ pub fn encode(object: &mut Value, managed: &Managed) {
     metadata.insert("managedFields".into(), Value::Array(list));
 }
 
-/// Fields that nobody owns, and fields that an endpoint does not let its callers write.
+/// Removes fields that nobody can own, and fields that this endpoint's callers may not write.
 fn strip(set: &mut Set, ignored: &[&str]) {
     for field in ["apiVersion", "kind"] {
         set.cut(&[Element::field(field)]);
@@ -100,7 +100,7 @@ fn strip(set: &mut Set, ignored: &[&str]) {
     }
 }
 
-/// Takes from every manager but `mine` what `live → new` changes or removes.
+/// Removes from every manager except `mine` the fields that `live → new` changes or removes.
 fn take(managed: &mut Managed, mine: Option<&Manager>, live: &Value, new: &Value, force: bool) -> Outcome<merge::Comparison> {
     let comparison = merge::compare(live, new);
     let changed = comparison.modified.union(&comparison.added);
@@ -153,9 +153,10 @@ fn refuse(conflicts: &[(Manager, Vec<Element>)]) -> Box<Failure> {
     Failure::new(409, Some("Conflict"), message).with(json!({"causes": causes}))
 }
 
-/// Books a plain write: the writer owns what it added or changed, beside what it owned before.
+/// Records the ownership of a plain write: the writer owns the fields that it added or changed, besides those that it
+/// owned before.
 pub fn update(mut managed: Managed, live: &Value, new: &Value, writer: Manager, ignored: &[&str], now: &str) -> Managed {
-    // A forced take never refuses.
+    // With force this never fails.
     let Ok(comparison) = take(&mut managed, None, live, new, true) else { return managed };
     let mut gained = comparison.modified.union(&comparison.added);
     strip(&mut gained, ignored);
@@ -169,7 +170,8 @@ pub fn update(mut managed: Managed, live: &Value, new: &Value, writer: Manager, 
     managed
 }
 
-/// Merges an applied configuration into the live object, drops what its manager no longer names, and books it.
+/// Merges an applied configuration into the live object, removes the fields that its manager no longer names, and
+/// records the ownership.
 pub fn apply(
     mut managed: Managed,
     live: &Value,
@@ -194,7 +196,7 @@ pub fn apply(
     if &new == live
         && let Some(owned) = managed.get_mut(writer)
     {
-        // An apply that changes no value keeps its former time, and a new co-owner has none.
+        // An apply that changes no value keeps its time; a new co-owner has none.
         owned.time = before.get(writer).map(|then| then.time.clone()).unwrap_or_default();
     }
     Ok((new, managed))
@@ -202,11 +204,11 @@ pub fn apply(
 
 fn prune(merged: &Value, managed: &Managed, last: &Set) -> Value {
     let mut last = merge::with_named_fields(last);
-    // Name and version live there and belong to nobody.
+    // These contain name and version, which nobody owns.
     last.members.remove(&Element::field("metadata"));
     let pruned = merge::remove(merged, &last, At::ROOT);
     let pruned = add_back_owned(merged, &pruned, managed);
-    // What the last configuration did not name is not its business, even where pruning took it along.
+    // Keep fields that the last configuration did not name, even if pruning removed them.
     let kept = merge::with_named_fields(&merge::field_set(&pruned));
     let all = merge::with_named_fields(&merge::field_set(merged));
     merge::remove(merged, &all.difference(&kept).intersection(&last), At::ROOT)

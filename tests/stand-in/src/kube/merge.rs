@@ -1,14 +1,14 @@
-//! Merge, comparison and pruning of objects along their schema.
+//! Merging, comparing and pruning of objects according to their schema.
 //!
-//! The four operations of the server's structured merge, with its treatment of the awkward cases: item order when two
-//! lists are merged, items that occur twice, empty against absent.
+//! The operations of the server's structured merge, including its behaviour in special cases: order of items when two
+//! lists are merged, duplicate items, empty and absent values.
 
 use serde_json::{Map, Value};
 
 use super::fields::{Element, Set};
 use super::schema::{self, Kind};
 
-/// Where a value hangs: its own field name and that of the object round it.
+/// The place of a value: its field name and that of the object around it.
 #[derive(Clone, Copy)]
 pub struct At<'a> {
     parent: &'a str,
@@ -47,7 +47,7 @@ fn shape<'a>(left: Option<&'a Value>, right: Option<&'a Value>) -> Option<&'a Va
     right.filter(|v| !v.is_null()).or(left.filter(|v| !v.is_null()))
 }
 
-/// `right` laid over `left`.
+/// Merges `right` into `left`.
 pub fn merge(left: Option<&Value>, right: Option<&Value>, at: At<'_>) -> Option<Value> {
     let Some(model) = shape(left, right) else { return right.or(left).cloned() };
     let kind = at.kind(model);
@@ -79,14 +79,15 @@ pub fn merge(left: Option<&Value>, right: Option<&Value>, at: At<'_>) -> Option<
     }
 }
 
-/// Items keep the order of `left` as long as `right` does not order the shared ones otherwise; new ones follow theirs.
+/// Items keep the order of `left` unless `right` orders the shared ones differently; new items follow their
+/// predecessors.
 fn merge_lists(left: &[Value], right: &[Value], kind: Kind, at: At<'_>) -> Vec<Value> {
     let keys = |items: &[Value]| items.iter().map(|i| schema::item_element(kind, i)).collect::<Vec<_>>();
     let (lk, rk) = (keys(left), keys(right));
     let once = |element: &Element| -> Option<&Value> {
         let mut found = lk.iter().zip(left).filter(|(k, _)| *k == element);
         let first = found.next()?;
-        // An item that occurs twice is not merged into: the applied one replaces both.
+        // Duplicate items are not merged: the applied item replaces all of them.
         if found.next().is_some() { None } else { Some(first.1) }
     };
     let item = |l: Option<&Value>, r: Option<&Value>| -> Value {
@@ -152,7 +153,7 @@ fn merge_item(left: Option<&Value>, right: Option<&Value>, at: At<'_>) -> Value 
     Value::Object(out)
 }
 
-/// What changed between two objects.
+/// The differences between two objects.
 #[derive(Debug, Default)]
 pub struct Comparison {
     pub added: Set,
@@ -246,7 +247,7 @@ fn compare_item(l: Option<&Value>, r: Option<&Value>, kind: Kind, at: At<'_>, pa
             out.modified.insert(path);
         }
     } else if matches!(kind, Kind::Keyed(_)) {
-        // The items of a keyed list are structs whose fields hang below the list's name.
+        // Items of a keyed list are structs whose fields are below the list's name.
         compare_maps(l, r, at, path, out);
     }
     match (l, r) {
@@ -256,7 +257,7 @@ fn compare_item(l: Option<&Value>, r: Option<&Value>, kind: Kind, at: At<'_>, pa
     }
 }
 
-/// Every field that an object sets, as an applier owns them.
+/// All fields set in an object; an applier owns these.
 pub fn field_set(value: &Value) -> Set {
     let mut out = Set::default();
     if let Some(map) = value.as_object() {
@@ -296,7 +297,7 @@ fn set_of_map(map: &Map<String, Value>, at: At<'_>, free: bool, path: &mut Vec<E
     }
 }
 
-/// The value without the paths of `gone`. A container that loses everything becomes null, as on the server.
+/// The value without the paths of `gone`. A container that loses all its content becomes null, as in the server.
 pub fn remove(value: &Value, gone: &Set, at: At<'_>) -> Value {
     match (at.kind(value), value) {
         (Kind::Struct | Kind::Map, Value::Object(map)) if !map.is_empty() => remove_fields(map, gone, at),
@@ -334,7 +335,7 @@ fn remove_fields(map: &Map<String, Value>, gone: &Set, at: At<'_>) -> Value {
     if out.is_empty() { Value::Null } else { Value::Object(out) }
 }
 
-/// `set` with the structs on the way to its paths as members too; keys of maps and list items are not structs.
+/// `set` plus the structs on the way to its paths. Map keys and list items are not structs.
 pub fn with_named_fields(set: &Set) -> Set {
     named(set, "")
 }

@@ -1,8 +1,8 @@
 //! A stand-in for a cluster's API server, with the controllers that clients wait for.
 //!
-//! It keeps the real server's rules where a client could lean on them: server-side apply with field ownership, versions
-//! and preconditions, validation, authorization, token minting, and rollouts that take their time. Its yardstick is a set
-//! of recorded answers of a real 1.36 server.
+//! It implements the real server's rules on which a client may rely: server-side apply with field ownership, versions
+//! and preconditions, validation, authorization, token requests, and rollouts that take time. It is tested against
+//! recorded answers of a real 1.36 server.
 
 mod apply;
 mod auth;
@@ -65,9 +65,9 @@ const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 pub enum Controllers {
     /// None: an API server alone.
     None,
-    /// Those of the control plane; pods stay pending until somebody writes their status.
+    /// Those of the control plane; pods stay pending until their status is written.
     NoKubelet,
-    /// All, and pods become ready by themselves.
+    /// All; pods become ready without further action.
     All,
 }
 
@@ -76,20 +76,20 @@ pub enum Controllers {
 pub struct KubeOptions {
     /// Host name of the API server.
     pub host: String,
-    /// Issuer of its service account tokens.
+    /// Issuer of the service account tokens.
     pub issuer: String,
-    /// Key that signs them.
+    /// Key with which the tokens are signed.
     pub key: Arc<RsaKey>,
-    /// Bearer tokens of its users.
+    /// Bearer tokens of the users.
     pub tokens: HashMap<String, UserInfo>,
-    /// How long one stage of a rollout takes.
+    /// Duration of one stage of a rollout.
     pub rollout_delay: Duration,
     /// Which controllers run.
     pub controllers: Controllers,
 }
 
 impl KubeOptions {
-    /// A cluster with all controllers at a quick pace.
+    /// A cluster with all controllers at high speed.
     #[must_use]
     pub fn new(host: &str, issuer: &str, key: Arc<RsaKey>) -> Self {
         Self {
@@ -110,15 +110,15 @@ struct State {
     key: Arc<RsaKey>,
     tokens: HashMap<String, UserInfo>,
     denials: Vec<Denial>,
-    /// The webhook's tenant, once installed.
+    /// Tenant of the webhook, once it is installed.
     webhook: Option<String>,
     webhook_down: bool,
     controllers: Controllers,
-    /// Owners that their controllers need not look at, by their uid.
+    /// Owners that need no work, by uid.
     at_rest: HashMap<String, controllers::Look>,
-    /// What stands behind the secrets store driver.
+    /// The provider behind the secrets store driver.
     provider: Option<csi::Provider>,
-    /// What containers see and have.
+    /// DNS and programs inside containers.
     inside: exec::Inside,
 }
 
@@ -129,7 +129,7 @@ impl State {
 }
 
 struct Inner {
-    /// The real API server behind this one, where there is one.
+    /// The real API server behind this one, if any.
     real: Option<real::RealServer>,
     state: Mutex<State>,
     work: Notify,
@@ -137,7 +137,7 @@ struct Inner {
     started: std::sync::atomic::AtomicBool,
 }
 
-/// A cluster's API server. Cheap to clone; all clones are the same cluster.
+/// A cluster's API server. Clones share the cluster.
 #[derive(Clone)]
 pub struct KubeCluster {
     inner: Arc<Inner>,
@@ -158,7 +158,7 @@ impl WeakCluster {
 }
 
 impl KubeCluster {
-    /// A cluster with the namespaces and roles that every cluster has.
+    /// A cluster with the default namespaces and roles.
     #[must_use]
     pub fn new(options: KubeOptions) -> Self {
         Self::made(options, None)
@@ -200,7 +200,7 @@ impl KubeCluster {
         if options.controllers == Controllers::All {
             cluster.plant_node();
         }
-        // Only now: what the stand-in needs to judge by is planted in the stand-in.
+        // Set only now: the objects that the stand-in needs for its own decisions are planted in the stand-in.
         if let Some(inner) = Arc::get_mut(&mut cluster.inner) {
             inner.real = real;
         }
@@ -208,7 +208,7 @@ impl KubeCluster {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic in another test thread is that test's failure, not this one's.
+        // A panic in another test thread is a failure of that test only.
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -216,17 +216,17 @@ impl KubeCluster {
         WeakCluster(Arc::downgrade(&self.inner))
     }
 
-    /// New tokens carry this issuer from now on, and discovery follows.
+    /// Sets the issuer of new tokens and of discovery.
     pub fn set_issuer(&self, url: &str) {
         self.state().issuer = url.into();
     }
 
-    /// Makes a bearer token known.
+    /// Adds a bearer token.
     pub fn add_token(&self, token: &str, user: UserInfo) {
         self.state().tokens.insert(token.into(), user);
     }
 
-    /// What the issuer host serves under `.well-known/openid-configuration`.
+    /// The document at `.well-known/openid-configuration` of the issuer's host.
     #[must_use]
     pub fn discovery(&self) -> Value {
         match &self.inner.real {
@@ -235,7 +235,7 @@ impl KubeCluster {
         }
     }
 
-    /// What the issuer host serves under `openid/v1/jwks`.
+    /// The document at `openid/v1/jwks` of the issuer's host.
     #[must_use]
     pub fn jwks(&self) -> Value {
         match &self.inner.real {
@@ -244,7 +244,7 @@ impl KubeCluster {
         }
     }
 
-    /// Answers one API request; a watch answers with a stream.
+    /// Answers one API request; a watch is answered with a stream.
     pub async fn handle(&self, mut request: Request) -> Response {
         if let Some(real) = &self.inner.real {
             return self.through(real, request).await;
@@ -325,7 +325,7 @@ impl KubeCluster {
         let shown = if kind == resource.kind { read::show(&resource, &written.object, read::form(call.accept())) } else { written.object };
         let mut response = Response::json(written.code, &shown);
         for warning in written.warnings {
-            // Several warnings are several headers of one name.
+            // Each warning is a separate header.
             response.headers.push(("warning".into(), format!("299 - {warning:?}")));
         }
         Ok(response)
@@ -339,7 +339,7 @@ impl KubeCluster {
     }
 }
 
-/// The time of a write by the stand-in's own controllers.
+/// Time of a write by the stand-in's controllers.
 fn timestamp() -> String {
     now()
 }

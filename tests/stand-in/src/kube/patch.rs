@@ -1,4 +1,4 @@
-//! The three patch types that are no apply: merge patch, strategic merge patch, JSON patch.
+//! The three patch types other than apply: merge patch, strategic merge patch, JSON patch.
 
 use serde_json::{Map, Value, json};
 
@@ -20,7 +20,8 @@ pub fn merge(target: &Value, patch: &Value) -> Value {
     Value::Object(out)
 }
 
-/// A strategic merge patch: keyed lists merge by item, `$patch`, `$setElementOrder` and the like are obeyed.
+/// A strategic merge patch: merges keyed lists by item, and follows directives such as `$patch` and
+/// `$setElementOrder`.
 pub fn strategic(target: &Value, patch: &Value) -> Value {
     strategic_at(target, patch, "")
 }
@@ -60,7 +61,7 @@ fn strategic_at(target: &Value, patch: &Value, name: &str) -> Value {
         };
         out.insert(key.clone(), next);
     }
-    // An order without items still moves what is there.
+    // An order without items still reorders existing items.
     for (key, order) in changes.iter().filter_map(|(k, v)| Some((k.strip_prefix("$setElementOrder/")?, v))) {
         if !changes.contains_key(key)
             && let (Some(current), Some(order)) = (out.get(key).cloned(), order.as_array())
@@ -105,7 +106,8 @@ fn strategic_list(current: &Value, items: &[Value], order: Option<&Vec<Value>>, 
     Value::Array(reorder(out, order.map_or(items, Vec::as_slice), current, key))
 }
 
-/// Items that the patch names come in its order, the server's own in theirs; new ones go before what follows.
+/// Items named by the patch are in its order, others in the server's order; new items come before those that follow
+/// them.
 fn reorder(items: Vec<Value>, order: &[Value], before: &Value, key: &str) -> Vec<Value> {
     let rank = |item: &Value| order.iter().position(|o| o[key] == item[key]);
     let place = |item: &Value| before.as_array().and_then(|list| list.iter().position(|o| o[key] == item[key]));
@@ -127,7 +129,7 @@ fn reorder(items: Vec<Value>, order: &[Value], before: &Value, key: &str) -> Vec
     out
 }
 
-/// The first item of a keyed list in a patch that lacks its key.
+/// The first item of a keyed list in a patch without its key.
 pub fn keyless(patch: &Value) -> Option<&Value> {
     fn look<'a>(value: &'a Value, parent: &str, name: &str) -> Option<&'a Value> {
         match value {
@@ -146,7 +148,7 @@ pub fn keyless(patch: &Value) -> Option<&Value> {
     look(patch, "", "")
 }
 
-/// RFC 6902. Whatever fails gets the same answer.
+/// RFC 6902. All errors get the same answer.
 pub fn json_patch(target: &Value, patch: &Value) -> Outcome<Value> {
     let Some(steps) = patch.as_array() else {
         return Err(Failure::bad_request(

@@ -1,4 +1,5 @@
-//! Hands that are no client's: what a test plants in a cluster, takes away from it, switches in it, and sees of it.
+//! Actions of a test on a cluster, without a client: planting and deleting objects, changing settings, and inspecting
+//! the state.
 
 use serde_json::{Value, json};
 
@@ -9,7 +10,8 @@ use super::store::{Key, metadata, text};
 use crate::http::Request;
 
 impl KubeCluster {
-    /// Installs workload identity's webhook for a tenant, as the add-on does; pods with the label are mutated from now on.
+    /// Installs the workload identity webhook for a tenant, as the add-on does; from then on pods with its label are
+    /// mutated.
     pub fn install_webhook(&self, tenant: &str) {
         if self.inner.real.is_some() {
             return self.real_webhook(false);
@@ -60,7 +62,7 @@ impl KubeCluster {
         }
     }
 
-    /// The webhook stays registered but does not answer: labelled pods can't be made.
+    /// The webhook stays registered but does not answer, so labelled pods can't be created.
     pub fn webhook_down(&self, down: bool) {
         if self.inner.real.is_some() {
             return self.real_webhook(down);
@@ -69,7 +71,7 @@ impl KubeCluster {
         self.inner.work.notify_one();
     }
 
-    /// Takes a right away, whatever the roles say; `*` stands for any.
+    /// Removes a permission, whatever the roles say; `*` means any.
     pub fn deny(&self, user: &str, verb: &str, group: &str, resource: &str, namespace: Option<&str>) {
         let denial = Denial {
             user: user.into(),
@@ -81,21 +83,22 @@ impl KubeCluster {
         self.state().denials.push(denial);
     }
 
-    /// Gives all rights back that [`deny`](Self::deny) took.
+    /// Restores all permissions removed by [`deny`](Self::deny).
     pub fn allow_all(&self) {
         self.state().denials.clear();
     }
 
-    /// Forgets the history of writes: a watch from before gets the 410 that an old version gets.
+    /// Drops the history of writes: a watch from an older version gets a 410.
     pub fn forget_history(&self) {
         let mut state = self.state();
         state.store.compacted = state.store.version;
         state.store.history.clear();
     }
 
-    /// Plants an object as a user's client-side apply would: created, or replaced where it exists.
+    /// Plants an object as a user's client-side apply would: creates it, or replaces an existing one.
     ///
-    /// An empty manager stands for kubectl's own. The object must be valid; what the server would refuse is not planted.
+    /// An empty manager means kubectl's own. The object must be valid; an object that the server would refuse is not
+    /// planted.
     pub fn apply_object(&self, manager: &str, mut object: Value) {
         if let Some(real) = &self.inner.real {
             return Self::plant_real(real, manager, &object);
@@ -140,14 +143,14 @@ impl KubeCluster {
             let _ = state.create(&call);
         }
         if !self.inner.started.load(std::sync::atomic::Ordering::SeqCst) {
-            // Nobody has looked yet: what is planted before the first request has been there for long.
+            // Objects planted before the first request count as old.
             state.settle();
         }
         drop(state);
         self.inner.work.notify_one();
     }
 
-    /// Takes an object away, as if somebody deleted it; the namespace is empty for cluster-wide ones.
+    /// Deletes an object, as if a user did; the namespace is empty for cluster-wide objects.
     pub fn remove_object(&self, kind: &str, namespace: &str, name: &str) {
         let mut state = self.state();
         let found =
@@ -158,7 +161,7 @@ impl KubeCluster {
         self.inner.work.notify_one();
     }
 
-    /// A node that is ready, so that DaemonSets have somewhere to run.
+    /// Adds a ready node, so that DaemonSets have a place to run.
     pub(super) fn plant_node(&self) {
         let name = "aks-nodepool1-12345678-vmss000000";
         self.apply_object(
@@ -177,7 +180,7 @@ impl KubeCluster {
         }
     }
 
-    /// Every object in full, in order of resource, namespace and name.
+    /// All objects in full, ordered by resource, namespace and name.
     #[must_use]
     pub fn objects(&self) -> Vec<Value> {
         match &self.inner.real {
@@ -186,9 +189,9 @@ impl KubeCluster {
         }
     }
 
-    /// What clients put into the cluster, without anything that changes by itself: for comparing before and after.
+    /// The objects created by clients, without values that change by themselves, for comparisons.
     ///
-    /// Left out are what controllers make (pods, ReplicaSets, events) and the server's own counters and times.
+    /// Omitted are objects of controllers (pods, ReplicaSets, events) and the server's counters and times.
     #[must_use]
     pub fn snapshot(&self) -> Value {
         let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! Admission of pods: the service account plugin, and workload identity's webhook as v1.5.1 mutates.
+//! Admission of pods: the service account plugin, and the workload identity webhook as v1.5.1 mutates pods.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ const USE: &str = "azure.workload.identity/use";
 const TOKEN_FILE: &str = "azure-identity-token";
 const MOUNT: &str = "/var/run/secrets/azure/tokens";
 
-/// Runs a pod that is about to be created through admission.
+/// Runs admission on a pod that is being created.
 pub fn admit(state: &mut State, resource: &Resource, namespace: &str, pod: &mut Value) -> Outcome<()> {
     webhook(state, namespace, pod)?;
     if state.has_controllers() {
@@ -86,7 +86,7 @@ fn each_container(pod: &mut Value, mut change: impl FnMut(&mut Value)) {
     }
 }
 
-/// Is the webhook registered, and does it concern this pod?
+/// Whether the webhook is registered and applies to this pod.
 fn concerns(state: &State, pod: &Value) -> bool {
     let labelled = pod["metadata"]["labels"].get(USE) == Some(&json!("true"));
     labelled
@@ -106,7 +106,7 @@ fn webhook(state: &State, namespace: &str, pod: &mut Value) -> Outcome<()> {
     };
     let refuse = |why: String| {
         let message = format!("admission webhook \"mutation.azure-workload-identity.io\" denied the request: {why}");
-        // The webhook answers 400 without a reason, and the API server hands that on.
+        // The webhook answers 400 without a reason, and the API server passes that on.
         Failure::new(400, None, message)
     };
     let name = pod["spec"]["serviceAccountName"].as_str().filter(|n| !n.is_empty()).unwrap_or("default").to_string();

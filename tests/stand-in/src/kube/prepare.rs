@@ -1,4 +1,4 @@
-//! What the server itself changes about an object that is written: first status, labels, generation, and its warnings.
+//! Changes that the server makes to a written object: initial status, labels, generation, and warnings.
 
 use serde_json::{Map, Value, json};
 
@@ -65,7 +65,7 @@ pub fn update(resource: &Resource, old: &Value, object: &mut Value) {
         let keep = |key: &str| !matches!(key, "metadata" | "status" | "apiVersion" | "kind");
         value.as_object().into_iter().flatten().filter(|(k, _)| keep(k)).map(|(k, v)| (k.clone(), v.clone())).collect()
     };
-    // The deployment controller copies annotations to ReplicaSets, which is why they count there and nowhere else.
+    // Only for Deployments do annotations count: their controller copies them to ReplicaSets.
     let annotated = resource.kind == "Deployment" && old["metadata"].get("annotations") != object["metadata"].get("annotations");
     if rest(old) != rest(object) || annotated {
         let next = old["metadata"]["generation"].as_i64().unwrap_or_default() + 1;
@@ -82,7 +82,7 @@ pub fn create_warning(resource: &Resource, object: &Value) -> Option<String> {
     })
 }
 
-/// The warning about a variable that stands twice.
+/// The warning about a variable that is defined twice.
 pub fn hidden_variables(resource: &Resource, object: &Value) -> Vec<String> {
     let Some(path) = resource.template_path() else { return Vec::new() };
     let pod = path.iter().fold(object, |value, key| &value[*key]);

@@ -1,21 +1,21 @@
-//! Bodies in protobuf, as kubectl sends them for what its `create`, `auth` and `create token` commands make.
+//! Protobuf bodies, as sent by kubectl's commands `create`, `auth` and `create token`.
 //!
-//! Only the messages and fields that those commands fill are known; answers go out as JSON, which every client accepts.
+//! Only the messages and fields of these commands are implemented. Answers are JSON, which every client accepts.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-/// What a field holds.
+/// Type of a field.
 #[derive(Clone, Copy)]
 enum Type {
     Text,
     Texts,
     Number,
     Flag,
-    /// Strings by strings.
+    /// Map from strings to strings.
     TextMap,
-    /// Bytes by strings, base64 in JSON.
+    /// Map from strings to bytes, base64 in JSON.
     BytesMap,
     Message(&'static [Field]),
     Messages(&'static [Field]),
@@ -155,7 +155,7 @@ fn read(bytes: &[u8], known: &[Field]) -> Option<Value> {
             }
             (Text, Wire::Bytes(value)) => {
                 let text = std::str::from_utf8(value).ok()?;
-                // Empty strings are always sent; in JSON they would be left out.
+                // Empty strings are always sent; in JSON they are omitted.
                 if !text.is_empty() {
                     out.insert((*name).into(), json!(text));
                 }
@@ -186,7 +186,7 @@ fn read(bytes: &[u8], known: &[Field]) -> Option<Value> {
     Some(Value::Object(out))
 }
 
-/// The JSON of an object in the server's protobuf envelope; `None` for kinds that are not known here.
+/// The object in the server's protobuf envelope as JSON; `None` for unknown kinds.
 pub fn to_json(body: &[u8]) -> Option<Value> {
     const ENVELOPE: &[Field] = &[(1, "type", Message(&[(1, "apiVersion", Text), (2, "kind", Text)]))];
     let rest = body.strip_prefix(b"k8s\0")?;

@@ -14,7 +14,7 @@ use super::store::{Event, Watcher, metadata, text};
 use super::{Call, KubeCluster, State, discovery};
 use crate::http::Response;
 
-/// In which form objects are asked for.
+/// The requested format of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Object,
@@ -25,7 +25,7 @@ pub fn form(accept: &str) -> Form {
     if accept.contains("as=PartialObjectMetadata") { Form::Metadata } else { Form::Object }
 }
 
-/// One object as it goes out.
+/// One object in the requested format.
 pub fn show(resource: &Resource, object: &Value, form: Form) -> Value {
     let mut out = if resource.group == "events.k8s.io" { super::events::from_core(object) } else { object.clone() };
     if resource.custom {
@@ -37,7 +37,7 @@ pub fn show(resource: &Resource, object: &Value, form: Form) -> Value {
     out
 }
 
-/// A list without the kinds of its items, which only custom resources repeat.
+/// A list. Its items have no `kind`, except for custom resources.
 pub fn list_object(resource: &Resource, items: Vec<Value>, version: &str) -> Value {
     let items: Vec<Value> = items
         .into_iter()
@@ -64,7 +64,7 @@ fn line(kind: &str, object: &Value) -> Vec<u8> {
     text
 }
 
-/// What a watch hears of an event: an object that enters or leaves the selection is added or deleted.
+/// A watch's line for an event. An object that enters or leaves the selection counts as added or deleted.
 pub fn event_line(event: &Event, resource: &Resource, selection: &Selection, form: Form) -> Option<Vec<u8>> {
     let (group, plural) = resource.storage();
     if event.key.group != group || event.key.plural != plural {
@@ -142,7 +142,7 @@ impl State {
         let page: Vec<Value> = all.iter().take(size).map(|o| (*o).clone()).collect();
         let version = self.store.version.to_string();
         let mut next = json!({"resourceVersion": version});
-        // With a selector the server only knows that more objects follow, not whether they will fit.
+        // With a selector the server only knows that more objects follow, but not how many match.
         let more = page
             .last()
             .filter(|_| limit.is_some() && page.len() == size)
@@ -220,7 +220,7 @@ impl State {
             lines.push(self.bookmark(&resource, true));
         }
         for one in lines {
-            // The client may be gone already; then the watch ends by itself.
+            // The client may have disconnected; then the watch ends.
             let _ = sender.send(one);
         }
         self.store.watchers.push(Watcher { resource: resource.clone(), selection, sender: sender.clone(), form });
@@ -229,7 +229,7 @@ impl State {
         Ok(Response::stream(200, "application/json", receiver))
     }
 
-    /// A kind has no history from before its definition.
+    /// A kind has no history before its definition.
     fn definition_version(&self, resource: &Resource) -> u64 {
         if !resource.custom {
             return 0;
@@ -255,7 +255,7 @@ impl State {
     }
 }
 
-/// Ends a watch when its time is up. A long one gets a bookmark shortly before, as the real server's does.
+/// Ends a watch after its duration. A long watch gets a bookmark shortly before the end, as in the real server.
 fn end_later(cluster: KubeCluster, resource: std::sync::Arc<Resource>, sender: UnboundedSender<Vec<u8>>, seconds: u64, bookmarks: bool) {
     let weak = cluster.downgrade();
     drop(cluster);
@@ -307,7 +307,7 @@ pub fn scale(object: &Value) -> Value {
     })
 }
 
-/// Paths that are about no resource.
+/// Paths without a resource.
 pub fn other(state: &State, path: &str, accept: &str) -> Outcome<Response> {
     match path {
         "/version" | "/version/" => Ok(Response::json(200, &discovery::version())),

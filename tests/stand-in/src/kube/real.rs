@@ -1,7 +1,7 @@
-//! A real API server behind the stand-in's face, so that the same cases run on both and hold the stand-in to account.
+//! Puts a real API server behind the stand-in's interface: the same cases run on both, which verifies the stand-in.
 //!
-//! Requests go through unchanged but for the credentials; only what a case forbids by a knob is answered here, and what
-//! the planted world holds is planted anew for every sandbox.
+//! Requests are passed on unchanged except for the credentials. Only what a case forbids by a knob is answered here,
+//! and the planted objects are created anew for every sandbox.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::request::{authenticate, take_apart};
 use super::{KubeCluster, KubeOptions};
 use crate::http::{Request, Response};
 
-/// How to reach a control plane that `tests/real/up` started.
+/// Connection data of a control plane started by `tests/real/up`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct RealOptions {
     /// Address, `https://127.0.0.1:PORT`.
@@ -25,19 +25,20 @@ pub struct RealOptions {
     pub token: String,
 }
 
-/// A reached control plane.
+/// A connected control plane.
 pub(super) struct RealServer {
     server: String,
     token: String,
-    /// For the requests that are passed on.
+    /// For requests that are passed on.
     client: reqwest::Client,
-    /// For the sandbox's own: keeps no connection, for one belongs to the runtime that opened it, and [`wait`] makes its own.
+    /// For the sandbox's own requests. Keeps no connections open, since a connection belongs to the runtime that
+    /// opened it, and [`wait`] creates new runtimes.
     own: reqwest::Client,
     jwks: Value,
     discovery: Value,
 }
 
-/// Kinds that clients put into a cluster: what `snapshot` compares.
+/// Kinds that clients create in a cluster; `snapshot` compares these.
 const KEPT: [&str; 10] = [
     "/api/v1/namespaces/shop/serviceaccounts",
     "/api/v1/namespaces/shop/secrets",
@@ -53,8 +54,8 @@ const KEPT: [&str; 10] = [
 
 const WEBHOOK: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/azure-wi-webhook-mutating-webhook-configuration";
 
-/// Waits on a future from code that is not asynchronous, on a runtime of its own: such code may hold a lock that all threads
-/// of the sandbox's runtime are waiting for, and then nobody there would carry on with the future.
+/// Waits for a future in code that is not asynchronous, on a separate runtime: such code may hold a lock for which
+/// all threads of the sandbox's runtime wait, and then none of them could run the future.
 fn wait<T: Send>(future: impl Future<Output = anyhow::Result<T>> + Send) -> anyhow::Result<T> {
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future));
@@ -64,14 +65,14 @@ fn wait<T: Send>(future: impl Future<Output = anyhow::Result<T>> + Send) -> anyh
 
 impl RealServer {
     async fn reach(options: &RealOptions) -> anyhow::Result<Self> {
-        // The HTTP client has no TLS provider of its own.
+        // The HTTP client brings no TLS provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let pem = std::fs::read(&options.ca).with_context(|| format!("reading {}", options.ca.display()))?;
         let builder = || anyhow::Ok(reqwest::Client::builder().no_proxy().tls_certs_only([reqwest::Certificate::from_pem(&pem)?]));
         let (client, own) = (builder()?.build()?, builder()?.pool_max_idle_per_host(0).build()?);
         let (server, token) = (options.server.clone(), options.token.clone());
         let mut real = Self { server, token, client, own, jwks: Value::Null, discovery: Value::Null };
-        // It refuses `application/json` here.
+        // The server refuses `application/json` for this path.
         real.jwks = real.own.get(format!("{}/openid/v1/jwks", real.server)).bearer_auth(&real.token).send().await?.json().await?;
         real.discovery = real.ask("GET", "/.well-known/openid-configuration", None).await?.1;
         Ok(real)
@@ -99,7 +100,7 @@ impl RealServer {
         Ok(items)
     }
 
-    /// Empties the namespace of the planted world and waits until it is empty.
+    /// Deletes all objects in the namespace of the planted world and waits until they are gone.
     async fn reset(&self) -> anyhow::Result<()> {
         let gone = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "propagationPolicy": "Background"});
         let made = ["/api/v1/namespaces/shop/pods", "/apis/apps/v1/namespaces/shop/replicasets"];
@@ -109,7 +110,7 @@ impl RealServer {
             for path in KEPT.iter().chain(&made) {
                 for object in self.list(path).await? {
                     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-                    // Controllers make these two again as long as there is the namespace.
+                    // Controllers recreate these two as long as the namespace exists.
                     if name != "kube-root-ca.crt" && !(path.ends_with("/serviceaccounts") && name == "default") {
                         left += 1;
                         self.ask("DELETE", &format!("{path}/{name}"), Some(("application/json", &gone))).await?;
@@ -126,14 +127,14 @@ impl RealServer {
         }
     }
 
-    /// Plants an object as `kubectl apply` would, or replaces what it holds.
+    /// Plants an object as `kubectl apply` would, or replaces its content.
     async fn plant(&self, manager: &str, object: &Value) -> anyhow::Result<()> {
         let (collection, name) = place(object)?;
         let manager = if manager.is_empty() { "kubectl-client-side-apply" } else { manager };
         let (status, answer) =
             self.ask("POST", &format!("{collection}?fieldManager={manager}"), Some(("application/json", object))).await?;
         if status == 409 && matches!(object["kind"].as_str(), Some("CustomResourceDefinition" | "CSIDriver")) {
-            // Installed with the server, or by an earlier sandbox: they are the same everywhere.
+            // Installed with the server or by an earlier sandbox; the content is always the same.
             return Ok(());
         }
         if status == 409 {
@@ -226,10 +227,10 @@ fn encode(text: &str) -> String {
 }
 
 impl KubeCluster {
-    /// A cluster whose API server is a real one, emptied and planted anew.
+    /// A cluster with a real API server, which is emptied and planted anew.
     ///
     /// # Errors
-    /// The server does not answer, or refuses what is planted.
+    /// If the server does not answer, or refuses a planted object.
     pub async fn in_front_of(options: KubeOptions, real: &RealOptions, objects: &[Value], webhook: bool) -> anyhow::Result<Self> {
         let server = RealServer::reach(real).await?;
         server.plant("", &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})).await?;
@@ -246,8 +247,8 @@ impl KubeCluster {
         Ok(cluster)
     }
 
-    /// Registers the webhook's configuration and its deployment. Nothing runs behind it: unless it is `down` it selects no
-    /// pod, because what it does to pods is checked with the real webhook elsewhere.
+    /// Registers the webhook's configuration and deployment. No webhook runs: unless it is `down` it selects no pods,
+    /// since the real webhook's mutations are tested elsewhere.
     async fn plant_real_webhook(&self, down: bool) -> anyhow::Result<()> {
         let Some(real) = &self.inner.real else { return Ok(()) };
         let selector = if down { json!({"azure.workload.identity/use": "true"}) } else { json!({"no-pod-has/this": "label"}) };
@@ -287,7 +288,7 @@ impl KubeCluster {
         }
     }
 
-    /// One request to the real server, unless a knob forbids it.
+    /// Passes a request to the real server, unless a knob forbids it.
     pub(super) async fn through(&self, real: &RealServer, request: Request) -> Response {
         match self.judge(&request) {
             Some(answer) => answer,
@@ -332,7 +333,7 @@ impl KubeCluster {
 
     pub(super) fn plant_real(real: &RealServer, manager: &str, object: &Value) {
         if let Err(error) = wait(real.plant(manager, object)) {
-            // A knob that does not turn would make a case pass or fail for the wrong reason.
+            // With a knob that is not supported here, a case would pass or fail for the wrong reason.
             #[expect(clippy::panic, reason = "only tests plant objects")]
             {
                 panic!("the real API server does not take what is planted: {error:#}");

@@ -1,4 +1,4 @@
-//! Requests taken apart: what they are about, who asks, and in which form the answer may come.
+//! Parses requests: their object, their user, and the accepted formats of the answer.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::status::{Failure, Outcome};
 use super::store::text;
 use crate::http::{Request, percent_decode};
 
-/// One request, taken apart.
+/// A parsed request.
 pub struct Call<'a> {
     pub request: &'a Request,
     pub user: UserInfo,
@@ -22,7 +22,7 @@ pub struct Call<'a> {
     pub namespace: String,
     pub name: String,
     pub subresource: String,
-    /// The name and namespace that authorization counts the request as being about.
+    /// The name and namespace that authorization uses.
     pub scope: (String, String),
     pub resource: Option<Arc<Resource>>,
 }
@@ -36,7 +36,7 @@ impl Call<'_> {
         self.resource.clone().ok_or_else(Failure::no_such_resource)
     }
 
-    /// Name of the body against that of the path, for the verbs that send whole objects to a name.
+    /// Compares the name in the body with that of the path, for verbs that send whole objects to a name.
     pub fn check_name(&self, object: &Value) -> Outcome<()> {
         let (sent, name) = (text(object, "name"), &self.name);
         if sent.is_empty() {
@@ -101,7 +101,7 @@ pub fn authenticate(state: &State, request: &Request) -> Outcome<UserInfo> {
     Ok(UserInfo::new(name, &groups))
 }
 
-/// Reads the path as the server's request-info filter does; `None` for paths that are about no resource.
+/// Parses the path as the server's request-info filter does; `None` for paths without a resource.
 pub fn take_apart<'a>(state: &State, request: &'a Request, user: UserInfo) -> Option<Call<'a>> {
     let parts: Vec<String> = request.path.trim_matches('/').split('/').map(percent_decode).collect();
     let (group, version, rest) = match parts.first().map(String::as_str)? {
@@ -132,13 +132,13 @@ pub fn take_apart<'a>(state: &State, request: &'a Request, user: UserInfo) -> Op
         ("DELETE", false) => "delete",
         _ => "unknown",
     };
-    // A list that is pinned to one name counts as being about that name, to authorization and in its messages.
+    // A list limited to one name counts as a request for that name, for authorization and in messages.
     let pinned = match verb {
         "list" | "watch" | "deletecollection" => select::single_name(request.q("fieldSelector").unwrap_or_default()),
         _ => None,
     };
     let resource = state.store.resource(&group, &version, &plural);
-    // A namespace itself counts as being inside itself, so that a role within it can allow reading it.
+    // A namespace counts as being inside itself, so that a role in it can allow reading it.
     let itself = group.is_empty() && plural == "namespaces";
     let scope = (pinned.unwrap_or(name.clone()), if itself { name.clone() } else { namespace.clone() });
     if resource.as_ref().is_some_and(|r| !r.namespaced) {

@@ -1,4 +1,4 @@
-//! The kinds that are served, as a table; definitions of custom resources add to it while the cluster runs.
+//! The served kinds as a table; definitions of custom resources add to it at run time.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct Resource {
     pub namespaced: bool,
     /// In alphabetical order, as discovery lists them.
     pub subresources: Vec<&'static str>,
-    /// Counts `metadata.generation`.
+    /// Whether the resource has a `metadata.generation`.
     pub generation: bool,
     /// Defined by a CustomResourceDefinition: no types, no strategic patches, no defaults.
     pub custom: bool,
@@ -28,7 +28,7 @@ impl Resource {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// `deployments.apps`, as messages name it.
+    /// The name in messages: `deployments.apps`.
     pub fn qualified(&self) -> String {
         if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
@@ -55,7 +55,7 @@ impl Resource {
         Value::Object(out)
     }
 
-    /// What objects are stored under: both event APIs show the same events.
+    /// The storage key of the objects: both event APIs show the same events.
     pub fn storage(&self) -> (String, String) {
         let group = if self.plural == "events" { String::new() } else { self.group.clone() };
         (group, self.plural.clone())
@@ -70,7 +70,7 @@ impl Resource {
         self.plural.ends_with("reviews")
     }
 
-    /// The paths of the pod spec's owner: `spec.template` and the like.
+    /// The path of the pod template: `spec.template` and similar.
     pub fn template_path(&self) -> Option<&'static [&'static str]> {
         match (self.group.as_str(), self.plural.as_str()) {
             ("apps", "deployments" | "statefulsets" | "daemonsets" | "replicasets") | ("batch", "jobs") => Some(&["spec", "template"]),
@@ -95,7 +95,7 @@ impl Resource {
     }
 }
 
-/// group, version, plural, kind, short names, namespaced, subresources, generation
+/// Columns: group, version, plural, kind, short names, namespaced, subresources, generation.
 type Row = (&'static str, &'static str, &'static str, &'static str, &'static str, bool, &'static str, bool);
 
 const TABLE: &[Row] = &[
@@ -156,7 +156,7 @@ pub fn builtin() -> Vec<Arc<Resource>> {
         .collect()
 }
 
-/// The resources that a definition adds, one for each served version.
+/// The resources of a definition, one for each served version.
 pub fn from_definition(definition: &Value) -> Vec<Arc<Resource>> {
     let spec = &definition["spec"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();

@@ -1,4 +1,4 @@
-//! Tokens and reviews: TokenRequest, TokenReview, access reviews, "who am I", and the issuer's documents.
+//! Tokens and reviews: TokenRequest, TokenReview, access reviews, SelfSubjectReview, and the issuer's documents.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ impl State {
         })
     }
 
-    /// `POST serviceaccounts/NAME/token`
+    /// Answers `POST serviceaccounts/NAME/token`.
     pub fn mint(&mut self, call: &Call<'_>) -> Outcome<Value> {
         let resource = call.resource()?;
         let namespaces = self.store.known("", "namespaces").ok_or_else(Failure::no_such_resource)?;
@@ -100,7 +100,7 @@ impl State {
         Ok(answer)
     }
 
-    /// The user of a token; `audiences` empty means the server's own. The error is the TokenReview's.
+    /// The user of a token. Empty `audiences` means the server's own. The error is that of a TokenReview.
     pub fn user_of_token(&self, token: &str, audiences: &[String]) -> Result<UserInfo, String> {
         if let Some(user) = self.tokens.get(token) {
             return Ok(user.clone());

@@ -1,7 +1,7 @@
-//! What the merge engine must know of the types: which lists are keyed, which objects are atomic, which are maps.
+//! The type information for merging: which lists are keyed, which objects are atomic, which are maps.
 //!
-//! The real server takes this from its OpenAPI. Field names are unambiguous enough in the kinds that are served here, so
-//! a table of names does the same; what is not named is a granular struct, an atomic list or a scalar.
+//! The real server takes this from its OpenAPI schema. In the served kinds the field names are unambiguous enough for
+//! a table of names. A name that is not in the table is a granular struct, an atomic list or a scalar.
 
 use serde_json::{Value, json};
 
@@ -12,11 +12,11 @@ use super::fields::Element;
 pub enum Kind {
     /// Declared fields, merged one by one.
     Struct,
-    /// Free keys, merged one by one; each key is an owned item of its own.
+    /// Free keys, merged one by one; each key is owned separately.
     Map,
     /// Replaced as a whole.
     Atomic,
-    /// A list keyed by these fields, with the default of a key that may be left out.
+    /// A list keyed by these fields; with the default of a key that may be omitted.
     Keyed(&'static [(&'static str, Option<&'static str>)]),
     /// A list of distinct scalars.
     Values,
@@ -24,7 +24,7 @@ pub enum Kind {
 
 const BY_NAME: Kind = Kind::Keyed(&[("name", None)]);
 
-/// The kind of the field `name` of an object that is itself the field (or list item of the field) `parent`.
+/// The kind of the field `name` in an object which is itself the field `parent` (or an item of it).
 pub fn kind(parent: &str, name: &str, value: &Value) -> Kind {
     match value {
         Value::Object(_) => match name {
@@ -68,7 +68,7 @@ pub fn kind(parent: &str, name: &str, value: &Value) -> Kind {
     }
 }
 
-/// A Job's conditions are the only ones that are replaced as a whole; their types tell them.
+/// Only a Job's conditions are replaced as a whole; they are recognised by their types.
 fn is_job_conditions(value: &Value) -> bool {
     let of_job = |c: &Value| {
         let kind = c["type"].as_str().unwrap_or_default();
@@ -77,7 +77,7 @@ fn is_job_conditions(value: &Value) -> bool {
     value.as_array().is_some_and(|list| list.iter().any(of_job))
 }
 
-/// Free keys or declared fields? Only maps list their keys as items of their own.
+/// Whether an object has free keys. Only maps list their keys as separate items.
 pub fn is_map_field(name: &str) -> bool {
     kind("", name, &json!({})) == Kind::Map
 }
@@ -105,7 +105,7 @@ pub fn item_element(kind: Kind, item: &Value) -> Element {
     }
 }
 
-/// The merge key of a strategic merge patch, where lists have one key only.
+/// The merge key of a strategic merge patch; there, lists have only one key.
 pub fn strategic_key(parent: &str, name: &str) -> Option<&'static str> {
     match (parent, name) {
         (_, "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets" | "webhooks")
@@ -122,10 +122,10 @@ pub fn strategic_key(parent: &str, name: &str) -> Option<&'static str> {
     }
 }
 
-/// The object before a create, as the server's own types print an empty one.
+/// The object before a create: an empty object as the server's types serialise it.
 ///
-/// Fields that are there even when empty do not count as added by the creator; that is why the recorded `fieldsV1` of a
-/// create has `.` under `f:env` but not under `f:containers`.
+/// Fields that are serialised even when empty don't count as added by the creator. That is why the recorded
+/// `fieldsV1` of a create has `.` under `f:env` but not under `f:containers`.
 pub fn empty_object(kind: &str) -> Value {
     let template = json!({"metadata": {}, "spec": {"containers": null}});
     match kind {

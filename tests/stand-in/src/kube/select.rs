@@ -15,7 +15,7 @@ enum Test {
     Absent,
 }
 
-/// What a list, a watch or a deletecollection is about.
+/// The objects of a list, watch or deletecollection.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     pub namespace: String,
@@ -50,13 +50,13 @@ impl Selection {
     }
 }
 
-/// The name that a field selector pins down; authorization counts it as the request's name.
+/// The single name that a field selector allows; authorization uses it as the request's name.
 pub fn single_name(fields: &str) -> Option<String> {
     let parsed = parse_fields(fields).ok()?;
     parsed.into_iter().find(|(field, equal, _)| field == "metadata.name" && *equal).map(|(_, _, name)| name)
 }
 
-/// Does a `LabelSelector` of a workload fit these labels?
+/// Whether a workload's `LabelSelector` matches these labels.
 pub fn label_selector_matches(selector: &Value, labels: &Value) -> bool {
     let wanted: BTreeMap<&String, &Value> = selector["matchLabels"].as_object().into_iter().flatten().collect();
     if !wanted.iter().all(|(key, value)| labels.get(key.as_str()) == Some(value)) {

@@ -17,7 +17,7 @@ impl State {
             let mut mine = self.children("", "pods", &set);
             let mut failure = None;
             while i64::try_from(mine.len()).unwrap_or(i64::MAX) > wanted {
-                // Pods that are not ready go first, then the youngest.
+                // Pods that are not ready are deleted first, then the youngest.
                 mine.sort_by_key(|p| (is_ready(p), std::cmp::Reverse(number_of(p))));
                 let gone = mine.remove(0);
                 self.drop_pod(&gone);
@@ -37,7 +37,7 @@ impl State {
                 let shown = format!("Error creating: {message}");
                 self.event(&set, "replicaset-controller", "Warning", "FailedCreate", &shown);
             }
-            // What was refused is tried again, whether or not anything changed.
+            // Retry after a refusal, whether or not anything changed.
             let refused = failure.is_some();
             self.replica_set_status(&resource, &set, failure);
             if !refused && self.store.version == before {
@@ -108,7 +108,7 @@ impl State {
         }
     }
 
-    /// One pod after another from the first, and replaced one after another from the last.
+    /// Creates pods one after another from the first, and replaces them one after another from the last.
     fn stateful_pods(&mut self, set: &Value, revision: &str) -> Option<String> {
         let all = self.children("", "pods", set);
         let name = text(set, "name");
@@ -206,7 +206,7 @@ impl State {
     }
 }
 
-/// Ties a daemon's pod to its node and lets it stay there through trouble.
+/// Binds a DaemonSet's pod to its node and adds its tolerations.
 fn pin(template: &mut Value, node: &str) {
     template["spec"]["affinity"] = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
         "nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}],

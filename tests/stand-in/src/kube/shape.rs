@@ -1,6 +1,7 @@
-//! From what was sent to what is stored: zero values drop out, defaults come in, aliases are copied.
+//! From the sent to the stored form: removes zero values, adds defaults, copies deprecated fields.
 //!
-//! The real server does this by decoding into Go types and defaulting them. Only what the recordings show is done here.
+//! The real server does this by decoding into Go types with defaults. Only the behaviour seen in recordings is
+//! implemented.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +11,7 @@ use super::resources::Resource;
 use super::schema;
 use super::store::metadata;
 
-/// Drops what Go's `omitempty` would not print.
+/// Removes what Go's `omitempty` would omit.
 pub fn tidy(resource: &Resource, object: &mut Value) {
     if resource.custom {
         drop_nulls(object);
@@ -116,7 +117,7 @@ pub fn complete(resource: &Resource, object: &mut Value) {
                 default(container, "lastState", json!({}));
             }
             for condition in list_mut(status, "conditions").filter_map(Value::as_object_mut) {
-                // Printed even when it has no value.
+                // Serialised even without a value.
                 for key in ["lastProbeTime", "lastTransitionTime"] {
                     condition.entry(key).or_insert(Value::Null);
                 }
@@ -244,7 +245,7 @@ fn workload(resource: &Resource, map: &mut Map<String, Value>) {
         }
     }
     if kind == "DaemonSet" {
-        // The template generation lives on as an annotation that the server keeps by itself.
+        // The template generation continues as an annotation that the server maintains.
         let annotations = object_of(object_of(map, "metadata"), "annotations");
         default(annotations, "deprecated.daemonset.template.generation", json!("1"));
     }
@@ -262,7 +263,7 @@ fn workload(resource: &Resource, map: &mut Map<String, Value>) {
 
 fn job_spec(spec: &mut Map<String, Value>, real: bool) {
     if real {
-        // A CronJob's template keeps these open; the Job made of it gets them.
+        // A CronJob's template leaves these unset; the Job created from it gets them.
         if spec.get("completions").is_none() && spec.get("parallelism").is_none() {
             default(spec, "completions", json!(1));
         }
@@ -282,7 +283,7 @@ fn pod_template(template: &mut Map<String, Value>) {
 }
 
 fn pod_spec(spec: &mut Map<String, Value>) {
-    // The new name wins; the old one is always its copy.
+    // The new field takes precedence; the deprecated one is always a copy.
     let name = spec.get("serviceAccountName").or(spec.get("serviceAccount")).cloned();
     if let Some(name) = name {
         spec.insert("serviceAccountName".into(), name.clone());

@@ -1,7 +1,7 @@
-//! The failures of the API server as `Status` objects.
+//! Errors of the API server as `Status` objects.
 //!
-//! Clients decide by `code`, `reason` and `details.causes`, and people read `message`; the texts here are those that a
-//! 1.36 server was seen to give, so that what the product shows for them is tested on the real wording.
+//! Clients decide by `code`, `reason` and `details.causes`; people read `message`. The texts are those of a real 1.36
+//! server, so the product's messages are tested with real wording.
 
 use serde_json::{Map, Value, json};
 
@@ -125,7 +125,7 @@ impl Failure {
         Self::new(409, Some("Conflict"), text).with(resource.details(name))
     }
 
-    /// A precondition of a delete: this one names the kind where every other conflict names the resource.
+    /// A failed precondition of a delete: the message names the kind, while every other conflict names the resource.
     pub fn precondition(resource: &Resource, name: &str, why: &str) -> Box<Self> {
         let text = format!("Operation cannot be fulfilled on {} {name:?}: {why}", resource.qualified_kind());
         Self::new(409, Some("Conflict"), text).with(resource.kind_details(name))
@@ -146,7 +146,7 @@ impl Failure {
 
     /// 422 for an object; `group` and `kind` are those of the object or of an options type.
     pub fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Box<Self> {
-        // The message names equal faults once; the causes repeat them.
+        // The message contains equal faults once; the causes repeat them.
         let mut texts: Vec<String> = Vec::new();
         for text in causes.iter().map(|c| format!("{}: {}", c.field, c.message)) {
             if !texts.contains(&text) {
@@ -166,7 +166,7 @@ impl Failure {
         Self::new(422, Some("Invalid"), format!("{shown} {name:?} is invalid: {list}")).with(Value::Object(details))
     }
 
-    /// Every fault of a JSON patch, a failing `test` included, gets this one text.
+    /// All errors of a JSON patch, also a failed `test`, have this text.
     pub fn unprocessable() -> Box<Self> {
         Self::new(422, Some("Invalid"), "the server rejected our request due to an error in our request").with(json!({}))
     }
@@ -199,7 +199,7 @@ impl Failure {
     }
 }
 
-/// What a delete of most kinds answers.
+/// The answer to a delete, for most kinds.
 pub fn success(resource: &Resource, name: &str, uid: &str) -> Value {
     let mut details = resource.details(name);
     if let Some(map) = details.as_object_mut() {

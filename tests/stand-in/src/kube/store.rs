@@ -1,6 +1,6 @@
-//! The object store: what etcd and the watch cache are to the real server.
+//! The object store: takes the place of etcd and the watch cache.
 //!
-//! One counter gives every write its version; every write is kept as an event, so that a watch can start anywhere.
+//! One counter gives every write its version. All writes are kept as events, so a watch can start at any version.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -34,7 +34,7 @@ pub struct Event {
     pub key: Key,
     pub before: Option<Value>,
     pub after: Option<Value>,
-    /// What a delete tells its watchers: the object as it last was, at the version of the delete.
+    /// The object that watchers of a delete get: its last state, with the version of the delete.
     pub last: Value,
 }
 
@@ -53,11 +53,11 @@ pub struct Store {
     pub version: u64,
     pub history: Vec<Event>,
     pub watchers: Vec<Watcher>,
-    /// Watches from before this version are told that it is gone.
+    /// Watches from an older version get a 410.
     pub compacted: u64,
 }
 
-/// The time by the runtime's clock: a test that lets that clock run ahead sees deadlines pass without waiting.
+/// The current time of the runtime's clock. A test that advances this clock sees deadlines pass without waiting.
 pub fn clock() -> jiff::Timestamp {
     static START: LazyLock<(jiff::Timestamp, tokio::time::Instant)> =
         LazyLock::new(|| (jiff::Timestamp::now(), tokio::time::Instant::now()));
@@ -65,7 +65,7 @@ pub fn clock() -> jiff::Timestamp {
     wall.saturating_add(instant.elapsed()).unwrap_or(wall)
 }
 
-/// `2026-01-01T00:00:00Z`, as the server writes times.
+/// A time in the server's format: `2026-01-01T00:00:00Z`.
 pub fn now() -> String {
     clock().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
@@ -74,7 +74,7 @@ pub fn new_uid() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// The server's alphabet for name tails: no vowels, so that no words come up.
+/// Random suffix of a name, from the server's alphabet: without vowels, so that no words appear.
 pub fn random_tail(length: usize) -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let bytes = uuid::Uuid::new_v4().into_bytes();
@@ -125,9 +125,9 @@ impl Store {
         self.objects.get(&Key::of(resource, namespace, name))
     }
 
-    /// All objects of a resource in order of namespace and name; an empty namespace means all.
+    /// All objects of a resource, ordered by namespace and name; an empty namespace means all.
     pub fn list<'a>(&'a self, group: &'a str, plural: &'a str, namespace: &'a str) -> impl Iterator<Item = &'a Value> {
-        // Keys are in order of resource and namespace, so what is asked for stands together.
+        // Keys are ordered by resource and namespace, so the wanted objects are adjacent.
         let first = Key { group: group.into(), plural: plural.into(), namespace: namespace.into(), name: String::new() };
         self.objects
             .range(first..)

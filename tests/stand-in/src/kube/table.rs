@@ -1,7 +1,7 @@
-//! Tables, as `kubectl get` asks for them.
+//! Tables, as requested by `kubectl get`.
 //!
-//! Without them kubectl prints names and ages only; with the columns of the kinds that people look at, its output in the
-//! sandbox is what they know.
+//! Without tables, kubectl prints only names and ages. With the columns of common kinds, its output looks as users
+//! know it.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Validation: what a stored object must satisfy, in the server's own words and field paths.
+//! Validation of stored objects, with the server's messages and field paths.
 
 use std::sync::LazyLock;
 
@@ -33,7 +33,7 @@ fn string<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// Faults of an object on its own.
+/// Faults of an object by itself.
 pub fn object(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     names(resource, object, &mut causes);
@@ -115,7 +115,7 @@ fn lease(object: &Value, causes: &mut Vec<Cause>) {
 fn workload(resource: &Resource, object: &Value, causes: &mut Vec<Cause>) {
     let spec = &object["spec"];
     let selector = &spec["selector"];
-    // A DaemonSet's missing selector shows as the mismatch only.
+    // For a DaemonSet, a missing selector is reported only as a mismatch.
     if selector.is_null() && resource.kind != "DaemonSet" {
         causes.push(Cause::required("spec.selector"));
     }
@@ -171,13 +171,13 @@ fn pod_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
             [] => causes.push(Cause::required_because(&here, "must specify a volume type")),
             [_] => {}
             more => {
-                // Reported at the source that the server's own order looks at last.
+                // Reported for the source that the server checks last.
                 let order = ["emptyDir", "hostPath", "secret", "configMap", "projected", "csi"];
                 let last = order.iter().rev().find(|o| more.iter().any(|m| m == *o)).copied().unwrap_or("csi");
                 causes.push(Cause::forbidden(format!("{here}.{last}"), "may not specify more than 1 volume type"));
             }
         }
-        // A volume that is at fault does not count as there.
+        // An invalid volume counts as missing.
         if causes.len() == faults {
             good.push(volume.clone());
         }
@@ -330,7 +330,7 @@ fn stateful(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
 
 fn job(old: &Value, new: &Value, causes: &mut Vec<Cause>) {
     let (before, after) = (&old["spec"]["template"], &new["spec"]["template"]);
-    // While it is suspended and has never run, scheduling hints and labels may still change.
+    // While a Job is suspended and has never run, scheduling hints and labels may still change.
     if old["spec"]["suspend"] == true && old["status"]["startTime"].is_null() {
         let free = ["nodeSelector", "affinity", "tolerations", "schedulingGates"];
         if without(&before["spec"], &free) != without(&after["spec"], &free) {

@@ -1,4 +1,4 @@
-//! What the controllers of workloads share: making pods, saying why not, counts and conditions.
+//! Common parts of the workload controllers: creating pods, reporting failures, counts and conditions.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -8,14 +8,14 @@ use super::status::Failure;
 use super::store::{Key, metadata, new_uid, random_tail, text};
 use super::{State, pods, timestamp};
 
-/// Keeps a Job's pod until it has been counted.
+/// Finalizer that keeps a Job's pod until it has been counted.
 const JOB_TRACKING: &str = "batch.kubernetes.io/job-tracking";
 
 pub fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or_default()
 }
 
-/// A short hash of a template, in the letters that the server uses.
+/// A short hash of a template, in the server's alphabet.
 pub fn hash(template: &Value) -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let digest = Sha256::digest(template.to_string().as_bytes());
@@ -34,7 +34,7 @@ pub fn owner_reference(owner: &Value) -> Value {
     }])
 }
 
-/// Sets, moves or removes a condition; the transition time stays while the status stays.
+/// Sets, moves or removes a condition. The transition time is kept as long as the status is the same.
 pub fn set_condition(status: &mut Value, mut condition: Value) {
     if !status["conditions"].is_array() {
         status["conditions"] = json!([]);
@@ -65,7 +65,7 @@ pub fn drop_condition(status: &mut Value, kind: &str) {
     }
 }
 
-/// Sets a count; zero is not printed.
+/// Sets a count; zero is omitted.
 pub fn set_count(status: &mut Value, key: &str, count: i64) {
     if count != 0 {
         status[key] = json!(count);
@@ -81,7 +81,7 @@ pub fn bump(object: &mut Value) {
 }
 
 impl State {
-    /// Makes one pod of a template.
+    /// Creates a pod from a template.
     pub(super) fn make_pod(&mut self, owner: &Value, template: &Value, name: Option<&str>) -> Result<(), Box<Failure>> {
         let Some(resource) = self.store.known("", "pods") else { return Ok(()) };
         let namespace = text(owner, "namespace").to_string();
@@ -129,7 +129,7 @@ impl State {
         }
     }
 
-    /// An event of a controller; the same again only counts up.
+    /// Adds a controller's event; a repetition only increases its count.
     pub(super) fn event(&mut self, about: &Value, component: &str, kind: &str, reason: &str, message: &str) {
         let Some(resource) = self.store.known("", "events") else { return };
         let uid = about["metadata"]["uid"].clone();
@@ -141,7 +141,7 @@ impl State {
             return;
         }
         let now = timestamp();
-        // Made of time on the real server, so events list in the order in which they came up.
+        // On the real server the name contains the time, so events are listed in the order of their creation.
         let tail = format!("18{:014x}", self.store.version);
         let event = json!({
             "kind": "Event", "apiVersion": "v1",

@@ -1,4 +1,4 @@
-//! Changes of what is there: `PUT`, `scale`, and what every change goes through in the end, whichever verb it came by.
+//! Changes of existing objects: `PUT`, `scale`, and the common final part of every change, whichever verb it uses.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use super::store::{Key, metadata, now, text};
 use super::validate;
 use super::{Call, State};
 
-/// What a write answers.
+/// Result of a write.
 pub struct Written {
     pub code: u16,
     pub object: Value,
@@ -65,7 +65,7 @@ impl State {
         out
     }
 
-    /// The second half of every update.
+    /// The common second half of every update.
     pub(super) fn replace(
         &mut self,
         call: &Call<'_>,
@@ -79,7 +79,7 @@ impl State {
         let mut causes = Vec::new();
         let uid = text(&object, "uid");
         if !uid.is_empty() && uid != text(old, "uid") {
-            // The real server checks twice and says it twice.
+            // The real server checks this twice and reports it twice.
             let cause = Cause::invalid("metadata.uid", &format!("{uid:?}"), "field is immutable");
             causes.extend([cause.clone(), cause]);
         }
@@ -89,7 +89,7 @@ impl State {
         }
         let forget = object["metadata"]["managedFields"] == json!([{}]);
         let rest = if call.subresource == "status" {
-            // Only the status is taken from what was sent.
+            // Only the status is taken from the body.
             let mut kept = old.clone();
             kept["status"] = object["status"].clone();
             if resource.kind == "Namespace" {
@@ -155,7 +155,7 @@ impl State {
         Ok(Written { code: 200, object, warnings })
     }
 
-    /// `PUT` or `PATCH` of the scale subresource: only the replicas count.
+    /// `PUT` or `PATCH` of the scale subresource: only the number of replicas is used.
     pub fn write_scale(&mut self, call: &Call<'_>) -> Outcome<Written> {
         let resource = call.resource()?;
         let patched = call.verb == "patch";
@@ -186,7 +186,7 @@ pub(super) fn writer(resource: &Resource, options: &Options, apply: bool, subres
     Manager { name: options.manager.clone(), apply, api_version: resource.api_version(), subresource: subresource.to_string() }
 }
 
-/// What an endpoint does not write, and so nobody owns through it.
+/// Fields that an endpoint does not write, so nobody can own them through it.
 pub(super) fn ignored(resource: &Resource, subresource: &str) -> &'static [&'static str] {
     match subresource {
         "status" => &["spec", "metadata"],
@@ -206,7 +206,7 @@ pub(super) fn check_version(resource: &Resource, name: &str, sent: &Value, old: 
     if version == text(old, "resourceVersion") { Ok(()) } else { Err(Failure::modified(resource, name)) }
 }
 
-/// What no writer can change.
+/// Restores immutable metadata.
 fn keep_metadata(old: &Value, object: &mut Value) {
     let meta = metadata(object);
     for key in ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "namespace"] {
@@ -221,7 +221,7 @@ fn keep_metadata(old: &Value, object: &mut Value) {
     }
 }
 
-/// Equal but for the times in the managed fields.
+/// Equality that ignores the times in the managed fields.
 fn same(old: &Value, new: &Value) -> bool {
     let strip = |object: &Value| {
         let mut out = object.clone();

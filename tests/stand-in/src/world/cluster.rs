@@ -1,5 +1,5 @@
-//! A managed cluster as a real GET shows it, with ordinary fields, and some that no pinned description knows:
-//! a client that drops what it does not know would lose them in a round trip.
+//! A managed cluster as a real GET returns it, with the usual fields, and some that no pinned description has: a
+//! client that drops unknown fields would lose those in a round trip.
 
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ pub(super) fn body(cluster: &Cluster, at: usize, ready: bool) -> Value {
     body
 }
 
-/// The other half of the properties: what add-ons and features have left there.
+/// The other half of the properties: those of add-ons and features.
 fn profiles(cluster: &Cluster, number: usize, ready: bool) -> Value {
     let (name, nodes) = (&cluster.name, format!("MC_rg-shop_{}_{LOCATION}", cluster.name));
     let cleaner = json!({"enabled": true, "intervalHours": 168});
@@ -95,7 +95,7 @@ fn profiles(cluster: &Cluster, number: usize, ready: bool) -> Value {
             "resourceUID": format!("66c9f2f0b2c6f8000170000{number}"),
             "nodeProvisioningProfile": {"mode": "Manual", "defaultNodePools": "Auto"},
             "bootstrapProfile": {"artifactSource": "Direct"},
-            // Nobody's description has this one: it is there to be carried along.
+            // An unknown field, which clients must keep.
             "tomorrowsProfile": {"enabled": true, "nested": {"list": [1, {"two": null}], "text": "keep me"}},
     })
 }

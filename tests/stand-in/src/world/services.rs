@@ -1,20 +1,20 @@
-//! One of every other kind of service that can be connected to, as a real GET shows it. Vaults, storage and AI accounts
-//! are in [`super::targets`].
+//! One resource of every other supported service, as a real GET returns it. Vaults, storage and AI accounts are in
+//! [`super::targets`].
 
 use serde_json::{Value, json};
 
 use crate::world::{LOCATION, SUBSCRIPTION, TENANT};
 
-/// The group that they are all in.
+/// Resource group of all these resources.
 const GROUP: &str = "rg-data";
 const BORN: &str = "2025-03-01T09:00:00.123Z";
-/// Policies that every cache has (documentation, data access policies), with what they allow.
+/// Policies of every cache (documentation, data access policies), with their permissions.
 const POLICIES: [(&str, &str); 3] = [
     ("Data Owner", "+@all allkeys"),
     ("Data Contributor", "+@all -@dangerous +cluster|info +cluster|nodes +cluster|slots allkeys"),
     ("Data Reader", "+@read +@connection +cluster|info +cluster|nodes +cluster|slots allkeys"),
 ];
-/// Roles that every Cosmos DB account has on its data plane (documentation, data plane role-based access control).
+/// Data-plane roles of every Cosmos DB account (documentation, data plane role-based access control).
 const DATA_ROLES: [(&str, &str, &[&str]); 2] = [
     (
         "00000000-0000-0000-0000-000000000001",
@@ -45,7 +45,7 @@ fn id(kind: &str, name: &str) -> String {
     format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/{kind}/{name}")
 }
 
-/// A resource with what all of them have, and its own part.
+/// A resource with the common fields and its own.
 fn resource(kind: &str, name: &str, own: Value) -> Value {
     let mut body = json!({"id": id(kind, name), "name": name, "type": kind, "location": LOCATION, "tags": {}});
     if let (Some(body), Value::Object(own)) = (body.as_object_mut(), own) {
@@ -54,7 +54,7 @@ fn resource(kind: &str, name: &str, own: Value) -> Value {
     body
 }
 
-/// A child, by the path below its parent: `queues/orders`.
+/// A child resource, by its path below the parent: `queues/orders`.
 fn child(parent: &Value, path: &str, properties: Value) -> Value {
     let text = |at: &str| parent[at].as_str().unwrap_or_default();
     let (kind, name) = path.split_once('/').unwrap_or((path, ""));
@@ -152,12 +152,12 @@ fn caches() -> Vec<Value> {
             "port": 10000, "accessKeysAuthentication": "Enabled", "redisVersion": "7.4", "deferUpgrade": "NotDeferred",
         }),
     );
-    // The provider names children with their parent.
+    // The provider names children with their parent's name.
     database["name"] = json!(format!("{name}/default"));
     [vec![cache, cluster, database], policies.to_vec()].concat()
 }
 
-/// One account for each API: the kind tells MongoDB's, a capability the others.
+/// One account for each API: MongoDB is distinguished by the kind, the others by a capability.
 fn cosmos_accounts() -> Vec<Value> {
     let account = |name: &str, kind: &str, capability: Option<&str>| {
         let place = json!({"id": format!("{name}-{LOCATION}"), "locationName": "West Europe", "documentEndpoint": format!("https://{name}-{LOCATION}.documents.azure.com:443/"), "provisioningState": "Succeeded", "failoverPriority": 0});

@@ -1,4 +1,4 @@
-//! Vaults, accounts and identities as a real GET shows them.
+//! Vaults, accounts and identities as a real GET returns them.
 
 use serde_json::{Value, json};
 

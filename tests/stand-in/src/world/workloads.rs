@@ -1,8 +1,8 @@
-//! What runs in the clusters: one workload of every kind, as `kubectl apply` left them.
+//! The workloads in the clusters: one of every kind, as created by `kubectl apply`.
 
 use serde_json::{Value, json};
 
-/// The objects of every planted cluster, parents first.
+/// The objects of every cluster, parents first.
 #[must_use]
 pub fn workloads() -> Vec<Value> {
     let mut objects = vec![

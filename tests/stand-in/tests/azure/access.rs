@@ -1,4 +1,4 @@
-//! Role assignments, rights, locks.
+//! Role assignments, permissions, locks.
 
 use std::time::Duration;
 

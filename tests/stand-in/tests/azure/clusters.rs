@@ -1,4 +1,4 @@
-//! Managed clusters: the whole-object write.
+//! Managed clusters: the write of the whole object.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use stand_in::world::World;
 
 use crate::support::{AKS, Answer, Bench, cluster, group};
 
-/// What a careful client sends: the object as read, without what is read-only, with one change.
+/// The body that a careful client sends: the object as read, without read-only properties, with one change.
 fn body_of(read: &Value) -> Value {
     let mut body = read.clone();
     for key in ["id", "name", "type", "systemData", "eTag"] {

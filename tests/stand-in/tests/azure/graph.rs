@@ -1,4 +1,4 @@
-//! Resource Graph over HTTP. The language has its own tests beside its code.
+//! Resource Graph over HTTP. The query language is tested beside its code.
 
 use std::time::Duration;
 

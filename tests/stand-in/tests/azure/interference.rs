@@ -1,4 +1,4 @@
-//! Faults, latency, withheld answers, the log.
+//! Faults, latency, held answers, the log.
 
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,7 @@ async fn the_nth_write_is_done_but_never_answered_and_nothing_follows_until_the_
     assert!(answered.is_err(), "the third write must not be carried out while the second is held");
     assert_eq!(names(), ["id-1st", "id-2nd", "id-full", "id-shared"]);
     second.abort();
-    // The sandbox notices that the client is gone; from then on it serves again.
+    // The sandbox notices that the client is gone, and then answers requests again.
     let mut fourth = bench
         .arm_request(reqwest::Method::PUT, &identity("id-4th"), MSI)
         .json(&json!({"location": "westeurope"}))

@@ -1,4 +1,4 @@
-//! Drives the Azure half of the sandbox over real HTTP, through its proxy, and proves the rules that it keeps.
+//! Uses the Azure half of the sandbox over real HTTP through its proxy, and checks its rules.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests are tests too: a panic is how they fail")]
 
 mod access;

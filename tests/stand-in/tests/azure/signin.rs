@@ -1,4 +1,4 @@
-//! `az`, and tokens at ARM's door.
+//! `az`, and tokens accepted by ARM.
 
 use std::time::Duration;
 

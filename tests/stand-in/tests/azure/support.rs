@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stand_in::Sandbox;
 use stand_in::world::{SUBSCRIPTION, World};
 
-/// The scopes that tests ask for.
+/// Scopes used by tests.
 pub const ARM: &str = "https://management.azure.com/.default";
 pub const VAULT: &str = "https://vault.azure.net/.default";
 pub const STORAGE: &str = "https://storage.azure.com/.default";
@@ -18,7 +18,7 @@ pub const BLOB_READER: &str = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1";
 pub const OPENAI_USER: &str = "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd";
 pub const COGNITIVE_USER: &str = "a97b65f3-24c7-4388-baec-2e87135dc908";
 
-/// An answer with its body read.
+/// An answer with its body.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -31,7 +31,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
     }
 
-    /// Status and error code together: what a refusal is.
+    /// Status and error code together identify a refusal.
     pub fn refusal(&self) -> (u16, String) {
         let body = self.json();
         let code = body["error"]["code"].as_str().or(body["code"].as_str()).unwrap_or_default();
@@ -47,7 +47,7 @@ impl Answer {
     }
 }
 
-/// A sandbox with a client in it.
+/// A sandbox with a client.
 pub struct Bench {
     pub sandbox: Sandbox,
     pub http: reqwest::Client,
@@ -60,7 +60,7 @@ impl Bench {
     }
 
     pub async fn with(world: World) -> Self {
-        // Another test of this process may have installed it already.
+        // Another test of this process may have installed it before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let sandbox = Sandbox::start(world).await.unwrap();
         sandbox.link("az", env!("CARGO_BIN_EXE_stand-in-az").as_ref()).unwrap();
@@ -75,14 +75,14 @@ impl Bench {
         bench
     }
 
-    /// Runs a shell line as the product does, in the sandbox's environment.
+    /// Runs a shell line in the sandbox's environment, as the product does.
     pub async fn shell(&self, line: &str) -> Output {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", line]).envs(self.sandbox.env());
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
-    /// The signed-in user's token; empty when `az` has none.
+    /// The signed-in user's token; empty if `az` has none.
     pub async fn user_token(&self, scope: &str) -> String {
         let output = self.shell(&format!("az account get-access-token -o json --scope {scope}")).await;
         let body: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
@@ -151,7 +151,8 @@ impl Bench {
             .await
     }
 
-    /// A new identity that the service account `shop/web` of the ready cluster may act as, and its token for a scope.
+    /// Creates an identity as which the service account `shop/web` of the ready cluster may act; returns it with a
+    /// token for a scope.
     pub async fn federated(&self, name: &str, scope: &str) -> (Value, String) {
         let identity = self.make_identity(name).await;
         let answer = self.make_credential(name, "fic", READY_ISSUER, "system:serviceaccount:shop:api").await;

@@ -1,4 +1,4 @@
-//! Vaults, accounts, and what their data planes let in.
+//! Vaults, accounts, and access to their data planes.
 
 use std::time::Duration;
 

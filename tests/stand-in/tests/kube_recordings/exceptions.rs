@@ -1,4 +1,4 @@
-//! Recorded steps that the stand-in does not reproduce, each with its reason. The list is checked to be exact.
+//! Recorded steps that the stand-in does not reproduce, with reasons. A test checks that the list is exact.
 
 const TABLE: &str = "tables have the columns that people look at, without the server's long descriptions";
 const POLICY: &str = "admission policies, quotas and pod security are not simulated";

@@ -1,7 +1,8 @@
-//! The stand-in against recorded answers of a real API server: every step is sent again and its answer compared.
+//! Compares the stand-in with recorded answers of a real API server: every step is sent again and its answer
+//! compared.
 //!
-//! The recordings are reference material that does not ship with the code; `CONNECT_REFERENCE_DATA` names the folder that
-//! holds `recordings/kubernetes.json`. Without it the test says so and passes.
+//! The recordings are reference data that is not part of the repository; `CONNECT_REFERENCE_DATA` names the folder
+//! with `recordings/kubernetes.json`. Without it the test prints a message and passes.
 
 #![expect(clippy::expect_used, reason = "a test may end where its ground gives way")]
 
@@ -28,14 +29,14 @@ static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
     .expect("constant pattern")
 });
 
-/// What placeholders stand for in one case.
+/// Values of the placeholders in one case.
 #[derive(Default)]
 struct Bindings {
     values: BTreeMap<String, String>,
     faults: Vec<String>,
 }
 
-/// Placeholders that are bound at their first appearance; all others stand for anything.
+/// Placeholders that are bound at their first use; all others match anything.
 fn is_bound_kind(name: &str) -> bool {
     let kinds = ["rv:", "uid:", "token:", "kid:", "hash:", "rand:", "event:", "continue:"];
     kinds.iter().any(|kind| name.starts_with(kind))
@@ -64,7 +65,8 @@ impl Bindings {
             if !is_name {
                 return part;
             }
-            // A list's version of the recording is any version of ours from about then; it is bound like the others.
+            // A list's version in the recording corresponds to any version at about that time; it is bound like the
+            // others.
             self.values.get(&part).cloned().unwrap_or(format!("<{part}>"))
         };
         Self::parts(text).into_iter().map(fill).collect()
@@ -88,7 +90,7 @@ impl Bindings {
             && before.is_empty()
             && after.is_empty()
         {
-            // By far the most common form; patterns are slow to make.
+            // The most common form, handled separately since creating patterns is slow.
             return match self.values.get(name).filter(|_| is_bound_kind(name)) {
                 Some(value) => value == actual,
                 None => self.bind(name, actual),
@@ -174,14 +176,14 @@ impl Bindings {
                     self.fault(&format!("{path}.{key}"), &json!("nothing"), value);
                 }
             }
-            // How often a controller has tried by now.
+            // The number of retries of a controller so far.
             (Value::Number(_), Value::Number(_)) if path.ends_with(".count") => {}
             _ if expected == actual => {}
             _ => self.fault(path, expected, actual),
         }
     }
 
-    /// Items of a list whose order depends on random names: each must have its counterpart.
+    /// Items of a list whose order depends on random names: each must have a counterpart.
     fn unordered(&mut self, wanted: &[Value], found: &[Value]) -> bool {
         let before = (self.values.clone(), self.faults.len());
         let mut left: Vec<&Value> = found.iter().collect();
@@ -239,7 +241,7 @@ impl Bindings {
     }
 }
 
-/// Answers that hold a dump of Go values: only their status, reason and fields count.
+/// Answers with a dump of Go values: only status, reason and fields are compared.
 fn is_dump(body: &Value) -> bool {
     let causes = body["details"]["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
     causes.iter().any(|cause| {
@@ -292,7 +294,7 @@ fn request(step: &Value, bindings: &Bindings, data: &Path) -> Request {
     }
 }
 
-/// The body as the recording has it: JSON, text, or the events of a watch.
+/// The body in the form of the recording: JSON, text, or the events of a watch.
 async fn body(response: Response, expected: &Value) -> Value {
     match response.body {
         Body::Bytes(bytes) => {
@@ -323,7 +325,7 @@ fn jwt(step: &Value, answer: &Value) -> Option<Value> {
     };
     let mut header = part(0);
     if let Some(map) = header.as_object_mut() {
-        // Written by the signer that all stand-ins share; a cluster's own has no `typ`.
+        // All stand-ins share one signer; a cluster's own signer writes no `typ`.
         map.shift_remove("typ");
     }
     Some(json!({"header": header, "claims": part(1)}))
@@ -374,7 +376,7 @@ async fn replay(cluster: &KubeCluster, step: &Value, bindings: &mut Bindings, da
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    // The issue time is that of one token only.
+    // The issue time is specific to one token.
     bindings.values.remove("iat");
     std::mem::take(&mut bindings.faults)
 }
@@ -426,7 +428,7 @@ async fn recorded_answers_come_out_again() {
         let mut failures = 0;
         for (at, step) in case["steps"].as_array().expect("steps").iter().enumerate() {
             if case["controllers"] == true {
-                // The recording was made at a person's pace: controllers had done their part before the next step.
+                // The recording was made by hand, slowly: controllers had finished before the next step.
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
             let faults = replay(cluster, step, &mut bindings, &data).await;

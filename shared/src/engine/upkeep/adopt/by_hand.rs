@@ -1,4 +1,4 @@
-//! Set-ups that somebody made by hand: workloads that act as an identity, and what that identity may reach.
+//! Finds manual set-ups: workloads that act as an identity, and the resources to which that identity has access.
 
 use futures::future::join_all;
 
@@ -15,15 +15,15 @@ use crate::model::variable::Client;
 use crate::model::{Auth, Problem, ResourceId, Result};
 use crate::plan::record::Origin;
 
-/// Workloads with the webhook's label whose account names an identity, with each thing of a known type that the identity
-/// may reach.
+/// Workloads with the webhook's label whose service account names an identity, with each resource of a known type to
+/// which the identity has access.
 pub(crate) async fn by_hand(session: &Session, shown: &Shown, identities: &[Identity], found: &mut Found) -> Result<()> {
     for account in &shown.accounts {
         let name = account["metadata"]["name"].as_str().unwrap_or_default();
         let Some(client_id) = workload_identity::client_id(account) else { continue };
         let acts = |w: &&Workload| w.service_account().unwrap_or("default") == name && w.pod_label(USE) == Some("true");
         let workloads: Vec<&Workload> = shown.workloads.iter().filter(acts).collect();
-        // What Service Connector keeps is a candidate of its own; an account that no pod acts as connects nothing.
+        // Service Connector's set-ups are separate candidates; a service account without pods connects nothing.
         let connectors = found.candidates.iter().any(|c| c.account.as_deref() == Some(name));
         let ours = found.records.iter().any(|s| {
             s.record.origin.is_ours()
@@ -63,7 +63,7 @@ pub(crate) async fn by_hand(session: &Session, shown: &Shown, identities: &[Iden
     Ok(())
 }
 
-/// What a principal holds a role at, as far as the catalogue knows it, with the service that the role is of.
+/// Resources on which a principal holds a role known to the catalogue, each with the service of that role.
 async fn reached(session: &Session, principal: &str) -> Result<Vec<(&'static Service, Target)>> {
     let tenant = session.arm.tenant().map(str::to_owned);
     let subscriptions = session.profile.subscriptions.iter().filter(|s| tenant.as_ref().is_none_or(|t| *t == s.tenant));
@@ -80,7 +80,7 @@ async fn reached(session: &Session, principal: &str) -> Result<Vec<(&'static Ser
     for list in join_all(lists).await {
         for assignment in list? {
             let Some(scope) = assignment["properties"]["scope"].as_str().and_then(|s| s.parse::<ResourceId>().ok()) else { continue };
-            // What is held at a group or a subscription leads to nothing in particular.
+            // A role on a resource group or subscription belongs to no particular resource.
             if scope.arm_type().is_empty() {
                 continue;
             }

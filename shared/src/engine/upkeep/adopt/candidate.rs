@@ -1,4 +1,4 @@
-//! A set-up of somebody else that can be taken over, and what was seen while looking for it.
+//! A set-up of somebody else that can be adopted, and the result of searching for set-ups.
 
 use serde_json::{Value, json};
 
@@ -10,10 +10,10 @@ use crate::model::variable::Client;
 use crate::model::{Auth, ResourceId};
 use crate::plan::record::Origin;
 
-/// A managed identity as Resource Graph tells it.
+/// A managed identity as returned by Resource Graph.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// Its id.
+    /// Resource id.
     pub id: ResourceId,
     /// Client id.
     pub client_id: String,
@@ -23,39 +23,39 @@ pub struct Identity {
     pub location: String,
 }
 
-/// A set-up that can be taken over.
+/// A set-up that can be adopted.
 #[derive(Clone)]
 pub struct Candidate {
-    /// What it is called.
+    /// Name.
     pub name: String,
-    /// Who set it up.
+    /// How it was set up.
     pub origin: Origin,
-    /// Its service.
+    /// Service.
     pub service: &'static Service,
-    /// What it leads to.
+    /// Target.
     pub target: Target,
-    /// Values of the service's flags that the target's id told.
+    /// Values of service-specific flags from the target's id.
     pub parameters: Vec<(String, String)>,
     /// Way of authentication.
     pub auth: Auth,
     /// Client type.
     pub client: Client,
-    /// User name that goes with a password.
+    /// User name that belongs to a password.
     pub user: Option<String>,
-    /// Workloads that use it, as `deployment/web`.
+    /// Workloads that use the set-up, as `deployment/web`.
     pub workloads: Vec<String>,
-    /// The service account, where there is an identity.
+    /// The service account, if there is an identity.
     pub account: Option<String>,
     /// The identity.
     pub identity: Option<Identity>,
     /// Client and object id of a service principal.
     pub principal: Option<(String, Option<String>)>,
-    /// The Secret with its variables.
+    /// The Secret with the variables.
     pub secret: Option<String>,
 }
 
 impl Candidate {
-    /// The candidate for programs.
+    /// The candidate as JSON.
     pub fn to_json(&self) -> Value {
         json!({
             "name": self.name,
@@ -71,21 +71,21 @@ impl Candidate {
     }
 }
 
-/// Everything that was found.
+/// Result of the search.
 pub struct Found {
-    /// The cluster, as Azure knows it or as we name it.
+    /// The cluster's ARM id, or its synthetic id outside AKS.
     pub cluster: ResourceId,
-    /// Issuer of a cluster that Azure does not know.
+    /// Issuer of a cluster outside AKS.
     pub issuer: Option<String>,
-    /// What can be taken over, by name.
+    /// Set-ups that can be adopted, by name.
     pub candidates: Vec<Candidate>,
-    /// What looks like a set-up and can't be taken over, and why.
+    /// Set-ups that can't be adopted, with the reason.
     pub passed_over: Vec<String>,
-    /// All records that can be seen.
+    /// All visible records.
     pub records: Vec<Stored>,
 }
 
-/// What the cluster shows.
+/// Objects read from the cluster.
 pub(crate) struct Shown {
     pub accounts: Vec<Value>,
     pub workloads: Vec<Workload>,

@@ -1,5 +1,5 @@
-//! What can be taken over in a namespace. The cluster shows who acts as whom; Azure shows what that identity may reach, and
-//! which connections Service Connector keeps.
+//! Finds what can be adopted in a namespace. The cluster shows which workload acts as which identity; Azure shows
+//! where that identity has access, and which connections Service Connector has.
 
 use futures::future::{join, join_all, join4};
 use serde_json::Value;
@@ -11,13 +11,13 @@ use crate::kube::{Cluster, Workload, WorkloadKind, resources, workload_identity}
 use crate::lookup::records::Stored;
 use crate::lookup::session::Session;
 use crate::lookup::{azure, outside_aks, service_connector};
-use crate::model::{Kind, Problem, ResourceId, Result};
+use crate::model::{Kind, Problem, ResourceId, Result, words};
 use crate::plan::record::Phase;
 
-/// Looks at both sides. Nothing is written.
+/// Searches both sides. Nothing is written.
 ///
 /// # Errors
-/// What either side says.
+/// Errors of either side.
 pub async fn find(session: &Session) -> Result<Found> {
     let kube = &session.kube;
     let namespace = kube.namespace().to_owned();
@@ -46,7 +46,7 @@ pub async fn find(session: &Session) -> Result<Found> {
     }
     by_hand(session, &shown, &identities, &mut found).await?;
     let Found { candidates, records, .. } = &mut found;
-    // Told apart first: a name must not change because another one was taken over.
+    // Make names unique before filtering: a name must not change because another set-up was adopted.
     tell_apart(candidates);
     candidates.retain(|c| !is_taken(c, records, &namespace));
     candidates.sort_by(|a, b| a.name.cmp(&b.name));
@@ -58,12 +58,12 @@ pub(crate) async fn cluster(session: &Session) -> Result<(ResourceId, Option<Str
         return Ok((azure::cluster_behind(session).await?, None));
     }
     let issuer = outside_aks::public_issuer(session).await?;
-    // Taking over makes no identity: the group is filled in with the one that the identity found lies in.
+    // Adopting creates no identity. The resource group is filled in later with that of the found identity.
     let subscription = session.profile.active().map(|s| s.id.clone()).unwrap_or_default();
-    Ok((outside_aks::id(&subscription, outside_aks::NOWHERE, &issuer), Some(issuer)))
+    Ok((outside_aks::id(&subscription, outside_aks::NO_GROUP, &issuer), Some(issuer)))
 }
 
-/// Workloads of all kinds that may be listed, without those that others make: a CronJob's Jobs are its own.
+/// Workloads of all kinds that the user may list, without those owned by other workloads, such as a CronJob's Jobs.
 pub(crate) async fn workloads(kube: &Cluster, namespace: &str) -> Vec<Workload> {
     let lists =
         join_all(WorkloadKind::ALL.map(|kind| async move { (kind, kube.list(kind.resource(), Some(namespace), None).await) })).await;
@@ -71,7 +71,7 @@ pub(crate) async fn workloads(kube: &Cluster, namespace: &str) -> Vec<Workload> 
     all.filter(|w| w.object["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty)).collect()
 }
 
-/// The identities that accounts and linkers name, in one query.
+/// The identities named by service accounts and linkers, in one query.
 async fn identities(session: &Session, shown: &Shown, linkers: &[Value]) -> Result<Vec<Identity>> {
     let annotated = shown.accounts.iter().filter_map(workload_identity::client_id);
     let linked = linkers.iter().filter_map(|l| l["properties"]["authInfo"]["clientId"].as_str());
@@ -97,7 +97,7 @@ async fn identities(session: &Session, shown: &Shown, linkers: &[Value]) -> Resu
     Ok(rows.iter().filter_map(of).collect())
 }
 
-/// Whether a record holds it already. One whose writing was cut off does not count: the same command goes on with it.
+/// Whether a record already has the set-up. An interrupted adoption does not count: the same command continues it.
 fn is_taken(candidate: &Candidate, records: &[Stored], namespace: &str) -> bool {
     let records = records.iter().map(|s| &s.record).filter(|r| r.namespace == namespace);
     let done = records.filter(|r| r.origin.is_ours() || r.phase != Phase::Applying);
@@ -113,7 +113,7 @@ fn is_taken(candidate: &Candidate, records: &[Stored], namespace: &str) -> bool 
     holding.next().is_some()
 }
 
-/// Where two are called the same, the workload's name goes behind.
+/// If two candidates have the same name, the workload's name is appended.
 fn tell_apart(candidates: &mut [Candidate]) {
     let names: Vec<String> = candidates.iter().map(|c| c.name.clone()).collect();
     for candidate in candidates {
@@ -125,12 +125,12 @@ fn tell_apart(candidates: &mut [Candidate]) {
     }
 }
 
-/// The candidate of a name.
+/// The candidate with this name.
 ///
 /// # Errors
-/// There is none, with those that there are.
+/// If there is none; names the existing ones.
 pub fn choose<'a>(found: &'a Found, name: &str, namespace: &str) -> Result<&'a Candidate> {
-    // The name that Service Connector knows it by does as well.
+    // Service Connector's own name of the connection is accepted too.
     let by_connector = service_connector::secret_of(name);
     let called = |c: &&Candidate| c.name == name || c.secret.as_ref() == Some(&by_connector);
     if let Some(candidate) = found.candidates.iter().find(called) {
@@ -146,6 +146,6 @@ pub fn choose<'a>(found: &'a Found, name: &str, namespace: &str) -> Result<&'a C
     };
     Err(match names.is_empty() {
         true => problem.fix("see what there is, and why something is not: kubectl connect adopt"),
-        false => problem.fix(format!("there is {}", names.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", "))),
+        false => problem.fix(format!("there is {}", words::nearest(&names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>()))),
     })
 }

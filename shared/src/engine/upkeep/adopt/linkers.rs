@@ -1,4 +1,4 @@
-//! Connections that Service Connector keeps in Azure, each held against what it left in the cluster.
+//! Connections that Service Connector stores in Azure, matched with its objects in the cluster.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::plan::record::Origin;
 /// api-version of `Microsoft.ServiceLinker/linkers`.
 const LINKERS: &str = "2024-04-01";
 
-/// Connections that Service Connector keeps for the namespace.
+/// Service Connector's connections for this namespace.
 pub(crate) async fn linkers(session: &Session, cluster: &ResourceId, namespace: &str, passed_over: &mut Vec<String>) -> Result<Vec<Value>> {
     let path = format!("{cluster}/providers/Microsoft.ServiceLinker/linkers");
     match session.arm.list(&path, LINKERS, &[]).await {
@@ -23,13 +23,13 @@ pub(crate) async fn linkers(session: &Session, cluster: &ResourceId, namespace: 
             passed_over.push("you may not list the connections that Service Connector keeps for this cluster".into());
             Ok(Vec::new())
         }
-        // The provider is not registered: it made nothing.
+        // The resource provider is not registered, so there are no connections.
         Err(failure) if matches!(failure.status(), Some(404 | 409)) => Ok(Vec::new()),
         Err(failure) => Err(failure.into()),
     }
 }
 
-/// A connection of Service Connector, or why it can't be taken over.
+/// Turns a connection of Service Connector into a candidate, or says why it can't be adopted.
 pub(crate) async fn of_linker(
     session: &Session,
     linker: &Value,
@@ -98,7 +98,7 @@ async fn secret_keys(session: &Session, secret: &str) -> Result<Vec<String>> {
     Ok(found.iter().filter_map(|s| s["data"].as_object()).flat_map(|data| data.keys().cloned()).collect())
 }
 
-/// Whether a workload takes variables from the Secret, all at once or one by one.
+/// Whether a workload reads variables from the Secret, all at once or one by one.
 fn reads(workload: &Workload, secret: &str) -> bool {
     let one = |container: &Value| {
         let all = container["envFrom"].as_array().into_iter().flatten().any(|from| from["secretRef"]["name"] == secret);

@@ -1,6 +1,5 @@
-//! Taking over what others set up: connections that Service Connector made, and workload identity set-ups made by hand.
-//! Taking over writes a record and nothing else; all that it names stays its maker's, so that deleting the connection
-//! leaves everything as it was.
+//! Adopts set-ups of others: Service Connector's connections and manual workload identity set-ups. Adopting writes
+//! only a record. All objects still belong to whoever created them, so deleting the connection leaves them unchanged.
 
 pub(crate) mod by_hand;
 pub mod candidate;

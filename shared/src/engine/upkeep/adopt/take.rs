@@ -1,5 +1,5 @@
-//! From a candidate to a record: each part is looked at as repair would look at it, and all of them must be as they should
-//! be, because nothing is changed here.
+//! From a candidate to a record: each part is examined as for a repair, and all must be as they should be, because
+//! adopting changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -29,30 +29,30 @@ use crate::steps::context::Run;
 use crate::steps::marks::done;
 use crate::steps::step::Examined;
 
-/// What is to be taken over, and how.
+/// What to adopt, and how.
 pub struct Wish {
     /// Name of the candidate.
     pub candidate: String,
-    /// Name of the connection; the candidate's where none is given.
+    /// Name of the connection; the candidate's name if absent.
     pub name: Option<String>,
-    /// The workload, where several use it.
+    /// The workload, if several use the set-up.
     pub workload: Option<String>,
-    /// Limit for everything that is waited for.
+    /// Time limit for all waiting.
     pub timeout: std::time::Duration,
 }
 
-/// What a look at a candidate came to.
+/// Result of examining a candidate.
 pub enum Taking {
-    /// It was taken over before.
+    /// It was adopted before.
     Already(Box<Record>),
     /// Its record can be written.
     Ready(Box<Prepared>),
 }
 
-/// Looks and plans. Nothing is written, and carrying it out writes the record alone.
+/// Examines the candidate and plans. Nothing is written here; applying the result writes only the record.
 ///
 /// # Errors
-/// There is no such candidate, it is not whole, or its name is taken.
+/// If there is no such candidate, it is incomplete, or its name is taken.
 pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     let namespace = session.kube.namespace().to_owned();
     let named = wish.workload.as_deref().map(str::parse::<WorkloadRef>).transpose()?;
@@ -60,7 +60,7 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     let candidate = match candidates::choose(&found, &wish.candidate, &namespace) {
         Ok(candidate) => candidate,
         Err(problem) => {
-            // The same command again is no error.
+            // Repeating the same command is not an error.
             let name = wish.name.as_ref().unwrap_or(&wish.candidate);
             let is_it = |r: &&Record| r.name == *name && r.namespace == namespace && !r.origin.is_ours();
             return found.records.iter().map(|s| &s.record).find(is_it).cloned().map(|r| Taking::Already(Box::new(r))).ok_or(problem);
@@ -75,7 +75,7 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     }
     let mine = |s: &&crate::lookup::records::Stored| s.record.name == name && s.record.namespace == namespace;
     let former = found.records.iter().find(mine).cloned();
-    // One that was cut off while it was written down is gone on with.
+    // An adoption that was interrupted while the record was written is continued.
     if former.as_ref().is_some_and(|f| f.record.origin == Origin::Made || f.record.phase != Phase::Applying) {
         return Err(Problem::new(Kind::Usage, "KC1208", format!("there is a connection `{name}` in namespace `{namespace}` already"))
             .fix("give this one another name: --name NAME"));
@@ -132,7 +132,7 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     Ok(Taking::Ready(Box::new(prepared)))
 }
 
-/// The one workload: the one that was named, or the only one that uses it.
+/// The workload: the named one, or the only one that uses the set-up.
 fn workload(candidate: &Candidate, named: Option<&WorkloadRef>) -> Result<Option<WorkloadRef>> {
     let all = candidate.workloads.join(", ");
     match (named, candidate.workloads.as_slice()) {
@@ -151,7 +151,7 @@ fn workload(candidate: &Candidate, named: Option<&WorkloadRef>) -> Result<Option
     }
 }
 
-/// The highest level of access of which everything is held, and what else is held at the very target.
+/// The highest access level of which the principal holds all grants, and its other grants on the target itself.
 async fn grants(cx: &Cx, session: &Session, candidate: &Candidate) -> Result<(Access, Vec<StepSpec>)> {
     let default = candidate.service.default_access;
     let (to, principal) = match (&candidate.identity, &candidate.principal) {
@@ -183,7 +183,7 @@ async fn grants(cx: &Cx, session: &Session, candidate: &Candidate) -> Result<(Ac
     Ok((level, steps))
 }
 
-/// Roles that the principal holds at the target itself.
+/// Roles that the principal holds on the target itself.
 async fn roles_at(cx: &Cx, session: &Session, target: &ResourceId, principal: &str) -> Result<Vec<Role>> {
     let (path, filter) = role_assignments_of(target, principal);
     let listed = cx.arm.list(&path, api_versions::AUTHORIZATION, &[("$filter", &filter)]).await?;
@@ -199,8 +199,8 @@ async fn roles_at(cx: &Cx, session: &Session, target: &ResourceId, principal: &s
     futures::future::try_join_all(guids.iter().map(|guid| crate::lookup::resources::role(session, target, guid))).await
 }
 
-/// The variables of the Secret. Only where the catalogue tells the same value is it written down where it comes from: what
-/// is not known may be a secret, and stays in the Secret alone.
+/// The variables of the Secret. A variable's source is recorded only if the catalogue yields the same value: an
+/// unknown value may be a secret and stays only in the Secret.
 async fn variables(cx: &Cx, session: &Session, candidate: &Candidate, access: Access) -> Result<Vec<Variable>> {
     let Some(secret) = &candidate.secret else { return Ok(Vec::new()) };
     let live = cx.kube_read(&resources::SECRET, Some(&cx.namespace), secret).await?.unwrap_or_default();
@@ -229,7 +229,7 @@ async fn variables(cx: &Cx, session: &Session, candidate: &Candidate, access: Ac
 
 async fn equals(cx: &Cx, variable: &Variable, live: &Value) -> bool {
     let alone = spec::Secret { namespace: String::new(), name: String::new(), variables: vec![variable.clone()], foreign: true };
-    // What can't be told (a password, keys that may not be listed) is not compared.
+    // Values that can't be determined (a password, keys that may not be listed) are not compared.
     alone.differing(cx, live).await.is_ok_and(|names| names.is_empty())
 }
 
@@ -299,7 +299,7 @@ fn specs(
     specs
 }
 
-/// Taking over changes nothing, so nothing may be missing.
+/// Fails if anything is missing, because adopting changes nothing.
 fn is_whole(candidate: &Candidate, specs: &[StepSpec], examined: &BTreeMap<StepId, Examined>) -> Result<()> {
     let missing: Vec<String> =
         examined.values().filter(|e| e.change.writes()).map(|e| format!("{} {}", e.change.kind, e.change.name)).collect();
@@ -320,7 +320,7 @@ fn is_whole(candidate: &Candidate, specs: &[StepSpec], examined: &BTreeMap<StepI
     })
 }
 
-/// Whatever marks it bears, it was there before.
+/// Marks the object as not owned, whatever labels it has: it existed before.
 fn own_nothing(found: &mut Examined) {
     found.intent = Receipt { ownership: Ownership::Adopted, ..found.intent.clone() };
     found.change.reason.get_or_insert_with(|| "is taken over as it is".into());

@@ -1,4 +1,4 @@
-//! From text to a query.
+//! Parses the text of a query.
 
 use serde_json::Value;
 
@@ -129,7 +129,7 @@ impl Parser {
                 let mut keys = Vec::new();
                 loop {
                     let key = self.operand()?;
-                    // Without a word the order falls, as documented.
+                    // The default order is descending, as documented.
                     let rising = self.accept_word("asc") || {
                         self.accept_word("desc");
                         false

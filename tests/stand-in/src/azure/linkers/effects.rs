@@ -1,5 +1,6 @@
-//! What Service Connector does for a connection with workload identity: the cluster's features, a credential and roles for the
-//! identity, a secret and a service account in the cluster. As documented; the credential's name is our guess.
+//! What Service Connector does for a connection with workload identity: enables the cluster's features, creates a
+//! credential and role assignments for the identity, and a Secret and a service account in the cluster. As
+//! documented; the name of the credential is a guess.
 
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ const BLOB_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";
 const OPENAI_CONTRIBUTOR: &str = "a001fd3d-188f-4b5d-821b-7da978bf7442";
 const COGNITIVE_USER: &str = "a97b65f3-24c7-4388-baec-2e87135dc908";
 
-/// The resource that a target's id is of, or below of: a storage account is named by its blob service.
+/// The resource of a target id, which may name a child: a storage account is named by its blob service.
 pub(super) fn target<'a>(store: &'a Store, id: &str) -> Option<&'a Value> {
     let parts: Vec<&str> = id.trim_matches('/').split('/').take(8).collect();
     let top = format!("/{}", parts.join("/").to_ascii_lowercase());
@@ -90,7 +91,8 @@ fn identity(store: &Store, client: &Value) -> Option<Value> {
     under(store, IDENTITY, "/").find(is).cloned()
 }
 
-/// Makes a connection true, in Azure and in the cluster. Only with an identity of the user's: other kinds leave the secret only.
+/// Applies a connection in Azure and in the cluster. Complete only for user-assigned identities; other kinds create
+/// only the Secret.
 pub(super) fn carry_out(azure: &Azure, store: &mut Store, linker: &Value) {
     let properties = &linker["properties"];
     let id = linker["id"].as_str().unwrap_or_default().to_ascii_lowercase();
@@ -178,7 +180,7 @@ fn grant(azure: &Azure, store: &mut Store, identity: &Value, target: &Value, rol
     store.assignments.insert(name.clone(), Assignment { name, scope, principal, role: role.to_owned(), properties, created });
 }
 
-/// What a validation tells. It looks at Azure only. The real answer has all of this a second time, as text in `Message`.
+/// The result of a validation, which checks only Azure. The real answer repeats all of it as text in `Message`.
 pub(super) fn report(store: &Store, linker: &Value) -> Value {
     let properties = &linker["properties"];
     let found = target_of(store, linker);

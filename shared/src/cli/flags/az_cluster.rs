@@ -1,0 +1,36 @@
+//! What the az front end adds to the command line: the cluster by its Azure name, for every verb.
+
+use std::sync::Arc;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use crate::kube::Source;
+use crate::lookup::cluster_credentials::FromAzure;
+use crate::model::request::ClusterChoice;
+
+// The same ids as the flags of making a connection, so that one value serves both: the cluster to speak to and the
+// cluster to find in Azure.
+#[derive(Args, Debug, Default)]
+struct AzureCluster {
+    /// Resource id of the AKS cluster; its credentials come from Azure, no kubeconfig is needed
+    #[arg(long, global = true, value_name = "ID", help_heading = "Cluster")]
+    aks_id: Option<String>,
+    /// Name of the AKS cluster; its credentials come from Azure, no kubeconfig is needed
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster")]
+    aks_name: Option<String>,
+    /// Resource group of the AKS cluster
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster")]
+    aks_resource_group: Option<String>,
+}
+
+pub fn with_cluster_choice(root: Command) -> Command {
+    AzureCluster::augment_args(root)
+}
+
+/// Where credentials come from besides the kubeconfig. As the kubectl plugin no cluster is named this way: there the
+/// context says which one it is, and only kubelogin's tokens can come from az.
+pub fn source(root: &ArgMatches) -> Arc<dyn Source> {
+    let named = root.try_contains_id("aks_name").is_ok();
+    let chosen = if named { AzureCluster::from_arg_matches(root).unwrap_or_default() } else { AzureCluster::default() };
+    FromAzure::new(ClusterChoice { id: chosen.aks_id, name: chosen.aks_name, resource_group: chosen.aks_resource_group })
+}

@@ -1,0 +1,80 @@
+//! One call of a verb: what was typed, how to talk, and how to reach the cluster. A verb gets this value and nothing else,
+//! so that no verb needs to know the command line as a whole.
+
+use clap::{ArgMatches, Command, FromArgMatches};
+
+use crate::cli::flags::{global, values};
+use crate::cli::frontend::Frontend;
+use crate::engine::Stop;
+use crate::kube::{Cluster, Flags};
+use crate::lookup::records;
+use crate::lookup::session::Session;
+use crate::model::Result;
+use crate::plan::record::Record;
+use crate::ui::{Progress, Ui};
+
+/// One call of a verb.
+pub struct Invocation<'a> {
+    /// The program that the user called.
+    pub frontend: Frontend,
+    /// How the run talks.
+    pub ui: &'a Ui,
+    /// The flags of every command.
+    pub root: &'a ArgMatches,
+    /// The word that was typed: the name of a verb or of a service.
+    pub word: &'a str,
+    /// The flags of the word.
+    pub matches: &'a ArgMatches,
+    /// Set by Ctrl-C.
+    pub stop: Stop,
+    /// The whole command line, for verbs that describe it.
+    pub whole: fn(Frontend) -> Command,
+}
+
+impl Invocation<'_> {
+    /// The flags of the verb as a value.
+    ///
+    /// # Errors
+    /// A flag has a value that does not fit.
+    pub fn read<T: FromArgMatches>(&self) -> Result<T> {
+        values::parse(self.matches)
+    }
+
+    /// The cluster connection that the flags name.
+    ///
+    /// # Errors
+    /// A flag has a value that does not fit.
+    pub fn flags(&self) -> Result<Flags> {
+        global::flags(self.ui, self.root)
+    }
+
+    /// Azure and the cluster, and the display of what is looked at.
+    ///
+    /// # Errors
+    /// What is wrong with az's files or with the kube context.
+    pub async fn session(&self) -> Result<(Session, Progress)> {
+        let flags = self.flags()?;
+        let progress = self.ui.progress();
+        let session = Session::open(&flags, &progress.events()).await?;
+        Ok((session, progress))
+    }
+
+    /// The cluster alone: nobody needs to be signed in to Azure.
+    ///
+    /// # Errors
+    /// What is wrong with the kube context.
+    pub async fn cluster(&self) -> Result<Cluster> {
+        Cluster::connect(&self.flags()?, &self.ui.progress().events()).await
+    }
+}
+
+/// The record of a connection in the cluster's namespace.
+///
+/// # Errors
+/// There is none: names those that there are.
+pub async fn record(kube: &Cluster, name: &str) -> Result<Record> {
+    match records::load(kube, kube.namespace(), name).await? {
+        Some(stored) => Ok(stored.record),
+        None => Err(records::no_such_connection(&records::list(kube, kube.namespace()).await?, kube.namespace(), name)),
+    }
+}

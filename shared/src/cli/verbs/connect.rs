@@ -1,0 +1,193 @@
+//! `kubectl connect SERVICE NAME`, `create` and `plan`: plan, ask, do, prove.
+
+use std::time::Duration;
+
+use clap::{ArgMatches, Command};
+
+use crate::catalogue;
+use crate::cli::flags::connect::{self as connect_flags, Run as How};
+use crate::cli::flags::values::DryRun;
+use crate::cli::interactive::consent::Question;
+use crate::cli::invocation::Invocation;
+use crate::cli::verbs::change::{is_wanted, show_plan};
+use crate::cli::verbs::check_text;
+use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
+use crate::engine::apply::rehearse;
+use crate::engine::prepare::{Prepared, prepare};
+use crate::engine::undo::undo;
+use crate::engine::{Stop, report};
+use crate::health::check::{Check, is_success};
+use crate::kube::Flags;
+use crate::lookup::session::Session;
+use crate::model::propagation::PROPAGATION;
+use crate::model::{Kind, Problem, Result};
+use crate::plan::record::{Phase, Record};
+use crate::ui::Ui;
+
+/// The long form of naming the service.
+pub const CREATE: Verb = Verb {
+    name: "create",
+    aliases: &[],
+    about: "Connect a workload; same as `kubectl connect SERVICE`",
+    group: Group::Connect,
+    takes_service: true,
+    examples: &["create keyvault my-vault --workload deployment/web"],
+    flags: services,
+    run: Run::Waiting(|call| Box::pin(behind_a_verb(call))),
+    az: Az::Shown(AzTable::CONNECTION),
+};
+
+/// The plan alone.
+pub const PLAN: Verb = Verb {
+    name: "plan",
+    aliases: &[],
+    about: "Show what connecting would do",
+    group: Group::Connect,
+    takes_service: true,
+    examples: &["plan keyvault my-vault --workload deployment/web", "plan keyvault my-vault -w deployment/web --dry-run=server"],
+    flags: services,
+    run: Run::Waiting(|call| Box::pin(behind_a_verb(call))),
+    az: Az::Shown(AzTable::CHANGES),
+};
+
+/// A service's word alone.
+pub const SERVICE: Run = Run::Waiting(|call| Box::pin(connect(call, call.word, call.matches)));
+
+/// The command line puts the services below the verb, as it puts them below the program.
+fn services(command: Command) -> Command {
+    command.subcommand_required(true).arg_required_else_help(true).subcommand_value_name("SERVICE")
+}
+
+async fn behind_a_verb(call: &Invocation<'_>) -> Result<u8> {
+    match call.matches.subcommand() {
+        Some((service, matches)) => connect(call, service, matches).await,
+        None => Err(Problem::new(Kind::Usage, "KC1000", "no service was named").fix("choose one: kubectl connect services")),
+    }
+}
+
+/// Makes or plans a connection.
+async fn connect(call: &Invocation<'_>, service: &str, matches: &ArgMatches) -> Result<u8> {
+    if let Some((title, next)) = catalogue::retired(service) {
+        return Err(Problem::new(Kind::Usage, "KC1612", format!("{title} is retired"))
+            .why("Azure has switched its servers off or moved them to flexible server")
+            .fix(format!("kubectl connect {next} NAME")));
+    }
+    let (request, how) = connect_flags::connect(service, matches)?;
+    let (session, progress) = call.session().await?;
+    let prepared = prepare(&session, &request).await;
+    progress.clear();
+    let prepared = prepared?;
+    header(call.ui, &session, &prepared);
+    if call.word == PLAN.name {
+        return plan_alone(call.ui, &prepared, &how).await;
+    }
+    if how.atomic {
+        refuse_atomic(&prepared)?;
+    }
+    if !is_wanted(call, &how.changing, &prepared, Question::Whether("Apply")).await? {
+        return Ok(0);
+    }
+    let made = match prepared.carry_out(&call.stop, patience(&prepared, &how)).await {
+        Err(problem) if how.atomic && problem.kind() != Kind::Interrupted => {
+            return Err(roll_back(call.ui, &call.flags()?, &prepared, problem).await);
+        }
+        other => other?,
+    };
+    progress.clear();
+    let (record, checks) = (made.record, made.proof?);
+    if how.verify {
+        call.ui.proof(&checks.iter().map(check_text::shown).collect::<Vec<_>>());
+    }
+    if how.atomic && !is_success(&checks) {
+        let problem =
+            Problem::new(Kind::Failed, "KC6012", format!("connection `{}` does not work", record.name)).why("a check failed, see above");
+        return Err(roll_back(call.ui, &call.flags()?, &prepared, problem).await);
+    }
+    result(call.ui, &prepared, &record, &checks);
+    Ok(u8::from(!is_success(&checks)))
+}
+
+/// The plan as the result. What a change means for the exit code is asked for with a flag of its own.
+async fn plan_alone(ui: &Ui, prepared: &Prepared, how: &How) -> Result<u8> {
+    if how.changing.dry_run == DryRun::Server {
+        rehearse(prepared).await?;
+    }
+    show_plan(ui, prepared);
+    Ok(if how.detailed_exitcode && prepared.plan.writes() { 2 } else { 0 })
+}
+
+/// Only a connection that the run makes can be undone as if the run had not been.
+fn refuse_atomic(prepared: &Prepared) -> Result<()> {
+    if prepared.former.as_ref().is_none_or(|f| f.record.phase == Phase::Applying) {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::Usage, "KC1010", format!("connection `{}` exists: --atomic can't undo a change to it", prepared.record.name))
+        .fix("leave --atomic away"))
+}
+
+/// How long the proof may be refused: what was made a while ago has had its time, what is fresh may need minutes.
+fn patience(prepared: &Prepared, how: &How) -> Option<Duration> {
+    let is_fresh = prepared.plan.writes() || is_young(&prepared.record);
+    how.verify.then(|| if is_fresh { PROPAGATION.min(how.changing.timeout) } else { Duration::ZERO })
+}
+
+/// Whether something of the connection was made so recently that it may still be on its way through Azure.
+fn is_young(record: &Record) -> bool {
+    let fresh = |at: &str| {
+        at.parse::<jiff::Timestamp>().is_ok_and(|at| {
+            let age = jiff::Timestamp::now().duration_since(at).as_secs();
+            u64::try_from(age).is_ok_and(|age| age < PROPAGATION.as_secs())
+        })
+    };
+    record.receipts.values().any(|r| r.done && fresh(&r.at))
+}
+
+/// Undoes everything that the run made; the problem says how that went.
+async fn roll_back(ui: &Ui, flags: &Flags, prepared: &Prepared, problem: Problem) -> Problem {
+    let progress = ui.progress();
+    let (name, namespace) = (&prepared.record.name, &prepared.record.namespace);
+    let undone = async {
+        // A session of its own: what this run read is no longer true.
+        let session = Session::open(flags, &progress.events()).await?;
+        match undo(&session, name, prepared.cx.timeout).await {
+            Ok(undoing) => undoing.carry_out(&Stop::default()).await,
+            // It failed before anything was written down.
+            Err(missing) if missing.code() == "KC1201" => Ok(()),
+            Err(other) => Err(other),
+        }
+    };
+    let undone = undone.await;
+    progress.clear();
+    match undone {
+        Ok(()) => problem.fix("everything that this run made was undone (--atomic)"),
+        Err(second) => problem.fix(format!("undoing it failed as well ({second}): kubectl connect delete {name} -n {namespace}")),
+    }
+}
+
+fn header(ui: &Ui, session: &Session, prepared: &Prepared) {
+    let (cluster, target) = (&prepared.record.cluster, &prepared.target.id);
+    ui.heads(&[
+        ("Cluster", format!("{} ({})  context {}", cluster.name(), cluster.resource_group(), session.kube.context())),
+        ("Target", format!("{} ({})", target.name(), target.resource_group())),
+        ("Namespace", prepared.record.namespace.clone()),
+    ]);
+}
+
+/// A patch that the user has to bring in is the result itself, as a whole document: what is said about it is talk.
+fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {
+    let patch = prepared.printed.as_ref().map(|p| &p.patch);
+    let value = report::with_run(report::connection(record), &prepared.plan, checks, patch);
+    let who = record.workload.clone().unwrap_or_else(|| "the service account".into());
+    let (name, target) = (&record.name, prepared.target.name());
+    let told = match is_success(checks) {
+        false => format!("Connection {name} is in place, but does not work yet: see the failed check above."),
+        true if patch.is_some() && ui.format.is_text() => format!("Connection {name} is ready; {who} still needs this patch:"),
+        true if patch.is_some() => format!("Connection {name} is ready; {who} still needs its patch: status.patch of -o json."),
+        true => format!("Connected {who} to {target} as {name}."),
+    };
+    if let Some(printed) = &prepared.printed {
+        ui.say(format!("\nNot patched: {}.\n{told}", printed.why));
+    }
+    let text = || patch.map_or_else(|| told.clone(), |patch| ui.yaml(patch));
+    ui.result(&value, text, &[format!("connection/{name}")]);
+}

@@ -1,0 +1,65 @@
+//! Errors while a connection is created, checked or changed: KC46xx, KC5xxx and KC6xxx.
+
+use super::code::{Code, code};
+use crate::model::problem::Kind::{Failed, Interrupted, NotFound, TimedOut, Usage};
+
+#[rustfmt::skip]
+pub(super) static CODES: &[Code] = &[
+    // Steps.
+    code("KC4601", Failed, "the cluster shows no OIDC issuer, so nothing can be trusted", "run the same command again in a minute"),
+    code("KC4602", Failed, "a federated credential trusts this service account for another audience than Entra accepts",
+        "az identity federated-credential update --audiences api://AzureADTokenExchange"),
+    code("KC4603", Failed, "Azure shows the identity without its object id, which the role assignment needs", "run the same command again in a minute"),
+    code("KC4604", Failed, "Azure shows the identity without its object id, which the access policy needs", "run the same command again in a minute"),
+    code("KC4605", Failed, "the cluster was updated and shows no issuer yet", "run the same command again in a minute"),
+    code("KC4606", TimedOut, "an earlier update of the cluster has not ended within --timeout", "run the same command again later"),
+    code("KC4607", Failed, "the update of the cluster would change more than was asked for, so it was not sent",
+        "az aks update --enable-oidc-issuer --enable-workload-identity, then run the same command again"),
+    code("KC4608", TimedOut, "the Key Vault add-on is on and has not brought the kind SecretProviderClass",
+        "kubectl get pods -n kube-system -l 'app in (secrets-store-csi-driver, secrets-store-provider-azure)'"),
+    code("KC4609", Failed, "Azure shows the identity without its object id, which the cache's access policy needs", "run the same command again in a minute"),
+    code("KC4610", Failed, "Azure shows the identity without its object id, which the Cosmos DB role needs", "run the same command again in a minute"),
+
+    // Checks of `verify` and `doctor` that are not findings: the proof, and checks that can be skipped.
+    code("KC5001", Failed, "proof, first part: the API server gives a token of the service account",
+        "if it fails: the right to create serviceaccounts/token in the namespace is needed"),
+    code("KC5002", Failed, "proof, second part: Entra exchanges that token for one of the identity",
+        "if it fails: the check's own text names the number of Entra's error; `kubectl connect doctor AADSTSNUMBER` explains it"),
+    code("KC5003", Failed, "proof, third part: the service lets that token read, or the grant is there where it can't be tried",
+        "if it fails: `kubectl connect verify NAME --wait` allows for roles that have not taken effect yet"),
+    code("KC5004", Failed, "proof with keys, first part: the Secret holds every variable", "if it fails: kubectl connect repair NAME"),
+    code("KC5005", Failed, "proof with keys, second part: the Secret holds the keys that the target has now", "if it fails: kubectl connect refresh NAME"),
+    code("KC5101", Failed, "the cluster's OIDC issuer and workload identity are on", "skipped where the cluster can't be read in Azure"),
+    code("KC5102", Failed, "the issuer's documents can be read by Entra", "if it fails it is finding KC5112"),
+    code("KC5103", Failed, "the workload identity webhook is registered and ready", "skipped where you may not list webhook configurations"),
+
+    // Records, and changes of connections.
+    code("KC6001", Failed, "another run is at work on the same connection",
+        "wait for it; if it is gone, the lock runs out by itself within a minute"),
+    code("KC6002", Failed, "the record of a connection can't be read: it was edited, or written by a newer version",
+        "look at it: kubectl get configmap kubectl-connect.NAME -o yaml"),
+    code("KC6003", Failed, "the record can't be written", "run the same command again; -v=4 shows the reason"),
+    code("KC6004", Failed, "someone else changed the connection at the same time",
+        "run the same command again: it plans from what is there now"),
+    code("KC6005", Failed, "the record names a kind of workload that the program does not know", "use the version that wrote the record"),
+    code("KC6006", Failed, "the connection's deletion was begun and not finished", "finish it first: kubectl connect delete NAME"),
+    code("KC6007", Failed, "a step was not examined before it was to be carried out: a fault of the program", "report it with the command and its output at -v=4"),
+    code("KC6008", Interrupted, "the run was interrupted by Ctrl-C", "run the same command again to continue, or `kubectl connect delete NAME` to undo"),
+    code("KC6009", Failed, "the connection is not complete: an earlier run was cut off", "kubectl connect repair NAME"),
+    code("KC6010", Failed, "the record names a service that the program does not know", "use the version that wrote the record"),
+    code("KC6011", TimedOut, "the connection did not reach the awaited state within --timeout", "kubectl connect tree NAME shows what is missing; allow more time with --timeout"),
+    code("KC6012", Failed, "the connection is in place and does not work: a check failed, so --atomic undid it", "read the failed check above the error"),
+    code("KC6013", Usage, "the connection holds a secret that you gave, so it can't be fetched again",
+        "run the command that made the connection again, with --secret-stdin or --secret-file"),
+    code("KC6014", Failed, "the connection's Secret lacks a variable: it was changed or deleted, which is no rotation of keys", "kubectl connect repair NAME"),
+    code("KC6015", Failed, "a part of the set-up that is to be taken over is missing or not as it should be",
+        "kubectl connect doctor WORKLOAD shows what is wrong"),
+    code("KC6016", NotFound, "the Secret of a connection that was taken over is gone or lacks a variable, and this tool does not write it",
+        "have it written again by what made it, or delete the connection and connect anew"),
+    code("KC6017", Failed, "the service account of a connection that was taken over names no identity any more",
+        "kubectl annotate serviceaccount NAME azure.workload.identity/client-id=CLIENT-ID"),
+    code("KC6018", Failed, "the workload of a connection that was taken over has lost its label or its service account",
+        "apply the patch that the message gives"),
+    code("KC6019", Failed, "the Secret of a connection that was taken over holds a rotated key, and this tool does not write it",
+        "have it written again by what made it, or make the connection this tool's: connect again with its --name"),
+];
