@@ -103,8 +103,8 @@ const PARTS: &[(&str, &str)] = &[
 #[test]
 fn every_code_is_explained() {
     let mut text = String::from(
-        "# Error codes\n\nThe code stands in brackets behind `error`, and in the column CODE of checks. The message itself names what it met; \
-         `kubectl connect doctor CODE` prints\nthe line of this page. Each code has one meaning and keeps it. This page is made from \
+        "# Error codes\n\nThe code is shown in brackets after `error`, and in the column CODE of checks. The message names the affected object;\n\
+         `kubectl connect doctor CODE` prints the line of this page. The meaning of a code never changes. This page is generated from\n\
          `shared/src/model/codes/`.\n",
     );
     for (prefix, heading) in PARTS {
@@ -114,7 +114,7 @@ fn every_code_is_explained() {
             let _ = writeln!(text, "| {} | {} | {meaning} | {advice} |", known.code, known.kind.exit_code());
         }
         if *prefix == "KC5" {
-            text.push_str("\nWhat a check finds has a code of its own; the reason and the remedy are on the page of findings.\n");
+            text.push_str("\nFindings of checks have separate codes; their reasons and remedies are on the page of findings.\n");
             text.push_str("\n| code | finding |\n|---|---|\n");
             for finding in FINDINGS {
                 let link = finding.code.to_ascii_lowercase();

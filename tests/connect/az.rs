@@ -118,5 +118,5 @@ async fn advice_is_a_command_that_az_takes() {
         "az connect repair --name keyvault-my-vault --kube-namespace shop --cluster-name aks-ready --cluster-resource-group rg-shop";
     assert!(fixes.iter().any(|fix| fix.starts_with(repair)), "{fixes:#?}");
     // Skipped set-ups are reported on stderr, because az shows only the items of a list.
-    az(&case, &format!("adopt -n shop {cluster}")).await.ended(0).says(&["Nothing to take over in namespace shop"]);
+    az(&case, &format!("adopt -n shop {cluster}")).await.ended(0).says(&["Nothing to adopt in namespace shop"]);
 }

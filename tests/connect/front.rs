@@ -105,7 +105,7 @@ async fn nothing_is_asked_where_nobody_can_answer() {
         ("verify -n shop", "<CONNECTION>"),
         ("plan", "Usage: kubectl connect plan"),
         ("", "Usage: kubectl connect"),
-        ("keyvault my-vault -n shop", "no workload was named"),
+        ("keyvault my-vault -n shop", "no workload is given"),
     ] {
         case.run(words).await.ended(2).says(&[said]);
     }

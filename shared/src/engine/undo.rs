@@ -22,7 +22,7 @@ pub struct Undoing {
     pub cx: Cx,
     /// The changes to make.
     pub plan: Plan,
-    /// The recorded steps, with what examining each found.
+    /// The recorded steps, with the results of their examinations.
     pub draft: Draft,
     /// The record.
     pub stored: Option<Stored>,
@@ -60,7 +60,7 @@ impl Undoing {
         let stays = |change: &mut Change| {
             if change.writes() && covered(change) {
                 change.action = Action::NoOp;
-                change.reason = Some("stays, as asked".into());
+                change.reason = Some("kept, as requested".into());
             }
         };
         self.draft.examined.values_mut().for_each(|found| stays(&mut found.change));

@@ -14,7 +14,7 @@ use self::step::Step;
 use crate::plan::spec::StepSpec;
 use crate::plan::spec::list::every_step;
 
-pub use self::delivery::workload::patch as workload_patch;
+pub use self::delivery::pod_template::patch as workload_patch;
 pub(crate) use self::trust::cluster_features::{addon_identity, is_busy as cluster_is_busy};
 
 /// Makes [`behaviour`] from the list of kinds.

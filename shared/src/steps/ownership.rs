@@ -31,17 +31,17 @@ pub(super) fn recorded(past: Option<&Receipt>, id: impl Into<String>) -> Receipt
 /// has this tool's mark.
 pub(super) fn stays(cx: &Cx, receipt: &Receipt, there: bool, thing: &Thing) -> Option<String> {
     if !receipt.is_ours() {
-        return Some("was there before: stays".into());
+        return Some("existed before: kept".into());
     }
     if !there {
-        return Some("is already gone".into());
+        return Some("already deleted".into());
     }
     shared(cx, thing)
 }
 
 /// Why an object is kept if another connection uses it.
 pub(super) fn shared(cx: &Cx, thing: &Thing) -> Option<String> {
-    cx.also_used_by(thing).map(|other| format!("stays: connection {other} uses it"))
+    cx.also_used_by(thing).map(|other| format!("kept: connection {other} uses it"))
 }
 
 /// Whether an object in the cluster has the mark of this connection.

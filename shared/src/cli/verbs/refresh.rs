@@ -46,7 +46,7 @@ async fn refresh(call: &Invocation<'_>) -> Result<u8> {
     let found = look(&session, &asked.connection, asked.changing.timeout).await;
     progress.clear();
     let prepared = match found? {
-        Refresh::NoKeys(record) => return Ok(unchanged(call.ui, &record, "holds no keys: nothing to refresh")),
+        Refresh::NoKeys(record) => return Ok(unchanged(call.ui, &record, "has no keys: nothing to refresh")),
         Refresh::Same(record) => return Ok(unchanged(call.ui, &record, "has the current keys: nothing to refresh")),
         Refresh::Rotated(prepared) => prepared,
     };

@@ -139,7 +139,7 @@ impl Prepared {
     }
 
     fn again(&self) -> String {
-        format!("run the same command again to continue; what is done is kept in the record of `{}`", self.cx.connection)
+        format!("run the same command again to continue; the record of `{}` has the finished steps", self.cx.connection)
     }
 }
 
@@ -268,7 +268,7 @@ fn past(examined: &Examined) -> &'static str {
 fn outcome(mut walked: Walked<Receipt, Problem>, stop: &Stop, again: &str, undo: &str) -> Result<()> {
     let with = |problem: Problem| {
         let problem = problem.fix(again);
-        if undo.is_empty() { problem } else { problem.fix(format!("or undo what was done: {undo}")) }
+        if undo.is_empty() { problem } else { problem.fix(format!("or undo the finished steps: {undo}")) }
     };
     if !walked.failed.is_empty() {
         let (_, problem) = walked.failed.remove(0);

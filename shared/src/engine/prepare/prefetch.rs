@@ -20,7 +20,8 @@ use crate::steps::behaviour;
 use crate::steps::context::{Cx, Known};
 use crate::steps::step::Right;
 
-/// Has the API server try the patch of the workload while Azure is still being read: it holds names, hardly ever values.
+/// Tries the patch of the workload while Azure is still being read. That is possible because the patch consists of
+/// names and contains almost no values.
 pub(crate) async fn try_workload(session: &Session, asked: &Asked, observed: &Observed, subject: &Subject) {
     let Observed { cluster: survey, azure: found } = observed;
     let (former, account) = (subject.former.as_ref(), subject.account.as_ref());

@@ -64,11 +64,12 @@ pub(crate) async fn resolve(session: &Session, e: &Evidence, pod: &str, containe
         match session.kube.run_in(&e.namespace, pod, container, &command).await {
             Ok(Ended::Ran { code, said }) => return read(code, &said),
             Ok(Ended::NoSuchProgram) => {}
-            Ok(Ended::NotRun(why)) => return Seen::NotTried(format!("container {container} of pod {pod} ran nothing: {why}")),
+            Ok(Ended::NotRun(why)) => return Seen::NotTried(format!("container {container} of pod {pod} could not run a command: {why}")),
             Err(failure) if failure.status() == Some(403) => {
                 let namespace = &e.namespace;
                 let why = format!(
-                    "you may not run commands in pods of namespace {namespace}: kubectl auth can-i create pods/exec -n {namespace}"
+                    "you lack the permission to run commands in pods of namespace {namespace}: kubectl auth can-i create pods/exec -n \
+                     {namespace}"
                 );
                 return Seen::NotTried(why);
             }
@@ -76,7 +77,8 @@ pub(crate) async fn resolve(session: &Session, e: &Evidence, pod: &str, containe
         }
     }
     Seen::NotTried(format!(
-        "container {container} has neither getent nor nslookup; by hand: kubectl debug -n {} -it {pod} --image busybox:1.36 -- nslookup {host}",
+        "container {container} has neither getent nor nslookup; check it yourself: kubectl debug -n {} -it {pod} --image busybox:1.36 -- \
+         nslookup {host}",
         e.namespace
     ))
 }

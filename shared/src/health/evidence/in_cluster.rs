@@ -105,7 +105,7 @@ async fn read_workload(kube: &Cluster, namespace: &str, named: Option<&WorkloadR
     Ok(found.map(|object| Workload::new(named.kind, object)))
 }
 
-/// What hangs on the workload.
+/// Evidence that depends on the workload.
 struct WorkloadFacts {
     workload: Option<Workload>,
     pods: Option<Vec<Value>>,

@@ -90,7 +90,7 @@ fn by_policy(e: &Evidence, policy: &VaultPolicy) -> Check {
     };
     let seen: Vec<String> = lists.iter().flat_map(|(collection, _)| held(collection)).collect();
     if lists.iter().all(enough) {
-        return Check::ok("KC5405", GROUP, "the vault's access policies let the identity in", seen.join(" "));
+        return Check::ok("KC5405", GROUP, "the vault's access policies allow the identity", seen.join(" "));
     }
     let seen = if seen.is_empty() { "no entry for the identity".to_owned() } else { seen.join(" ") };
     found("KC5405", seen, wanted, &facts.pairs())
@@ -99,7 +99,7 @@ fn by_policy(e: &Evidence, policy: &VaultPolicy) -> Check {
 /// Grants of a data plane: Cosmos DB's roles, the access policies of a cache.
 fn by_own_list(e: &Evidence, list: &OwnList<'_>) -> Check {
     let (name, scope) = (list.grant, list.scope.as_str());
-    let Some(listed) = &e.own_grants else { return Check::skipped("KC5407", GROUP, name, "what the target grants can't be read") };
+    let Some(listed) = &e.own_grants else { return Check::skipped("KC5407", GROUP, name, "the target's grants can't be read") };
     let principal = e.of_identity("principalId").unwrap_or_default();
     let its = |a: &&Value| {
         let id = a["properties"]["principalId"].as_str().or(a["properties"]["objectId"].as_str());
@@ -108,7 +108,7 @@ fn by_own_list(e: &Evidence, list: &OwnList<'_>) -> Check {
     let held: Vec<&Value> = listed.iter().filter(its).collect();
     let place = scope.rsplit('/').next().unwrap_or_default();
     if held.iter().any(|a| (list.fits)(&a["properties"])) {
-        return Check::ok("KC5407", GROUP, format!("the target's own list grants {name}"), format!("on {place}"));
+        return Check::ok("KC5407", GROUP, format!("the target's own grants include {name}"), format!("on {place}"));
     }
     let seen = match held.len() {
         0 => "no entry for the identity".to_owned(),
@@ -148,7 +148,7 @@ pub(crate) fn refused(check: Check, e: &Evidence) -> Check {
     let propagation = i64::try_from(PROPAGATION.as_secs()).unwrap_or(i64::MAX);
     match youngest {
         Some(age) if age < propagation => {
-            found("KC5402", format!("granted {age} s ago; {seen}"), "up to 600 s of patience", &e.facts().pairs())
+            found("KC5402", format!("granted {age} s ago; {seen}"), "role assignments take up to 600 s", &e.facts().pairs())
         }
         Some(age) => found("KC5406", format!("granted {age} s ago; {seen}"), "access", &e.facts().pairs()),
         None => check,

@@ -99,7 +99,7 @@ impl RoleAssignment {
                 let inherited = !at_scope(&found);
                 let change = if inherited {
                     let scope = found["properties"]["scope"].as_str().unwrap_or_default();
-                    self.change(Action::NoOp).reason(format!("held already, inherited from {scope}"))
+                    self.change(Action::NoOp).reason(format!("already assigned, inherited from {scope}"))
                 } else {
                     self.change(Action::NoOp)
                 };

@@ -103,7 +103,7 @@ impl VaultPolicy {
         let stays = ownership::stays(cx, &intent, !held.is_empty(), &self.thing());
         let change = match (stays, &intent.before) {
             (Some(why), _) => self.change(Action::NoOp).reason(why),
-            (None, Some(_)) => self.change(Action::Update).reason("goes back to what it was"),
+            (None, Some(_)) => self.change(Action::Update).reason("restores the former permissions"),
             (None, None) => self.change(Action::Delete),
         };
         if change.writes() {

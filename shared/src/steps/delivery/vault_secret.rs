@@ -78,10 +78,10 @@ impl VaultSecret {
                 return Err(Problem::new(
                     Kind::Failed,
                     "KC1319",
-                    format!("secret `{}` of vault `{}` is not ours", self.name, self.vault.name()),
+                    format!("secret `{}` of vault `{}` belongs to somebody else", self.name, self.vault.name()),
                 )
                 .why(format!("its tag {PREFIX} does not name this connection"))
-                .fix("name the connection otherwise: --name NAME"));
+                .fix("choose another name for the connection: --name NAME"));
             }
             Some(found) => {
                 let value = cx.values(std::slice::from_ref(&self.variable)).await?.map(|v| v.concat());
@@ -107,11 +107,11 @@ impl VaultSecret {
         let id = format!("{}/secrets/{}", self.uri, self.name);
         let intent = ownership::recorded(past, id);
         let change = match found {
-            None => self.change(Action::NoOp).reason("is already gone"),
+            None => self.change(Action::NoOp).reason("already deleted"),
             Some(found) if intent.is_ours() && self.is_ours(found) => {
-                self.change(Action::Delete).reason("the vault keeps it, recoverable, for as long as it is set to")
+                self.change(Action::Delete).reason("soft delete keeps it recoverable")
             }
-            Some(_) => self.change(Action::NoOp).reason("is not ours: stays"),
+            Some(_) => self.change(Action::NoOp).reason("belongs to somebody else: kept"),
         };
         Examined { change, goal: Goal::Absent, intent, rights: vec![] }
     }

@@ -129,9 +129,10 @@ impl FederatedCredential {
     fn full(&self, used: usize) -> Problem {
         Problem::new(Kind::Failed, "KC1303", format!("identity `{}` has {used} of {MOST} federated credentials", self.identity.name()))
             .why("an identity can trust at most 20 service accounts")
-            .fix("leave --identity away to have an identity of its own made, or name another one with --identity")
+            .fix("omit --identity to create a separate identity, or name another one with --identity")
             .fix(format!(
-                "look for credentials of clusters that are gone: az identity federated-credential list --identity-name {} --resource-group {} -o table",
+                "look for credentials of deleted clusters: az identity federated-credential list --identity-name {} --resource-group {} \
+                 -o table",
                 self.identity.name(),
                 self.identity.resource_group()
             ))

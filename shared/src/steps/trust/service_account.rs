@@ -160,8 +160,8 @@ impl ServiceAccount {
             }
             (Some(current), _) => Err(self.taken(current)),
             (None, client_id) => {
-                Err(Problem::new(Kind::Failed, "KC6017", format!("service account `{}` names no identity any more", self.name))
-                    .why("it was taken over: this tool did not set it up and does not write it")
+                Err(Problem::new(Kind::Failed, "KC6017", format!("service account `{}` no longer names an identity", self.name))
+                    .why("it was adopted: this tool did not create it and does not change it")
                     .fix(format!(
                         "kubectl annotate serviceaccount {} -n {} {CLIENT_ID}={}",
                         self.name,
@@ -173,10 +173,10 @@ impl ServiceAccount {
     }
 
     fn taken(&self, current: &str) -> Problem {
-        Problem::new(Kind::Failed, "KC1304", format!("service account `{}` already acts as another identity", self.name))
-            .why(format!("its annotation {CLIENT_ID} is {current}, and a service account can act as one identity only"))
+        Problem::new(Kind::Failed, "KC1304", format!("service account `{}` already uses another identity", self.name))
+            .why(format!("its annotation {CLIENT_ID} is {current}, and a service account can use only one identity"))
             .fix(format!("connect with that identity: --identity {current}"))
-            .fix("or give the workload a service account of its own")
+            .fix("or give the workload a separate service account")
     }
 
     fn examine_absent(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Examined {
@@ -184,7 +184,7 @@ impl ServiceAccount {
         let mut intent = ownership::recorded(past, id);
         let mut rights = vec![];
         let change = match found {
-            None => self.change(Action::NoOp).reason("is already gone"),
+            None => self.change(Action::NoOp).reason("already deleted"),
             Some(account) => {
                 let needed = ownership::shared(cx, &self.thing());
                 let same = intent.uid.is_none() || intent.uid == uid(account);
@@ -197,7 +197,7 @@ impl ServiceAccount {
                     rights.push(self.right("patch"));
                     self.change(Action::Update).reason(needed.unwrap_or_else(|| "remove our annotations".into()))
                 } else {
-                    self.change(Action::NoOp).reason("was there before: stays")
+                    self.change(Action::NoOp).reason("existed before: kept")
                 }
             }
         };
