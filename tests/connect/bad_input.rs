@@ -72,7 +72,7 @@ async fn bad_input_is_named_and_nothing_is_written() {
         assert_eq!(case.writes(), Vec::<String>::new(), "{} wrote", bad.name);
         same(&before, &case.everything(), &format!("{} changed something", bad.name));
     }
-    insta::assert_snapshot!("errors", said);
+    snapshot::file("tests/connect/snapshots/bad_input.txt", &said);
 }
 
 #[tokio::test(flavor = "multi_thread")]
