@@ -18,8 +18,8 @@ use crate::model::vault::{ObjectKind, VaultObject};
 use crate::model::{Event, Events, Kind, Problem, Result, words};
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
-use crate::plan::spec::StepSpec;
 use crate::plan::spec::delivery::VaultSecret;
+use crate::plan::spec::{Family, StepSpec};
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
 
@@ -119,8 +119,7 @@ async fn kept(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> 
     let given = |s: &VaultSecret| s.variable.parts().iter().any(|p| matches!(p, Part::Given { .. }));
     let mut seen = 0;
     let text = format!("its keys are the current keys of {}", chain.target.name());
-    for step in &chain.record.steps {
-        let StepSpec::VaultSecret(step) = step else { continue };
+    for step in chain.record.steps.iter().filter_map(VaultSecret::of) {
         if given(step) {
             continue;
         }
@@ -142,26 +141,15 @@ async fn by_nodes(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>)
 
 /// Whether access is limited to a part of the target.
 fn is_narrowed(record: &Record) -> bool {
-    record.steps.iter().any(|s| match s {
-        StepSpec::RoleAssignment(s) => s.scope != record.target,
-        StepSpec::CosmosRole(s) => !s.path.is_empty(),
-        _ => false,
-    })
+    record.steps.iter().any(|s| s.is_narrower_than(&record.target))
 }
 
 /// Checks the grants by examining their steps: they are in place if no change is needed.
 async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, text: String) -> Result<Check> {
     let record = chain.record;
-    let wanted: Vec<StepSpec> = record
-        .steps
-        .iter()
-        .filter(|s| {
-            use StepSpec::{CosmosRole, Identity, RedisPolicy, RoleAssignment, VaultPolicy};
-            matches!(s, Identity(_) | RoleAssignment(_) | VaultPolicy(_) | CosmosRole(_) | RedisPolicy(_))
-        })
-        .cloned()
-        .collect();
-    if wanted.iter().all(|s| matches!(s, StepSpec::Identity(_))) {
+    // A grant names its identity by the object id, which the step of the identity tells.
+    let wanted: Vec<StepSpec> = record.steps.iter().filter(|s| matches!(s.family(), Family::Identity | Family::Grant)).cloned().collect();
+    if !wanted.iter().any(|s| s.family() == Family::Grant) {
         let (text, why) = match chain.service.secrets.contains(&"password") {
             true => (format!("database user aad_{}", record.name), format!("not checked (run the SQL of {})", chain.service.docs)),
             false => (format!("access to {}", chain.target.name()), format!("not checked ({})", chain.service.ungranted)),

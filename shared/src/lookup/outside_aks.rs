@@ -8,7 +8,7 @@ use super::session::Session;
 use crate::model::request::ConnectRequest;
 use crate::model::{Auth, Kind, PREFIX, Problem, ResourceId, Result, names};
 use crate::plan::record::Record;
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Identity;
 
 /// Suffixes of the host names of AKS API servers, in every cloud (product documentation of AKS and its national
 /// clouds).
@@ -121,10 +121,7 @@ fn former(records: &[Record], connection: &str, workload: Option<&str>) -> Optio
     let same = |r: &&Record| r.name == connection;
     let shares = |r: &&Record| workload.is_some() && r.workload.as_deref() == workload;
     let placed = |r: &Record| {
-        let made = r.steps.iter().find_map(|s| match s {
-            StepSpec::Identity(identity) if identity.create => Some(identity),
-            _ => None,
-        })?;
+        let made = r.steps.iter().filter_map(Identity::of).find(|identity| identity.create)?;
         let (subscription, group) = (r.cluster.subscription().to_owned(), r.cluster.resource_group().to_owned());
         (is_one(&r.cluster) && group != NO_GROUP).then(|| Place { subscription, group, location: made.location.clone() })
     };

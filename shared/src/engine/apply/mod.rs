@@ -22,7 +22,7 @@ use crate::model::{Event, Kind, Problem, Result, words};
 use crate::plan::change::{Goal, KNOWN_AFTER_APPLY};
 use crate::plan::graph::{Direction, Walked, walk};
 use crate::plan::record::{Phase, Receipt, Record, Verified};
-use crate::plan::spec::{StepId, StepSpec};
+use crate::plan::spec::{Family, StepId, StepSpec};
 use crate::steps::behaviour;
 use crate::steps::context::Cx;
 use crate::steps::step::Examined;
@@ -145,7 +145,7 @@ impl Prepared {
 
 /// Whether the proof depends on this step. It signs in as the service account itself, so it needs no pod.
 fn is_proven(spec: &StepSpec) -> bool {
-    !matches!(spec, StepSpec::Workload(_))
+    spec.family() != Family::Workload
 }
 
 /// Countdown latch: opens once `left` steps have finished.

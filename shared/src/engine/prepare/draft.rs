@@ -9,7 +9,7 @@ use crate::lookup::session::Session;
 use crate::model::Result;
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
 use crate::plan::record::{Phase, Receipt, Record};
-use crate::plan::spec::{StepId, StepSpec};
+use crate::plan::spec::{StepId, StepSpec, Thing};
 use crate::steps::behaviour;
 use crate::steps::context::Cx;
 use crate::steps::examine::examine;
@@ -53,7 +53,7 @@ impl Draft {
     /// # Errors
     /// If a step can't be undone.
     pub(crate) async fn retire(&mut self, cx: &Cx, former: impl Iterator<Item = (StepSpec, Option<Receipt>)>) -> Result<()> {
-        let kept: Vec<String> = self.specs.iter().map(StepSpec::thing).collect();
+        let kept: Vec<Thing> = self.specs.iter().map(StepSpec::thing).collect();
         for (step, receipt) in former.filter(|(s, _)| !kept.contains(&s.thing())) {
             let examined = behaviour(&step).examine(cx, Goal::Absent, receipt.as_ref()).await?;
             self.retired.push(Retired { step, examined });

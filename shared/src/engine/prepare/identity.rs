@@ -11,7 +11,7 @@ use crate::model::naming::For;
 use crate::model::request::ConnectRequest;
 use crate::model::{Kind, Problem, ResourceId, Result, names};
 use crate::plan::record::Record;
-use crate::plan::spec::{self, StepSpec};
+use crate::plan::spec::{self, Spec};
 
 /// The values for the name of a created identity.
 #[derive(Clone, Copy)]
@@ -51,10 +51,7 @@ pub(crate) async fn service_account(
     if let Some(own) = own {
         // A service account that another connection created is set by this one as well, so that deleting the first
         // connection does not remove it from the second.
-        let mut made = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(|s| match s {
-            StepSpec::ServiceAccount(s) => Some(s),
-            _ => None,
-        });
+        let mut made = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(spec::ServiceAccount::of);
         if let Some(made) = made.find(|s| s.create && s.name == own && s.namespace == namespace) {
             return Ok(made.clone());
         }
@@ -97,8 +94,8 @@ pub(crate) async fn identity(
         return Ok(id.clone());
     }
     // Other connections of the service account determine the identity, since an account can use only one.
-    let step = StepSpec::ServiceAccount(account.clone());
-    let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&step));
+    let thing = account.thing();
+    let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&thing));
     if let Some(id) = former.map(|f| &f.record).and_then(Record::identity).or_else(|| shared.and_then(Record::identity)) {
         return Ok(id.clone());
     }
@@ -112,11 +109,8 @@ pub(crate) async fn identity(
 /// The owner tag of a recorded, created identity. The identity may be in another place than this request would
 /// choose, and may belong to another service account that shares it.
 pub(crate) fn made_for<'a>(survey: &'a Survey, id: &ResourceId) -> Option<&'a str> {
-    let mut steps = survey.records.iter().flat_map(|s| &s.record.steps);
-    steps.find_map(|s| match s {
-        StepSpec::Identity(s) if s.create && s.id == *id => Some(s.owner.as_str()),
-        _ => None,
-    })
+    let mut identities = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(spec::Identity::of);
+    identities.find(|i| i.create && i.id == *id).map(|i| i.owner.as_str())
 }
 
 /// The identity to create for a service account: in the cluster's resource group or the requested one, with the

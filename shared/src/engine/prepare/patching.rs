@@ -85,14 +85,8 @@ pub(crate) fn print_patch(why: String, kind: WorkloadKind, workload: &spec::Work
 
 /// The workload step of a connection whose workload the user patches, from the steps that are carried out.
 pub(crate) fn workload_of(facts: &WorkloadFacts, specs: &[StepSpec], mount: Option<spec::Mount>) -> spec::Workload {
-    let secret = specs.iter().find_map(|s| match s {
-        StepSpec::Secret(secret) => Some(secret),
-        _ => None,
-    });
-    let account = specs.iter().find_map(|s| match s {
-        StepSpec::ServiceAccount(account) => Some(account.name.clone()),
-        _ => None,
-    });
+    let secret = specs.iter().find_map(spec::Secret::of);
+    let account = specs.iter().find_map(spec::ServiceAccount::of).map(|account| account.name.clone());
     spec::Workload {
         kind: facts.kind.clone(),
         namespace: secret.map(|s| &s.namespace).or(mount.as_ref().map(|m| &m.class.namespace)).cloned().unwrap_or_default(),

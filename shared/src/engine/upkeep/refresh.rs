@@ -10,7 +10,7 @@ use crate::model::variable::Part;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::{Phase, Record};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::{Family, StepSpec};
 use crate::steps::context::{Cx, Run};
 
 /// Result of comparing the keys.
@@ -87,7 +87,7 @@ fn holds_key(variable: &crate::model::variable::Variable) -> bool {
 }
 
 fn is_delivery(step: &StepSpec) -> bool {
-    matches!(step, StepSpec::Secret(_) | StepSpec::Workload(_))
+    matches!(step.family(), Family::Delivery | Family::Workload)
 }
 
 /// Finishing a refresh marks the record as ready, so all other steps must be finished.

@@ -11,7 +11,7 @@ use crate::kube::Ended;
 use crate::lookup::session::Session;
 use crate::model::target::Target;
 use crate::model::{Cloud, ResourceId};
-use crate::plan::spec::StepSpec;
+use crate::plan::record::Record;
 
 /// Host of the service's data plane in the current cloud; empty if the catalogue does not know it.
 pub(crate) fn host(service: &Service, target: &Target, cloud: &Cloud) -> String {
@@ -50,10 +50,8 @@ pub(crate) fn choose(pods: &[Value], e: &Evidence) -> Option<(String, String)> {
     };
     let pod = pods.iter().find(ready)?;
     let names: Vec<&str> = pod["spec"]["containers"].as_array()?.iter().filter_map(|c| c["name"].as_str()).collect();
-    let connected = e.record.iter().flat_map(|r| &r.steps).find_map(|s| match s {
-        StepSpec::Workload(step) => step.containers.iter().find(|c| names.contains(&c.as_str())),
-        _ => None,
-    });
+    let step = e.record.as_ref().and_then(Record::patched);
+    let connected = step.and_then(|step| step.containers.iter().find(|c| names.contains(&c.as_str())));
     let container = connected.map(String::as_str).or_else(|| names.first().copied())?;
     Some((pod["metadata"]["name"].as_str()?.to_owned(), container.to_owned()))
 }

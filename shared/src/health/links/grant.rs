@@ -11,6 +11,8 @@ use crate::model::propagation::PROPAGATION;
 use crate::model::words;
 use crate::plan::spec::StepSpec;
 use crate::plan::spec::access::{RoleAssignment, VaultPolicy};
+use crate::steps::behaviour;
+use crate::steps::step::OwnList;
 
 const GROUP: &str = "grant";
 /// Owner, Contributor, Reader, User Access Administrator: management roles without access to data.
@@ -27,22 +29,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
         .filter_map(|step| match step {
             StepSpec::RoleAssignment(role) => Some(by_role(e, role)),
             StepSpec::VaultPolicy(policy) => Some(by_policy(e, policy)),
-            StepSpec::CosmosRole(role) => {
-                let scope = role.scope();
-                Some(by_own_list(e, &role.role.name, &scope, |a| {
-                    let ends = |key: &str, tail: &str| a[key].as_str().is_some_and(|v| v.to_ascii_lowercase().ends_with(tail));
-                    let covers = a["scope"].as_str().is_some_and(|s| {
-                        let (outer, inner) = (s.to_ascii_lowercase(), scope.to_ascii_lowercase());
-                        inner == outer || inner.strip_prefix(&outer).is_some_and(|rest| rest.starts_with('/'))
-                    });
-                    ends("roleDefinitionId", &role.role.id) && covers
-                }))
-            }
-            StepSpec::RedisPolicy(policy) => {
-                let scope = policy.cache.to_string();
-                Some(by_own_list(e, &policy.policy, &scope, |a| a["accessPolicyName"] == policy.policy.as_str()))
-            }
-            _ => None,
+            other => behaviour(other).own_list().map(|list| by_own_list(e, &list)),
         })
         .collect()
 }
@@ -110,7 +97,8 @@ fn by_policy(e: &Evidence, policy: &VaultPolicy) -> Check {
 }
 
 /// Grants of a data plane: Cosmos DB's roles, the access policies of a cache.
-fn by_own_list(e: &Evidence, name: &str, scope: &str, fits: impl Fn(&Value) -> bool) -> Check {
+fn by_own_list(e: &Evidence, list: &OwnList<'_>) -> Check {
+    let (name, scope) = (list.grant, list.scope.as_str());
     let Some(listed) = &e.own_grants else { return Check::skipped("KC5407", GROUP, name, "the target's grants can't be read") };
     let principal = e.of_identity("principalId").unwrap_or_default();
     let its = |a: &&Value| {
@@ -119,7 +107,7 @@ fn by_own_list(e: &Evidence, name: &str, scope: &str, fits: impl Fn(&Value) -> b
     };
     let held: Vec<&Value> = listed.iter().filter(its).collect();
     let place = scope.rsplit('/').next().unwrap_or_default();
-    if held.iter().any(|a| fits(&a["properties"])) {
+    if held.iter().any(|a| (list.fits)(&a["properties"])) {
         return Check::ok("KC5407", GROUP, format!("the target's own grants include {name}"), format!("on {place}"));
     }
     let seen = match held.len() {
@@ -150,15 +138,7 @@ fn age(assignment: &Value) -> Option<i64> {
 /// Explains a refusal although the grant exists: it is recent, or something else blocks access.
 pub(crate) fn refused(check: Check, e: &Evidence) -> Check {
     let Some(Refusal::DataPlane(401 | 403, _)) = check.refusal else { return check };
-    let roles: Vec<&RoleAssignment> = e
-        .record
-        .iter()
-        .flat_map(|r| &r.steps)
-        .filter_map(|s| match s {
-            StepSpec::RoleAssignment(role) => Some(role),
-            _ => None,
-        })
-        .collect();
+    let roles: Vec<&RoleAssignment> = e.record.iter().flat_map(|r| &r.steps).filter_map(RoleAssignment::of).collect();
     let wanted = |a: &&Value| {
         let guid = role_guid(a["properties"]["roleDefinitionId"].as_str().unwrap_or_default());
         roles.iter().any(|r| r.role.id == guid)

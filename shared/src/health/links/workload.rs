@@ -7,7 +7,6 @@ use crate::health::check::found;
 use crate::health::evidence::seen::Evidence;
 use crate::kube::workload_identity::{PREFIX, USE};
 use crate::kube::{Workload, wrap_template};
-use crate::plan::spec::StepSpec;
 
 const GROUP: &str = "workload";
 /// Variables that the webhook sets unless the container has them.
@@ -107,11 +106,7 @@ fn variables(e: &Evidence) -> Vec<Check> {
         // Only names are shown, since values may be secret.
         Some(Some(_)) => found("KC5501", format!("{} missing or changed", e.secret_differs.join(", ")), "as recorded", &facts.pairs()),
     }];
-    let step = record.steps.iter().find_map(|s| match s {
-        StepSpec::Workload(s) => Some(s),
-        _ => None,
-    });
-    if let (Some(step), Some(workload)) = (step, &e.workload) {
+    if let (Some(step), Some(workload)) = (record.patched(), &e.workload) {
         let reads = |container: &&String| {
             let env = workload.env_of(container);
             step.variables.iter().all(|v| {

@@ -12,6 +12,7 @@ use crate::model::variable::{Part, Variable};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::Secret;
 use crate::steps::context::Cx;
 use crate::steps::marks::{done, labels, taking_back, told_labels, uid};
@@ -56,6 +57,10 @@ impl Step for Secret {
 
     async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
         self.write(cx, examined, Apply { dry_run: true, ..Apply::default() }).await.map(drop)
+    }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![self.right("delete")]
     }
 }
 
@@ -143,7 +148,7 @@ impl Secret {
     }
 
     fn change(&self, action: Action) -> Change {
-        Change::new("secret".into(), Layer::Cluster, "Secret", format!("{}/{}", self.namespace, self.name), action)
+        Change::new(self.id(), Layer::Cluster, "Secret", format!("{}/{}", self.namespace, self.name), action)
     }
 
     fn described(&self, action: Action, keys: Vec<String>, connection: &str) -> Change {
@@ -221,7 +226,7 @@ impl Secret {
             None => (self.change(Action::NoOp).reason("already deleted"), vec![]),
             Some(secret) if intent.is_ours() && is_this_connections(cx, secret) => {
                 intent.uid = uid(secret);
-                (self.change(Action::Delete), vec![self.right("delete")])
+                (self.change(Action::Delete), self.rights_to_delete())
             }
             Some(_) if !intent.is_ours() => (self.change(Action::NoOp).reason("existed before: kept"), vec![]),
             Some(_) => (self.change(Action::NoOp).reason("belongs to somebody else now: kept"), vec![]),

@@ -13,6 +13,7 @@ use crate::model::vault::{CsiIdentity, VaultObject};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::SecretProviderClass;
 use crate::steps::context::Cx;
 use crate::steps::marks::{done, labels, taking_back, told_labels, uid};
@@ -63,6 +64,10 @@ impl Step for SecretProviderClass {
             Ok(_) | Err(Failure::NoSuchKind { .. }) => Ok(()),
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![self.right("delete")]
     }
 }
 
@@ -131,7 +136,7 @@ impl SecretProviderClass {
 
     fn change(&self, action: Action) -> Change {
         let name = format!("{}/{}", self.namespace, self.name);
-        Change::new("secret-provider-class".into(), Layer::Cluster, "SecretProviderClass", name, action)
+        Change::new(self.id(), Layer::Cluster, "SecretProviderClass", name, action)
     }
 
     fn right(&self, verb: &'static str) -> Right {
@@ -203,7 +208,7 @@ impl SecretProviderClass {
             Live::NoKind | Live::Missing => (self.change(Action::NoOp).reason("already deleted"), vec![]),
             Live::There(class) if is_this_connections(cx, class) => {
                 intent.uid = uid(class);
-                (self.change(Action::Delete), vec![self.right("delete")])
+                (self.change(Action::Delete), self.rights_to_delete())
             }
             Live::There(_) => (self.change(Action::NoOp).reason("belongs to somebody else now: kept"), vec![]),
         };

@@ -10,6 +10,7 @@ use crate::azure::Failure;
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::VaultSecret;
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
@@ -52,7 +53,7 @@ impl VaultSecret {
 
     fn change(&self, action: Action) -> Change {
         let name = format!("{}/{}", self.vault.name(), self.name);
-        Change::new(format!("vault-secret:{}", self.variable.name), Layer::Azure, "vaultSecret", name, action)
+        Change::new(self.id(), Layer::Azure, "vaultSecret", name, action)
     }
 
     fn is_ours(&self, found: &Value) -> bool {

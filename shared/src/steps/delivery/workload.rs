@@ -12,6 +12,7 @@ use crate::kube::{self, Access, Applied, Apply, WorkloadKind, wrap_template};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
+use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::{SecretProviderClass, Workload};
 use crate::steps::context::{Cx, Known};
 use crate::steps::marks::{done, uid};
@@ -56,6 +57,11 @@ impl Step for Workload {
         kube::rollout::wait(&cx.kube, &workload, cx.timeout, &|seen: String| cx.waiting(&id, seen)).await?;
         Ok(receipt)
     }
+
+    /// Deleting is letting go of the fields, which is a patch.
+    fn rights_to_delete(&self) -> Vec<Right> {
+        self.kind().map(|kind| self.right(kind)).into_iter().collect()
+    }
 }
 
 impl Workload {
@@ -64,8 +70,12 @@ impl Workload {
             .ok_or_else(|| Problem::new(Kind::Failed, "KC6005", format!("the record names the unknown workload kind `{}`", self.kind)))
     }
 
+    fn right(&self, kind: WorkloadKind) -> Right {
+        Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace)))
+    }
+
     fn change(&self, kind: WorkloadKind, action: Action) -> Change {
-        Change::new("workload".into(), Layer::Cluster, kind.resource().kind, format!("{}/{}", self.namespace, self.name), action)
+        Change::new(self.id(), Layer::Cluster, kind.resource().kind, format!("{}/{}", self.namespace, self.name), action)
     }
 
     fn empty(&self, kind: WorkloadKind, uid: Option<&str>) -> Value {
@@ -165,7 +175,7 @@ impl Workload {
             )
         };
         let change = if same { self.change(kind, Action::NoOp) } else { self.describe(cx, kind, &workload) };
-        let rights = if same { vec![] } else { vec![Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace)))] };
+        let rights = if same { vec![] } else { vec![self.right(kind)] };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 
@@ -321,7 +331,7 @@ impl Workload {
             None => self.change(kind, Action::NoOp).reason("already deleted"),
             Some(live) if holds_template(live, &cx.manager()) => {
                 intent.uid = uid(live);
-                rights.push(Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace))));
+                rights.push(self.right(kind));
                 let what = "remove our label, service account and variables";
                 let rollout = if kind == WorkloadKind::CronJob { "" } else { " (1 rollout)" };
                 self.change(kind, Action::Update).reason(format!("{what}{rollout}"))

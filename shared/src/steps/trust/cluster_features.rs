@@ -12,6 +12,7 @@ use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::Spec;
 use crate::plan::spec::trust::ClusterFeatures;
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
@@ -96,7 +97,7 @@ impl Step for ClusterFeatures {
         }
         self.can_be_updated(&cluster)?;
         let addon_alone = issuer && off.iter().all(|switch| switch.name == ADDON.name);
-        let mut change = Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update)
+        let mut change = Change::new(self.id(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update)
             .resource(&self.cluster)
             .reason(if addon_alone {
                 "installs the add-on's driver on every node (about 4 minutes); `delete` does not disable it"
@@ -147,8 +148,7 @@ impl ClusterFeatures {
     }
 
     fn kept(&self, goal: Goal, past: Option<&Receipt>, why: &str) -> Examined {
-        let mut change =
-            Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp).resource(&self.cluster);
+        let mut change = Change::new(self.id(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp).resource(&self.cluster);
         if !why.is_empty() {
             change = change.reason(why);
         }

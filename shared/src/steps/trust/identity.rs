@@ -8,7 +8,7 @@ use crate::model::{Kind, PREFIX, Problem, ResourceId, Result, words};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::trust::Identity;
-use crate::plan::spec::{StepSpec, tags};
+use crate::plan::spec::{Spec, tags};
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
 use crate::steps::ownership;
@@ -46,11 +46,15 @@ impl Step for Identity {
         }
         Ok(done(&examined.intent))
     }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![Right::Arm { scope: self.id.to_string(), action: "Microsoft.ManagedIdentity/userAssignedIdentities/delete" }]
+    }
 }
 
 impl Identity {
     fn change(&self, action: Action) -> Change {
-        Change::new("identity".into(), Layer::Azure, "managedIdentity", self.id.name(), action).resource(&self.id)
+        Change::new(Spec::id(self), Layer::Azure, "managedIdentity", self.id.name(), action).resource(&self.id)
     }
 
     /// The add-on's identity, as described by the cluster. It is not read directly: it is in AKS' own resource group,
@@ -117,14 +121,11 @@ impl Identity {
             None => keep("already deleted".into()),
             Some(_) if !intent.is_ours() => keep("existed before: kept".into()),
             Some(identity) if !bears_our_tag(identity) => keep(format!("lost its tag {PREFIX}, so it belongs to somebody else: kept")),
-            Some(_) => match ownership::shared(cx, &StepSpec::Identity(self.clone())) {
+            Some(_) => match ownership::shared(cx, &self.thing()) {
                 Some(why) => keep(why),
                 None => match self.foreign_credentials(cx).await? {
                     0 => {
-                        rights.push(Right::Arm {
-                            scope: self.id.to_string(),
-                            action: "Microsoft.ManagedIdentity/userAssignedIdentities/delete",
-                        });
+                        rights = self.rights_to_delete();
                         self.change(Action::Delete)
                     }
                     n => keep(format!("kept: it has {} that this tool did not create", words::count(n, "federated credential"))),

@@ -9,7 +9,7 @@ use crate::kube::{Access, Applied, Apply, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Spec;
 use crate::plan::spec::trust::ServiceAccount;
 use crate::steps::context::Cx;
 use crate::steps::marks::{done, is_ours, labels, taking_back, told_labels, uid};
@@ -55,6 +55,10 @@ impl Step for ServiceAccount {
     async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
         self.write(cx, examined, Apply { dry_run: true, ..Apply::default() }).await.map(drop)
     }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![self.right("delete")]
+    }
 }
 
 impl ServiceAccount {
@@ -81,7 +85,7 @@ impl ServiceAccount {
     }
 
     fn change(&self, action: Action) -> Change {
-        Change::new("service-account".into(), Layer::Cluster, "ServiceAccount", format!("{}/{}", self.namespace, self.name), action)
+        Change::new(self.id(), Layer::Cluster, "ServiceAccount", format!("{}/{}", self.namespace, self.name), action)
     }
 
     fn right(&self, verb: &'static str) -> Right {
@@ -178,16 +182,15 @@ impl ServiceAccount {
     fn examine_absent(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Examined {
         let id = format!("{}/{}", self.namespace, self.name);
         let mut intent = ownership::recorded(past, id);
-        let step = StepSpec::ServiceAccount(self.clone());
         let mut rights = vec![];
         let change = match found {
             None => self.change(Action::NoOp).reason("already deleted"),
             Some(account) => {
-                let needed = ownership::shared(cx, &step);
+                let needed = ownership::shared(cx, &self.thing());
                 let same = intent.uid.is_none() || intent.uid == uid(account);
                 if intent.is_ours() && is_ours(account) && same && needed.is_none() {
                     intent.uid = uid(account);
-                    rights.push(self.right("delete"));
+                    rights = self.rights_to_delete();
                     self.change(Action::Delete)
                 } else if holds_field(account, &cx.manager(), CLIENT_ID) {
                     intent.uid = uid(account);

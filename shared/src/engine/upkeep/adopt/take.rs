@@ -24,7 +24,7 @@ use crate::plan::build::grant_step;
 use crate::plan::change::Goal;
 use crate::plan::record::{Origin, Ownership, Phase, RECORD_VERSION, Receipt, Record};
 use crate::plan::spec::access::Grantee;
-use crate::plan::spec::{self, StepId, StepSpec};
+use crate::plan::spec::{self, Family, StepSpec};
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
 use crate::steps::step::Examined;
@@ -95,7 +95,7 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     let variables = variables(&cx, session, candidate, access).await?;
     let specs = specs(candidate, &cluster, found.issuer.as_ref(), &namespace, grants, variables, workload.as_ref());
     let mut draft = Draft::examine(&cx, specs, Goal::Present, &BTreeMap::new()).await?;
-    is_whole(candidate, &draft.examined)?;
+    is_whole(candidate, &draft)?;
     draft.examined.values_mut().for_each(own_nothing);
     let known = cx.outputs.known();
     let record = Record {
@@ -295,11 +295,11 @@ fn specs(
 }
 
 /// Fails if anything is missing, because adopting changes nothing.
-fn is_whole(candidate: &Candidate, examined: &BTreeMap<StepId, Examined>) -> Result<()> {
+fn is_whole(candidate: &Candidate, draft: &Draft) -> Result<()> {
     let missing: Vec<String> =
-        examined.values().filter(|e| e.change.writes()).map(|e| format!("{} {}", e.change.kind, e.change.name)).collect();
+        draft.examined.values().filter(|e| e.change.writes()).map(|e| format!("{} {}", e.change.kind, e.change.name)).collect();
     let ungranted = candidate.identity.is_some()
-        && !examined.keys().any(|id| id.contains("role:") || id.ends_with("-policy"))
+        && !draft.specs.iter().any(|s| s.family() == Family::Grant)
         && !(candidate.service.grants)(&candidate.target, candidate.service.default_access).is_empty();
     let missing = match (missing.is_empty(), ungranted) {
         (true, false) => return Ok(()),
