@@ -40,7 +40,7 @@ pub fn cases() -> Vec<Bad> {
             "long_identity_name",
             "keyvault my-vault -w deployment/web -n shop --identity-name {hash}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster} --yes",
             2,
-            &["KC1323", "Azure takes 3 to 128"],
+            &["KC1323", "Azure allows 3 to 128"],
         ),
         bad("no_such_role", "keyvault my-vault -w deployment/web -n shop --role Nonsense --yes", 3, &["KC1310"]),
         bad("no_such_context", "keyvault my-vault -w deployment/web -n shop --context nowhere --yes", 2, &["KC3005", "aks-shop"]),

@@ -92,7 +92,7 @@ async fn install_makes_the_link_that_kubectl_asks() {
         let folder = case.sandbox.dir().join(at);
         for _ in 0..2 {
             let ran = installed(&case, &folder, names, &install).await.ended(0);
-            assert!(ran.stdout.ends_with("completes wherever kubectl does.\n"), "{}", ran.stdout);
+            assert!(ran.stdout.ends_with("has completion wherever kubectl has it.\n"), "{}", ran.stdout);
         }
         for link in links {
             assert_eq!(asked(&folder.join(link), &case).await, "keyvault\tConnect to Key Vault\n:4\n", "{at}: {link}");

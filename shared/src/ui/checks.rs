@@ -154,7 +154,7 @@ mod tests {
             check("cluster", Sign::Well, "the webhook is registered and ready", None),
             Shown {
                 expected: Some("system:serviceaccount:shop:web"),
-                why: Some("the credential is for another namespace or service account, often `default` (AADSTS700213)"),
+                why: Some("the credential is for another namespace or account, often `default` (AADSTS700213)"),
                 fix: Some("az identity federated-credential create --name shop-web --identity-name id-web --resource-group rg-shop"),
                 more: Some("kubectl connect doctor CODE"),
                 ..check(

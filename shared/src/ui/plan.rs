@@ -108,7 +108,7 @@ mod tests {
         let cluster = |kind, name: &str, action| Change::new("x".into(), Layer::Cluster, kind, name, action);
         let variables = ["AZURE_KEYVAULT_RESOURCEENDPOINT", "AZURE_KEYVAULT_SCOPE", "AZURE_KEYVAULT_CLIENTID"].map(str::to_owned).to_vec();
         let mut features = azure("managedCluster", "aks-shop", Action::Update)
-            .reason("restarts the API server (about 4 minutes); the issuer can't be disabled again")
+            .reason("restarts the API server (about 4 minutes); the issuer can't be switched off again")
             .detail("oidcIssuer", Some("off"), Some("on"))
             .detail("workloadIdentity", Some("off"), Some("on"));
         features.needs_consent = true;
