@@ -22,7 +22,7 @@ use crate::lookup::records::Stored;
 use crate::model::{Event, Kind, Problem, Result, words};
 use crate::plan::change::{Goal, KNOWN_AFTER_APPLY};
 use crate::plan::graph::{Direction, Walked, walk};
-use crate::plan::record::{Phase, Receipt, Record, Verified};
+use crate::plan::record::{Phase, Receipt, Record};
 use crate::plan::spec::{Family, StepId, StepSpec};
 use crate::steps::behaviour;
 use crate::steps::context::Cx;
@@ -108,7 +108,7 @@ impl Prepared {
             proof = tokio::time::timeout(GRACE, &mut proving).await.ok();
         }
         let proven =
-            proof.as_ref().filter(|_| patience.is_some()).and_then(|p| p.as_ref().ok()).map(|checks| Verified::now(is_success(checks)));
+            proof.as_ref().filter(|_| patience.is_some()).and_then(|p| p.as_ref().ok()).map(|checks| ledger::proven(is_success(checks)));
         let closed = ledger.close(|record| {
             (record.client_id, record.principal_id) = (known.client_id, known.principal_id);
             if complete {
