@@ -1,5 +1,6 @@
 //! From argv to a request, and from an outcome to an exit code.
 
+mod advice;
 mod az;
 mod command_line;
 mod flags;
@@ -9,17 +10,18 @@ mod interactive;
 mod invocation;
 mod runtime;
 mod settings;
+mod usage;
 mod verbs;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use clap::error::ErrorKind;
 
 pub use self::frontend::Frontend;
 
-use self::az::{schema, wording};
+use self::advice::Typed;
+use self::az::schema;
 use self::flags::global;
 use self::interactive::complete;
 use self::interactive::guided::{self, Unclear};
@@ -30,7 +32,7 @@ use self::verbs::verb::Run;
 use self::verbs::{completion, find};
 use crate::azure;
 use crate::engine::Stop;
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Kind, Result};
 use crate::ui::{Ui, Wording};
 
 /// The command line as a value.
@@ -60,16 +62,16 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     }
     // The thin extension starts whichever of the two programs it finds.
     let frontend = if azure::is_handed_over() { Frontend::Az } else { frontend };
+    let words: Vec<String> = argv.iter().skip(1).map(|w| w.to_string_lossy().into_owned()).collect();
     let matches = match guided::matches(frontend, argv) {
         Ok(matches) => matches,
-        Err(unclear) => return explain(frontend, unclear),
+        Err(unclear) => return explain(frontend, &words, unclear),
     };
     let mut ui = global::ui(&matches);
     ui.errors_for_programs_only = azure::is_handed_over();
-    if frontend == Frontend::Az {
-        // As long as the program lives, as the command line does.
-        ui.wording = Some(Wording { reword: wording::reworded, cluster: wording::cluster(&matches).leak() });
-    }
+    let typed = Typed::read(frontend, &matches);
+    // As long as the program lives, as the command line does.
+    ui.wording = Some(Wording::new(Box::leak(Box::new(move |text: &str| typed.completed(text)))));
     ui.log();
     match dispatch(frontend, &ui, &matches) {
         Ok(code) => ExitCode::from(code),
@@ -81,34 +83,31 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
 }
 
 /// Says why there is nothing to run.
-fn explain(frontend: Frontend, unclear: Unclear) -> ExitCode {
+fn explain(frontend: Frontend, words: &[String], unclear: Unclear) -> ExitCode {
     let problem = match unclear {
         Unclear::Nothing => {
             Ui::default().say(help::overview(frontend).trim_end());
             return ExitCode::from(Kind::Usage.exit_code());
         }
-        // clap's own words for this list every word that there is.
-        Unclear::Usage(error) if error.kind() == ErrorKind::MissingSubcommand => unsaid(frontend),
-        Unclear::Usage(error) => {
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Unclear::Usage(error) => match usage::problem(frontend, command_line::command(frontend), words, &error) {
+            Some(problem) => problem,
+            None => {
+                let _ = error.print();
+                return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            }
+        },
         Unclear::Asking(problem) => problem,
     };
-    Ui::default().problem(&problem);
+    // What could be read says how to talk: a script that asked for JSON gets its error so.
+    let mut ui = global::ui(&guided::known(frontend, words));
+    ui.errors_for_programs_only = azure::is_handed_over();
+    ui.problem(&problem);
     ExitCode::from(problem.kind().exit_code())
-}
-
-fn unsaid(frontend: Frontend) -> Problem {
-    let words = frontend.words();
-    Problem::new(Kind::Usage, "KC1000", "neither a service nor a verb was named")
-        .fix(format!("choose one: {words} services"))
-        .fix(format!("{words} --help"))
 }
 
 fn dispatch(frontend: Frontend, ui: &Ui, root: &ArgMatches) -> Result<u8> {
     let Some((word, matches)) = root.subcommand() else {
-        return Err(unsaid(frontend));
+        return Err(usage::unsaid(frontend));
     };
     let call = |stop: Stop| Invocation { frontend, ui, root, word, matches, stop, whole: command_line::command };
     // What is no verb is a service.
