@@ -15,6 +15,7 @@ mod verbs;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::ArgMatches;
 
@@ -69,9 +70,7 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     };
     let mut ui = global::ui(&matches);
     ui.errors_for_programs_only = azure::is_handed_over();
-    let typed = Typed::read(frontend, &matches);
-    // As long as the program lives, as the command line does.
-    ui.wording = Some(Wording::new(Box::leak(Box::new(move |text: &str| typed.completed(text)))));
+    ui.wording = Some(wording(frontend, &matches));
     ui.log();
     match dispatch(frontend, &ui, &matches) {
         Ok(code) => ExitCode::from(code),
@@ -80,6 +79,17 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
             ExitCode::from(problem.kind().exit_code())
         }
     }
+}
+
+/// Completes the commands in advice. The command line is read again only once there is advice: most runs give none.
+fn wording(frontend: Frontend, matches: &ArgMatches) -> Wording {
+    let (root, typed) = (matches.clone(), OnceLock::new());
+    let completed = move |text: &str| match frontend == Frontend::Kubectl && !text.contains(Frontend::Kubectl.words()) {
+        true => text.to_owned(),
+        false => typed.get_or_init(|| Typed::read(frontend, &root)).completed(text),
+    };
+    // As long as the program lives, as the command line does.
+    Wording::new(Box::leak(Box::new(completed)))
 }
 
 /// Says why there is nothing to run.
