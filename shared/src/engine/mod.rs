@@ -11,8 +11,8 @@ pub mod upkeep;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use self::prepare::asked::refuse_store;
 pub use self::prepare::delivery::MOUNT_PATH;
-pub use self::prepare::secret_store::refuse_store;
 
 /// Stop signal, set by Ctrl-C and read before each step.
 #[derive(Clone, Default)]

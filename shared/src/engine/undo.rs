@@ -1,22 +1,17 @@
 //! Undoes a connection: runs the recorded steps with the goal Absent, in reverse order. Deletes only objects that are
 //! this tool's according to the receipts and that no other connection needs.
 
-use std::collections::BTreeMap;
-
 use futures::future::{join, join_all};
 
-use super::prepare::{prefetch, preflight};
+use super::prepare::draft::Draft;
+use super::prepare::prefetch;
 use super::record::lease::Lease;
-use crate::kube::{Access, resources};
-use crate::lookup::records::{Stored, no_such_connection};
+use crate::lookup::records::{Stored, Writing, no_such_connection, record_rights};
 use crate::lookup::session::Session;
 use crate::model::Result;
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
 use crate::plan::record::Record;
-use crate::plan::spec::{StepId, StepSpec};
-use crate::steps::context::Cx;
-use crate::steps::context::Run;
-use crate::steps::step::Examined;
+use crate::steps::context::{Cx, Run};
 
 /// A connection that is ready to be undone.
 pub struct Undoing {
@@ -24,10 +19,8 @@ pub struct Undoing {
     pub cx: Cx,
     /// The changes to make.
     pub plan: Plan,
-    /// The recorded steps.
-    pub specs: Vec<StepSpec>,
-    /// The results of examining them.
-    pub examined: BTreeMap<StepId, Examined>,
+    /// The recorded steps, with what examining each found.
+    pub draft: Draft,
     /// The record.
     pub stored: Option<Stored>,
 }
@@ -62,7 +55,7 @@ impl Undoing {
                 change.reason = Some("stays, as asked".into());
             }
         };
-        self.examined.values_mut().for_each(|found| stays(&mut found.change));
+        self.draft.examined.values_mut().for_each(|found| stays(&mut found.change));
         self.plan.changes.iter_mut().for_each(stays);
     }
 }
@@ -91,20 +84,11 @@ pub async fn undo(session: &Session, connection: &str, timeout: std::time::Durat
             specs.push(step.clone());
         }
     }
-    let ledger = [
-        Access::to("update", &resources::CONFIG_MAP, Some(&namespace)),
-        Access::to("delete", &resources::CONFIG_MAP, Some(&namespace)),
-        Access::to("create", &resources::LEASE, Some(&namespace)),
-        Access::to("delete", &resources::LEASE, Some(&namespace)),
-    ];
-    let ask_ledger = join_all(ledger.iter().map(|access| cx.may(access)));
-    join(prefetch::look_to_undo(session, &cx, &stored.record, &specs, &receipts), ask_ledger).await;
-    let examined = crate::steps::examine::examine(&cx, &specs, Goal::Absent, &receipts).await?;
-    let mut changes: Vec<Change> = specs.iter().filter_map(|s| examined.get(&s.id())).map(|e| e.change.clone()).collect();
-    let name = format!("{namespace}/{}", Record::object_name(connection));
-    changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, Action::Delete).reason("the record of this connection"));
-    changes.sort_by_key(|c| c.layer);
-    let plan = Plan::of(&stored.record, Goal::Absent, changes);
-    preflight::rights(session, &cx, &examined.values().collect::<Vec<_>>(), &ledger).await?;
-    Ok(Undoing { cx, plan, specs, examined, stored: Some(stored) })
+    let rights = record_rights(&namespace, Writing::Remove);
+    let ask_rights = join_all(rights.iter().map(|access| cx.may(access)));
+    join(prefetch::look_to_undo(session, &cx, &stored.record, &specs, &receipts), ask_rights).await;
+    let draft = Draft::examine(&cx, specs, Goal::Absent, &receipts).await?;
+    let plan = draft.plan(&stored.record, Action::Delete);
+    draft.check_rights(session, &cx, Writing::Remove).await?;
+    Ok(Undoing { cx, plan, draft, stored: Some(stored) })
 }

@@ -11,6 +11,7 @@ use super::findings;
 use crate::azure::role_for;
 use crate::azure::{Arm, Exchange};
 use crate::kube::{Access, Cluster, Flags, WorkloadRef, machine, resources};
+use crate::lookup::records::{Writing, record_rights};
 use crate::lookup::session::Session;
 use crate::lookup::{azure, outside_aks};
 use crate::model::{Events, Kind, Problem, ResourceId, Result, TOKEN_EXCHANGE_AUDIENCE};
@@ -162,14 +163,13 @@ async fn reach(flags: &Flags, events: &Events) -> Result<Cluster> {
 /// Permissions that connecting needs, in Kubernetes and Azure.
 async fn rights(session: &Session, cluster: Option<&ResourceId>) -> Vec<Check> {
     let namespace = Some(session.kube.namespace());
-    let wanted = [
-        Access::to("create", &resources::CONFIG_MAP, namespace),
-        Access::to("create", &resources::LEASE, namespace),
+    let mut wanted = record_rights(session.kube.namespace(), Writing::New);
+    wanted.extend([
         Access::to("create", &resources::SECRET, namespace),
         Access::to("create", &resources::SERVICE_ACCOUNT, namespace),
         Access::to("patch", &resources::DEPLOYMENT, namespace),
         Access::to("create", &resources::SERVICE_ACCOUNT, namespace).subresource("token"),
-    ];
+    ]);
     let asked = join_all(wanted.iter().map(|access| session.kube.may(access))).await;
     let mut checks: Vec<Check> = wanted
         .iter()

@@ -46,7 +46,6 @@ pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
             .fix("run the command that made it again"));
     };
     let (scope, reads) = reads(arm, chain);
-    let began = Instant::now();
     let token_text = format!("a token for service account {}/{}", account.namespace, account.name);
     let exchange_text = format!("exchange it at Entra for identity {client_id}");
     let untried = || reads.iter().map(|(text, _)| skipped("KC5003", text.clone()));
@@ -60,7 +59,8 @@ pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
     };
     let first = succeeded("KC5001", format!("got {token_text}"), String::new())
         .details(vec![format!("issuer {}", assertion.issuer), format!("subject {}", assertion.subject)]);
-    let token = match exchange(arm, events, chain, client_id, assertion.token.expose_secret(), &scope, began).await? {
+    let attempt = Attempt { arm, events, chain, began: Instant::now() };
+    let token = match exchange(attempt, client_id, assertion.token.expose_secret(), &scope).await? {
         Ok(token) => token,
         Err(no) => return Ok([first, refused("KC5002", exchange_text, no)].into_iter().chain(untried()).collect()),
     };
@@ -70,7 +70,7 @@ pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
         let (text, token) = (text.clone(), &token);
         async move {
             let Some(probe) = probe else { return grants(kube, arm, events, chain, text).await };
-            Ok(match read(arm, events, chain, probe, token, began).await? {
+            Ok(match read(attempt, probe, token).await? {
                 Ok(message) if probe.decisive => succeeded("KC5003", text, message),
                 Ok(message) => {
                     let checked = grants(kube, arm, events, chain, text).await?;
@@ -216,8 +216,22 @@ async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>
     Ok(checks)
 }
 
-/// Message, fix, and cause of a refusal.
-type Refused = (String, String, Refusal);
+/// A refusal of Entra or of the target.
+struct Refused {
+    message: String,
+    fix: String,
+    cause: Refusal,
+}
+
+/// What both requests of the proof share.
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    arm: &'a Arm,
+    events: &'a Events,
+    chain: &'a Chain<'a>,
+    /// Start of the proof: a refusal may be due to propagation for the chain's patience from here on.
+    began: Instant,
+}
 
 /// Grows from half a second to ten: most propagation takes seconds, some takes minutes.
 fn pause(attempt: u32) -> Duration {
@@ -236,51 +250,38 @@ fn listing(chain: &Chain<'_>, url: &str) -> String {
     format!("create it in the vault, or check the name: az keyvault {word} list --vault-name {} -o table", chain.target.name())
 }
 
-async fn exchange(
-    arm: &Arm,
-    events: &Events,
-    chain: &Chain<'_>,
-    client_id: &str,
-    assertion: &str,
-    scope: &str,
-    began: Instant,
-) -> Result<Result<Token, Refused>> {
-    for attempt in 0.. {
+async fn exchange(attempt: Attempt<'_>, client_id: &str, assertion: &str, scope: &str) -> Result<Result<Token, Refused>> {
+    let Attempt { arm, events, chain, began } = attempt;
+    for tries in 0.. {
         let ask = Exchange { tenant: &chain.record.tenant, client_id, assertion, scope };
         let refused = match arm.exchange(&ask).await? {
             Ok(token) => return Ok(Ok(token)),
             Err(refused) => refused,
         };
-        if !refused.may_be_propagation() || began.elapsed() + pause(attempt) > chain.patience {
+        if !refused.may_be_propagation() || began.elapsed() + pause(tries) > chain.patience {
             let fix = format!(
                 "compare: az identity federated-credential list --identity-name {} --resource-group {} -o table",
                 identity(chain),
                 group(chain)
             );
-            return Ok(Err((refused.message, fix, Refusal::Entra(refused.codes))));
+            return Ok(Err(Refused { message: refused.message, fix, cause: Refusal::Entra(refused.codes) }));
         }
-        wait(events, attempt, format!("waiting for Entra to know the new trust ({} s so far)", began.elapsed().as_secs())).await;
+        wait(events, tries, format!("waiting for Entra to know the new trust ({} s so far)", began.elapsed().as_secs())).await;
     }
-    Ok(Err((String::new(), String::new(), Refusal::Silence)))
+    Ok(Err(Refused { message: String::new(), fix: String::new(), cause: Refusal::Silence }))
 }
 
-async fn read(
-    arm: &Arm,
-    events: &Events,
-    chain: &Chain<'_>,
-    probe: &crate::catalogue::Probe,
-    token: &Token,
-    began: Instant,
-) -> Result<Result<String, Refused>> {
+async fn read(attempt: Attempt<'_>, probe: &crate::catalogue::Probe, token: &Token) -> Result<Result<String, Refused>> {
+    let Attempt { arm, events, chain, began } = attempt;
     let headers = probe.headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let ask = Probe { url: probe.url.clone(), headers, cosmos: probe.cosmos };
-    for attempt in 0.. {
+    for tries in 0.. {
         let answer = match arm.probe(&ask, token).await {
             Ok(answer) => answer,
             Err(failure) => {
                 let problem = Problem::from(failure);
                 let fix = problem.fixes().first().cloned().unwrap_or_else(|| format!("see {}", chain.service.docs));
-                return Ok(Err((problem.to_string(), fix, Refusal::Silence)));
+                return Ok(Err(Refused { message: problem.to_string(), fix, cause: Refusal::Silence }));
             }
         };
         if answer.status < 300 {
@@ -292,7 +293,7 @@ async fn read(
         let inner = answer.inner_code.as_deref().or(answer.code.as_deref()).unwrap_or_default().to_owned();
         let network = ["ForbiddenByFirewall", "ForbiddenByConnection"].contains(&inner.as_str());
         let retry = matches!(answer.status, 401 | 403) && !network;
-        if !retry || began.elapsed() + pause(attempt) > chain.patience {
+        if !retry || began.elapsed() + pause(tries) > chain.patience {
             let message = format!("HTTP {} {inner}: {}", answer.status, answer.message.unwrap_or_default());
             let fix = if network {
                 format!("open the network way: the {} does not take calls from here", chain.service.noun)
@@ -307,11 +308,12 @@ async fn read(
             } else {
                 format!("see {}", chain.service.docs)
             };
-            return Ok(Err((message.trim().trim_end_matches(':').to_owned(), fix, Refusal::DataPlane(answer.status, inner))));
+            let message = message.trim().trim_end_matches(':').to_owned();
+            return Ok(Err(Refused { message, fix, cause: Refusal::DataPlane(answer.status, inner) }));
         }
         wait(
             events,
-            attempt,
+            tries,
             format!("waiting for the grant to take effect in {} ({} s so far)", chain.target.name(), began.elapsed().as_secs()),
         )
         .await;
@@ -340,8 +342,8 @@ fn failed(code: &'static str, description: String, message: String, fix: Option<
     Check::failed(code, "proof", description, message, fix)
 }
 
-fn refused(code: &'static str, description: String, (message, fix, refusal): Refused) -> Check {
-    Check { refusal: Some(refusal), ..failed(code, description, message, Some(fix)) }
+fn refused(code: &'static str, description: String, refused: Refused) -> Check {
+    Check { refusal: Some(refused.cause), ..failed(code, description, refused.message, Some(refused.fix)) }
 }
 
 fn skipped(code: &'static str, description: String) -> Check {

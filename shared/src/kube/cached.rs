@@ -8,22 +8,8 @@ use super::connect::Cluster;
 use super::error::Failure;
 use super::permission::{Access, Allowed};
 use super::resources::Resource;
-use super::verbs::Apply;
+use super::verbs::{Applied, Apply};
 use crate::kube::memo::slot;
-
-/// A server-side apply as a dry run.
-pub(crate) struct Trial<'a> {
-    /// Kind of the object.
-    pub kind: &'a Resource,
-    /// Namespace of the object.
-    pub namespace: &'a str,
-    /// Name of the object.
-    pub name: &'a str,
-    /// Field manager of the apply.
-    pub manager: &'a str,
-    /// The applied body.
-    pub body: &'a Value,
-}
 
 impl Cluster {
     /// The same connection with an empty cache, for reads after a change.
@@ -45,11 +31,10 @@ impl Cluster {
     ///
     /// # Errors
     /// Errors of the API server, including conflicts, admission and validation.
-    pub(crate) async fn try_out(&self, trial: &Trial<'_>) -> Result<Value, Failure> {
-        let Trial { kind, namespace, name, manager, body } = *trial;
-        let key = format!("{}/{namespace}/{name} {manager} {body}", kind.plural);
+    pub(crate) async fn try_out(&self, trial: &Applied<'_>) -> Result<Value, Failure> {
+        let key = format!("{}/{}/{} {} {}", trial.kind.plural, trial.namespace, trial.name, trial.manager, trial.body);
         let how = Apply { dry_run: true, ..Apply::default() };
-        slot(&self.memo.trials, key).get_or_try_init(|| self.apply(kind, Some(namespace), name, manager, body, how)).await.cloned()
+        slot(&self.memo.trials, key).get_or_try_init(|| self.apply(trial, how)).await.cloned()
     }
 
     /// Whether the user may do this, asked once a run.

@@ -32,7 +32,6 @@ pub mod workload;
 pub mod workload_identity;
 
 pub use self::access::Minted;
-pub(crate) use self::cached::Trial;
 pub use self::cluster_credentials::Source;
 pub use self::permission::{Access, Allowed};
 pub use self::pod_exec::Ended;
@@ -43,5 +42,5 @@ pub use gitops::{GitOps, ManagedBy};
 pub use holder::{holder, is_dead};
 pub use kubeconfig::contexts;
 pub use resources::Resource;
-pub use verbs::{Apply, FIELD_MANAGER, Only, Watched};
+pub use verbs::{Applied, Apply, FIELD_MANAGER, Only, Watched};
 pub use workload::{Workload, WorkloadKind, WorkloadRef, wrap_template};

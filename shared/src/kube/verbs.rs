@@ -25,6 +25,20 @@ const PAGE: u32 = 250;
 /// Requests only metadata: the contents of Secrets then never leave the server.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
+/// What is applied, and as whom.
+pub struct Applied<'a> {
+    /// Kind of the object.
+    pub kind: &'a Resource,
+    /// Namespace of the object.
+    pub namespace: &'a str,
+    /// Name of the object.
+    pub name: &'a str,
+    /// Field manager.
+    pub manager: &'a str,
+    /// The fields that the manager sets.
+    pub body: &'a Value,
+}
+
 /// Options of an apply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Apply {
@@ -158,20 +172,13 @@ impl Cluster {
         self.send(&call.query(&[("fieldManager", FIELD_MANAGER)])).await
     }
 
-    /// Server-side apply as `manager`. Safe to repeat: the same body changes nothing the second time.
+    /// Server-side apply. Safe to repeat: the same body changes nothing the second time.
     ///
     /// # Errors
     /// Any [`Failure`]; a conflict with other managers is [`Failure::is_conflict_of_managers`].
-    pub async fn apply(
-        &self,
-        kind: &Resource,
-        namespace: Option<&str>,
-        name: &str,
-        manager: &str,
-        body: &Value,
-        how: Apply,
-    ) -> Result<Value, Failure> {
-        let mut call = Call::write("applying", Method::PATCH, kind, namespace, Some(name), complete(kind, Some(name), body))
+    pub async fn apply(&self, applied: &Applied<'_>, how: Apply) -> Result<Value, Failure> {
+        let Applied { kind, namespace, name, manager, body } = *applied;
+        let mut call = Call::write("applying", Method::PATCH, kind, Some(namespace), Some(name), complete(kind, Some(name), body))
             .query(&[("fieldManager", manager)]);
         call.content_type = "application/apply-patch+yaml";
         call.again = true;

@@ -29,9 +29,7 @@ pub(crate) struct Found {
     pub cluster_seen: Value,
     /// The target in Resource Graph; null if it was not queried.
     pub target_seen: Value,
-    /// Names of child resources from the target's id, by the flag of the service that would name them.
-    pub children: Vec<(String, String)>,
-    /// The cluster, if it is outside AKS.
+    /// The cluster, where Azure does not know it.
     pub anywhere: Option<Anywhere>,
 }
 
@@ -53,12 +51,10 @@ pub(crate) struct Located {
 pub(crate) async fn search(
     session: &Session,
     service: &Service,
-    asked: &ConnectRequest,
+    request: &ConnectRequest,
     auth: Auth,
     records: oneshot::Receiver<Vec<Record>>,
 ) -> Result<Found> {
-    // With a location, the resource group is that of the identity and does not narrow the search for the target.
-    let request = &ConnectRequest { resource_group: asked.resource_group.clone().filter(|_| asked.location.is_none()), ..asked.clone() };
     let named = Named::from(session, service, request)?;
     let rows = if named.is_complete(service) { Vec::new() } else { graph(session, service, request, &named).await? };
     let behind = named.cluster.clone().or_else(|| ids_of(&rows, CLUSTERS).into_iter().next());
@@ -66,9 +62,9 @@ pub(crate) async fn search(
         None if !outside_aks::is_aks(session.kube.host()) => {
             let target = named.target.as_ref().map_or(request.target.as_str(), ResourceId::name);
             let connection = request.name.clone().unwrap_or_else(|| service.connection_name(target));
-            Some(outside_aks::find(session, asked, auth, &connection, records).await?)
+            Some(outside_aks::find(session, request, auth, &connection, records).await?)
         }
-        _ => outside_aks::refuse_location(session, asked).map(|()| None)?,
+        _ => outside_aks::refuse_location(session, request).map(|()| None)?,
     };
     let cluster = match (behind, &anywhere) {
         (Some(id), _) => id,
@@ -90,7 +86,7 @@ pub(crate) async fn search(
         rows.iter().find(same).cloned().unwrap_or_default()
     };
     let (cluster_seen, target_seen) = (seen(&cluster), seen(&target));
-    Ok(Found { cluster, target, identity, cluster_seen, target_seen, children: named.children, anywhere })
+    Ok(Found { cluster, target, identity, cluster_seen, target_seen, anywhere })
 }
 
 /// Reads the found resources from ARM. Everything else that planning will read from Azure is requested concurrently;
@@ -171,7 +167,7 @@ pub(crate) async fn graph(session: &Session, service: &Service, request: &Connec
     }
     if named.target.is_none() && !service.is_outside() {
         let mut clause = format!("type =~ '{}' and name =~ {}", service.arm_type, quoted(&request.target));
-        if let Some(group) = &request.resource_group {
+        if let Some(group) = request.target_group() {
             clause += &format!(" and resourceGroup =~ {}", quoted(group));
         }
         if let Some(subscription) = subscription(session, request)? {
@@ -243,8 +239,7 @@ async fn target_of(session: &Session, service: &Service, request: &ConnectReques
     if found.is_empty() {
         everything = list_everywhere(session, service.arm_type, service.api_version).await?;
         let matches = |id: &ResourceId| {
-            id.name().eq_ignore_ascii_case(name)
-                && request.resource_group.as_deref().is_none_or(|g| id.resource_group().eq_ignore_ascii_case(g))
+            id.name().eq_ignore_ascii_case(name) && request.target_group().is_none_or(|g| id.resource_group().eq_ignore_ascii_case(g))
         };
         let wanted = subscription(session, request)?;
         found = ids_of_all(&everything)
@@ -275,7 +270,7 @@ fn no_such_target(service: &Service, request: &ConnectRequest, everything: &[Val
     near.sort();
     let close: Vec<&str> = near.iter().filter(|(d, n)| *d <= 3 || n.contains(asked.as_str())).take(3).map(|(_, n)| n.as_str()).collect();
     let mut problem = Problem::new(Kind::NotFound, "KC1301", format!("there is no {} `{asked}` that you can see", service.noun));
-    let narrowed = match (&request.resource_group, &request.subscription) {
+    let narrowed = match (request.target_group(), &request.subscription) {
         (Some(group), _) => format!(" in resource group `{group}`"),
         (None, Some(subscription)) => format!(" in subscription `{subscription}`"),
         (None, None) => " in any subscription of this tenant".into(),

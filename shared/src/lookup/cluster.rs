@@ -5,7 +5,7 @@ use crate::kube::workload_identity::{WEBHOOK, WEBHOOK_DEPLOYMENT, WEBHOOK_NAMESP
 use futures::future::{join, join_all, join3};
 use serde_json::Value;
 
-use super::records::Stored;
+use super::records::{self, Stored, Writing};
 use crate::catalogue::Service;
 use crate::kube::{Access, Cluster, Resource, Workload, WorkloadKind, WorkloadRef, resources};
 use crate::model::request::ConnectRequest;
@@ -59,7 +59,7 @@ pub(crate) async fn survey(kube: &Cluster, service: &Service, request: &ConnectR
         join_all(wanted_rights(named.as_ref().map(|n| n.kind), &namespace).iter().map(|access| kube.may_once(access))).await;
     };
     let early = ask_early(kube, service, request, &namespace, named.as_ref());
-    let looked = join3(find_workload(kube, &namespace, named.as_ref()), crate::lookup::records::list(kube, &namespace), webhook(kube));
+    let looked = join3(find_workload(kube, &namespace, named.as_ref()), records::list(kube, &namespace), webhook(kube));
     let ((workload, records, webhook), ((), ())) = join(looked, join(rights, early)).await;
     let workload = workload?;
     let containers = match &workload {
@@ -145,17 +145,13 @@ pub(crate) async fn webhook(kube: &Cluster) -> Webhook {
 
 /// Permissions that a new connection needs, requested early.
 fn wanted_rights(kind: Option<WorkloadKind>, namespace: &str) -> Vec<Access> {
-    let mut wanted = vec![
-        Access::to("create", &resources::CONFIG_MAP, Some(namespace)),
-        Access::to("update", &resources::CONFIG_MAP, Some(namespace)),
-        Access::to("create", &resources::LEASE, Some(namespace)),
-        Access::to("update", &resources::LEASE, Some(namespace)),
-        Access::to("delete", &resources::LEASE, Some(namespace)),
+    let mut wanted = records::record_rights(namespace, Writing::New);
+    wanted.extend([
         Access::to("create", &resources::SERVICE_ACCOUNT, Some(namespace)),
         Access::to("patch", &resources::SERVICE_ACCOUNT, Some(namespace)),
         Access::to("create", &resources::SECRET, Some(namespace)),
         Access::to("patch", &resources::SECRET, Some(namespace)),
-    ];
+    ]);
     if let Some(kind) = kind {
         wanted.push(Access::to("patch", kind.resource(), Some(namespace)));
     }

@@ -13,7 +13,6 @@ pub(crate) struct Named {
     pub target: Option<ResourceId>,
     pub identity: Option<ResourceId>,
     pub asks_identity: bool,
-    pub children: Vec<(String, String)>,
 }
 
 impl Named {
@@ -36,12 +35,9 @@ impl Named {
             cluster = Some(ResourceId::resource(&subscription, group, CLUSTERS, name));
         }
         let given = if service.is_outside() { None } else { parse(Some(&request.target), "the target")? };
-        let (target, children) = match given.map(|id| of_service(service, id)).transpose()? {
-            Some((id, children)) => (Some(id), children),
-            None => (None, Vec::new()),
-        };
+        let target = given.map(|id| of_service(service, id)).transpose()?.map(|(id, _)| id);
         let identity = parse(request.identity.as_ref(), "--identity")?;
-        Ok(Named { cluster, target, identity, asks_identity: request.identity.is_some(), children })
+        Ok(Named { cluster, target, identity, asks_identity: request.identity.is_some() })
     }
 
     pub(crate) fn is_complete(&self, service: &Service) -> bool {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::kube::{Cluster, Failure, Watched, resources};
+use crate::kube::{Access, Cluster, Failure, Watched, resources};
 use crate::model::{Kind, Problem, Result, words};
 use crate::plan::record::{RECORD_VERSION, Record};
 
@@ -120,4 +120,27 @@ pub fn no_such_connection(records: &[Stored], namespace: &str, connection: &str)
         }
         None => problem.fix("kubectl connect list -A"),
     }
+}
+
+/// What a run does with the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    /// Creates the record, and changes it later.
+    New,
+    /// Changes a record that exists.
+    Change,
+    /// Changes the record while things are undone, and deletes it at the end.
+    Remove,
+}
+
+/// The rights that keeping a record needs, the lease that guards it included: taking over and renewing a lease is an update.
+pub fn record_rights(namespace: &str, writing: Writing) -> Vec<Access> {
+    let on_record: &[&str] = match writing {
+        Writing::New => &["create", "update"],
+        Writing::Change => &["update"],
+        Writing::Remove => &["update", "delete"],
+    };
+    let record = on_record.iter().map(|verb| Access::to(verb, &resources::CONFIG_MAP, Some(namespace)));
+    let lease = ["create", "update", "delete"].map(|verb| Access::to(verb, &resources::LEASE, Some(namespace)));
+    record.chain(lease).collect()
 }

@@ -20,7 +20,7 @@ pub mod words;
 
 pub use auth::Auth;
 pub use cloud::Cloud;
-pub use connection::ConnectionKey;
+pub use connection::{ConnectionKey, Mode};
 pub use event::{Event, Events};
 pub use ids::ResourceId;
 pub use problem::{Kind, Problem, Result};

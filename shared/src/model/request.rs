@@ -110,6 +110,12 @@ impl ConnectRequest {
             timeout: Duration::from_secs(15 * 60),
         }
     }
+
+    /// Resource group in which the target is searched. With a location the group belongs to the identity and says nothing about
+    /// the target.
+    pub fn target_group(&self) -> Option<&str> {
+        self.resource_group.as_deref().filter(|_| self.location.is_none())
+    }
 }
 
 /// A service principal, as far as the user described it.

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::Stop;
 use super::prepare::Prepared;
+use super::prepare::draft::Retired;
 use super::record::ledger::{self, Ledger};
 use super::undo::Undoing;
 use crate::health::check::Check;
@@ -60,11 +61,11 @@ impl Prepared {
         }
         let mut intent = self.record.clone();
         intent.phase = Phase::Applying;
-        intent.retired = self.retired.iter().map(|(s, e)| (s.clone(), Some(e.intent.clone()))).collect();
+        intent.retired = self.draft.retired.iter().map(|r| (r.step.clone(), Some(r.examined.intent.clone()))).collect();
         stop.writing(true);
         let ledger = Ledger::open(&self.cx.kube, intent.clone(), self.former.as_ref()).await?;
         // Remove the previous version's grants before the proof; otherwise the proof could succeed because of them.
-        let gate = Gate::new(self.specs.iter().filter(|s| is_proven(s)).count() + usize::from(!self.retired.is_empty()));
+        let gate = Gate::new(self.draft.specs.iter().filter(|s| is_proven(s)).count() + usize::from(!self.draft.retired.is_empty()));
         let pass = |spec: &StepSpec| {
             if is_proven(spec) {
                 gate.pass();
@@ -79,7 +80,7 @@ impl Prepared {
         let mut proving = pin!(proving);
         let mut proof = patience.is_none().then(|| Ok(Vec::new()));
         let mut walked = {
-            let mut walking = pin!(run(&self.cx, &self.specs, &self.examined, Direction::Forward, stop, &ledger, &pass));
+            let mut walking = pin!(run(&self.cx, &self.draft.specs, &self.draft.examined, Direction::Forward, stop, &ledger, &pass));
             loop {
                 tokio::select! {
                     walked = &mut walking => break walked,
@@ -88,7 +89,7 @@ impl Prepared {
             }
         };
         if walked.failed.is_empty() && walked.left.is_empty() {
-            for (step, examined) in &self.retired {
+            for Retired { step, examined } in &self.draft.retired {
                 match run_one(&self.cx, step, examined).await {
                     Ok(_) => ledger.note(|r| r.retired.retain(|(s, _)| s != step)).await,
                     Err(problem) => {
@@ -98,7 +99,7 @@ impl Prepared {
                 }
             }
         }
-        if !self.retired.is_empty() {
+        if !self.draft.retired.is_empty() {
             gate.pass();
         }
         let known = self.cx.outputs.known();
@@ -176,7 +177,7 @@ impl Undoing {
         intent.phase = Phase::Deleting;
         stop.writing(true);
         let ledger = Ledger::open(&self.cx.kube, intent, self.stored.as_ref()).await?;
-        let walked = run(&self.cx, &self.specs, &self.examined, Direction::Backward, stop, &ledger, &|_| {}).await;
+        let walked = run(&self.cx, &self.draft.specs, &self.draft.examined, Direction::Backward, stop, &ledger, &|_| {}).await;
         if walked.failed.is_empty() && walked.left.is_empty() {
             return ledger.delete_record().await;
         }
@@ -191,8 +192,8 @@ impl Undoing {
 /// # Errors
 /// Errors of the API server.
 pub async fn rehearse(prepared: &Prepared) -> Result<()> {
-    for spec in &prepared.specs {
-        if let Some(found) = prepared.examined.get(&spec.id()).filter(|e| e.change.writes()) {
+    for spec in &prepared.draft.specs {
+        if let Some(found) = prepared.draft.examined.get(&spec.id()).filter(|e| e.change.writes()) {
             behaviour(spec).rehearse(&prepared.cx, found).await?;
         }
     }

@@ -1,97 +1,112 @@
-//! Builds the plan from steps: each step is examined, and the results become the displayed changes and the record
-//! that is written before the first change.
+//! A draft: steps with what examining each found. The plan that is shown and the receipts of the record follow from it. Making,
+//! repairing, refreshing, adopting and deleting a connection all start from one.
 
 use std::collections::BTreeMap;
 
-use crate::catalogue::Service;
-use crate::kube::Workload;
-use crate::lookup::azure::Located;
-use crate::lookup::records::Stored;
-use crate::model::access::Access as Level;
-use crate::model::variable::Client;
-use crate::model::{Auth, Result};
+use crate::kube::Access;
+use crate::lookup::records::{Stored, Writing, record_rights};
+use crate::lookup::session::Session;
+use crate::model::Result;
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
-use crate::plan::record::{Origin, Phase, RECORD_VERSION, Record};
+use crate::plan::record::{Phase, Receipt, Record};
 use crate::plan::spec::{StepId, StepSpec};
 use crate::steps::behaviour;
 use crate::steps::context::Cx;
+use crate::steps::examine::examine;
+use crate::steps::marks::done;
 use crate::steps::step::Examined;
 
-/// Steps of the previous version of this connection that the new version lacks.
-pub(crate) async fn retire(cx: &Cx, specs: &[StepSpec], former: Option<&Stored>) -> Result<Vec<(StepSpec, Examined)>> {
-    let Some(former) = former.map(|f| &f.record) else { return Ok(Vec::new()) };
-    let kept: Vec<String> = specs.iter().map(StepSpec::thing).collect();
-    let gone = former.steps.iter().map(|s| (s.clone(), former.receipts.get(&s.id()).cloned())).chain(former.retired.iter().cloned());
-    let mut retired = Vec::new();
-    for (step, receipt) in gone.filter(|(s, _)| !kept.contains(&s.thing())) {
-        let examined = behaviour(&step).examine(cx, Goal::Absent, receipt.as_ref()).await?;
-        retired.push((step, examined));
-    }
-    Ok(retired)
+use super::preflight;
+
+/// A step of a former version that is undone.
+pub struct Retired {
+    /// The step.
+    pub step: StepSpec,
+    /// What examining the step found.
+    pub examined: Examined,
 }
 
-#[expect(clippy::too_many_arguments, reason = "a record gathers everything, in one place")]
-pub(crate) fn record(
-    cx: &Cx,
-    (auth, client, access): (Auth, Client, Level),
-    service: &Service,
-    located: &Located,
-    workload: &Option<Workload>,
-    specs: &[StepSpec],
-    examined: &BTreeMap<StepId, Examined>,
-    former: Option<&Stored>,
-) -> Record {
-    let past = former.map(|f| &f.record);
-    let receipts = examined.iter().map(|(id, e)| {
-        // A receipt that is still valid is kept unchanged, so that a run without changes writes nothing.
-        let kept = past.and_then(|p| p.receipts.get(id)).filter(|r| r.done && !e.change.writes() && r.ownership == e.intent.ownership);
-        let found = || if e.change.writes() { e.intent.clone() } else { crate::steps::marks::done(&e.intent) };
-        (id.clone(), kept.cloned().unwrap_or_else(found))
-    });
-    Record {
-        version: RECORD_VERSION,
-        name: cx.connection.clone(),
-        namespace: cx.namespace.clone(),
-        service: service.name.into(),
-        target: past.map_or_else(|| located.target.id.clone(), |p| p.target.clone()),
-        workload: workload.as_ref().map(ToString::to_string),
-        cluster: past.map_or_else(|| located.cluster.clone(), |p| p.cluster.clone()),
-        tenant: located.tenant.clone(),
-        access,
-        auth,
-        client,
-        client_id: cx.outputs.known().client_id,
-        principal_id: cx.outputs.known().principal_id,
-        phase: past.map_or(Phase::Applying, |p| p.phase),
-        // Connecting an adopted connection again makes it one of this tool.
-        origin: Origin::Made,
-        created: past.map_or_else(|| jiff::Timestamp::now().to_string(), |p| p.created.clone()),
-        steps: specs.to_vec(),
-        receipts: receipts.collect(),
-        retired: Vec::new(),
-        verified: past.and_then(|p| p.verified.clone()),
-    }
+/// Steps and what examining each found.
+pub struct Draft {
+    /// What the steps are to bring about.
+    pub goal: Goal,
+    /// The steps.
+    pub specs: Vec<StepSpec>,
+    /// What examining each found.
+    pub examined: BTreeMap<StepId, Examined>,
+    /// Steps of the former version that are undone.
+    pub retired: Vec<Retired>,
 }
 
-pub(crate) fn plan(
-    cx: &Cx,
-    specs: &[StepSpec],
-    examined: &BTreeMap<StepId, Examined>,
-    retired: &[(StepSpec, Examined)],
-    former: Option<&Stored>,
-    record: &Record,
-) -> Plan {
-    let mut changes: Vec<Change> = specs.iter().filter_map(|s| examined.get(&s.id())).map(|e| e.change.clone()).collect();
-    changes.extend(retired.iter().map(|(_, e)| e.change.clone()));
-    let action = match former {
-        None => Action::Create,
-        Some(former) if changes.iter().any(Change::writes) || former.record != *record || former.record.phase != Phase::Ready => {
-            Action::Update
+impl Draft {
+    /// Examines every step. `past` holds the receipts of earlier runs.
+    ///
+    /// # Errors
+    /// What stands in the way of the first step, in the order of the steps.
+    pub(crate) async fn examine(cx: &Cx, specs: Vec<StepSpec>, goal: Goal, past: &BTreeMap<StepId, Receipt>) -> Result<Draft> {
+        let examined = examine(cx, &specs, goal, past).await?;
+        Ok(Draft { goal, specs, examined, retired: Vec::new() })
+    }
+
+    /// Examines the undoing of those `former` steps that the draft does not have.
+    ///
+    /// # Errors
+    /// What stands in the way of undoing one of them.
+    pub(crate) async fn retire(&mut self, cx: &Cx, former: impl Iterator<Item = (StepSpec, Option<Receipt>)>) -> Result<()> {
+        let kept: Vec<String> = self.specs.iter().map(StepSpec::thing).collect();
+        for (step, receipt) in former.filter(|(s, _)| !kept.contains(&s.thing())) {
+            let examined = behaviour(&step).examine(cx, Goal::Absent, receipt.as_ref()).await?;
+            self.retired.push(Retired { step, examined });
         }
-        Some(_) => Action::NoOp,
-    };
-    let name = format!("{}/{}", cx.namespace, Record::object_name(&cx.connection));
-    changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, action).reason("the record of this connection"));
-    changes.sort_by_key(|c| c.layer);
-    Plan::of(record, Goal::Present, changes)
+        Ok(())
+    }
+
+    /// The receipts of the record before the first write: intents for what will be written. A receipt that is still true stays
+    /// as it is, so that a run with nothing to do writes nothing.
+    pub(crate) fn receipts(&self, past: Option<&Record>) -> BTreeMap<StepId, Receipt> {
+        let receipt = |(id, found): (&StepId, &Examined)| {
+            let still_true = |r: &&Receipt| r.done && !found.change.writes() && r.ownership == found.intent.ownership;
+            let kept = past.and_then(|p| p.receipts.get(id)).filter(still_true).cloned();
+            let fresh = || if found.change.writes() { found.intent.clone() } else { done(&found.intent) };
+            (id.clone(), kept.unwrap_or_else(fresh))
+        };
+        self.examined.iter().map(receipt).collect()
+    }
+
+    /// The plan: the change of each step, and that of the record.
+    pub(crate) fn plan(&self, record: &Record, of_record: Action) -> Plan {
+        let mut changes = self.changes();
+        let name = format!("{}/{}", record.namespace, Record::object_name(&record.name));
+        changes.push(Change::new("record".into(), Layer::Cluster, "ConfigMap", name, of_record).reason("the record of this connection"));
+        changes.sort_by_key(|c| c.layer);
+        Plan::of(record, self.goal, changes)
+    }
+
+    /// What happens to the record: nothing where no step writes and the record says the same already.
+    pub(crate) fn record_action(&self, former: Option<&Stored>, record: &Record) -> Action {
+        match former {
+            None => Action::Create,
+            Some(former) if self.writes() || former.record != *record || former.record.phase != Phase::Ready => Action::Update,
+            Some(_) => Action::NoOp,
+        }
+    }
+
+    /// Checks every right that the changes and the record need.
+    ///
+    /// # Errors
+    /// The first right that is missing.
+    pub(crate) async fn check_rights(&self, session: &Session, cx: &Cx, writing: Writing) -> Result<()> {
+        let examined: Vec<&Examined> = self.examined.values().chain(self.retired.iter().map(|r| &r.examined)).collect();
+        let record: Vec<Access> = record_rights(&cx.namespace, writing);
+        preflight::rights(session, cx, &examined, &record).await
+    }
+
+    fn writes(&self) -> bool {
+        self.changes().iter().any(Change::writes)
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        let own = self.specs.iter().filter_map(|s| self.examined.get(&s.id())).map(|e| e.change.clone());
+        own.chain(self.retired.iter().map(|r| r.examined.change.clone())).collect()
+    }
 }

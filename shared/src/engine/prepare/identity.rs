@@ -2,9 +2,8 @@
 
 use futures::future::join;
 
-use crate::kube::workload_identity;
-use crate::kube::{Workload, resources};
-use crate::lookup::azure::Found;
+use super::observed::Observed;
+use crate::kube::{Workload, resources, workload_identity};
 use crate::lookup::cluster::Survey;
 use crate::lookup::records::Stored;
 use crate::lookup::session::Session;
@@ -14,8 +13,16 @@ use crate::model::{Kind, Problem, ResourceId, Result, names};
 use crate::plan::record::Record;
 use crate::plan::spec::{self, StepSpec};
 
-/// The service account: the one that the workload names, or a new one with the workload's name if the workload runs
-/// as `default`.
+/// What the name of a created identity may depend on.
+#[derive(Clone, Copy)]
+pub(crate) struct Choice<'a> {
+    /// The request.
+    pub request: &'a ConnectRequest,
+    /// Name of the connection.
+    pub connection: &'a str,
+}
+
+/// The workload's own account where it names one; a new one, named after the workload, where it runs as `default`.
 pub(crate) async fn service_account(
     session: &Session,
     request: &ConnectRequest,
@@ -75,12 +82,12 @@ pub(crate) async fn service_account(
 /// The identity: the requested one, the recorded one, the one that the service account already uses, or a new one.
 pub(crate) async fn identity(
     session: &Session,
-    (request, connection): (&ConnectRequest, &str),
-    found: &Found,
-    survey: &Survey,
+    choice: Choice<'_>,
+    observed: &Observed,
     account: &spec::ServiceAccount,
     former: Option<&Stored>,
 ) -> Result<ResourceId> {
+    let Observed { cluster: survey, azure: found } = observed;
     if let Some(id) = &found.identity {
         return Ok(id.clone());
     }
@@ -91,9 +98,9 @@ pub(crate) async fn identity(
         return Ok(id.clone());
     }
     let object = session.kube.read(&resources::SERVICE_ACCOUNT, Some(&account.namespace), &account.name).await?;
-    match object.as_ref().and_then(workload_identity::client_id).filter(|_| request.identity.is_none()) {
+    match object.as_ref().and_then(workload_identity::client_id).filter(|_| choice.request.identity.is_none()) {
         Some(client_id) => crate::lookup::resources::identity_with_client_id(session, client_id, &account.name).await,
-        None => own_identity((request, connection), &found.cluster, account),
+        None => own_identity(choice, &found.cluster, account),
     }
 }
 
@@ -107,13 +114,10 @@ pub(crate) fn made_for<'a>(survey: &'a Survey, id: &ResourceId) -> Option<&'a st
     })
 }
 
-/// The identity to create for a service account: in the cluster's resource group or the requested one, with the
-/// built-in name or one from the company's template.
-pub(crate) fn own_identity(
-    (request, connection): (&ConnectRequest, &str),
-    cluster: &ResourceId,
-    account: &spec::ServiceAccount,
-) -> Result<ResourceId> {
+/// The identity that we make for a service account: beside its cluster, or where it is asked for, called as we or the
+/// company call them.
+pub(crate) fn own_identity(choice: Choice<'_>, cluster: &ResourceId, account: &spec::ServiceAccount) -> Result<ResourceId> {
+    let Choice { request, connection } = choice;
     let (cluster_name, namespace, account) = (cluster.name(), account.namespace.as_str(), account.name.as_str());
     let name = match &request.identity_name {
         None => names::identity(cluster_name, namespace, account),

@@ -4,76 +4,66 @@ use serde_json::Value;
 
 use crate::kube::WorkloadKind;
 use crate::lookup::cluster::Survey;
-use crate::model::Result;
 use crate::model::request::{ConnectRequest, Patch};
 use crate::plan::build::WorkloadFacts;
 use crate::plan::spec::{self, StepSpec};
 
-/// A patch that the user must apply.
+/// What happens to the workload.
+pub(crate) enum Patching {
+    /// The workload is patched.
+    Patch(WorkloadFacts),
+    /// The user brings the patch in.
+    Print {
+        /// Why the workload is not patched.
+        why: String,
+        /// What the patch is made from.
+        facts: WorkloadFacts,
+    },
+    /// No workload was named.
+    Leave,
+}
+
+/// A patch that the user has to bring in.
 #[derive(Clone, Debug)]
 pub struct Printed {
-    /// Why this tool does not apply it.
+    /// Why the workload is not patched.
     pub why: String,
     /// The patch, as a partial object.
     pub patch: Value,
 }
 
-/// The facts for patching the workload; or the reason why it is not patched.
-#[expect(clippy::type_complexity, reason = "two halves of one decision, taken apart by the only caller")]
-pub(crate) fn workload_facts(
-    request: &ConnectRequest,
-    survey: &Survey,
-    account: Option<&spec::ServiceAccount>,
-) -> Result<(Option<WorkloadFacts>, Option<(String, WorkloadFacts)>)> {
-    let Some(workload) = &survey.workload else { return Ok((None, None)) };
-    let facts = WorkloadFacts {
-        kind: workload.kind.as_str().into(),
-        name: workload.name.clone(),
-        containers: survey.containers.clone(),
-        on_default_account: workload
-            .service_account()
-            .is_none_or(|a| a == "default" || account.is_some_and(|account| account.create && a == account.name)),
-    };
-    let not = if workload.kind == WorkloadKind::Job {
-        Some("a Job's pod template can't be changed once it exists: put the patch into its manifest and create it anew".to_owned())
-    } else if request.patch == Patch::Never {
-        Some("--patch=never was given".to_owned())
-    } else {
-        workload
-            .managed_by()
-            .filter(|_| request.patch == Patch::Auto)
-            .map(|by| format!("{workload} is managed by {by}: put the patch into its source, or patch it all the same with --patch=always"))
-    };
-    Ok(match not {
-        None => (Some(facts), None),
-        Some(why) => (None, Some((why, facts))),
-    })
+impl Patching {
+    /// Decides from the request and from who manages the workload.
+    pub(crate) fn decide(request: &ConnectRequest, survey: &Survey, account: Option<&spec::ServiceAccount>) -> Patching {
+        let Some(workload) = &survey.workload else { return Patching::Leave };
+        let facts = WorkloadFacts {
+            kind: workload.kind.as_str().into(),
+            name: workload.name.clone(),
+            containers: survey.containers.clone(),
+            on_default_account: workload
+                .service_account()
+                .is_none_or(|a| a == "default" || account.is_some_and(|account| account.create && a == account.name)),
+        };
+        let not = if workload.kind == WorkloadKind::Job {
+            Some("a Job's pod template can't be changed once it exists: put the patch into its manifest and create it anew".to_owned())
+        } else if request.patch == Patch::Never {
+            Some("--patch=never was given".to_owned())
+        } else {
+            workload.managed_by().filter(|_| request.patch == Patch::Auto).map(|by| {
+                format!("{workload} is managed by {by}: put the patch into its source, or patch it all the same with --patch=always")
+            })
+        };
+        match not {
+            None => Patching::Patch(facts),
+            Some(why) => Patching::Print { why, facts },
+        }
+    }
 }
 
-pub(crate) fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec], connection: &str, mount: Option<spec::Mount>) -> Printed {
-    let secret = specs.iter().find_map(|s| match s {
-        StepSpec::Secret(secret) => Some(secret),
-        _ => None,
-    });
-    let account = specs.iter().find_map(|s| match s {
-        StepSpec::ServiceAccount(account) => Some(account.name.clone()),
-        _ => None,
-    });
-    let workload = spec::Workload {
-        kind: facts.kind.clone(),
-        namespace: secret.map(|s| &s.namespace).or(mount.as_ref().map(|m| &m.class.namespace)).cloned().unwrap_or_default(),
-        name: facts.name.clone(),
-        containers: facts.containers.clone(),
-        foreign: false,
-        identity: account.is_some(),
-        service_account: account.filter(|_| facts.on_default_account),
-        secret: secret.map(|s| s.name.clone()).unwrap_or_default(),
-        variables: secret.map(|s| s.variables.clone()).unwrap_or_default(),
-        mount,
-    };
-    let kind = WorkloadKind::parse(&facts.kind).unwrap_or(WorkloadKind::Deployment);
-    let mut template = crate::steps::workload_patch(&workload, connection, None);
-    // The deprecated twin is for our own applies, which let go of it again; a manifest never needs it.
+/// The patch that brings the steps to the workload of `kind`.
+pub(crate) fn print_patch(why: String, kind: WorkloadKind, workload: &spec::Workload, connection: &str) -> Printed {
+    let mut template = crate::steps::workload_patch(workload, connection, None);
+    // The deprecated twin is for this tool's own applies, which let go of it again; a manifest never needs it.
     if let Some(spec) = template["spec"].as_object_mut() {
         spec.shift_remove("serviceAccount");
     }
@@ -85,8 +75,32 @@ pub(crate) fn print_patch(why: String, facts: &WorkloadFacts, specs: &[StepSpec]
     let patch = serde_json::json!({
         "apiVersion": kind.resource().api_version(),
         "kind": kind.resource().kind,
-        "metadata": {"name": facts.name, "namespace": workload.namespace},
+        "metadata": {"name": workload.name, "namespace": workload.namespace},
         "spec": wrapped["spec"],
     });
     Printed { why, patch }
+}
+
+/// The workload step of a connection whose workload the user patches, from the steps that are carried out.
+pub(crate) fn workload_of(facts: &WorkloadFacts, specs: &[StepSpec], mount: Option<spec::Mount>) -> spec::Workload {
+    let secret = specs.iter().find_map(|s| match s {
+        StepSpec::Secret(secret) => Some(secret),
+        _ => None,
+    });
+    let account = specs.iter().find_map(|s| match s {
+        StepSpec::ServiceAccount(account) => Some(account.name.clone()),
+        _ => None,
+    });
+    spec::Workload {
+        kind: facts.kind.clone(),
+        namespace: secret.map(|s| &s.namespace).or(mount.as_ref().map(|m| &m.class.namespace)).cloned().unwrap_or_default(),
+        name: facts.name.clone(),
+        containers: facts.containers.clone(),
+        foreign: false,
+        identity: account.is_some(),
+        service_account: account.filter(|_| facts.on_default_account),
+        secret: secret.map(|s| s.name.clone()).unwrap_or_default(),
+        variables: secret.map(|s| s.variables.clone()).unwrap_or_default(),
+        mount,
+    }
 }

@@ -1,51 +1,36 @@
-//! Prefetching: starts reads that a later stage will probably need. Results are cached; a stage that needs something
-//! else reads it itself. Errors are ignored here and reported by the later read.
+//! Prefetching: starts reads that a later stage will probably need. Results land in the caches; errors are ignored here, because
+//! the stage that needs the answer asks again and reports them.
 
 use std::collections::BTreeMap;
 
 use futures::future::{join, join_all};
 
-use super::{patching, variables};
-use crate::catalogue::Service;
+use super::asked::Asked;
+use super::observed::Observed;
+use super::patching::Patching;
+use super::subject::Subject;
+use super::variables::Naming;
 use crate::kube::{Access, WorkloadKind, resources};
-use crate::lookup::azure::Found;
-use crate::lookup::cluster::Survey;
-use crate::lookup::records::Stored;
 use crate::lookup::session::Session;
-use crate::model::Auth;
-use crate::model::request::ConnectRequest;
 use crate::model::target::Target;
-use crate::model::variable::Client;
 use crate::plan::change::Goal;
 use crate::plan::record::{Receipt, Record};
 use crate::plan::spec::{self, StepId, StepSpec};
 use crate::steps::behaviour;
 use crate::steps::context::{Cx, Known};
 
-/// Tries the patch of the workload while Azure is still being read. That is possible because the patch consists of
-/// names and contains almost no values.
-#[expect(clippy::too_many_arguments, reason = "a guess from everything that is known so far")]
-pub(crate) async fn try_workload(
-    session: &Session,
-    service: &Service,
-    request: &ConnectRequest,
-    survey: &Survey,
-    former: Option<&Stored>,
-    account: Option<&spec::ServiceAccount>,
-    found: &Found,
-    (auth, client): (Auth, Client),
-) {
+/// Has the API server try the patch of the workload while Azure is still being read: it holds names, hardly ever values.
+pub(crate) async fn try_workload(session: &Session, asked: &Asked, observed: &Observed, subject: &Subject) {
+    let Observed { cluster: survey, azure: found } = observed;
+    let (former, account) = (subject.former.as_ref(), subject.account.as_ref());
     let Some(live) = survey.workload.as_ref().map(|w| &w.object) else { return };
-    let connection = request.name.clone().unwrap_or_else(|| service.connection_name(found.target.name()));
     let recorded =
         former.and_then(|f| f.record.steps.iter().find_map(|s| if let StepSpec::Workload(s) = s { Some(s.clone()) } else { None }));
     let guessed = || {
-        let (facts, _) = patching::workload_facts(request, survey, account).ok()?;
-        let facts = facts?;
+        let Patching::Patch(facts) = Patching::decide(&asked.request, survey, account) else { return None };
         let target = Target::from_arm(found.target.clone(), &found.target_seen);
-        let access = request.access.unwrap_or(service.default_access);
-        let kind = (auth, client, access);
-        let variables = variables::variables(service, request, survey, former, &target, session.cloud(), kind, ("", &connection)).ok()?.0;
+        let naming = Naming { asked, survey, subject, target: &target, cloud: session.cloud(), tenant: "" };
+        let variables = naming.variables().ok()?.variables;
         Some(spec::Workload {
             kind: facts.kind,
             namespace: survey.namespace.clone(),
@@ -53,7 +38,7 @@ pub(crate) async fn try_workload(
             containers: facts.containers,
             identity: account.is_some(),
             service_account: account.map(|a| a.name.clone()).filter(|_| facts.on_default_account),
-            secret: connection.clone(),
+            secret: subject.connection.name.clone(),
             variables,
             mount: None,
             foreign: false,
@@ -69,7 +54,7 @@ pub(crate) async fn try_workload(
         None => None,
     };
     let known = Known { client_id: former.and_then(|f| f.record.client_id.clone()), secret_version, ..Known::default() };
-    let _ = workload.try_out(&session.kube, &connection, live, &known).await;
+    let _ = workload.try_out(&session.kube, &subject.connection.name, live, &known).await;
 }
 
 /// Examines every recorded step concurrently with the recorded ids, and reads the permissions for undoing. The steps

@@ -5,10 +5,12 @@ use futures::future::try_join_all;
 use serde_json::Value;
 
 use crate::azure::role_for;
-use crate::lookup::cluster::Webhook;
+use crate::lookup::cluster::{self, Webhook};
 use crate::lookup::permissions::{is_allowed, permissions};
+use crate::lookup::records::Stored;
 use crate::lookup::session::Session;
 use crate::model::{Event, Kind, Problem, Result};
+use crate::plan::record::Phase;
 use crate::steps::context::Cx;
 use crate::steps::step::{Examined, Right};
 
@@ -89,4 +91,21 @@ pub(crate) fn webhook(session: &Session, webhook: Webhook, about_to_be_enabled: 
             .why("none of its pods is ready: pods of connected workloads could not start")
             .fix("kubectl get pods -A -l azure-workload-identity.io/system=true")),
     }
+}
+
+/// The webhook was looked at before Azure was: what an update has brought meanwhile counts. After a run of ours that was
+/// cut off in the middle of the update its pods may still be starting.
+pub(crate) async fn settled_webhook(session: &Session, seen: Webhook, former: Option<&Stored>) -> Webhook {
+    let unfinished = former.is_some_and(|f| f.record.phase == Phase::Applying);
+    let mut state = seen;
+    for look in 0..if unfinished { 30 } else { 1 } {
+        if !matches!(state, Webhook::Absent | Webhook::NotReady) {
+            break;
+        }
+        if look > 0 {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        state = cluster::webhook(&session.kube).await;
+    }
+    state
 }

@@ -4,30 +4,17 @@
 use serde_json::Value;
 
 use super::delivery;
-use crate::catalogue::{self, Service, keyvault};
+use crate::catalogue::{self, keyvault};
 use crate::lookup::resources::quoted;
 use crate::lookup::session::Session;
 use crate::model::request::{ConnectRequest, Csi};
 use crate::model::target::Target;
 use crate::model::variable::Variable;
 use crate::model::vault::{CsiIdentity, ObjectKind, VaultObject};
-use crate::model::{Auth, Event, Kind, Problem, ResourceId, Result, names};
+use crate::model::{Cloud, ConnectionKey, Kind, Problem, ResourceId, Result, names};
 use crate::plan::spec;
 
-/// Checks that there are secrets to store.
-///
-/// # Errors
-/// If the way of authentication has no secrets.
-pub fn refuse_store(service: &Service, auth: Auth) -> Result<()> {
-    if auth == Auth::Secret {
-        return Ok(());
-    }
-    let problem = Problem::new(Kind::Usage, "KC1626", format!("--secret-store has no meaning with --auth {auth}"))
-        .why("it is for the keys and connection strings of a service");
-    Err(if service.auths.contains(&Auth::Secret) { problem.fix("say --auth secret") } else { problem.fix("leave it away") })
-}
-
-/// The vault named in the request.
+/// The vault that the request names.
 pub(crate) async fn vault(session: &Session, request: &ConnectRequest) -> Result<Option<Target>> {
     let Some(named) = &request.secret_store else { return Ok(None) };
     let service = catalogue::find("keyvault").ok_or_else(|| missing(named))?;
@@ -54,23 +41,26 @@ fn missing(named: &str) -> Problem {
     Problem::new(Kind::NotFound, "KC1301", format!("there is no vault `{named}` that you can see")).fix("az keyvault list -o table")
 }
 
-/// The secrets to store, and the request to mount them. Variables with secrets are removed from `variables`.
-pub(crate) fn put(
-    session: &Session,
-    vault: &Target,
-    (cluster, namespace, connection): (&ResourceId, &str, &str),
-    variables: &mut Vec<Variable>,
-) -> (Vec<spec::VaultSecret>, Csi) {
+/// What the vault keeps.
+pub(crate) struct Kept {
+    /// The secrets.
+    pub secrets: Vec<spec::VaultSecret>,
+    /// The request to mount them.
+    pub csi: Csi,
+}
+
+/// What goes into the vault. The variables that hold a secret are taken out of `variables`.
+pub(crate) fn put(vault: &Target, cloud: &Cloud, cluster: &ResourceId, of: &ConnectionKey, variables: &mut Vec<Variable>) -> Kept {
     let (secret, plain): (Vec<Variable>, Vec<Variable>) = variables.drain(..).partition(Variable::is_secret);
     *variables = plain;
-    let uri = keyvault::address(vault.name(), session.cloud());
-    let owner = format!("{}/{namespace}/{connection}", cluster.name());
-    let stored: Vec<spec::VaultSecret> = secret
+    let uri = keyvault::address(vault.name(), cloud);
+    let owner = format!("{}/{}/{}", cluster.name(), of.namespace, of.name);
+    let secrets: Vec<spec::VaultSecret> = secret
         .into_iter()
         .map(|variable| spec::VaultSecret {
             vault: vault.id.clone(),
             uri: uri.clone(),
-            name: names::vault_secret(cluster.as_str(), namespace, connection, &variable.name),
+            name: names::vault_secret(cluster.as_str(), &of.namespace, &of.name, &variable.name),
             owner: owner.clone(),
             variable,
         })
@@ -82,10 +72,12 @@ pub(crate) fn put(
         alias: Some(s.variable.name.clone()),
         variable: Some(s.variable.name.clone()),
     };
-    let objects = stored.iter().map(object).collect();
-    let mount_path = Some(format!("{}-{connection}", delivery::MOUNT_PATH));
-    session
-        .events
-        .say(Event::Note(format!("`delete` also deletes these secrets from {} (soft delete keeps them recoverable)", vault.name())));
-    (stored, Csi { objects, mount_path, identity: Some(CsiIdentity::Workload) })
+    let objects = secrets.iter().map(object).collect();
+    let mount_path = Some(format!("{}-{}", delivery::MOUNT_PATH, of.name));
+    Kept { secrets, csi: Csi { objects, mount_path, identity: Some(CsiIdentity::Workload) } }
+}
+
+/// What the user should know about secrets in a vault.
+pub(crate) fn note(vault: &Target) -> String {
+    format!("`delete` also deletes these secrets from {} (soft delete keeps them recoverable)", vault.name())
 }

@@ -1,23 +1,17 @@
 //! Refresh: fetches rotated keys, writes them into the Secret and restarts the workload that reads them. Nothing else
 //! is examined; if the keys are unchanged, nothing is written.
 
-use std::collections::BTreeMap;
-
 use crate::catalogue;
 use crate::engine::prepare::Prepared;
-use crate::engine::prepare::{draft, preflight};
-use crate::kube::{Access, resources};
-use crate::lookup::records::Stored;
-use crate::lookup::records::no_such_connection;
+use crate::engine::prepare::draft::Draft;
+use crate::lookup::records::{Stored, Writing, no_such_connection};
 use crate::lookup::session::Session;
 use crate::model::variable::Part;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::{Phase, Record};
 use crate::plan::spec::StepSpec;
-use crate::steps::context::Cx;
-use crate::steps::context::Run;
-use crate::steps::step::Examined;
+use crate::steps::context::{Cx, Run};
 
 /// Result of comparing the keys.
 pub enum Refresh {
@@ -78,14 +72,14 @@ pub async fn refresh(session: &Session, connection: &str, timeout: std::time::Du
         Problem::new(Kind::NotFound, "KC1301", format!("the {} {} is gone", service.noun, past.target))
             .fix(format!("delete the connection: kubectl connect delete {connection} -n {namespace}"))
     })?;
-    let examined = crate::steps::examine::examine(&cx, &specs, Goal::Present, &past.receipts).await?;
+    let draft = Draft::examine(&cx, specs, Goal::Present, &past.receipts).await?;
+    // Only the delivery was examined: the receipts of all other steps stay.
     let mut receipts = past.receipts.clone();
-    receipts.extend(examined.iter().filter(|(_, found)| found.change.writes()).map(|(id, found)| (id.clone(), found.intent.clone())));
+    receipts.extend(draft.receipts(Some(past)));
     let record = Record { receipts, ..past.clone() };
-    let plan = draft::plan(&cx, &specs, &examined, &[], Some(&former), &record);
-    rights(session, &cx, &examined, &namespace).await?;
-    let (retired, printed) = (Vec::new(), None);
-    Ok(Refresh::Rotated(Box::new(Prepared { cx, plan, specs, examined, retired, record, former: Some(former), printed, service, target })))
+    let plan = draft.plan(&record, draft.record_action(Some(&former), &record));
+    draft.check_rights(session, &cx, Writing::Change).await?;
+    Ok(Refresh::Rotated(Box::new(Prepared { cx, plan, draft, record, former: Some(former), printed: None, service, target })))
 }
 
 fn holds_key(variable: &crate::model::variable::Variable) -> bool {
@@ -119,13 +113,4 @@ fn context(session: &Session, record: &Record, timeout: std::time::Duration) -> 
         known.principal_id.clone_from(&record.principal_id);
     });
     cx
-}
-
-async fn rights(session: &Session, cx: &Cx, examined: &BTreeMap<String, Examined>, namespace: &str) -> Result<()> {
-    let ledger = [
-        Access::to("update", &resources::CONFIG_MAP, Some(namespace)),
-        Access::to("create", &resources::LEASE, Some(namespace)),
-        Access::to("delete", &resources::LEASE, Some(namespace)),
-    ];
-    preflight::rights(session, cx, &examined.values().collect::<Vec<_>>(), &ledger).await
 }

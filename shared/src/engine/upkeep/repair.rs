@@ -3,18 +3,13 @@
 
 use crate::catalogue;
 use crate::engine::prepare::Prepared;
-use crate::engine::prepare::{draft, preflight};
-use crate::kube::{Access, resources};
-use crate::lookup::records::Stored;
-use crate::lookup::records::no_such_connection;
+use crate::engine::prepare::draft::Draft;
+use crate::lookup::records::{Stored, Writing, no_such_connection};
 use crate::lookup::session::Session;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::{Phase, Record};
-use crate::steps::context::Cx;
-use crate::steps::context::Run;
-use crate::steps::marks::done;
-use crate::steps::step::Examined;
+use crate::steps::context::{Cx, Run};
 
 /// Reads the current state and plans. Nothing is written.
 ///
@@ -38,28 +33,18 @@ pub async fn repair(session: &Session, connection: &str, timeout: std::time::Dur
             .fix(format!("delete the connection: kubectl connect delete {connection} -n {namespace}"))
     })?;
     let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run { others, ..Run::of(past, timeout) });
-    let specs = past.steps.clone();
-    let examined = crate::steps::examine::examine(&cx, &specs, Goal::Present, &past.receipts).await?;
+    let mut draft = Draft::examine(&cx, past.steps.clone(), Goal::Present, &past.receipts).await?;
+    draft.retire(&cx, past.retired.iter().cloned()).await?;
     let known = cx.outputs.known();
-    let receipts = examined.iter().map(|(id, found)| {
-        let kept = past.receipts.get(id).filter(|r| r.done && !found.change.writes());
-        let fresh = || if found.change.writes() { found.intent.clone() } else { done(&found.intent) };
-        (id.clone(), kept.cloned().unwrap_or_else(fresh))
-    });
     let record = Record {
-        receipts: receipts.collect(),
+        receipts: draft.receipts(Some(past)),
         client_id: known.client_id.or_else(|| past.client_id.clone()),
         principal_id: known.principal_id.or_else(|| past.principal_id.clone()),
         ..past.clone()
     };
-    let plan = draft::plan(&cx, &specs, &examined, &[], Some(&former), &record);
+    let plan = draft.plan(&record, draft.record_action(Some(&former), &record));
     if plan.writes() {
-        let ledger = [
-            Access::to("update", &resources::CONFIG_MAP, Some(&namespace)),
-            Access::to("create", &resources::LEASE, Some(&namespace)),
-            Access::to("delete", &resources::LEASE, Some(&namespace)),
-        ];
-        preflight::rights(session, &cx, &examined.values().collect::<Vec<&Examined>>(), &ledger).await?;
+        draft.check_rights(session, &cx, Writing::Change).await?;
     }
-    Ok(Prepared { cx, plan, specs, examined, retired: Vec::new(), record, former: Some(former), printed: None, service, target })
+    Ok(Prepared { cx, plan, draft, record, former: Some(former), printed: None, service, target })
 }

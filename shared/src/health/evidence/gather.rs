@@ -4,7 +4,7 @@
 use crate::lookup::resources::IDENTITIES;
 use serde_json::Value;
 
-use super::in_cluster::in_cluster;
+use super::in_cluster::{Question, in_cluster};
 use super::seen::Evidence;
 use super::token::Mint;
 use crate::azure::role_assignments_of;
@@ -31,7 +31,8 @@ impl Evidence {
     pub(crate) async fn of_record(session: &Session, record: &Record, mint: &Mint) -> Result<Evidence> {
         let account = record.service_account().map(|s| s.name.clone());
         let named = record.workload.as_deref().and_then(|w| w.parse::<WorkloadRef>().ok());
-        let in_cluster = in_cluster(session, &record.namespace, named.as_ref(), account, Some(record), mint);
+        let question = Question { namespace: &record.namespace, workload: named.as_ref(), account, record: Some(record) };
+        let in_cluster = in_cluster(session, question, mint);
         // The record has every id, so Azure is read concurrently and its answers are cached.
         let (evidence, ()) = tokio::join!(in_cluster, ask_early(session, record));
         let mut evidence = evidence?;
@@ -48,7 +49,8 @@ impl Evidence {
     /// If the cluster can't be reached, or the workload does not exist.
     pub(crate) async fn of_workload(session: &Session, named: &WorkloadRef, cluster: Option<ResourceId>) -> Result<Evidence> {
         let namespace = session.kube.namespace().to_owned();
-        let mut evidence = in_cluster(session, &namespace, Some(named), None, None, &Mint::default()).await?;
+        let question = Question { namespace: &namespace, workload: Some(named), account: None, record: None };
+        let mut evidence = in_cluster(session, question, &Mint::default()).await?;
         evidence.cluster = cluster;
         in_azure(session, &mut evidence).await;
         Ok(evidence)

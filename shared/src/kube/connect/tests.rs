@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::kube::resources::{CONFIG_MAP, SECRET, SECRET_PROVIDER_CLASS};
 use crate::kube::testing::{Answer, Server, kubeconfig, remembered, status};
-use crate::kube::{Access, Apply, Failure, Only, Why};
+use crate::kube::{Access, Applied, Apply, Failure, Only, Why};
 
 fn entry(server: &str) -> ClusterEntry {
     ClusterEntry { server: Some(server.into()), ..ClusterEntry::default() }
@@ -82,7 +82,10 @@ async fn reads_and_applies_are_retried_and_other_writes_are_not() {
 
     let server = Server::start(vec![busy(), busy(), busy(), busy()]).await;
     let cluster = server.cluster().await;
-    let failure = cluster.apply(&SECRET, Some("shop"), "a", "kubectl-connect/x", &json!({}), Apply::default()).await.unwrap_err();
+    let failure = cluster
+        .apply(&Applied { kind: &SECRET, namespace: "shop", name: "a", manager: "kubectl-connect/x", body: &json!({}) }, Apply::default())
+        .await
+        .unwrap_err();
     assert_eq!((failure.status(), server.asked().len()), (Some(429), 3));
     assert_eq!(Problem::from(failure).code(), "KC3311");
 
@@ -105,7 +108,10 @@ async fn writes_send_exactly_the_given_fields() {
     let server = Server::start(vec![]).await;
     let cluster = server.cluster().await;
     let how = Apply { force: true, dry_run: true };
-    cluster.apply(&SECRET, Some("shop"), "a", "kubectl-connect/x", &json!({ "data": {} }), how).await.unwrap();
+    cluster
+        .apply(&Applied { kind: &SECRET, namespace: "shop", name: "a", manager: "kubectl-connect/x", body: &json!({ "data": {} }) }, how)
+        .await
+        .unwrap();
     let only = Only { uid: Some("u1".into()), resource_version: Some("7".into()) };
     assert!(cluster.delete(&SECRET, Some("shop"), "a", only).await.unwrap());
     cluster.merge(&SECRET, Some("shop"), "a", "m", &json!({ "data": null })).await.unwrap();
@@ -239,7 +245,12 @@ async fn a_verdict_on_the_body_is_not_retried() {
     let body =
         json!({ "kind": "Status", "code": 500, "message": "failed to create typed patch object: .spec.x: field not declared in schema" });
     let server = Server::start(vec![Answer::Json(500, body)]).await;
-    let failure = server.cluster().await.apply(&SECRET, Some("shop"), "a", "m", &json!({}), Apply::default()).await.unwrap_err();
+    let failure = server
+        .cluster()
+        .await
+        .apply(&Applied { kind: &SECRET, namespace: "shop", name: "a", manager: "m", body: &json!({}) }, Apply::default())
+        .await
+        .unwrap_err();
     assert_eq!((failure.status(), server.asked().len()), (Some(500), 1));
 }
 

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::values::{are_secret, rights};
-use crate::kube::{Access, Apply, resources};
+use crate::kube::{Access, Applied, Apply, resources};
 use crate::model::variable::{Part, Variable};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
@@ -97,7 +97,13 @@ impl Secret {
             let revision = live.as_ref().map_or(0, revision_of) + 1;
             body["metadata"]["annotations"] = json!({revision_key(): revision.to_string()});
         }
-        Ok(cx.kube.apply(&resources::SECRET, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await?)
+        Ok(cx
+            .kube
+            .apply(
+                &Applied { kind: &resources::SECRET, namespace: &self.namespace, name: &self.name, manager: &cx.manager(), body: &body },
+                how,
+            )
+            .await?)
     }
 
     /// Compares the live Secret with the current keys of the service. The result contains no value.

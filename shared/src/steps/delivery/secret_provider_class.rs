@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::kube::{Access, Apply, Failure, resources};
+use crate::kube::{Access, Applied, Apply, Failure, resources};
 use crate::model::vault::{CsiIdentity, VaultObject};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
@@ -74,7 +74,14 @@ impl SecretProviderClass {
             "spec": self.spec(cx.outputs.known().client_id.as_deref().unwrap_or_default()),
         });
         let how = taking_back(examined, how, &mut body);
-        cx.kube.apply(&resources::SECRET_PROVIDER_CLASS, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await
+        let applied = Applied {
+            kind: &resources::SECRET_PROVIDER_CLASS,
+            namespace: &self.namespace,
+            name: &self.name,
+            manager: &cx.manager(),
+            body: &body,
+        };
+        cx.kube.apply(&applied, how).await
     }
 
     /// Retries while the kind is unknown: the add-on's update ends before the API server serves its kinds.

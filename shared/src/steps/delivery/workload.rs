@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::values::are_secret;
-use crate::kube::{self, Access, Apply, WorkloadKind, wrap_template};
+use crate::kube::{self, Access, Applied, Apply, WorkloadKind, wrap_template};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
@@ -43,7 +43,10 @@ impl Step for Workload {
         };
         let applied = cx
             .kube
-            .apply(kind.resource(), Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default())
+            .apply(
+                &Applied { kind: kind.resource(), namespace: &self.namespace, name: &self.name, manager: &cx.manager(), body: &body },
+                Apply::default(),
+            )
             .await
             .map_err(|f| self.refused(f))?;
         receipt.uid = uid(&applied);
@@ -131,7 +134,7 @@ impl Workload {
         let manager = Record::field_manager(connection);
         let digest = if self.may_be_same(known, live, &manager) { self.digest(known) } else { UNDECIDED.to_owned() };
         let body = self.body(connection, kind, uid(live).as_deref(), &digest);
-        let trial = kube::Trial { kind: kind.resource(), namespace: &self.namespace, name: &self.name, manager: &manager, body: &body };
+        let trial = Applied { kind: kind.resource(), namespace: &self.namespace, name: &self.name, manager: &manager, body: &body };
         kube.try_out(&trial).await
     }
 

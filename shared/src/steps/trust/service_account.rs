@@ -5,7 +5,7 @@ use crate::kube::workload_identity::{CLIENT_ID, TENANT_ID};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::kube::{Access, Apply, resources};
+use crate::kube::{Access, Applied, Apply, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
@@ -41,7 +41,12 @@ impl Step for ServiceAccount {
                 // With the uid, the empty apply can't create a service account that was deleted meanwhile.
                 body["metadata"]["uid"] = json!(receipt.uid);
                 let kind = &resources::SERVICE_ACCOUNT;
-                cx.kube.apply(kind, Some(&self.namespace), &self.name, &cx.manager(), &body, Apply::default()).await?;
+                cx.kube
+                    .apply(
+                        &Applied { kind, namespace: &self.namespace, name: &self.name, manager: &cx.manager(), body: &body },
+                        Apply::default(),
+                    )
+                    .await?;
             }
         }
         Ok(receipt)
@@ -60,7 +65,19 @@ impl ServiceAccount {
         // all connections.
         let shared = live.as_ref().is_some_and(|account| is_held_by_another(account, &cx.manager()));
         let how = if shared { how } else { taking_back(examined, how, &mut body) };
-        Ok(cx.kube.apply(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name, &cx.manager(), &body, how).await?)
+        Ok(cx
+            .kube
+            .apply(
+                &Applied {
+                    kind: &resources::SERVICE_ACCOUNT,
+                    namespace: &self.namespace,
+                    name: &self.name,
+                    manager: &cx.manager(),
+                    body: &body,
+                },
+                how,
+            )
+            .await?)
     }
 
     fn change(&self, action: Action) -> Change {

@@ -11,9 +11,10 @@ use crate::azure::api_versions;
 use crate::azure::role_assignments_of;
 use crate::catalogue::{Ask, Inputs};
 use crate::engine::prepare::Prepared;
-use crate::engine::prepare::{draft, preflight};
-use crate::kube::{Access as Right, WorkloadRef, resources};
+use crate::engine::prepare::draft::Draft;
+use crate::kube::{WorkloadRef, resources};
 use crate::lookup::outside_aks;
+use crate::lookup::records::{Stored, Writing};
 use crate::lookup::session::Session;
 use crate::model::access::{Access, Grant, Role};
 use crate::model::ids::role_guid;
@@ -26,7 +27,6 @@ use crate::plan::spec::access::Grantee;
 use crate::plan::spec::{self, StepId, StepSpec};
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
-use crate::steps::marks::done;
 use crate::steps::step::Examined;
 
 /// What to adopt, and how.
@@ -73,7 +73,7 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
         return Err(Problem::new(Kind::Usage, "KC1002", format!("{flag} `{name}` can't be used: it {fault}"))
             .fix("name it otherwise: --name NAME, in lower-case letters, digits and hyphens"));
     }
-    let mine = |s: &&crate::lookup::records::Stored| s.record.name == name && s.record.namespace == namespace;
+    let mine = |s: &&Stored| s.record.name == name && s.record.namespace == namespace;
     let former = found.records.iter().find(mine).cloned();
     // An adoption that was interrupted while the record was written is continued.
     if former.as_ref().is_some_and(|f| f.record.origin == Origin::Made || f.record.phase != Phase::Applying) {
@@ -94,9 +94,9 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     cx.outputs.learn(|known| known.client_id = client_id);
     let variables = variables(&cx, session, candidate, access).await?;
     let specs = specs(candidate, &cluster, found.issuer.as_ref(), &namespace, grants, variables, workload.as_ref());
-    let mut examined = crate::steps::examine::examine(&cx, &specs, Goal::Present, &BTreeMap::new()).await?;
-    is_whole(candidate, &examined)?;
-    examined.values_mut().for_each(own_nothing);
+    let mut draft = Draft::examine(&cx, specs, Goal::Present, &BTreeMap::new()).await?;
+    is_whole(candidate, &draft.examined)?;
+    draft.examined.values_mut().for_each(own_nothing);
     let known = cx.outputs.known();
     let record = Record {
         version: RECORD_VERSION,
@@ -115,20 +115,15 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
         phase: former.as_ref().map_or(Phase::Applying, |f| f.record.phase),
         origin: candidate.origin,
         created: former.as_ref().map_or_else(|| jiff::Timestamp::now().to_string(), |f| f.record.created.clone()),
-        receipts: examined.iter().map(|(id, found)| (id.clone(), done(&found.intent))).collect(),
-        steps: specs.clone(),
+        receipts: draft.receipts(None),
+        steps: draft.specs.clone(),
         retired: Vec::new(),
         verified: None,
     };
-    let plan = draft::plan(&cx, &specs, &examined, &[], former.as_ref(), &record);
-    let ledger = [
-        Right::to("create", &resources::CONFIG_MAP, Some(&namespace)),
-        Right::to("create", &resources::LEASE, Some(&namespace)),
-        Right::to("delete", &resources::LEASE, Some(&namespace)),
-    ];
-    preflight::rights(session, &cx, &[], &ledger).await?;
+    let plan = draft.plan(&record, draft.record_action(former.as_ref(), &record));
+    draft.check_rights(session, &cx, Writing::New).await?;
     let (service, target) = (candidate.service, candidate.target.clone());
-    let prepared = Prepared { cx, plan, specs, examined, retired: Vec::new(), record, former, printed: None, service, target };
+    let prepared = Prepared { cx, plan, draft, record, former, printed: None, service, target };
     Ok(Taking::Ready(Box::new(prepared)))
 }
 

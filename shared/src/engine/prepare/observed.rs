@@ -1,0 +1,42 @@
+//! Stage 2: the first look at both sides, at the same time: the cluster, and what the request's names lead to in Azure.
+
+use futures::future::join;
+
+use super::asked::Asked;
+use super::preflight;
+use crate::lookup::azure::{self, Found};
+use crate::lookup::cluster::{self, Survey};
+use crate::lookup::session::Session;
+use crate::model::Result;
+
+/// What both sides showed at the first look.
+pub(crate) struct Observed {
+    /// The cluster: workload, records, webhook.
+    pub cluster: Survey,
+    /// Azure: what the names lead to.
+    pub azure: Found,
+}
+
+impl Observed {
+    /// Looks at both sides.
+    ///
+    /// # Errors
+    /// What either side says. A stopped cluster does not answer, and that it is stopped is the better message; otherwise the
+    /// cluster's fault comes first, so that two faults always give the same message.
+    pub(crate) async fn look(session: &Session, asked: &Asked) -> Result<Observed> {
+        let Asked { service, auth, request, .. } = asked;
+        // Outside AKS, earlier records say which resource group holds the identities; the survey sends them to the search.
+        let (records_tx, records_rx) = tokio::sync::oneshot::channel();
+        let surveying = async {
+            let surveyed = cluster::survey(&session.kube, service, request).await;
+            // The search may have ended already, and does not need the records then.
+            let _ = records_tx.send(surveyed.as_ref().map(Survey::own_records).unwrap_or_default());
+            surveyed
+        };
+        let (surveyed, found) = join(surveying, azure::search(session, service, request, *auth, records_rx)).await;
+        if let (Err(_), Ok(found)) = (&surveyed, &found) {
+            preflight::cluster_runs(&found.cluster_seen, found.cluster.name(), found.cluster.resource_group())?;
+        }
+        Ok(Observed { cluster: surveyed?, azure: found? })
+    }
+}
