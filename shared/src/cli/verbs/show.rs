@@ -1,4 +1,4 @@
-//! `kubectl connect show NAME`: from the cluster alone; `--live` puts what there is right now beside the record.
+//! `kubectl connect show NAME`: reads only the cluster; `--live` compares the record with the current state.
 
 use clap::{Args, Command};
 use serde_json::json;

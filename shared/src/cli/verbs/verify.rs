@@ -43,10 +43,10 @@ struct Verify {
     /// How long to wait
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10m")]
     timeout: Duration,
-    /// Look up the target's name in a running pod of the workload as well
+    /// Also look up the target's name in a running pod of the workload
     ///
-    /// Runs `getent`, or else `nslookup`, in one container and compares with the private endpoint. Takes the rights to get and
-    /// create pods/exec.
+    /// Runs `getent`, or else `nslookup`, in one container and compares the result with the private endpoint. Needs
+    /// the permissions to get and create pods/exec.
     #[arg(long)]
     from_pod: bool,
     /// What makes the command fail
