@@ -63,15 +63,15 @@ async fn plan() {
         -- exit 0
         $ kubectl connect plan keyvault my-vault -n shop
         -- stderr
-        error [KC1006]: no workload was named
+        error [KC1006]: no workload is given
           why  a connection belongs to a workload's service account
           fix  kubectl connect keyvault my-vault --workload deployment/NAME
-               or prepare a service account alone: --service-account NAME
+               or only prepare a service account: --service-account NAME
         -- exit 2
         $ kubectl connect plan keyvault no-such-vault -w deployment/web -n shop
         -- stderr
         error [KC1301]: there is no vault `no-such-vault` that you can see
-          why  none of that name in any subscription of this tenant
+          why  there is none of that name in any subscription of this tenant
           fix  list them: az resource list --resource-type Microsoft.KeyVault/vaults -o table
         -- exit 3
         $ kubectl connect plan keyvault my-vault -w deployment/nothing -n shop
@@ -137,13 +137,13 @@ async fn connect() {
                        the record of this connection
 
         Plan: 6 to add, 1 to change, 0 to delete.
-        error [KC1007]: --yes is needed where nobody can be asked
-          why  this is not a terminal, so the plan above can't be confirmed
+        error [KC1007]: --yes is required without a terminal
+          why  the plan above can't be confirmed without a terminal
           fix  run the same command with --yes
         -- exit 2
         $ kubectl connect keyvault my-vault -w deployment/web -n shop --yes --auth password
         -- stderr
-        error [KC1601]: there is no way of authentication `password`
+        error [KC1601]: `password` is not a way of authentication
           fix  choose one of: workload-identity, secret, service-principal, csi
         -- exit 2
         $ kubectl connect keyvault my-vault -w deployment/web -n shop --yes --dry-run -q
@@ -214,8 +214,8 @@ async fn connect_not_permitted() {
         r#"
         $ kubectl connect keyvault my-vault -w deployment/web -n shop --yes -q
         -- stderr
-        error [KC1501]: you may not do Microsoft.ManagedIdentity/userAssignedIdentities/write on `rg-shop`
-          why  none of your roles at /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-shop allows it
+        error [KC1501]: you lack the permission Microsoft.ManagedIdentity/userAssignedIdentities/write on `rg-shop`
+          why  none of your roles on /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-shop includes it
           fix  ask an owner: az role assignment create --assignee dev@contoso.example --role 'Managed Identity Contributor' --scope /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-shop
         -- exit 5
     "#
@@ -232,12 +232,12 @@ async fn connect_while_a_service_fails() {
         r#"
         $ kubectl connect keyvault my-vault -w deployment/web -n shop --yes -q
         -- stderr
-        error [KC4007]: creating roleAssignment Key Vault Secrets User → my-vault: Azure had an error of its own (HTTP 500, InternalServerError)
+        error [KC4007]: creating roleAssignment Key Vault Secrets User → my-vault: Azure failed with an internal error (HTTP 500, InternalServerError)
           why  The sandbox was told to answer 500 InternalServerError
           fix  run the same command again: it continues where it stopped
                see https://azure.status.microsoft
-               run the same command again to continue; what is done is kept in the record of `keyvault-my-vault`
-               or undo what was done: kubectl connect delete keyvault-my-vault -n shop
+               run the same command again to continue; the record of `keyvault-my-vault` has the finished steps
+               or undo the finished steps: kubectl connect delete keyvault-my-vault -n shop
           ids  correlation <id>
         -- exit 1
     "#

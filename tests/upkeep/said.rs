@@ -77,14 +77,15 @@ async fn show() {
                     AZURE_KEYVAULT_CLIENTID
         Verified    works, <age> ago
         Objects:
-          cluster               aks-ready  was there before
-          identity              id-aks-ready-shop-web-6c82cb70  made by this connection
+          cluster               aks-ready  existed before
+          identity              id-aks-ready-shop-web-6c82cb70
+                                  created by this connection
           role                  Key Vault Secrets User → my-vault
-                                  made by this connection
-          federated-credential  shop-web-555bd9dd  made by this connection
-          service-account       shop/web  made by this connection
-          secret                shop/keyvault-my-vault  made by this connection
-          workload              shop/web  was there before
+                                  created by this connection
+          federated-credential  shop-web-555bd9dd  created by this connection
+          service-account       shop/web  created by this connection
+          secret                shop/keyvault-my-vault  created by this connection
+          workload              shop/web  existed before
         -- exit 0
         $ kubectl connect show nothing -n shop
         -- stderr
@@ -117,17 +118,17 @@ async fn tree() {
         ├─ target
         │  └─ keyvault              my-vault  in rg-data
         ├─ azure
-        │  ├─ cluster               aks-ready  was there before, done
+        │  ├─ cluster               aks-ready  existed before, done
         │  ├─ identity              id-aks-ready-shop-web-6c82cb70
-        │  │                          made by this connection, done
+        │  │                          created by this connection, done
         │  ├─ role                  Key Vault Secrets User → my-vault
-        │  │                          made by this connection, done
-        │  └─ federated-credential  shop-web-555bd9dd  made by this connection, done
+        │  │                          created by this connection, done
+        │  └─ federated-credential  shop-web-555bd9dd  created by this connection, done
         └─ cluster
-           ├─ service-account       shop/web  made by this connection, done
+           ├─ service-account       shop/web  created by this connection, done
            ├─ secret                shop/keyvault-my-vault
-           │                          made by this connection, done
-           └─ workload              shop/web  was there before, done
+           │                          created by this connection, done
+           └─ workload              shop/web  existed before, done
         -- exit 0
         $ kubectl connect tree nothing -n shop
         -- stderr
@@ -151,8 +152,8 @@ async fn wait() {
         -- exit 0
         $ kubectl connect wait nothing -n shop --timeout 1s
         -- stderr
-        error [KC6011]: timed out after 1 s: connection nothing is not there
-          fix  look at it: kubectl connect tree nothing -n shop
+        error [KC6011]: timed out after 1 s: connection nothing is absent
+          fix  show its parts: kubectl connect tree nothing -n shop
                or wait longer: --timeout 15m
         -- exit 6
     "#
@@ -231,10 +232,11 @@ async fn verify() {
                             <id>
           trust           ✓ issuer, subject and audience match: credential
                             shop-web-555bd9dd
-          grant           ✗ the identity holds no role that opens the target   KC5400
+          grant           ✗ the identity has no role that gives access to the target
+                            KC5400
                             seen     no role at all
                             expected Key Vault Secrets User on my-vault
-                            why      Entra gives it a token, and the service answers 403
+                            why      Entra issues a token, but the service answers 403
                             fix
             az role assignment create --assignee-object-id <id> --assignee-principal-type ServicePrincipal --role 'Key Vault Secrets User' --scope /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-data/providers/Microsoft.KeyVault/vaults/my-vault
                             more     docs/findings.md#kc5400
@@ -284,7 +286,7 @@ async fn doctor() {
           machine         ✓ az: <sandbox>/bin/az
                           ✓ az is signed in: dev@contoso.example in subscription Sandbox
                           ✓ context aks-ready: aks-ready (rg-shop)
-          rights          ✓ you may do what connecting needs
+          rights          ✓ you have all permissions for connecting
           cluster         ✓ OIDC issuer and workload identity are on:
                             https://westeurope.oic.prod-aks.azure.com/11111111…/44444444…/
                           ✓ the issuer's documents can be read
@@ -315,7 +317,7 @@ async fn doctor() {
           machine         ✓ az: <sandbox>/bin/az
                           ✓ az is signed in: dev@contoso.example in subscription Sandbox
                           ✓ context aks-ready: aks-ready (rg-shop)
-          rights          ✓ you may do what connecting needs
+          rights          ✓ you have all permissions for connecting
           workload        - deployment/api: uses neither workload identity nor mounted
                             vaults
         No problem found, 1 check skipped.
@@ -328,7 +330,7 @@ async fn doctor() {
         -- exit 3
         $ kubectl connect doctor KC9999
         -- stderr
-        error [KC1205]: KC9999 is not among the findings
+        error [KC1205]: there is no finding KC9999
           fix  kubectl connect doctor --list
         -- exit 3
     "#
@@ -400,8 +402,8 @@ async fn diff_and_repair() {
                        the record of this connection
 
         Plan: 3 to add, 1 to change, 0 to delete.
-        error [KC1007]: --yes is needed where nobody can be asked
-          why  this is not a terminal, so the plan above can't be confirmed
+        error [KC1007]: --yes is required without a terminal
+          why  the plan above can't be confirmed without a terminal
           fix  run the same command with --yes
         -- exit 2
         $ kubectl connect repair keyvault-my-vault -n shop --yes
@@ -507,12 +509,12 @@ async fn adopt() {
         r#"
         $ kubectl connect adopt -n shop
         -- stderr
-        Nothing to take over in namespace shop.
+        Nothing to adopt in namespace shop.
         -- exit 0
         $ kubectl connect adopt nothing -n shop --yes
         -- stderr
-        error [KC1206]: there is nothing called `nothing` to take over in namespace `shop`
-          fix  see what there is, and why something is not: kubectl connect adopt
+        error [KC1206]: there is no set-up `nothing` to adopt in namespace `shop`
+          fix  list the set-ups that can be adopted, and why others can't: kubectl connect adopt
         -- exit 3
     "#
     );
@@ -535,7 +537,8 @@ async fn delete() {
         $ kubectl connect delete keyvault-my-vault -n shop
         -- stderr
           azure    · managedCluster       aks-ready
-                       stays on: the issuer can't be switched off, and others may use it
+                       stays enabled: the issuer can't be disabled, and others may use
+                         it
           azure    - managedIdentity      id-aks-ready-shop-web-6c82cb70
           azure    - roleAssignment       Key Vault Secrets User → my-vault
           azure    - federatedCredential  shop-web-555bd9dd
@@ -547,8 +550,8 @@ async fn delete() {
                        the record of this connection
 
         Plan: 0 to add, 1 to change, 6 to delete.
-        error [KC1007]: --yes is needed where nobody can be asked
-          why  this is not a terminal, so the plan above can't be confirmed
+        error [KC1007]: --yes is required without a terminal
+          why  the plan above can't be confirmed without a terminal
           fix  run the same command with --yes
         -- exit 2
         $ kubectl connect delete keyvault-my-vault -n shop --yes
@@ -556,7 +559,8 @@ async fn delete() {
         Deleted connection keyvault-my-vault.
         -- stderr
           azure    · managedCluster       aks-ready
-                       stays on: the issuer can't be switched off, and others may use it
+                       stays enabled: the issuer can't be disabled, and others may use
+                         it
           azure    - managedIdentity      id-aks-ready-shop-web-6c82cb70
           azure    - roleAssignment       Key Vault Secrets User → my-vault
           azure    - federatedCredential  shop-web-555bd9dd
