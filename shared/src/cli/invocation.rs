@@ -2,7 +2,9 @@
 //! depends on the command line as a whole.
 
 use clap::{ArgMatches, Command, FromArgMatches};
+use serde_json::{Value, json};
 
+use crate::cli::flags::which::Which;
 use crate::cli::flags::{az_cluster, global, values};
 use crate::cli::frontend::Frontend;
 use crate::engine::Stop;
@@ -76,5 +78,31 @@ pub async fn record(kube: &Cluster, name: &str) -> Result<Record> {
     match records::load(kube, kube.namespace(), name).await? {
         Some(stored) => Ok(stored.record),
         None => Err(records::no_such_connection(&records::list(kube, kube.namespace()).await?, kube.namespace(), name)),
+    }
+}
+
+/// The records of the connections that are asked for, by namespace and name.
+///
+/// # Errors
+/// There is no connection of a name, or the records can't be read.
+pub async fn records(kube: &Cluster, which: &Which, everywhere: bool) -> Result<Vec<Record>> {
+    let mut found = Vec::new();
+    for name in &which.names {
+        found.push(record(kube, name).await?);
+    }
+    if which.names.is_empty() {
+        let namespace = (!everywhere).then(|| kube.namespace());
+        let (stored, _) = records::select(kube, namespace, which.selector.as_deref()).await?;
+        found.extend(stored.into_iter().map(|stored| stored.record));
+        found.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    }
+    Ok(found)
+}
+
+/// Several results as one: a single connection that was named keeps the form that it has alone.
+pub fn together(which: &Which, mut values: Vec<Value>) -> Value {
+    match (which.names.len(), values.len()) {
+        (1, 1) => values.remove(0),
+        _ => json!({"items": values}),
     }
 }

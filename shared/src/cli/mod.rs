@@ -1,5 +1,6 @@
 //! From command line arguments to a request, and from its result to an exit code.
 
+mod advice;
 mod az;
 mod command_line;
 mod flags;
@@ -9,17 +10,19 @@ mod interactive;
 mod invocation;
 mod runtime;
 mod settings;
+mod usage;
 mod verbs;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::ArgMatches;
-use clap::error::ErrorKind;
 
 pub use self::frontend::Frontend;
 
-use self::az::{schema, wording};
+use self::advice::Typed;
+use self::az::schema;
 use self::flags::global;
 use self::interactive::complete;
 use self::interactive::guided::{self, Unclear};
@@ -30,7 +33,7 @@ use self::verbs::verb::Run;
 use self::verbs::{completion, find};
 use crate::azure;
 use crate::engine::Stop;
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Kind, Result};
 use crate::ui::{Ui, Wording};
 
 /// The command line as a value.
@@ -60,16 +63,14 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     }
     // The thin az extension starts either of the two programs, whichever it finds.
     let frontend = if azure::is_handed_over() { Frontend::Az } else { frontend };
+    let words: Vec<String> = argv.iter().skip(1).map(|w| w.to_string_lossy().into_owned()).collect();
     let matches = match guided::matches(frontend, argv) {
         Ok(matches) => matches,
-        Err(unclear) => return explain(frontend, unclear),
+        Err(unclear) => return explain(frontend, &words, unclear),
     };
     let mut ui = global::ui(&matches);
     ui.errors_for_programs_only = azure::is_handed_over();
-    if frontend == Frontend::Az {
-        // Leaked, since it is needed until the program ends.
-        ui.wording = Some(Wording { reword: wording::reworded, cluster: wording::cluster(&matches).leak() });
-    }
+    ui.wording = Some(wording(frontend, &matches));
     ui.log();
     match dispatch(frontend, &ui, &matches) {
         Ok(code) => ExitCode::from(code),
@@ -80,35 +81,43 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     }
 }
 
-/// Reports why no command can be run.
-fn explain(frontend: Frontend, unclear: Unclear) -> ExitCode {
+/// Completes the commands in advice. The command line is read again only once there is advice: most runs give none.
+fn wording(frontend: Frontend, matches: &ArgMatches) -> Wording {
+    let (root, typed) = (matches.clone(), OnceLock::new());
+    let completed = move |text: &str| match frontend == Frontend::Kubectl && !text.contains(Frontend::Kubectl.words()) {
+        true => text.to_owned(),
+        false => typed.get_or_init(|| Typed::read(frontend, &root)).completed(text),
+    };
+    // As long as the program lives, as the command line does.
+    Wording::new(Box::leak(Box::new(completed)))
+}
+
+/// Says why there is nothing to run.
+fn explain(frontend: Frontend, words: &[String], unclear: Unclear) -> ExitCode {
     let problem = match unclear {
         Unclear::Nothing => {
             Ui::default().say(help::overview(frontend).trim_end());
             return ExitCode::from(Kind::Usage.exit_code());
         }
-        // clap's message for this case lists every subcommand.
-        Unclear::Usage(error) if error.kind() == ErrorKind::MissingSubcommand => unsaid(frontend),
-        Unclear::Usage(error) => {
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Unclear::Usage(error) => match usage::problem(frontend, command_line::command(frontend), words, &error) {
+            Some(problem) => problem,
+            None => {
+                let _ = error.print();
+                return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            }
+        },
         Unclear::Asking(problem) => problem,
     };
-    Ui::default().problem(&problem);
+    // What could be read says how to talk: a script that asked for JSON gets its error so.
+    let mut ui = global::ui(&guided::known(frontend, words));
+    ui.errors_for_programs_only = azure::is_handed_over();
+    ui.problem(&problem);
     ExitCode::from(problem.kind().exit_code())
-}
-
-fn unsaid(frontend: Frontend) -> Problem {
-    let words = frontend.words();
-    Problem::new(Kind::Usage, "KC1000", "no service or verb is given")
-        .fix(format!("choose one: {words} services"))
-        .fix(format!("{words} --help"))
 }
 
 fn dispatch(frontend: Frontend, ui: &Ui, root: &ArgMatches) -> Result<u8> {
     let Some((word, matches)) = root.subcommand() else {
-        return Err(unsaid(frontend));
+        return Err(usage::unsaid(frontend));
     };
     let call = |stop: Stop| Invocation { frontend, ui, root, word, matches, stop, whole: command_line::command };
     // A word that is no verb is a service.

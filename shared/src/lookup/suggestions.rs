@@ -4,6 +4,7 @@ use futures::future::join_all;
 use serde_json::Value;
 
 use super::azure_session::AzureSession;
+use super::resources::IDENTITIES;
 use super::service_connector;
 use crate::azure::names::resource_names;
 use crate::catalogue::Service;
@@ -28,6 +29,31 @@ pub async fn targets(azure: &AzureSession, service: &Service) -> Result<Vec<Offe
     }
     names.sort();
     Ok(names)
+}
+
+/// Managed identities that the user can see.
+///
+/// # Errors
+/// Errors of az or Azure.
+pub async fn identities(azure: &AzureSession) -> Result<Vec<Offer>> {
+    let (_, arm) = azure.open(&Events::silent())?;
+    let names = resource_names(&arm, IDENTITIES).await?;
+    Ok(names.into_iter().map(|(name, group)| (name, format!("in {group}"))).collect())
+}
+
+/// Containers of a workload of the current namespace, with their images.
+///
+/// # Errors
+/// Errors of the API server.
+pub async fn containers(kube: &Cluster, workload: &str) -> Result<Vec<Offer>> {
+    let Some((kind, name)) = workload.split_once('/').and_then(|(kind, name)| Some((WorkloadKind::parse(kind)?, name))) else {
+        return Ok(Vec::new());
+    };
+    let Some(found) = kube.get(kind.resource(), Some(kube.namespace()), name).await? else { return Ok(Vec::new()) };
+    let template = kind.pod_template().iter().fold(&found, |at, key| &at[*key]);
+    let text = |container: &Value, key: &str| container[key].as_str().unwrap_or_default().to_owned();
+    let containers = template["spec"]["containers"].as_array().into_iter().flatten();
+    Ok(containers.map(|container| (text(container, "name"), text(container, "image"))).collect())
 }
 
 /// Workloads of the current namespace, deployments first. Kinds that the user may not list are omitted.

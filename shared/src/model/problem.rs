@@ -76,6 +76,13 @@ impl Problem {
         self
     }
 
+    /// Removes the fixes, when what was advised before is no longer right.
+    #[must_use]
+    pub fn without_fixes(mut self) -> Self {
+        self.0.fixes.clear();
+        self
+    }
+
     /// Adds the ids by which the service's support finds the request (`correlation …, request …`).
     #[must_use]
     pub fn request(mut self, ids: impl Into<String>) -> Self {

@@ -60,13 +60,21 @@ pub struct Ui {
     pub wording: Option<Wording>,
 }
 
-/// Translation of suggested commands.
-#[derive(Clone, Copy, Debug)]
-pub struct Wording {
-    /// Translates a text, for the flags of a cluster.
-    pub reword: fn(&str, &str) -> String,
-    /// Flags that select the cluster.
-    pub cluster: &'static str,
+/// What becomes of advice before it is printed: commands in it are completed, or said in another program's words.
+#[derive(Clone, Copy)]
+pub struct Wording(&'static (dyn Fn(&str) -> String + Sync));
+
+impl Wording {
+    /// Wording by this function.
+    pub fn new(reword: &'static (dyn Fn(&str) -> String + Sync)) -> Wording {
+        Wording(reword)
+    }
+}
+
+impl std::fmt::Debug for Wording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wording")
+    }
 }
 
 impl Ui {
@@ -112,7 +120,7 @@ impl Ui {
     /// Translates suggested commands in a text.
     fn worded<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
         match self.wording {
-            Some(Wording { reword, cluster }) => reword(text, cluster).into(),
+            Some(Wording(reword)) => reword(text).into(),
             None => text.into(),
         }
     }

@@ -71,7 +71,7 @@ fn start_up() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let program = folder.path().join("kubectl-connect");
     std::os::unix::fs::symlink(BINARY, &program)?;
-    println!("start-up            median of {STARTS}   slowest     peak memory");
+    println!("start-up            median of {STARTS}   slowest     peak memory   instructions");
     for word in ["--help", "version", "services"] {
         let mut walls = Vec::new();
         let mut peak = 0;
@@ -81,10 +81,20 @@ fn start_up() -> anyhow::Result<()> {
             peak = peak.max(seen);
         }
         let slowest = walls.iter().max().copied().unwrap_or_default();
-        println!("{word:<20}{:>9} ms {:>9} ms {:>11}", ms(median(&mut walls)), ms(slowest), mb(peak));
+        let counted = instructions(&program, word);
+        println!("{word:<20}{:>9} ms {:>9} ms {:>11} {counted:>14}", ms(median(&mut walls)), ms(slowest), mb(peak));
     }
     println!();
     Ok(())
+}
+
+/// Instructions of one start, counted by callgrind: a count does not depend on what else the machine does.
+fn instructions(program: &std::path::Path, word: &str) -> String {
+    let run = Command::new("valgrind").args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program).arg(word).output();
+    let Ok(run) = run else { return "no valgrind".to_owned() };
+    let said = String::from_utf8_lossy(&run.stderr);
+    let count = said.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse::<f64>().ok());
+    count.map_or_else(|| "not counted".to_owned(), |count| format!("{:.1} million", count / 1e6))
 }
 
 async fn runs(options: &Options) -> anyhow::Result<()> {

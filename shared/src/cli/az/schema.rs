@@ -254,7 +254,7 @@ mod tests {
             let mut argv = vec!["az-connect".to_owned()];
             argv.extend(command["words"].as_array().unwrap().iter().map(|w| w.as_str().unwrap().to_owned()));
             let mut last = Vec::new();
-            for arg in command["args"].as_array().unwrap().iter().filter(|a| a["required"] == true) {
+            for arg in command["args"].as_array().unwrap().iter().filter(|a| a["required"] == true || a["dest"] == "connect_connection") {
                 let value = arg["choices"][0].as_str().unwrap_or("x");
                 match arg["flag"].as_str() {
                     Some(flag) => argv.push(format!("{flag}={value}")),

@@ -30,19 +30,20 @@ const FLAGS: [(&str, &str); 4] = [
 /// The text with every command and flag of this tool replaced by its form in az. `cluster` has the flags that select
 /// the cluster.
 pub fn reworded(text: &str, cluster: &str) -> String {
-    FLAGS.iter().fold(commands_reworded(text, cluster), |text, (ours, az)| text.replace(ours, az))
+    let commands = each_command(text, |words| command(words, cluster)).replace(OURS, "az connect");
+    FLAGS.iter().fold(commands, |text, (ours, az)| text.replace(ours, az))
 }
 
-fn commands_reworded(text: &str, cluster: &str) -> String {
+/// The text with every command of ours in it made anew. A command ends where `of` takes no further word: what follows in a
+/// sentence is no part of it.
+pub fn each_command(text: &str, of: impl Fn(&[&str]) -> Option<String>) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once(OURS) {
         out.push_str(before);
         let end = ENDS.iter().filter_map(|end| after.find(end)).min().unwrap_or(after.len());
         let (line, left) = after.split_at(end);
         let words: Vec<&str> = line.split_whitespace().collect();
-        // Words of the sentence may follow the command, so the longest valid command is used.
-        let known = (1..=words.len()).rev().find_map(|n| Some((command(&words[..n], cluster)?, n)));
-        match known {
+        match (1..=words.len()).rev().find_map(|n| Some((of(&words[..n])?, n))) {
             Some((command, n)) => {
                 out.push_str(&command);
                 words[n..].iter().for_each(|word| {
@@ -51,7 +52,7 @@ fn commands_reworded(text: &str, cluster: &str) -> String {
                 });
             }
             None => {
-                out.push_str("az connect");
+                out.push_str(OURS);
                 out.push_str(line);
             }
         }
@@ -88,6 +89,10 @@ fn command(words: &[&str], cluster: &str) -> Option<String> {
         };
         line = format!("{line} {option}");
         if arg.get_action().takes_values() {
+            // A sentence that goes on is no list of names.
+            if id == "connection" && found.get_raw(id)?.count() > 1 {
+                return None;
+            }
             for value in found.get_raw(id)? {
                 line = format!("{line} {}", value.to_string_lossy());
             }

@@ -5,8 +5,8 @@ use clap::{ArgMatches, Args, Command, ValueEnum};
 use crate::catalogue::{self, Service};
 use crate::cli::flags::auth::{self, AuthArgs};
 use crate::cli::flags::changing::Changing;
-use crate::cli::flags::csi;
 use crate::cli::flags::values::parse;
+use crate::cli::flags::{csi, global};
 use crate::model::access::Access;
 use crate::model::naming::IdentityName;
 use crate::model::request::{ClusterChoice, ConnectRequest, Patch};
@@ -89,11 +89,22 @@ struct Connect {
     detailed_exitcode: bool,
 }
 
+/// A level of access, as flags name it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Level {
+pub enum Level {
     Read,
     Readwrite,
     Admin,
+}
+
+impl From<Level> for Access {
+    fn from(level: Level) -> Access {
+        match level {
+            Level::Read => Access::Read,
+            Level::Readwrite => Access::ReadWrite,
+            Level::Admin => Access::Admin,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -137,7 +148,14 @@ pub fn with_common(command: Command) -> Command {
     Connect::augment_args(command)
 }
 
-/// The request of a service's subcommand, and the options for running it.
+/// Some of these flags, by id, as they are typed.
+pub fn flags_of(ids: &[&'static str]) -> Vec<(&'static str, String)> {
+    let command = with_common(Command::new("any"));
+    let of = |id: &&'static str| Some((*id, global::typed(command.get_arguments().find(|arg| arg.get_id() == id)?)));
+    ids.iter().filter_map(of).collect()
+}
+
+/// The request that a service's subcommand makes, and how to run it.
 pub fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectRequest, Run)> {
     let c: Connect = parse(matches)?;
     let client = Client::parse(&c.client_type);
@@ -148,7 +166,7 @@ pub fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectRequest, R
     }
     let request = ConnectRequest {
         service: service.to_owned(),
-        target: c.target,
+        target: named(service, c.target)?,
         resource_group: c.resource_group,
         location: c.location,
         subscription: c.subscription,
@@ -160,11 +178,7 @@ pub fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectRequest, R
         identity_group: c.identity_group,
         identity_name: c.identity_name,
         tags: c.tags.into_iter().collect(),
-        access: c.access.map(|l| match l {
-            Level::Read => Access::Read,
-            Level::Readwrite => Access::ReadWrite,
-            Level::Admin => Access::Admin,
-        }),
+        access: c.access.map(Level::into),
         role: c.role,
         client,
         auth: c.auth.auth()?,
@@ -188,7 +202,23 @@ pub fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectRequest, R
     Ok((request, Run { changing: c.changing, verify: c.verify, detailed_exitcode: c.detailed_exitcode, atomic: c.atomic }))
 }
 
-/// Parses `KEY=VALUE` by Azure's rules for tags.
+/// The name of the resource where its address was pasted: `https://my-vault.vault.azure.net/` is `my-vault`.
+fn named(service: &str, target: String) -> Result<String> {
+    let Some(service) = catalogue::find(service).filter(|s| !s.is_outside() && !s.arm_type.is_empty()) else { return Ok(target) };
+    let Some((_, address)) = target.split_once("://") else { return Ok(target) };
+    let (host, path) = address.split_once('/').unwrap_or((address, ""));
+    let name = host.split(['.', ':']).next().unwrap_or_default().to_owned();
+    match path.split('/').next().filter(|part| !part.is_empty()) {
+        None => Ok(name),
+        Some(part) => {
+            let problem = Problem::new(Kind::Usage, "KC1019", format!("`{target}` is the address of a part of {} `{name}`", service.noun));
+            let scope = service.scopes.first().map_or_else(String::new, |scope| format!(" --scope {}={part}", scope.word));
+            Err(problem.fix(format!("kubectl connect {} {name}{scope}", service.name)))
+        }
+    }
+}
+
+/// `KEY=VALUE` as Azure takes tags.
 fn tag(text: &str) -> Result<(String, String), String> {
     let Some((key, value)) = text.split_once('=') else { return Err(format!("`{text}` is not a tag: use KEY=VALUE")) };
     let fits = !key.is_empty() && key.len() <= 512 && value.len() <= 256 && !key.contains(['<', '>', '%', '&', '\\', '?', '/']);
@@ -199,4 +229,23 @@ fn tag(text: &str) -> Result<(String, String), String> {
         return Err(format!("the tag {key} is reserved: this tool uses it to recognise its identities"));
     }
     Ok((key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_name() {
+        let name = |service: &str, target: &str| named(service, target.to_owned());
+        assert_eq!(name("keyvault", "https://my-vault.vault.azure.net/").unwrap(), "my-vault");
+        assert_eq!(name("cosmos-sql", "https://shop.documents.azure.com:443").unwrap(), "shop");
+        assert_eq!(name("keyvault", "my-vault").unwrap(), "my-vault");
+        assert_eq!(name("mongodb-atlas", "mongodb+srv://c0.example.net").unwrap(), "mongodb+srv://c0.example.net");
+        let part = name("storage-blob", "https://shopdata.blob.core.windows.net/images/a.png").unwrap_err();
+        assert_eq!(
+            (part.code(), part.fixes()),
+            ("KC1019", &["kubectl connect storage-blob shopdata --scope container=images".to_owned()][..])
+        );
+    }
 }

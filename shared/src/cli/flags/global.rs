@@ -102,7 +102,23 @@ pub fn with_globals(root: Command) -> Command {
     Global::augment_args(root)
 }
 
-/// Output and prompts of this run.
+/// The flags that say which cluster and namespace, by id, as they are typed. A token stays out: it is shown nowhere.
+pub fn of_cluster() -> Vec<(String, String)> {
+    let command = with_globals(Command::new("any"));
+    let is_it = |arg: &&clap::Arg| arg.get_help_heading() == Some("Cluster") && arg.get_action().takes_values();
+    let shown = command.get_arguments().filter(is_it).filter(|arg| !matches!(arg.get_id().as_str(), "token" | "request_timeout"));
+    shown.map(|arg| (arg.get_id().to_string(), typed(arg))).collect()
+}
+
+/// A flag as people type it: the short one where there is one.
+pub fn typed(arg: &clap::Arg) -> String {
+    match (arg.get_short(), arg.get_long()) {
+        (Some(short), _) => format!("-{short}"),
+        (None, long) => format!("--{}", long.unwrap_or_default()),
+    }
+}
+
+/// How this run talks.
 pub fn ui(matches: &ArgMatches) -> Ui {
     let Ok(global) = Global::from_arg_matches(matches) else { return Ui::default() };
     Ui::colour(match global.color {

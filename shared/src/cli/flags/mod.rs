@@ -8,3 +8,4 @@ pub mod csi;
 pub mod global;
 pub mod output;
 pub mod values;
+pub mod which;

@@ -15,8 +15,10 @@ use crate::catalogue;
 use crate::cli::command_line;
 use crate::cli::flags::{az_cluster, global, output};
 use crate::cli::frontend::Frontend;
+use crate::cli::verbs::explain as catalogue_text;
 use crate::kube::{Cluster, Flags, contexts};
 use crate::lookup::suggestions::{self, Offer};
+use crate::model::access::Access;
 use crate::model::{Auth, Events, Result};
 use crate::ui::Ui;
 
@@ -118,7 +120,11 @@ fn offer(before: &[String], prefix: &str) -> (Vec<Offer>, Then) {
     if place.command.has_subcommands() {
         return (commands(&place.command), Then::NoFiles);
     }
-    match place.command.get_positionals().nth(place.positionals).cloned() {
+    // Names that may be many are offered again and again.
+    let many = |arg: &Arg| arg.get_num_args().is_some_and(|n| n.max_values() > 1);
+    let positionals: Vec<&Arg> = place.command.get_positionals().collect();
+    let next = positionals.get(place.positionals).or_else(|| positionals.last().filter(|arg| many(arg)));
+    match next.map(|arg| (*arg).clone()) {
         Some(positional) => values(&positional, &place, before),
         None => (Vec::new(), Then::NoFiles),
     }
@@ -149,23 +155,42 @@ fn values(arg: &Arg, place: &Place, before: &[String]) -> (Vec<Offer>, Then) {
         "output" => (output::FORMS.iter().map(|form| ((*form).to_owned(), String::new())).collect(), Then::NoFiles),
         "context" => (named_contexts(before), Then::NoFiles),
         "client_type" => {
-            let clients = service.map(|s| s.clients.iter().map(|c| (c.word().to_owned(), String::new())).collect());
-            (clients.unwrap_or_default(), Then::NoFiles)
+            let mut clients: Vec<Offer> =
+                service.map(|s| s.clients.iter().map(|c| (c.word().to_owned(), String::new())).collect()).unwrap_or_default();
+            if service.is_some() {
+                clients.push(("auto".to_owned(), "guessed from the image".to_owned()));
+            }
+            (clients, Then::NoFiles)
         }
         "way" => {
             let ways = service.map_or(&Auth::ALL[..], |s| s.auths);
             (ways.iter().map(|way| (way.word().to_owned(), String::new())).collect(), Then::NoFiles)
         }
-        // `explain` takes a service.
+        "role" => (service.map(roles).unwrap_or_default(), Then::NoFiles),
+        // `explain` is about a service.
         "service" => {
             let all = catalogue::SERVICES.iter().map(|s| (s.name.to_owned(), s.title.to_owned()));
             (all.collect(), Then::NoFiles)
         }
         // The argument may also be an error code, but nobody completes one of those.
         "about" => (live("workload", service, before), Then::NoFiles),
-        word @ ("namespace" | "workload" | "connection" | "candidate" | "target") => (live(word, service, before), Then::NoFiles),
+        word @ ("namespace" | "workload" | "connection" | "candidate" | "target" | "containers" | "identity") => {
+            (live(word, service, before), Then::NoFiles)
+        }
         _ => (Vec::new(), Then::NoFiles),
     }
+}
+
+/// Roles that the service's levels of access stand for; any other can be typed.
+fn roles(service: &'static catalogue::Service) -> Vec<Offer> {
+    let imagined = catalogue_text::imagined(service, None);
+    let mut names: Vec<Offer> = Vec::new();
+    for access in [Access::Read, Access::ReadWrite, Access::Admin] {
+        let of_level = catalogue_text::names(&(service.grants)(&imagined, access));
+        names.extend(of_level.into_iter().map(|name| (name, format!("--access {access}"))));
+    }
+    names.dedup_by(|a, b| a.0 == b.0);
+    names
 }
 
 fn named_contexts(before: &[String]) -> Vec<Offer> {
@@ -181,7 +206,14 @@ fn flags_of(before: &[String]) -> Result<Flags> {
     global::flags(&ui, &matches)
 }
 
-/// Values that only Azure or the cluster knows.
+/// The value of a flag that was typed.
+fn typed<'a>(before: &'a [String], flag: &[&str]) -> Option<&'a str> {
+    let joined = before.iter().find_map(|word| word.split_once('=').filter(|(name, _)| flag.contains(name)).map(|(_, value)| value));
+    let at = before.iter().position(|word| flag.contains(&word.as_str()));
+    joined.or_else(|| before.get(at? + 1).map(String::as_str))
+}
+
+/// What only Azure or the cluster knows.
 fn live(what: &str, service: Option<&'static catalogue::Service>, before: &[String]) -> Vec<Offer> {
     let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() else { return Vec::new() };
     let ask = async {
@@ -191,8 +223,12 @@ fn live(what: &str, service: Option<&'static catalogue::Service>, before: &[Stri
                 None => Ok(Vec::new()),
             };
         }
+        if what == "identity" {
+            return suggestions::identities(az_cluster::azure()).await;
+        }
         let kube = Cluster::connect(&flags_of(before)?, &Events::silent()).await?;
         match what {
+            "containers" => suggestions::containers(&kube, typed(before, &["-w", "--workload"]).unwrap_or_default()).await,
             "namespace" => suggestions::namespaces(&kube).await,
             "workload" => suggestions::workloads(&kube).await,
             "candidate" => suggestions::candidates(&kube).await,
@@ -238,6 +274,9 @@ mod tests {
         assert!(offered("explain ").0.contains(&"servicebus".to_owned()));
         assert!(offered("keyvault v --client-type ").0.contains(&"python".to_owned()));
         assert_eq!(offered("list --kubeconfig "), (Vec::new(), Then::Files));
+        assert!(offered("keyvault v --client-type ").0.contains(&"auto".to_owned()));
+        assert!(offered("keyvault v --role ").0.contains(&"Key Vault Secrets User".to_owned()));
+        assert_eq!(typed(&["-w".to_owned(), "deploy/a".to_owned()], &["-w", "--workload"]), Some("deploy/a"));
         assert_eq!(offered("keyvault v w "), (Vec::new(), Then::NoFiles), "there is no second name");
     }
 

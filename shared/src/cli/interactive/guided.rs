@@ -78,7 +78,7 @@ pub fn matches(frontend: Frontend, argv: Vec<OsString>) -> Result<ArgMatches, Un
     let mut words = words_of(&argv);
     let mut asked = false;
     while let Some(lack) = lack(&parsed, &words) {
-        let known = parse_what_is_there(frontend, &words);
+        let known = self::known(frontend, &words);
         let ui = global::ui(&known);
         if !ui.is_interactive() {
             break;
@@ -105,7 +105,8 @@ fn words_of(argv: &[OsString]) -> Vec<String> {
     argv.iter().skip(1).map(|w| w.to_string_lossy().into_owned()).collect()
 }
 
-fn parse_what_is_there(frontend: Frontend, words: &[String]) -> ArgMatches {
+/// What can be read of a command line that is not complete, or not right.
+pub fn known(frontend: Frontend, words: &[String]) -> ArgMatches {
     let argv = std::iter::once("kubectl-connect").chain(words.iter().map(String::as_str));
     command_line::command(frontend).ignore_errors(true).try_get_matches_from(argv).unwrap_or_else(|_| ArgMatches::default())
 }
@@ -113,7 +114,8 @@ fn parse_what_is_there(frontend: Frontend, words: &[String]) -> ArgMatches {
 /// The missing part, if the user can choose it.
 fn lack(parsed: &Result<ArgMatches, clap::Error>, words: &[String]) -> Option<Lack> {
     let error = match parsed {
-        Ok(matches) => return no_workload(matches).then_some(Lack::Workload),
+        Ok(matches) if no_workload(matches) => return Some(Lack::Workload),
+        Ok(matches) => return no_choice(matches).then_some(Lack::Connection),
         Err(error) => error,
     };
     let missing = [ErrorKind::MissingRequiredArgument, ErrorKind::MissingSubcommand, ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand];
@@ -132,7 +134,13 @@ fn lack(parsed: &Result<ArgMatches, clap::Error>, words: &[String]) -> Option<La
     }
 }
 
-/// Whether a connection is requested without a workload or service account.
+/// Whether connections are to be shown and nothing says which: whoever sits at a terminal means one.
+fn no_choice(matches: &ArgMatches) -> bool {
+    let is_given = |own: &ArgMatches| ["connection", "selector"].iter().any(|id| own.contains_id(id));
+    matches.subcommand().is_some_and(|(word, own)| word == "show" && !is_given(own))
+}
+
+/// Whether a connection is asked for and nothing says for whom.
 fn no_workload(matches: &ArgMatches) -> bool {
     let Some((word, mut rest)) = matches.subcommand() else { return false };
     let mut service = word;
@@ -276,7 +284,7 @@ mod tests {
         for line in ["keyvault my-vault", "plan keyvault my-vault", "keyvault my-vault --auth workload-identity -n shop"] {
             assert_eq!(lacks(line), Some(Lack::Workload), "{line}");
         }
-        for line in ["show", "verify -n shop", "delete --yes", "repair", "diff", "tree", "wait", "events"] {
+        for line in ["show", "verify -n shop", "delete --yes", "repair", "diff"] {
             assert_eq!(lacks(line), Some(Lack::Connection), "{line}");
         }
     }
@@ -286,6 +294,11 @@ mod tests {
         for line in [
             "list",
             "show kv",
+            "tree",
+            "wait",
+            "events",
+            "verify --all",
+            "delete -l a=b",
             "keyvault my-vault --workload deployment/web",
             "keyvault my-vault --service-account web",
             "storage-blob shopdata --auth secret",

@@ -29,12 +29,21 @@ pub fn exit_code(checks: &[Check], fail_on: FailOn) -> u8 {
 
 /// Checks as text; `-o short` omits successful ones.
 pub fn text(ui: &Ui, title: &str, checks: &[Check]) -> String {
-    ui.checks_text(title, &checks.iter().map(shown).collect::<Vec<_>>())
+    ui.checks_text(title, &shown(checks, &pages(checks)))
 }
 
-/// A check as shown to the user.
-pub fn shown(check: &Check) -> Shown<'_> {
-    Shown {
+/// The proof at the end of a run, as talk.
+pub fn proof(ui: &Ui, checks: &[Check]) {
+    ui.proof(&shown(checks, &pages(checks)));
+}
+
+/// The command that says more about each check: nobody has the documentation's files at hand.
+fn pages(checks: &[Check]) -> Vec<String> {
+    checks.iter().map(|check| format!("kubectl connect doctor {}", check.code)).collect()
+}
+
+fn shown<'a>(checks: &'a [Check], pages: &'a [String]) -> Vec<Shown<'a>> {
+    let one = |(check, page): (&'a Check, &'a String)| Shown {
         group: check.group,
         sign: match check.result {
             Outcome::Success => Sign::Well,
@@ -49,6 +58,7 @@ pub fn shown(check: &Check) -> Shown<'_> {
         why: check.why,
         details: &check.details,
         fix: check.fix.as_deref(),
-        more: check.docs.as_deref(),
-    }
+        more: check.docs.as_ref().map(|_| page.as_str()),
+    };
+    checks.iter().zip(pages).map(one).collect()
 }

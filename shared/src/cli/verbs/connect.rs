@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
+use serde_json::json;
 
 use crate::catalogue;
 use crate::cli::flags::az_cluster;
@@ -97,7 +98,7 @@ async fn connect(call: &Invocation<'_>, service: &str, matches: &ArgMatches) -> 
     progress.clear();
     let (record, checks) = (made.record, made.proof?);
     if how.verify {
-        call.ui.proof(&checks.iter().map(check_text::shown).collect::<Vec<_>>());
+        check_text::proof(call.ui, &checks);
     }
     if how.atomic && !is_success(&checks) {
         let problem =
@@ -150,6 +151,7 @@ fn is_young(record: &Record) -> bool {
 
 /// Undoes everything that the run did; the returned problem says how that ended.
 async fn roll_back(ui: &Ui, flags: &Flags, prepared: &Prepared, problem: Problem) -> Problem {
+    ui.say("\nUndoing what this run made (--atomic):");
     let progress = ui.progress();
     let (name, namespace) = (&prepared.record.name, &prepared.record.namespace);
     let undone = async {
@@ -164,9 +166,15 @@ async fn roll_back(ui: &Ui, flags: &Flags, prepared: &Prepared, problem: Problem
     };
     let undone = undone.await;
     progress.clear();
+    // What the failure advised for going on is no longer so.
+    let problem = problem.without_fixes();
+    let features = prepared.plan.changes.iter().any(|c| c.writes() && c.kind == "managedCluster");
     match undone {
-        Ok(()) => problem.fix("everything that this run created was deleted (--atomic)"),
-        Err(second) => problem.fix(format!("undoing the run failed too ({second}): kubectl connect delete {name} -n {namespace}")),
+        Ok(()) if features => problem.fix("what this run made was undone (--atomic); the cluster features that it switched on stay on"),
+        Ok(()) => problem.fix("everything that this run made was undone (--atomic)"),
+        Err(second) => {
+            problem.fix(format!("undoing it failed as well ({second}); go on with: kubectl connect delete {name} -n {namespace}"))
+        }
     }
 }
 
@@ -183,7 +191,8 @@ fn header(ui: &Ui, session: &Session, prepared: &Prepared) {
 fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {
     let patch = prepared.printed.as_ref().map(|p| &p.patch);
     let value = report::with_run(report::connection(record), &prepared.plan, checks, patch);
-    let who = record.workload.clone().unwrap_or_else(|| "the service account".into());
+    let account = record.service_account().map_or("", |account| account.name.as_str());
+    let who = record.workload.clone().unwrap_or_else(|| format!("service account {account}"));
     let (name, target) = (&record.name, prepared.target.name());
     let told = match is_success(checks) {
         false => format!("Connection {name} is in place, but does not work yet: see the failed check above."),
@@ -194,6 +203,22 @@ fn result(ui: &Ui, prepared: &Prepared, record: &Record, checks: &[Check]) {
     if let Some(printed) = &prepared.printed {
         ui.say(format!("\nNot patched: {}.\n{told}", printed.why));
     }
+    if record.workload.is_none() && is_success(checks) {
+        ui.say(pod_template(ui, record));
+    }
     let text = || patch.map_or_else(|| told.clone(), |patch| ui.yaml(patch));
     ui.result(&value, text, &[format!("connection/{name}")]);
+}
+
+/// The part of a pod template that uses a connection without a workload: Pods, Rollouts and ScaledJobs are written by hand.
+fn pod_template(ui: &Ui, record: &Record) -> String {
+    let mut template = json!({"metadata": {}, "spec": {}});
+    if let Some(account) = record.service_account() {
+        template["metadata"]["labels"] = json!({"azure.workload.identity/use": "true"});
+        template["spec"]["serviceAccountName"] = json!(account.name);
+    }
+    if let Some(secret) = record.secret() {
+        template["spec"]["containers"] = json!([{"name": "CONTAINER", "envFrom": [{"secretRef": {"name": secret.name}}]}]);
+    }
+    format!("\nPut this into the pod template of whatever is to use the connection:\n\n{}", ui.yaml(&template))
 }

@@ -11,7 +11,7 @@ use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::health::check::{Outcome, is_success};
 use crate::health::findings::{FINDINGS, Finding, find, of_aadsts};
 use crate::health::{doctor, report};
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Kind, Problem, Result, codes};
 use crate::ui::{Table, Ui};
 
 /// The verb.
@@ -109,23 +109,25 @@ fn list(ui: &Ui) {
 
 fn explain(ui: &Ui, code: &str) -> Result<u8> {
     let upper = code.to_ascii_uppercase();
-    let found = match upper.strip_prefix("AADSTS") {
+    let finding = match upper.strip_prefix("AADSTS") {
         Some(number) => number.parse().ok().and_then(of_aadsts),
         None => find(&upper),
     };
-    let Some(finding) = found else {
-        return Err(Problem::new(Kind::NotFound, "KC1205", format!("there is no finding {code}")).fix("kubectl connect doctor --list"));
+    if let Some(finding) = finding {
+        let text = || page(finding.code, finding.title, Some(finding.why), &finding.remedy(&[]));
+        ui.result(&value(finding), text, &[finding.code.to_owned()]);
+        return Ok(0);
+    }
+    let Some(known) = codes::find(&upper) else {
+        return Err(Problem::new(Kind::NotFound, "KC1205", format!("there is no code {code}")).fix("kubectl connect doctor --list"));
     };
-    let text = || {
-        format!(
-            "{} {}\n  why   {}\n  fix   {}\n  more  {}\n",
-            finding.code,
-            finding.title,
-            finding.why,
-            finding.remedy(&[]),
-            finding.anchor()
-        )
-    };
-    ui.result(&value(finding), text, &[finding.code.to_owned()]);
+    let value = json!({"code": known.code, "title": known.meaning, "remedy": known.advice, "exitCode": known.kind.exit_code()});
+    ui.result(&value, || page(known.code, known.meaning, None, known.advice), &[known.code.to_owned()]);
     Ok(0)
+}
+
+/// All that there is to say about a code.
+fn page(code: &str, title: &str, why: Option<&str>, fix: &str) -> String {
+    let why = why.map_or_else(String::new, |why| format!("  why   {why}\n"));
+    format!("{code} {title}\n{why}  fix   {fix}\n")
 }

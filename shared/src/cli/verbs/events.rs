@@ -1,9 +1,10 @@
 //! `kubectl connect events NAME`: what Kubernetes reports about the objects of a connection.
 
-use clap::{Args, Command};
+use clap::{Args as _, Command};
 use serde_json::{Value, json};
 
-use crate::cli::invocation::{Invocation, record};
+use crate::cli::flags::which::Which;
+use crate::cli::invocation::{Invocation, records};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::kube::resources;
 use crate::model::Result;
@@ -23,63 +24,68 @@ pub const VERB: Verb = Verb {
     az: Az::Shown(AzTable::PLAIN),
 };
 
-// Flags of the events.
-#[derive(Args, Debug)]
-struct Events {
-    /// Name of the connection
-    connection: String,
-}
-
 fn flags(command: Command) -> Command {
-    Events::augment_args(command)
+    Which::augment_args(command)
 }
 
-/// Shows events of the connection's objects in the cluster and of the workload's pods.
+/// Shows events about the parts that lie in the cluster and about the workloads' pods.
 async fn events(call: &Invocation<'_>) -> Result<u8> {
-    let asked: Events = call.read()?;
+    let which: Which = call.read()?;
     let kube = call.cluster().await?;
-    let record = record(&kube, &asked.connection).await?;
-    let mut names: Vec<String> = record
-        .receipts
-        .values()
-        .filter(|r| !r.id.starts_with("/subscriptions/"))
-        .filter_map(|r| Some(r.id.rsplit_once('/')?.1.to_owned()))
-        .collect();
-    names.push(Record::object_name(&record.name));
-    let workload = record.workload.as_deref().and_then(|w| w.split_once('/')).map(|(_, name)| format!("{name}-")).unwrap_or_default();
-    let text_of = |event: &Value, key: &str| event[key].as_str().unwrap_or_default().to_owned();
-    let about = |event: &Value| event["involvedObject"]["name"].as_str().unwrap_or_default().to_owned();
-    let listed = kube.list(&resources::EVENT, Some(&record.namespace), None).await?;
-    let concerns = |event: &Value| {
-        let name = about(event);
-        names.contains(&name) || (!workload.is_empty() && name.starts_with(&workload))
-    };
-    let mut found: Vec<Value> = listed.into_iter().filter(concerns).collect();
-    let at = |event: &Value| {
-        [&event["lastTimestamp"], &event["eventTime"], &event["metadata"]["creationTimestamp"]]
-            .into_iter()
-            .find_map(|t| t.as_str().map(str::to_owned))
-            .unwrap_or_default()
-    };
+    let about: Vec<Subject> = records(&kube, &which, false).await?.iter().map(Subject::of).collect();
+    let listed = kube.list(&resources::EVENT, Some(kube.namespace()), None).await?;
+    let mut found: Vec<Value> = listed.into_iter().filter(|event| about.iter().any(|subject| subject.concerns(event))).collect();
     found.sort_by_key(at);
-    let text = || {
-        if found.is_empty() {
-            return format!("No events for connection {}.", record.name);
-        }
-        let mut table = Table::new(&["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]);
-        for event in &found {
-            let kind = event["involvedObject"]["kind"].as_str().unwrap_or_default().to_lowercase();
-            table.row(vec![
-                age(&at(event)),
-                text_of(event, "type"),
-                text_of(event, "reason"),
-                format!("{kind}/{}", about(event)),
-                text_of(event, "message"),
-            ]);
-        }
-        table.render(call.ui.no_headers)
+    let place = match which.names.as_slice() {
+        [] => format!("the connections of namespace {}", kube.namespace()),
+        names => format!("connection {}", names.join(", ")),
     };
+    let text = || if found.is_empty() { format!("No events about {place}.") } else { table(&found, call.ui.no_headers) };
     let shown: Vec<String> = found.iter().filter_map(|e| Some(format!("event/{}", e["metadata"]["name"].as_str()?))).collect();
     call.ui.result(&json!({"events": found}), text, &shown);
     Ok(0)
+}
+
+/// The objects of a connection that events can be about.
+struct Subject {
+    names: Vec<String>,
+    /// What the names of the workload's pods and replica sets begin with; empty without a workload.
+    workload: String,
+}
+
+impl Subject {
+    fn of(record: &Record) -> Subject {
+        let in_cluster = record.receipts.values().filter(|r| !r.id.starts_with("/subscriptions/"));
+        let mut names: Vec<String> = in_cluster.filter_map(|r| Some(r.id.rsplit_once('/')?.1.to_owned())).collect();
+        names.push(Record::object_name(&record.name));
+        let workload = record.workload.as_deref().and_then(|w| w.split_once('/')).map(|(_, name)| format!("{name}-"));
+        Subject { names, workload: workload.unwrap_or_default() }
+    }
+
+    fn concerns(&self, event: &Value) -> bool {
+        let name = object(event);
+        self.names.iter().any(|own| own == name) || (!self.workload.is_empty() && name.starts_with(&self.workload))
+    }
+}
+
+/// The name of the object that an event is about.
+fn object(event: &Value) -> &str {
+    event["involvedObject"]["name"].as_str().unwrap_or_default()
+}
+
+/// When an event was seen last.
+fn at(event: &Value) -> String {
+    let times = [&event["lastTimestamp"], &event["eventTime"], &event["metadata"]["creationTimestamp"]];
+    times.into_iter().find_map(|t| t.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn table(found: &[Value], no_headers: bool) -> String {
+    let text = |event: &Value, key: &str| event[key].as_str().unwrap_or_default().to_owned();
+    let mut table = Table::new(&["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]);
+    for event in found {
+        let kind = event["involvedObject"]["kind"].as_str().unwrap_or_default().to_lowercase();
+        let object = format!("{kind}/{}", object(event));
+        table.row(vec![age(&at(event)), text(event, "type"), text(event, "reason"), object, text(event, "message")]);
+    }
+    table.render(no_headers)
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::catalogue::{self, Ask, Row, Service};
 use crate::cli::flags::auth;
+use crate::cli::flags::connect::Level;
 use crate::cli::invocation::Invocation;
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::refuse_store;
@@ -39,7 +40,10 @@ struct Explain {
     /// Client library that reads the variables
     #[arg(long, value_name = "TYPE", default_value = "none")]
     client_type: String,
-    /// Kind of the account, if the variables depend on it
+    /// How much the workload may do [default: the least that the usual client libraries need]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    access: Option<Level>,
+    /// Kind of the account, where that decides
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
     /// With the keys and connection strings in this vault (keyvault:NAME)
@@ -84,6 +88,7 @@ fn explain(call: &Invocation<'_>) -> Result<u8> {
         }
         other => other.as_deref(),
     };
+    let access = asked.access.map_or(service.default_access, Level::into);
     let rows = rows(service, kind, auth, client);
     let grants = match auth {
         Auth::Secret => match store.as_ref().and_then(|_| catalogue::find("keyvault")) {
@@ -94,7 +99,7 @@ fn explain(call: &Invocation<'_>) -> Result<u8> {
         Auth::Csi => {
             names(&catalogue::keyvault::mounting(&imagined(service, kind), &[ObjectKind::Secret, ObjectKind::Key, ObjectKind::Cert]))
         }
-        _ => names(&(service.grants)(&imagined(service, kind), service.default_access)),
+        _ => names(&(service.grants)(&imagined(service, kind), access)),
     };
     let plain = rows.iter().any(|r| !service.is_secret(&r.value));
     let steps = steps(auth, !grants.is_empty(), store.is_some(), plain);
@@ -109,7 +114,7 @@ fn explain(call: &Invocation<'_>) -> Result<u8> {
         .map(|r| json!({"name": r.name, "source": source(r), "value": r.value, "secret": service.is_secret(&r.value)}))
         .collect();
     let mut value = json!({
-        "service": service.name, "auth": auth, "clientType": client.word(), "kind": kind, "access": service.default_access,
+        "service": service.name, "auth": auth, "clientType": client.word(), "kind": kind, "access": access,
         "variables": variables, "grants": grants, "steps": steps, "docs": service.docs,
     });
     if let Some(store) = &store {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::invocation::Invocation;
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::report;
-use crate::kube::Cluster;
+use crate::kube::{Cluster, WorkloadKind};
 use crate::lookup::records;
 use crate::lookup::service_connector::{self, Seen};
 use crate::model::{PREFIX, Problem, Result};
@@ -39,6 +39,9 @@ struct List {
     /// Only connections with these labels: team=shop, kubectl-connect.dev/service=keyvault
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
+    /// Only connections of this workload
+    #[arg(long, value_name = "KIND/NAME", value_parser = workload)]
+    workload: Option<String>,
     /// Watch for changes
     #[arg(short, long)]
     watch: bool,
@@ -56,10 +59,12 @@ async fn list(call: &Invocation<'_>) -> Result<u8> {
     let labels = asked.selector.as_deref();
     let (found, made) = join(records::select(&kube, namespace, labels), service_connector::seen(&kube, namespace, labels)).await;
     let (found, version) = found?;
-    let mut records: Vec<Record> = found.into_iter().map(|s| s.record).collect();
+    let is_asked = |record: &Record| asked.workload.is_none() || asked.workload == record.workload;
+    let mut records: Vec<Record> = found.into_iter().map(|s| s.record).filter(is_asked).collect();
     records.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     let taken: HashSet<(&str, &str)> = records.iter().filter_map(|r| Some((r.namespace.as_str(), r.secret()?.name.as_str()))).collect();
-    let mut made: Vec<Seen> = made?.into_iter().filter(|s| !taken.contains(&(&s.namespace, &s.secret))).collect();
+    let mut made: Vec<Seen> =
+        made?.into_iter().filter(|_| asked.workload.is_none()).filter(|s| !taken.contains(&(&s.namespace, &s.secret))).collect();
     made.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     let columns = Columns { everywhere: asked.all_namespaces, wide: ui.format == Format::Wide };
     show(ui, &columns, namespace, &records, &made);
@@ -67,6 +72,13 @@ async fn list(call: &Invocation<'_>) -> Result<u8> {
         watch(ui, &kube, &columns, namespace, labels, version).await?;
     }
     Ok(0)
+}
+
+/// A workload as records name it: `deploy/web` is `deployment/web`.
+fn workload(text: &str) -> Result<String, String> {
+    let parsed =
+        text.split_once('/').and_then(|(kind, name)| Some((WorkloadKind::parse(kind)?, name))).filter(|(_, name)| !name.is_empty());
+    parsed.map(|(kind, name)| format!("{}/{name}", kind.as_str())).ok_or_else(|| "write it as deployment/NAME".to_owned())
 }
 
 fn show(ui: &Ui, columns: &Columns, namespace: Option<&str>, records: &[Record], made: &[Seen]) {
@@ -158,7 +170,7 @@ impl Columns {
 
     fn row(&self, r: &Record, status: &str) -> Vec<String> {
         let none = || "<none>".to_owned();
-        let workload = r.workload.clone().unwrap_or_else(none);
+        let workload = r.workload.clone().or_else(|| Some(format!("serviceaccount/{}", r.service_account()?.name))).unwrap_or_else(none);
         let mut row = vec![r.name.clone(), r.service.clone(), r.target.name().to_owned(), workload, r.access.to_string()];
         row.extend([status.to_owned(), age(&r.created)]);
         if self.wide {

@@ -3,7 +3,8 @@
 use clap::{Args, Command};
 use serde_json::json;
 
-use crate::cli::invocation::{Invocation, record};
+use crate::cli::flags::which::Which;
+use crate::cli::invocation::{Invocation, records, together};
 use crate::cli::verbs::parts::{self, Part};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::report;
@@ -16,7 +17,7 @@ use crate::ui::{self, Format, Ui, age};
 pub const VERB: Verb = Verb {
     name: "show",
     aliases: &["describe"],
-    about: "Show one connection",
+    about: "Show connections: one, or all of the namespace",
     group: Group::Look,
     takes_service: false,
     examples: &["show keyvault-my-vault --live"],
@@ -28,9 +29,9 @@ pub const VERB: Verb = Verb {
 // Flags of showing.
 #[derive(Args, Debug)]
 struct Show {
-    /// Name of the connection
-    connection: String,
-    /// Also read every part in Azure and in the cluster
+    #[command(flatten)]
+    which: Which,
+    /// Look at every part in Azure and in the cluster, too
     #[arg(long)]
     live: bool,
 }
@@ -40,22 +41,32 @@ fn flags(command: Command) -> Command {
 }
 
 async fn show(call: &Invocation<'_>) -> Result<u8> {
-    let asked: Show = call.read()?;
-    // Without --live only the cluster is read, so no Azure sign-in is needed.
-    let (record, looked) = if asked.live {
+    let Show { which, live } = call.read()?;
+    // Without --live nobody but the cluster is asked, and nobody needs to be signed in to Azure.
+    let mut shown = Vec::new();
+    if live {
         let (session, progress) = call.session().await?;
-        let record = record(&session.kube, &asked.connection).await?;
-        let looked = live::look(&session, &record).await;
-        progress.clear();
-        (record, Some(looked?))
+        for record in records(&session.kube, &which, false).await? {
+            let looked = live::look(&session, &record).await;
+            progress.clear();
+            shown.push((record, Some(looked?)));
+        }
     } else {
-        (record(&call.cluster().await?, &asked.connection).await?, None)
-    };
-    let mut value = report::connection(&record);
-    if let Some(looked) = &looked {
-        value["status"]["live"] = json!(looked);
+        shown.extend(records(&call.cluster().await?, &which, false).await?.into_iter().map(|record| (record, None)));
     }
-    call.ui.result(&value, || text(call.ui, &record, looked.as_deref()), &[format!("connection/{}", record.name)]);
+    if shown.is_empty() {
+        call.ui.say("No connections in this namespace.");
+    }
+    let value = |(record, looked): &(Record, Option<Vec<Live>>)| {
+        let mut value = report::connection(record);
+        if let Some(looked) = looked {
+            value["status"]["live"] = json!(looked);
+        }
+        value
+    };
+    let names: Vec<String> = shown.iter().map(|(record, _)| format!("connection/{}", record.name)).collect();
+    let text = || shown.iter().map(|(record, looked)| text(call.ui, record, looked.as_deref())).collect::<Vec<_>>().join("\n");
+    call.ui.result(&together(&which, shown.iter().map(value).collect()), text, &names);
     Ok(0)
 }
 

@@ -1,9 +1,10 @@
 //! `kubectl connect tree NAME`: the parts of a connection, from the cluster only.
 
-use clap::{Args, Command};
+use clap::{Args as _, Command};
 use serde_json::{Value, json};
 
-use crate::cli::invocation::{Invocation, record};
+use crate::cli::flags::which::Which;
+use crate::cli::invocation::{Invocation, records, together};
 use crate::cli::verbs::parts::{self, Part};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::model::Result;
@@ -23,23 +24,21 @@ pub const VERB: Verb = Verb {
     az: Az::Shown(AzTable::PLAIN),
 };
 
-// Flags of the tree.
-#[derive(Args, Debug)]
-struct Tree {
-    /// Name of the connection
-    connection: String,
-}
-
 fn flags(command: Command) -> Command {
-    Tree::augment_args(command)
+    Which::augment_args(command)
 }
 
 /// Shows the parts in Azure and in the cluster.
 async fn tree(call: &Invocation<'_>) -> Result<u8> {
-    let asked: Tree = call.read()?;
-    let record = record(&call.cluster().await?, &asked.connection).await?;
-    let names: Vec<String> = record.steps.iter().map(|s| s.id()).collect();
-    call.ui.result(&value(&record), || text(call.ui, &record), &names);
+    let which: Which = call.read()?;
+    let kube = call.cluster().await?;
+    let found = records(&kube, &which, false).await?;
+    if found.is_empty() {
+        call.ui.say(format!("No connections in namespace {}.", kube.namespace()));
+    }
+    let names: Vec<String> = found.iter().flat_map(|record| record.steps.iter().map(|s| s.id())).collect();
+    let text = || found.iter().map(|record| text(call.ui, record)).collect::<Vec<_>>().join("\n");
+    call.ui.result(&together(&which, found.iter().map(value).collect()), text, &names);
     Ok(0)
 }
 

@@ -5,14 +5,16 @@ use std::time::Duration;
 use clap::{Args, Command};
 
 use crate::cli::flags::values::duration;
-use crate::cli::invocation::{Invocation, record};
+use crate::cli::flags::which::{Which, named_or_asked_for};
+use crate::cli::invocation::{Invocation, records, together};
 use crate::cli::verbs::check_text::{self, FailOn};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::record::ledger;
-use crate::health::check::is_success;
+use crate::health::check::{Check, is_success};
 use crate::health::connection::{Looking, everything};
 use crate::health::report;
 use crate::model::Result;
+use crate::plan::record::Record;
 
 /// The verb.
 pub const VERB: Verb = Verb {
@@ -21,7 +23,7 @@ pub const VERB: Verb = Verb {
     about: "Prove that a connection works, link by link",
     group: Group::Check,
     takes_service: false,
-    examples: &["verify keyvault-my-vault --wait", "verify keyvault-my-vault -o short --fail-on warning"],
+    examples: &["verify keyvault-my-vault --wait", "verify --all", "verify keyvault-my-vault -o short --fail-on warning"],
     flags,
     run: Run::Waiting(|call| Box::pin(verify(call))),
     az: Az::Shown(AzTable::CHECKS),
@@ -30,9 +32,12 @@ pub const VERB: Verb = Verb {
 // Flags of verifying.
 #[derive(Args, Debug)]
 struct Verify {
-    /// Name of the connection
-    connection: String,
-    /// Wait until new roles and credentials have taken effect in Azure
+    #[command(flatten)]
+    which: Which,
+    /// The connections of all namespaces
+    #[arg(short = 'A', long, conflicts_with = "connection")]
+    all_namespaces: bool,
+    /// Wait for what may still be on its way through Azure
     #[arg(long)]
     wait: bool,
     /// How long to wait
@@ -50,23 +55,41 @@ struct Verify {
 }
 
 fn flags(command: Command) -> Command {
-    Verify::augment_args(command)
+    named_or_asked_for(Verify::augment_args(command))
+        .mut_arg("connection", |arg| arg.required_unless_present_any(["all", "selector", "all_namespaces"]))
 }
 
-/// Verifies the whole chain of a connection.
+/// Goes through the whole chain of each connection.
 async fn verify(call: &Invocation<'_>) -> Result<u8> {
     let asked: Verify = call.read()?;
     let (session, progress) = call.session().await?;
-    let namespace = session.kube.namespace();
-    let mut record = record(&session.kube, &asked.connection).await?;
     let patience = if asked.wait { asked.timeout } else { Duration::ZERO };
-    let found = everything(&session, &record, Looking { patience, from_pod: asked.from_pod }).await;
-    progress.clear();
-    let found = found?;
-    ledger::remember(&session.kube, &mut record, is_success(&found)).await?;
-    let (ui, name) = (call.ui, &record.name);
-    let who = record.workload.clone().unwrap_or_else(|| "service account".into());
-    let title = format!("{name} ({namespace}, {who} → {})", record.target.name());
-    ui.result(&report::checks(&record, &found), || check_text::text(ui, &title, &found), &[format!("connection/{name}")]);
-    Ok(check_text::exit_code(&found, asked.fail_on))
+    let mut verified = Vec::new();
+    for mut record in records(&session.kube, &asked.which, asked.all_namespaces).await? {
+        let found = everything(&session, &record, Looking { patience, from_pod: asked.from_pod }).await;
+        progress.clear();
+        let found = match found {
+            Ok(found) => found,
+            // One connection that can't be looked at keeps nobody from seeing the others.
+            Err(problem) if asked.which.names.len() != 1 => {
+                let what = format!("look at {}", record.name);
+                vec![Check { message: Some(problem.to_string()), ..Check::skipped("KC5001", "proof", &what, "") }]
+            }
+            Err(problem) => return Err(problem),
+        };
+        ledger::remember(&session.kube, &mut record, is_success(&found)).await?;
+        verified.push((record, found));
+    }
+    if verified.is_empty() {
+        call.ui.say("No connections to verify.");
+    }
+    let text = |(record, found): &(Record, Vec<Check>)| {
+        let who = record.workload.clone().unwrap_or_else(|| "service account".into());
+        let title = format!("{} ({}, {who} → {})", record.name, record.namespace, record.target.name());
+        check_text::text(call.ui, &title, found)
+    };
+    let values = verified.iter().map(|(record, found)| report::checks(record, found)).collect();
+    let names: Vec<String> = verified.iter().map(|(record, _)| format!("connection/{}", record.name)).collect();
+    call.ui.result(&together(&asked.which, values), || verified.iter().map(text).collect::<Vec<_>>().join("\n"), &names);
+    Ok(verified.iter().map(|(_, found)| check_text::exit_code(found, asked.fail_on)).max().unwrap_or(0))
 }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use clap::{Args, Command, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::flags::values::duration;
-use crate::cli::invocation::Invocation;
+use crate::cli::flags::which::Which;
+use crate::cli::invocation::{self, Invocation, together};
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::clock;
+use crate::kube::Cluster;
 use crate::lookup::records;
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Events, Kind, Problem, Result};
 
 /// The verb.
 pub const VERB: Verb = Verb {
@@ -28,8 +30,8 @@ pub const VERB: Verb = Verb {
 // Flags of waiting.
 #[derive(Args, Debug)]
 struct Wait {
-    /// Name of the connection
-    connection: String,
+    #[command(flatten)]
+    which: Which,
     /// What to wait for
     #[arg(long = "for", value_enum, value_name = "STATE", default_value = "ready")]
     until: Until,
@@ -41,8 +43,10 @@ struct Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Until {
     /// All steps are done
+    #[value(alias = "condition=Ready", alias = "condition=ready")]
     Ready,
-    /// The connection is deleted
+    /// The connection is gone
+    #[value(alias = "delete")]
     Deleted,
 }
 
@@ -52,21 +56,39 @@ fn flags(command: Command) -> Command {
 
 async fn wait(call: &Invocation<'_>) -> Result<u8> {
     let asked: Wait = call.read()?;
-    let kube = call.cluster().await?;
-    let (name, events) = (&asked.connection, call.ui.progress().events());
+    let (kube, events) = (call.cluster().await?, call.ui.progress().events());
+    let mut names = asked.which.names.clone();
+    if names.is_empty() {
+        names = invocation::records(&kube, &asked.which, false).await?.into_iter().map(|record| record.name).collect();
+    }
+    if names.is_empty() {
+        call.ui.say(format!("No connections in namespace {}.", kube.namespace()));
+    }
+    let mut values = Vec::new();
+    for name in &names {
+        let status = until(&kube, &events, name, &asked).await?;
+        values.push(json!({"connection": {"name": name, "namespace": kube.namespace()}, "status": status}));
+    }
+    let state = |value: &Value| value["status"].as_str().unwrap_or_default().to_lowercase();
+    let text = || names.iter().zip(&values).map(|(name, value)| format!("connection/{name} is {}\n", state(value))).collect();
+    let shown: Vec<String> = names.iter().map(|name| format!("connection/{name}")).collect();
+    call.ui.result(&together(&asked.which, values.clone()), text, &shown);
+    Ok(0)
+}
+
+/// Waits for one connection and says what it is then.
+async fn until(kube: &Cluster, events: &Events, name: &str, asked: &Wait) -> Result<String> {
     let state = if asked.until == Until::Deleted { "gone" } else { "ready" };
-    let mut wait = clock::Wait::new(&events, "wait", format!("waiting for connection {name} to be {state}"));
+    let mut wait = clock::Wait::new(events, "wait", format!("waiting for connection {name} to be {state}"));
     loop {
-        let found = records::load(&kube, kube.namespace(), name).await?;
+        let found = records::load(kube, kube.namespace(), name).await?;
         let status = found.as_ref().map_or("Deleted", |s| s.record.status());
         let reached = match asked.until {
             Until::Ready => status == "Ready",
             Until::Deleted => found.is_none(),
         };
         if reached {
-            let value = json!({"connection": {"name": name, "namespace": kube.namespace()}, "status": status});
-            call.ui.result(&value, || format!("connection/{name} is {}", status.to_lowercase()), &[format!("connection/{name}")]);
-            return Ok(0);
+            return Ok(status.to_owned());
         }
         if wait.elapsed() >= asked.timeout {
             let state = found.as_ref().map_or("absent".to_owned(), |s| s.record.status().to_lowercase());
