@@ -65,7 +65,7 @@ async fn plan() {
         -- stderr
         error [KC1006]: no workload is given
           why  a connection belongs to a workload's service account
-          fix  kubectl connect keyvault my-vault --workload deployment/NAME
+          fix  kubectl connect keyvault my-vault --workload deployment/NAME -n shop
                or only prepare a service account: --service-account NAME
         -- exit 2
         $ kubectl connect plan keyvault no-such-vault -w deployment/web -n shop
@@ -312,9 +312,9 @@ async fn offline() {
         -- exit 0
         $ kubectl connect services -o xml
         -- stderr
-        error: invalid value 'xml' for '--output <FORM>': must be one of wide, json, yaml, name, short, jsonpath=, custom-columns=
-
-        For more information, try '--help'.
+        error [KC1016]: --output <FORM> can't be `xml`
+          why  must be one of wide, json, yaml, name, short, jsonpath=, custom-columns=
+          fix  kubectl connect services --help
         -- exit 2
         $ kubectl connect version
         -- stdout
@@ -322,11 +322,8 @@ async fn offline() {
         -- exit 0
         $ kubectl connect version --short
         -- stderr
-        error: unexpected argument '--short' found
-
-        Usage: kubectl connect version [OPTIONS]
-
-        For more information, try '--help'.
+        error [KC1014]: kubectl connect version has no flag `--short`
+          fix  kubectl connect version --help
         -- exit 2
         $ kubectl connect config view
         -- stdout
@@ -346,20 +343,14 @@ async fn offline() {
         -- exit 0
         $ kubectl connect config list
         -- stderr
-        error: unrecognized subcommand 'list'
-
-        Usage: kubectl connect config [OPTIONS] <COMMAND>
-
-        For more information, try '--help'.
+        error [KC1015]: there is no service `list`
+          fix  choose one: kubectl connect services
+               kubectl connect --help
         -- exit 2
         $ kubectl connect completion tcsh
         -- stderr
-        error: invalid value 'tcsh' for '<SHELL|install>'
-          [possible values: bash, zsh, fish, powershell, install]
-
-          tip: a similar value exists: 'zsh'
-
-        For more information, try '--help'.
+        error [KC1016]: <SHELL|install> can't be `tcsh`
+          fix  use one of: bash, zsh, fish, powershell, install
         -- exit 2
     "#
     );

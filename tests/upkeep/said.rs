@@ -34,17 +34,14 @@ async fn list() {
         -- exit 0
         $ kubectl connect list -n shop -o xml
         -- stderr
-        error: invalid value 'xml' for '--output <FORM>': must be one of wide, json, yaml, name, short, jsonpath=, custom-columns=
-
-        For more information, try '--help'.
+        error [KC1016]: --output <FORM> can't be `xml`
+          why  must be one of wide, json, yaml, name, short, jsonpath=, custom-columns=
+          fix  kubectl connect list --help
         -- exit 2
         $ kubectl connect list extra
         -- stderr
-        error: unexpected argument 'extra' found
-
-        Usage: kubectl connect list [OPTIONS]
-
-        For more information, try '--help'.
+        error [KC1014]: `extra` is one word too many for kubectl connect list
+          fix  kubectl connect list --help
         -- exit 2
     "#
     );
@@ -94,13 +91,8 @@ async fn show() {
         -- exit 3
         $ kubectl connect show
         -- stderr
-        error: the following required arguments were not provided:
-          <CONNECTION>
-
-        Usage: kubectl connect show <CONNECTION>
-
-        For more information, try '--help'.
-        -- exit 2
+        No connections in this namespace.
+        -- exit 0
     "#
     );
 }
@@ -239,7 +231,7 @@ async fn verify() {
                             why      Entra issues a token, but the service answers 403
                             fix
             az role assignment create --assignee-object-id <id> --assignee-principal-type ServicePrincipal --role 'Key Vault Secrets User' --scope /subscriptions/22222222-aaaa-4bbb-8ccc-000000000001/resourceGroups/rg-data/providers/Microsoft.KeyVault/vaults/my-vault
-                            more     docs/findings.md#kc5400
+                            more     kubectl connect doctor KC5400
           variables       ✓ secret keyvault-my-vault: AZURE_KEYVAULT_RESOURCEENDPOINT,
                             AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
           workload        ✓ the pod template has the label: deployment/web
@@ -330,7 +322,7 @@ async fn doctor() {
         -- exit 3
         $ kubectl connect doctor KC9999
         -- stderr
-        error [KC1205]: there is no finding KC9999
+        error [KC1205]: there is no code KC9999
           fix  kubectl connect doctor --list
         -- exit 3
     "#
@@ -514,7 +506,7 @@ async fn adopt() {
         $ kubectl connect adopt nothing -n shop --yes
         -- stderr
         error [KC1206]: there is no set-up `nothing` to adopt in namespace `shop`
-          fix  list the set-ups that can be adopted, and why others can't: kubectl connect adopt
+          fix  list the set-ups that can be adopted, and why others can't: kubectl connect adopt -n shop
         -- exit 3
     "#
     );
@@ -617,7 +609,7 @@ async fn signed_out() {
                             why      nothing in Azure can be read or changed
                             fix
             az login --tenant 11111111-aaaa-4bbb-8ccc-000000000001
-                            more     docs/findings.md#kc5901
+                            more     kubectl connect doctor KC5901
         1 problem.
         -- exit 1
         $ kubectl connect adopt -n shop
