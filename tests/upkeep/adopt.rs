@@ -150,7 +150,7 @@ async fn a_connection_with_keys_keeps_them_in_its_secret_alone() {
     service_connector(&case, "blob.x1", &account, json!({"authType": "secret"})).await;
     let before = case.everything();
     let made = case.run("adopt sc-blobx1 -n shop --yes --name blobs -v 9").await.ended(0);
-    assert!(made.stdout.contains("Took over connection blobs"), "{made:?}");
+    assert!(made.stdout.contains("Adopted connection blobs"), "{made:?}");
     case.run("verify blobs -n shop").await.ended(0);
     assert!(case.run("refresh blobs -n shop --yes").await.ended(0).stdout.contains("nothing to refresh"));
     let record = case.run("show blobs -n shop -o json").await.ended(0).stdout;
@@ -207,7 +207,7 @@ async fn what_is_lost_later_is_told_and_not_written() {
     case.run("repair sc-keyvaultab12 -n shop --yes").await.ended(3).says(&["KC6016", "az aks connection update"]);
     case.run("verify sc-keyvaultab12 -n shop").await.ended(1);
     let live = case.run("show sc-keyvaultab12 -n shop --live").await.ended(0).stdout;
-    assert!(live.contains("now missing: secret `sc-keyvaultab12-secret` is gone"), "{live}");
+    assert!(live.contains("now missing: secret `sc-keyvaultab12-secret` no longer exists"), "{live}");
     assert!(foreign_writes(&case).is_empty());
     case.run("delete sc-keyvaultab12 -n shop --yes").await.ended(0);
 

@@ -380,15 +380,9 @@ mod tests {
         assert_eq!(finding.remedy(&[]), "kubectl create serviceaccount ACCOUNT -n NAMESPACE");
     }
 
-    /// `UPDATE_DOCS=1 cargo test -p connect-core findings` regenerates the page.
     #[test]
     fn the_page_is_generated_from_the_table() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PAGE);
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, page()).unwrap();
-        }
-        assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), page(), "UPDATE_DOCS=1 cargo test -p connect-core findings");
+        snapshot::file(PAGE, &page());
     }
 
     #[test]

@@ -154,7 +154,7 @@ mod tests {
             check("cluster", Sign::Well, "the webhook is registered and ready", None),
             Shown {
                 expected: Some("system:serviceaccount:shop:web"),
-                why: Some("the credential is for another namespace or service account, often `default` (AADSTS700213)"),
+                why: Some("the credential is for another namespace or account, often `default` (AADSTS700213)"),
                 fix: Some("az identity federated-credential create --name shop-web --identity-name id-web --resource-group rg-shop"),
                 more: Some("kubectl connect doctor CODE"),
                 ..check(
@@ -170,7 +170,9 @@ mod tests {
 
     #[test]
     fn at_80_columns_no_word_is_broken() {
-        insta::assert_snapshot!(render("keyvault-my-vault (shop, deployment/web → my-vault)", &checks(), false, 80), @r"
+        snapshot::inline!(
+            render("keyvault-my-vault (shop, deployment/web → my-vault)", &checks(), false, 80),
+            r#"
         keyvault-my-vault (shop, deployment/web → my-vault)
           cluster         ✓ OIDC issuer and workload identity are on:
                             https://westeurope.oic.prod-aks.azure.com/11111111…/44444444…/
@@ -186,12 +188,15 @@ mod tests {
                             more     kubectl connect doctor CODE
           proof           - exchange it at Entra
         1 problem, 1 check skipped.
-        ");
+        "#
+        );
     }
 
     #[test]
     fn at_120_columns_a_check_that_fits_is_on_one_line() {
-        insta::assert_snapshot!(render("keyvault-my-vault (shop, deployment/web → my-vault)", &checks(), true, 120), @r"
+        snapshot::inline!(
+            render("keyvault-my-vault (shop, deployment/web → my-vault)", &checks(), true, 120),
+            r#"
         keyvault-my-vault (shop, deployment/web → my-vault)
           trust           ✗ no federated credential has this service account as its subject   CODE
                             seen     system:serviceaccount:default:web
@@ -201,18 +206,22 @@ mod tests {
             az identity federated-credential create --name shop-web --identity-name id-web --resource-group rg-shop
                             more     kubectl connect doctor CODE
         1 problem, 1 check skipped.
-        ");
+        "#
+        );
     }
 
     #[test]
     fn a_proof_is_brief() {
-        insta::assert_snapshot!(render_proof(&checks()[2..], 80), @r"
+        snapshot::inline!(
+            render_proof(&checks()[2..], 80),
+            r#"
         ✗ no federated credential has this service account as its subject:
           system:serviceaccount:default:web   CODE
             fix
           az identity federated-credential create --name shop-web --identity-name id-web --resource-group rg-shop
         - exchange it at Entra
-        ");
+        "#
+        );
     }
 
     #[test]

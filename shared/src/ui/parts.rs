@@ -80,7 +80,9 @@ mod tests {
 
     #[test]
     fn a_tree_at_80_columns() {
-        insta::assert_snapshot!(tree("connection/keyvault-my-vault (shop)  Ready", &sides(), 80), @r"
+        snapshot::inline!(
+            tree("connection/keyvault-my-vault (shop)  Ready", &sides(), 80),
+            r#"
         connection/keyvault-my-vault (shop)  Ready
         ├─ target
         │  └─ keyvault  my-vault  in rg-data
@@ -91,12 +93,15 @@ mod tests {
         └─ cluster
            └─ workload  shop/web  was there before, done
                           now differs: env
-        ");
+        "#
+        );
     }
 
     #[test]
     fn a_tree_at_120_columns() {
-        insta::assert_snapshot!(tree("connection/keyvault-my-vault (shop)  Ready", &sides(), 120), @r"
+        snapshot::inline!(
+            tree("connection/keyvault-my-vault (shop)  Ready", &sides(), 120),
+            r#"
         connection/keyvault-my-vault (shop)  Ready
         ├─ target
         │  └─ keyvault  my-vault  in rg-data
@@ -106,6 +111,7 @@ mod tests {
         └─ cluster
            └─ workload  shop/web  was there before, done
                           now differs: env
-        ");
+        "#
+        );
     }
 }

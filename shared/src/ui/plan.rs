@@ -108,7 +108,7 @@ mod tests {
         let cluster = |kind, name: &str, action| Change::new("x".into(), Layer::Cluster, kind, name, action);
         let variables = ["AZURE_KEYVAULT_RESOURCEENDPOINT", "AZURE_KEYVAULT_SCOPE", "AZURE_KEYVAULT_CLIENTID"].map(str::to_owned).to_vec();
         let mut features = azure("managedCluster", "aks-shop", Action::Update)
-            .reason("restarts the API server (about 4 minutes); the issuer can't be disabled again")
+            .reason("restarts the API server (about 4 minutes); the issuer can't be switched off again")
             .detail("oidcIssuer", Some("off"), Some("on"))
             .detail("workloadIdentity", Some("off"), Some("on"));
         features.needs_consent = true;
@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn at_80_columns_each_detail_has_its_line() {
-        insta::assert_snapshot!(plain(80), @r"
+        snapshot::inline!(
+            plain(80),
+            r#"
           azure    ~ managedCluster       aks-shop
                        oidcIssuer: off → on
                        workloadIdentity: off → on
@@ -163,13 +165,16 @@ mod tests {
                        the record of this connection
 
         Plan: 3 to add, 2 to change, 0 to delete. 1 change can't be undone (see `!`).
-        ");
+        "#
+        );
         assert!(plain(80).lines().all(|line| line.chars().count() <= 80));
     }
 
     #[test]
     fn at_120_columns_short_things_stay_on_one_line() {
-        insta::assert_snapshot!(plain(120), @r"
+        snapshot::inline!(
+            plain(120),
+            r#"
           azure    ~ managedCluster       aks-shop
                        oidcIssuer: off → on
                        workloadIdentity: off → on
@@ -189,7 +194,8 @@ mod tests {
           cluster  + ConfigMap            shop/kubectl-connect.keyvault-my-vault  (the record of this connection)
 
         Plan: 3 to add, 2 to change, 0 to delete. 1 change can't be undone (see `!`).
-        ");
+        "#
+        );
         assert!(plain(120).lines().all(|line| line.chars().count() <= 120));
     }
 

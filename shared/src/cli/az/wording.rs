@@ -73,7 +73,7 @@ fn command(words: &[&str], cluster: &str) -> Option<String> {
         line = format!("{line} {word}");
         (at, found) = (at.find_subcommand(word)?, deeper);
     }
-    let offline = matches.subcommand_name().is_some_and(|word| names::is_offline(word));
+    let offline = matches.subcommand_name().is_some_and(names::is_offline);
     let positional = at.get_positionals().next();
     let is_given = |id: &str| matches!(found.value_source(id), Some(ValueSource::CommandLine));
     // The main argument comes first, as users write it.

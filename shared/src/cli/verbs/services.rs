@@ -142,25 +142,13 @@ fn variables(service: &Service) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// The README has the short table between two markers.
     #[test]
     fn the_readme_has_the_services_of_the_catalogue() {
-        const MARKS: (&str, &str) = ("<!-- services -->\n", "<!-- end of services -->");
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-        let text = std::fs::read_to_string(&file).unwrap();
-        let (before, rest) = text.split_once(MARKS.0).expect("the README has the table's beginning");
-        let (held, after) = rest.split_once(MARKS.1).expect("the README has the table's end");
-        if std::env::var_os("CONNECT_DOCS").is_some_and(|how| how == "write") {
-            std::fs::write(&file, format!("{before}{}{}{}{after}", MARKS.0, short_table(), MARKS.1)).unwrap();
-            return;
-        }
-        assert_eq!(held, short_table(), "write it anew: CONNECT_DOCS=write cargo test -p connect-core");
+        snapshot::section("README.md", "services", &short_table());
     }
 
     #[test]
     fn the_table_in_the_documentation_is_current() {
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/services.md");
-        let held = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(held.contains(&markdown()), "write it anew: kubectl-connect services --markdown, into {}", file.display());
+        snapshot::section("docs/services.md", "services", &markdown());
     }
 }

@@ -28,7 +28,7 @@ fn deployments_are_judged_by_generation_then_counts() {
     let none = || json!([]);
     assert_eq!(look(&deployment(2, 1, 2, [2, 2, 2], none())), going("waiting for the rollout to start"), "the patch's own answer");
     assert_eq!(look(&deployment(2, 2, 2, [3, 1, 2], none())), going("1 of 2 pods updated"));
-    assert_eq!(look(&deployment(2, 2, 2, [3, 2, 2], none())), going("1 old pod to go"));
+    assert_eq!(look(&deployment(2, 2, 2, [3, 2, 2], none())), going("1 old pod still to be deleted"));
     assert_eq!(look(&deployment(2, 2, 2, [2, 2, 1], none())), going("1 of 2 updated pods available"));
     assert_eq!(look(&deployment(2, 2, 2, [2, 2, 2], none())), Seen::Done(None));
     assert_eq!(look(&deployment(1, 1, 0, [0, 0, 0], none())), Seen::Done(None), "no replicas wanted");

@@ -205,8 +205,15 @@ impl Workload {
                 |p| Receipt { done: false, ..p.clone() },
             )
         };
-        let change = if same { self.change(kind, Action::NoOp) } else { self.describe(cx, kind, &workload) };
-        let rights = if same { vec![] } else { vec![self.right(kind)] };
+        // A run that was interrupted in the middle of the rollout has patched the workload, but its pods may still be the old
+        // ones: applying again changes nothing and waits for the rollout.
+        let unfinished = past.is_some_and(|p| !p.done);
+        let change = match (same, unfinished) {
+            (true, false) => self.change(kind, Action::NoOp),
+            (true, true) => self.change(kind, Action::Update).reason("its rollout was not seen to end"),
+            (false, _) => self.describe(cx, kind, &workload),
+        };
+        let rights = if change.writes() { vec![self.right(kind)] } else { vec![] };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 

@@ -52,20 +52,9 @@ pub(crate) async fn of_linker(
     let Some(id) = properties["targetService"]["id"].as_str().and_then(|id| id.parse::<ResourceId>().ok()) else {
         return Ok(Err("its target is not an Azure resource".into()));
     };
-    let (auth, account, identity, principal) = match properties["authInfo"]["authType"].as_str().unwrap_or_default() {
-        "userAssignedIdentity" => {
-            let client_id = properties["authInfo"]["clientId"].as_str().unwrap_or_default();
-            let Some(identity) = identities.iter().find(|i| i.client_id.eq_ignore_ascii_case(client_id)) else {
-                return Ok(Err(format!("you can't see its identity {client_id}")));
-            };
-            (Auth::WorkloadIdentity, Some(service_connector::account_of(client_id)), Some(identity.clone()), None)
-        }
-        "secret" => (Auth::Secret, None, None, None),
-        "servicePrincipalSecret" => {
-            let client_id = properties["authInfo"]["clientId"].as_str().unwrap_or_default().to_owned();
-            (Auth::ServicePrincipal, None, None, Some((client_id, text(&properties["authInfo"]["principalId"]))))
-        }
-        other => return Ok(Err(format!("its way of authentication is `{other}`, which is not supported"))),
+    let signing_in = match SigningIn::of(&properties["authInfo"], identities) {
+        Ok(signing_in) => signing_in,
+        Err(why) => return Ok(Err(why)),
     };
     let variables = secret_keys(session, &secret).await?;
     let top = id.top();
@@ -75,6 +64,7 @@ pub(crate) async fn of_linker(
     let Some(target) = crate::lookup::resources::read_target(session, service, &top).await? else {
         return Ok(Err(format!("its target {top} no longer exists")));
     };
+    let SigningIn { auth, account, identity, principal } = signing_in;
     let uses = |w: &&Workload| account.as_deref().is_some_and(|a| w.service_account() == Some(a)) || reads(w, &secret);
     Ok(Ok(Candidate {
         name: service_connector::name_of(&secret).unwrap_or_default().to_owned(),
@@ -91,6 +81,37 @@ pub(crate) async fn of_linker(
         principal,
         secret: Some(secret),
     }))
+}
+
+/// How a connection of Service Connector signs in.
+struct SigningIn {
+    auth: Auth,
+    account: Option<String>,
+    identity: Option<Identity>,
+    principal: Option<(String, Option<String>)>,
+}
+
+impl SigningIn {
+    /// Reads a linker's `authInfo`, or says why the connection can't be adopted.
+    fn of(info: &Value, identities: &[Identity]) -> Result<SigningIn, String> {
+        let client_id = info["clientId"].as_str().unwrap_or_default();
+        let none = |auth| SigningIn { auth, account: None, identity: None, principal: None };
+        match info["authType"].as_str().unwrap_or_default() {
+            "userAssignedIdentity" => {
+                let Some(identity) = identities.iter().find(|i| i.client_id.eq_ignore_ascii_case(client_id)) else {
+                    return Err(format!("you can't see its identity {client_id}"));
+                };
+                let account = Some(service_connector::account_of(client_id));
+                Ok(SigningIn { account, identity: Some(identity.clone()), ..none(Auth::WorkloadIdentity) })
+            }
+            "secret" => Ok(none(Auth::Secret)),
+            "servicePrincipalSecret" => {
+                let principal = Some((client_id.to_owned(), info["principalId"].as_str().map(str::to_owned)));
+                Ok(SigningIn { principal, ..none(Auth::ServicePrincipal) })
+            }
+            other => Err(format!("its way of authentication is `{other}`, which is not supported")),
+        }
+    }
 }
 
 async fn secret_keys(session: &Session, secret: &str) -> Result<Vec<String>> {
