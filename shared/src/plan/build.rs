@@ -142,3 +142,6 @@ pub fn grant_step(target: &ResourceId, scope: &str, grant: &Grant, to: Grantee) 
         Grant::RedisPolicy { policy } => StepSpec::RedisPolicy(spec::RedisPolicy { cache: target, policy: policy.clone(), to }),
     }
 }
+
+#[cfg(test)]
+mod tests;
