@@ -203,7 +203,7 @@ impl Secret {
     fn examine_foreign(&self, cx: &Cx, found: Option<&Value>) -> Result<Examined> {
         let lacks = |secret: &Value| self.variables.iter().find(|v| secret["data"].get(&v.name).is_none()).map(|v| v.name.clone());
         let fault = match found {
-            None => Some(format!("secret `{}` no longer exists", self.name)),
+            None => Some(format!("secret `{}` is gone", self.name)),
             Some(secret) => lacks(secret).map(|name| format!("secret `{}` lacks {name}", self.name)),
         };
         if let Some(fault) = fault {
