@@ -8,18 +8,20 @@ use std::path::{Path, PathBuf};
 
 /// The rooms that each room may name after `crate::`.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("cli", &["engine", "health", "lookup", "ui", "steps", "plan", "catalogue", "azure", "kube", "model", "sys"]),
-    ("engine", &["health", "lookup", "steps", "plan", "catalogue", "azure", "kube", "model"]),
-    ("health", &["lookup", "steps", "plan", "catalogue", "azure", "kube", "model"]),
-    ("lookup", &["plan", "catalogue", "azure", "kube", "model"]),
-    ("steps", &["plan", "azure", "kube", "model"]),
+    ("cli", &["engine", "health", "lookup", "ui", "steps", "plan", "catalogue", "azure", "kube", "model", "sys", "clock"]),
+    ("engine", &["health", "lookup", "steps", "plan", "catalogue", "azure", "kube", "model", "clock"]),
+    ("health", &["lookup", "steps", "plan", "catalogue", "azure", "kube", "model", "clock"]),
+    ("lookup", &["plan", "catalogue", "azure", "kube", "model", "clock"]),
+    ("steps", &["plan", "azure", "kube", "model", "clock"]),
     ("plan", &["catalogue", "model"]),
     ("catalogue", &["model"]),
-    ("azure", &["model", "sys"]),
-    ("kube", &["model", "sys"]),
-    ("ui", &["plan", "model", "sys"]),
+    ("azure", &["model", "sys", "clock"]),
+    ("kube", &["model", "sys", "clock"]),
+    ("ui", &["plan", "model", "sys", "clock"]),
     ("model", &[]),
     ("sys", &[]),
+    // Time is read and waited for in one place; rooms without I/O take it as a value.
+    ("clock", &["model"]),
 ];
 
 /// Rooms that only read.
@@ -315,4 +317,35 @@ fn a_kind_of_step_is_named_in_few_files() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(names_kind("x(RedisPolicy)", "RedisPolicy") && !names_kind("Grant::RedisPolicy", "RedisPolicy"));
+}
+
+/// Files that pause without saying what for, each with the reason.
+const QUIET: [(&str, &str); 5] = [
+    ("azure/http.rs", "a pause of less than a second before a request is sent again"),
+    ("azure/sign_in.rs", "a part of the wait for az, which the caller tells"),
+    ("cli/verbs/list.rs", "between two watches of a list that is shown all the time"),
+    ("engine/record/ledger.rs", "gathers what a background task writes"),
+    ("engine/record/lease.rs", "renews a lease in the background"),
+];
+
+#[test]
+fn the_clock_is_read_and_waited_for_in_one_place() {
+    let is_test = |inside: &str| inside.ends_with("/testing.rs") || inside.ends_with("/tests.rs");
+    let quiet: BTreeSet<&str> = QUIET.iter().map(|(file, _)| *file).collect();
+    let (mut wrong, mut resting) = (Vec::new(), BTreeSet::new());
+    for (inside, source) in all_sources().into_iter().filter(|(inside, _)| inside != "clock.rs" && !is_test(inside)) {
+        let code = code_of(&source);
+        // What a sign-in plugin says is passed on while it runs: the pause is one of four things that may happen first.
+        let own_sleep = inside == "kube/credential_plugin.rs";
+        for (call, instead) in [("Timestamp::now", "clock::now"), ("Zoned::now", "clock::now"), ("time::sleep", "clock::Wait")] {
+            if code.contains(call) && !(own_sleep && call == "time::sleep") {
+                wrong.push(format!("{inside}: {call}, use {instead}"));
+            }
+        }
+        if code.contains("clock::rest(") {
+            resting.insert(inside);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(resting.iter().map(String::as_str).collect::<BTreeSet<_>>(), quiet, "a pause that nobody is told of needs a reason");
 }

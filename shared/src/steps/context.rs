@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::outputs::Outputs;
 use crate::azure::Arm;
+use crate::clock::Wait;
 use crate::kube::{Access, Cluster, Only, Resource};
-use crate::model::{ConnectionKey, Event, Events, ResourceId, Result};
+use crate::model::{ConnectionKey, Events, ResourceId, Result};
 use crate::plan::record::Record;
 use crate::plan::spec::Thing;
 
@@ -45,10 +46,12 @@ impl Cx {
     /// A context without results, in the tenant of the run; the cluster's read cache comes with `kube`.
     pub fn new(arm: &Arm, kube: Cluster, events: &Events, run: Run) -> Self {
         let Run { key, tenant, cluster, identity, others, timeout } = run;
+        let events = events.scoped(&key);
+        let arm = arm.with_events(&events);
         Cx {
-            arm: if tenant.is_empty() { arm.clone() } else { arm.with_tenant(&tenant) },
+            arm: if tenant.is_empty() { arm } else { arm.with_tenant(&tenant) },
             kube,
-            events: events.clone(),
+            events,
             connection: key.name,
             namespace: key.namespace,
             tenant,
@@ -78,9 +81,9 @@ impl Cx {
         Ok(self.kube.may_once(access).await?)
     }
 
-    /// Reports that step `id` waits, and why.
-    pub fn waiting(&self, id: &str, why: impl Into<String>) {
-        self.events.say(Event::Waiting { id: id.into(), why: why.into() });
+    /// A wait of step `id`, which says what is waited for: `waiting for AKS`.
+    pub fn wait(&self, id: impl Into<String>, why: impl Into<String>) -> Wait<'_> {
+        Wait::new(&self.events, id, why)
     }
 
     /// Client id of the connection's identity, once known.

@@ -137,7 +137,7 @@ fn record(cx: &Cx, stages: Stages<'_>, draft: &Draft) -> Record {
         phase: past.map_or(Phase::Applying, |p| p.phase),
         // Connecting again takes over what was adopted: from now on it belongs to this connection.
         origin: Origin::Made,
-        created: past.map_or_else(|| jiff::Timestamp::now().to_string(), |p| p.created.clone()),
+        created: past.map_or_else(crate::clock::stamp, |p| p.created.clone()),
         steps: draft.specs.clone(),
         receipts: draft.receipts(past),
         retired: Vec::new(),

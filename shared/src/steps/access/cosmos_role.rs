@@ -46,8 +46,11 @@ impl Step for CosmosRole {
                 receipt.id = self.id_for(&principal);
                 let properties = json!({"roleDefinitionId": self.definition(), "scope": self.scope(), "principalId": principal});
                 let body = json!({"properties": properties});
+                let why = format!("waiting for {} to know {}", self.account.name(), self.to.name());
+                let wait = cx.wait(&examined.change.id, why);
                 let schedule = [1, 2, 4, 8, 15, 15, 15].map(std::time::Duration::from_secs);
-                crate::azure::retry_while(is_unknown, schedule, || cx.arm.put(&receipt.id, api_versions::COSMOS, &body, None)).await?;
+                crate::azure::retry_while(wait, is_unknown, schedule, || cx.arm.put(&receipt.id, api_versions::COSMOS, &body, None))
+                    .await?;
             }
             Action::Delete => {
                 cx.arm.delete(&receipt.id, api_versions::COSMOS).await?;

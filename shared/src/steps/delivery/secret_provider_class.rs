@@ -3,7 +3,7 @@
 //! The cluster's Key Vault add-on installs the resource definition; until then the API server does not know the kind,
 //! and applying waits for it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -91,23 +91,22 @@ impl SecretProviderClass {
 
     /// Retries while the kind is unknown: the add-on's update ends before the API server serves its kinds.
     async fn write_when_known(&self, cx: &Cx, examined: &Examined) -> Result<Value> {
-        let until = Instant::now() + cx.timeout.min(Duration::from_secs(300));
-        loop {
+        let mut wait = cx.wait(&examined.change.id, "waiting for the add-on to install SecretProviderClass");
+        let limit = cx.timeout.min(Duration::from_secs(300));
+        let written = wait.until(limit, Duration::from_millis(500), || async {
             match self.write(cx, examined, Apply::default()).await {
-                Err(Failure::NoSuchKind { .. }) if Instant::now() < until => {
-                    cx.waiting("secret-provider-class", "waiting for the add-on to install SecretProviderClass");
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
-                Err(Failure::NoSuchKind { .. }) => {
-                    return Err(Problem::new(Kind::TimedOut, "KC4608", "the cluster does not know SecretProviderClass")
-                        .why("the Key Vault add-on is enabled, but has not installed this kind")
-                        .fix(
-                            "check the add-on: kubectl get pods -n kube-system -l 'app in (secrets-store-csi-driver, \
-                            secrets-store-provider-azure)'",
-                        ));
-                }
-                other => return Ok(other?),
+                Err(Failure::NoSuchKind { .. }) => None,
+                other => Some(other),
             }
+        });
+        match written.await {
+            Some(written) => Ok(written?),
+            None => Err(Problem::new(Kind::TimedOut, "KC4608", "the cluster does not know SecretProviderClass")
+                .why("the Key Vault add-on is enabled, but has not installed this kind")
+                .fix(
+                    "check the add-on: kubectl get pods -n kube-system -l 'app in (secrets-store-csi-driver, \
+                    secrets-store-provider-azure)'",
+                )),
         }
     }
 

@@ -69,8 +69,8 @@ impl Step for Workload {
             .map_err(|f| self.refused(f))?;
         receipt.uid = uid(&applied);
         let workload = kube::Workload::new(kind, applied);
-        let id = examined.change.id.clone();
-        kube::rollout::wait(&cx.kube, &workload, cx.timeout, &|seen: String| cx.waiting(&id, seen)).await?;
+        let mut wait = cx.wait(&examined.change.id, "waiting for the new pods");
+        kube::rollout::wait(&cx.kube, &workload, cx.timeout, &mut wait).await?;
         Ok(receipt)
     }
 

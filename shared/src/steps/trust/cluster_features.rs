@@ -120,8 +120,9 @@ impl Step for ClusterFeatures {
             let body = enabled(&current, &self.switches().collect::<Vec<_>>())?;
             let etag = current["eTag"].as_str();
             let what: Vec<&str> = examined.change.details.iter().map(|d| d.name.as_str()).collect();
-            cx.waiting("cluster", format!("waiting for AKS to enable {} (about 4 minutes)", what.join(", ")));
-            let mut cluster = cx.arm.put(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &body, etag).await?.body;
+            let mut wait = cx.wait("cluster", format!("waiting for AKS to enable {} (about 4 minutes)", what.join(", ")));
+            let update = cx.arm.put(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &body, etag);
+            let mut cluster = wait.during(update).await?.body;
             // The answer to the write may be older than the add-on's identity.
             let told = |cluster: &Value| self.learn(cx, cluster) || !self.federation;
             if !told(&cluster) || (self.secrets_provider && addon_identity(&cluster).is_none()) {
@@ -159,19 +160,18 @@ impl ClusterFeatures {
 
     /// Waits for an update that a killed run began.
     async fn settled(&self, cx: &Cx) -> Result<Value> {
-        let until = std::time::Instant::now() + cx.timeout;
+        let mut wait = cx.wait("cluster", "waiting for the cluster update of an earlier run");
         loop {
             let cluster = cx.arm.get(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS).await?.unwrap_or_default();
             if !is_busy(&cluster) {
                 cx.arm.forget(self.cluster.as_str());
                 return Ok(cluster);
             }
-            if std::time::Instant::now() > until {
+            if wait.elapsed() > cx.timeout {
                 return Err(Problem::new(Kind::TimedOut, "KC4606", format!("cluster `{}` is still being updated", self.cluster.name()))
                     .fix("run the same command again later"));
             }
-            cx.waiting("cluster", "waiting for the cluster update of an earlier run");
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            wait.pause(std::time::Duration::from_secs(1)).await;
         }
     }
 

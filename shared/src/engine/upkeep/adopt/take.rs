@@ -123,7 +123,7 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
         principal_id: cx.principal_id(),
         phase: former.as_ref().map_or(Phase::Applying, |f| f.record.phase),
         origin: candidate.origin,
-        created: former.as_ref().map_or_else(|| jiff::Timestamp::now().to_string(), |f| f.record.created.clone()),
+        created: former.as_ref().map_or_else(crate::clock::stamp, |f| f.record.created.clone()),
         receipts: draft.receipts(None),
         steps: draft.specs.clone(),
         retired: Vec::new(),
