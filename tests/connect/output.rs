@@ -146,16 +146,18 @@ async fn results_come_in_the_form_that_was_asked_for() {
 async fn nothing_is_asked_where_nobody_can_answer() {
     let case = Case::on("aks-ready").await;
     for (words, said) in [
-        ("keyvault", "<TARGET>"),
-        ("plan keyvault", "<TARGET>"),
-        ("delete --yes", "<CONNECTION>"),
-        ("show", "<CONNECTION>"),
-        ("verify -n shop", "<CONNECTION>"),
+        ("keyvault", "KC1017"),
+        ("plan keyvault", "needs the name of the vault"),
+        ("delete --yes", "needs the name of a connection"),
+        ("verify -n shop", "needs the name of a connection"),
+        ("keyvault my-vault -w deployment/web --access read --role x", "KC1018"),
         ("plan", "Usage: kubectl connect plan"),
         ("", "Usage: kubectl connect"),
         ("keyvault my-vault -n shop", "no workload is given"),
     ] {
         case.run(words).await.ended(2).says(&[said]);
     }
+    // Without a terminal, `show` has nothing to pick from: it shows all of the namespace.
+    case.run("show -n shop").await.ended(0).says(&["No connections in namespace shop"]);
     assert_eq!(case.writes(), Vec::<String>::new());
 }

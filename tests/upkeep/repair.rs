@@ -55,12 +55,15 @@ async fn atomic_leaves_nothing_of_a_failure() {
     let before = case.everything();
     case.control()
         .fail(Fault::status(500, "InternalServerError").host("management.azure.com").path("roleAssignments").method("PUT").times(100));
-    case.run(&format!("{CONNECT} --atomic")).await.ended(1).says(&["was deleted"]);
+    case.run(&format!("{CONNECT} --atomic")).await.ended(1).says(&["everything that this run made was undone"]);
     same(&before, &case.everything(), "a failed step left something");
 
     let case = Case::with("aks-ready", |w| w.knobs.role_propagation = Duration::from_secs(3600)).await;
     let before = case.everything();
-    case.run("keyvault my-vault -w deployment/web -n shop --yes --atomic --timeout 3s").await.ended(1).says(&["KC6012", "was deleted"]);
+    case.run("keyvault my-vault -w deployment/web -n shop --yes --atomic --timeout 3s")
+        .await
+        .ended(1)
+        .says(&["KC6012", "everything that this run made was undone"]);
     same(&before, &case.everything(), "a failed proof left something");
 
     let case = Case::on("aks-ready").await;

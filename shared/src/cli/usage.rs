@@ -39,7 +39,7 @@ pub fn problem(frontend: Frontend, whole: Command, words: &[String], error: &Err
         ErrorKind::ArgumentConflict => {
             let (one, other) = (text(ContextKind::InvalidArg), text(ContextKind::PriorArg));
             let what = if one == other { format!("{one} was given twice") } else { format!("{one} and {other} exclude one another") };
-            Problem::new(Kind::Usage, "KC1018", what).fix("leave one of them away").fix(help)
+            Problem::new(Kind::Usage, "KC1018", what).fix("omit one of them").fix(help)
         }
         _ => {
             let (flag, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
@@ -113,8 +113,12 @@ impl Line<'_> {
 
     fn unknown_word(&self, word: &str, suggested: Vec<String>) -> Problem {
         let (line, _) = self.reached();
-        let what =
-            if line == self.program { format!("there is no service or verb `{word}`") } else { format!("there is no service `{word}`") };
+        let takes_service = line.ends_with(" plan") || line.ends_with(" create");
+        let what = match (line == self.program, takes_service) {
+            (true, _) => format!("there is no service or verb `{word}`"),
+            (_, true) => format!("there is no service `{word}`"),
+            _ => format!("{line} has no command `{word}`"),
+        };
         let problem = Problem::new(Kind::Usage, "KC1015", what);
         if let Some((_, command)) = ELSEWHERE.iter().find(|(other, _)| *other == word) {
             return problem.fix(format!("{} {command}", self.program));
@@ -123,8 +127,11 @@ impl Line<'_> {
             return problem.why("the service comes first, then the name of the resource; the workload is a flag").fix(fix);
         }
         match suggested.is_empty() {
-            true => problem.fix(format!("choose one: {} services", self.program)).fix(format!("{} --help", self.program)),
-            false => suggested.iter().fold(problem, |problem, word| problem.fix(format!("did you mean: {line} {word}"))),
+            true if line == self.program || takes_service => {
+                problem.fix(format!("choose one: {} services", self.program)).fix(format!("{} --help", self.program))
+            }
+            true => problem.fix(self.help()),
+            false => canonical(suggested).iter().fold(problem, |problem, word| problem.fix(format!("did you mean: {line} {word}"))),
         }
     }
 
@@ -172,13 +179,25 @@ impl Line<'_> {
                 let noun = service.map_or("resource", |service| service.noun);
                 (format!("{line} needs the name of the {noun}"), vec![format!("{line} NAME --workload KIND/NAME")])
             }
-            "<CONNECTION>" | "<CONNECTION>..." | "[CONNECTION]..." => {
+            "<CONNECTION>" | "<NAME>" | "<NAME>..." => {
                 (format!("{line} needs the name of a connection"), vec![format!("{} list", self.program), format!("{line} NAME")])
             }
             other => (format!("{line} needs {other}"), vec![self.help()]),
         };
         fixes.into_iter().fold(Problem::new(Kind::Usage, "KC1017", what), Problem::fix)
     }
+}
+
+/// Suggested words without those that mean the same service.
+fn canonical(words: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for word in words {
+        let name = catalogue::find(&word).map_or(word, |service| service.name.to_owned());
+        if !kept.contains(&name) {
+            kept.push(name);
+        }
+    }
+    kept
 }
 
 fn is_workload(word: &str) -> bool {

@@ -55,7 +55,7 @@ async fn show(call: &Invocation<'_>) -> Result<u8> {
         shown.extend(records(&call.cluster().await?, &which, false).await?.into_iter().map(|record| (record, None)));
     }
     if shown.is_empty() {
-        call.ui.say("No connections in this namespace.");
+        call.ui.say(format!("No connections in namespace {}.", kube.namespace()));
     }
     let value = |(record, looked): &(Record, Option<Vec<Live>>)| {
         let mut value = report::connection(record);

@@ -73,8 +73,7 @@ impl Prepared {
         };
         let proving = async {
             gate.open.notified().await;
-            let known = self.cx.outputs.known();
-            let (client_id, principal_id) = (known.client_id, known.principal_id);
+            let (client_id, principal_id) = (self.cx.client_id(), self.cx.principal_id());
             self.prove(&Record { client_id, principal_id, ..intent.clone() }, patience.unwrap_or_default()).await
         };
         let mut proving = pin!(proving);
@@ -102,7 +101,6 @@ impl Prepared {
         if !self.draft.retired.is_empty() {
             gate.pass();
         }
-        let known = self.cx.outputs.known();
         let complete = walked.failed.is_empty() && walked.left.is_empty();
         if complete && proof.is_none() {
             proof = tokio::time::timeout(GRACE, &mut proving).await.ok();
@@ -110,7 +108,7 @@ impl Prepared {
         let proven =
             proof.as_ref().filter(|_| patience.is_some()).and_then(|p| p.as_ref().ok()).map(|checks| ledger::proven(is_success(checks)));
         let closed = ledger.close(|record| {
-            (record.client_id, record.principal_id) = (known.client_id, known.principal_id);
+            (record.client_id, record.principal_id) = (self.cx.client_id(), self.cx.principal_id());
             if complete {
                 record.phase = Phase::Ready;
                 record.verified = proven;

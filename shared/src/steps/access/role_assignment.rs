@@ -58,7 +58,7 @@ impl Step for RoleAssignment {
 
 impl RoleAssignment {
     fn principal(&self, cx: &Cx) -> Option<String> {
-        self.to.principal(cx.outputs.known().principal_id)
+        cx.outputs.principal_of(&self.to)
     }
 
     fn change(&self, action: Action) -> Change {

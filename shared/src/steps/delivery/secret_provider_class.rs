@@ -76,7 +76,7 @@ impl SecretProviderClass {
         let mut body = json!({
             "apiVersion": resources::SECRET_PROVIDER_CLASS.api_version(), "kind": "SecretProviderClass",
             "metadata": {"name": self.name, "labels": labels(Some(&cx.connection))},
-            "spec": self.spec(cx.outputs.known().client_id.as_deref().unwrap_or_default()),
+            "spec": self.spec(cx.client_id().as_deref().unwrap_or_default()),
         });
         let how = taking_back(examined, how, &mut body);
         let applied = Applied {
@@ -156,7 +156,7 @@ impl SecretProviderClass {
 
     async fn examine_present(&self, cx: &Cx, live: Live, past: Option<&Receipt>) -> Result<Examined> {
         self.synced_is_free(cx).await?;
-        let client_id = cx.outputs.known().client_id;
+        let client_id = cx.client_id();
         let id = format!("{}/{}", self.namespace, self.name);
         let intent = Receipt { uid: past.and_then(|p| p.uid.clone()), ..Receipt::intent(Ownership::Created, id) };
         let (change, intent, rights) = match &live {
