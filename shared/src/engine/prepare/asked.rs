@@ -214,3 +214,6 @@ pub fn refuse_store(service: &Service, auth: Auth) -> Result<()> {
         .why("it is for the keys and connection strings of a service");
     Err(if service.auths.contains(&Auth::Secret) { problem.fix("say --auth secret") } else { problem.fix("leave it away") })
 }
+
+#[cfg(test)]
+mod tests;
