@@ -1,5 +1,5 @@
 //! `docs/commands.md` and `docs/codes.md` are generated from the program and its table of codes, and must be current.
-//! `CONNECT_DOCS=write cargo test -p connect-core --test docs` regenerates them.
+//! `UPDATE=1 cargo test -p connect-core --test docs` regenerates them.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -11,20 +11,6 @@ use clap::Command;
 use connect_core::Frontend;
 use connect_core::health::findings::FINDINGS;
 use connect_core::model::codes;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-#[track_caller]
-fn is_current(file: &str, wanted: &str) {
-    let path = root().join("docs").join(file);
-    if std::env::var_os("CONNECT_DOCS").is_some_and(|how| how == "write") {
-        std::fs::write(&path, wanted).unwrap();
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == wanted, "docs/{file} is not what the program says now: CONNECT_DOCS=write cargo test -p connect-core --test docs");
-}
 
 #[test]
 fn every_command_is_described_as_it_is() {
@@ -38,7 +24,7 @@ fn every_command_is_described_as_it_is() {
     for sub in command.get_subcommands().filter(|c| !c.is_hide_set()) {
         section(&mut text, "kubectl connect", sub);
     }
-    is_current("commands.md", &text);
+    snapshot::file("docs/commands.md", &text);
 }
 
 fn section(text: &mut String, before: &str, command: &Command) {
@@ -103,8 +89,8 @@ const PARTS: &[(&str, &str)] = &[
 #[test]
 fn every_code_is_explained() {
     let mut text = String::from(
-        "# Error codes\n\nThe code stands in brackets behind `error`, and in the column CODE of checks. The message itself names what it met; \
-         `kubectl connect doctor CODE` prints\nthe line of this page. Each code has one meaning and keeps it. This page is made from \
+        "# Error codes\n\nThe code is shown in brackets after `error`, and in the column CODE of checks. The message names the affected object;\n\
+         `kubectl connect doctor CODE` prints the line of this page. The meaning of a code never changes. This page is generated from\n\
          `shared/src/model/codes/`.\n",
     );
     for (prefix, heading) in PARTS {
@@ -114,7 +100,7 @@ fn every_code_is_explained() {
             let _ = writeln!(text, "| {} | {} | {meaning} | {advice} |", known.code, known.kind.exit_code());
         }
         if *prefix == "KC5" {
-            text.push_str("\nWhat a check finds has a code of its own; the reason and the remedy are on the page of findings.\n");
+            text.push_str("\nFindings of checks have separate codes; their reasons and remedies are on the page of findings.\n");
             text.push_str("\n| code | finding |\n|---|---|\n");
             for finding in FINDINGS {
                 let link = finding.code.to_ascii_lowercase();
@@ -122,7 +108,7 @@ fn every_code_is_explained() {
             }
         }
     }
-    is_current("codes.md", &text);
+    snapshot::file("docs/codes.md", &text);
 }
 
 /// Escapes a text for a table in Markdown, in which angle brackets and bars would be markup.
@@ -134,7 +120,7 @@ fn cell(text: &str) -> String {
 #[test]
 fn the_tables_of_codes_are_those_of_the_sources() {
     let mut files = Vec::new();
-    sources(&root().join("shared/src"), &mut files);
+    sources(&snapshot::root().join("shared/src"), &mut files);
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in files {
         let source = std::fs::read_to_string(&file).unwrap();

@@ -1,4 +1,4 @@
-//! Every page in `docs` is reachable from `docs/README.md`, and no link is broken.
+//! Every page in `docs` is reachable from `docs/README.md`, no link is broken, and files named in `CONTRIBUTING.md` exist.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -43,7 +43,7 @@ fn the_index_names_every_page() {
 
 #[test]
 fn every_link_leads_somewhere() {
-    let others = ["README.md", "az-connect-ext/README.md"].map(|file| root().join(file));
+    let others = ["README.md", "CONTRIBUTING.md", "az-connect-ext/README.md", "tests/README.md"].map(|file| root().join(file));
     let mut count = 0;
     for page in pages().into_iter().chain(others) {
         for (path, heading) in links(&page) {
@@ -56,4 +56,17 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(count > 15, "the links were not found");
+}
+
+/// `CONTRIBUTING.md` sends people to files by their paths, in code spans.
+#[test]
+fn every_file_that_contributors_are_sent_to_exists() {
+    let text = std::fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let folders = ["shared/", "tests/", "docs/", "krew/", ".ci/"];
+    let is_path =
+        |span: &&str| folders.iter().any(|f| span.starts_with(f)) && !span.contains(char::is_whitespace) && !span.contains("NAME");
+    let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).filter(is_path).collect();
+    let missing: Vec<_> = named.iter().filter(|path| !root().join(path).exists()).collect();
+    assert!(named.len() > 10, "the paths were not found");
+    assert!(missing.is_empty(), "CONTRIBUTING.md names files that do not exist: {missing:?}");
 }

@@ -57,12 +57,12 @@ fn is_flag(line: &str) -> bool {
 
 #[test]
 fn help_of_the_plugin() {
-    insta::assert_snapshot!("help_kubectl", all_help(Frontend::Kubectl));
+    snapshot::file("shared/tests/snapshots/help_kubectl.txt", &all_help(Frontend::Kubectl));
 }
 
 #[test]
 fn help_of_the_az_half() {
-    insta::assert_snapshot!("help_az", all_help(Frontend::Az));
+    snapshot::file("shared/tests/snapshots/help_az.txt", &all_help(Frontend::Az));
 }
 
 /// The help in az: names, options and texts as handed to the extension.
@@ -107,7 +107,7 @@ fn help_of_az() {
             _ => text.push_str(&format!("=== az {name}\n{}\n\n", shown(command).join("\n"))),
         }
     }
-    insta::assert_snapshot!("help_az_as_az_shows_it", text.trim_end());
+    snapshot::file("shared/tests/snapshots/help_az_as_az_shows_it.txt", &text);
 }
 
 /// `plan SERVICE` and `create SERVICE` show the same help as `SERVICE`.

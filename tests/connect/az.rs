@@ -82,7 +82,7 @@ async fn plan_and_progress_are_those_of_kubectl() {
     let cluster = "--aks-name aks-shop --aks-resource-group rg-shop";
     assert_eq!(az(&case, &format!("plan {CONNECT} {cluster}")).await.ended(0).json(), planned);
     let made = az(&case, &format!("{CONNECT} {cluster} --yes")).await.ended(0);
-    insta::assert_snapshot!("az_plan_and_progress", steady(&made.stderr));
+    snapshot::file("tests/connect/snapshots/az_plan_and_progress.txt", &steady(&made.stderr));
     assert_eq!(steady(&made.stderr), said);
     assert_eq!(made.json()["metadata"]["name"], "keyvault-my-vault");
 }
@@ -102,7 +102,7 @@ async fn errors_are_those_of_kubectl_in_az_s_words() {
         assert_eq!(case.writes(), Vec::<String>::new(), "{} wrote", bad.name);
         same(&before, &case.everything(), &format!("{} changed something", bad.name));
     }
-    insta::assert_snapshot!("az_errors", said);
+    snapshot::file("tests/connect/snapshots/az_errors.txt", &said);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,5 +118,5 @@ async fn advice_is_a_command_that_az_takes() {
         "az connect repair --name keyvault-my-vault --kube-namespace shop --cluster-name aks-ready --cluster-resource-group rg-shop";
     assert!(fixes.iter().any(|fix| fix.starts_with(repair)), "{fixes:#?}");
     // Skipped set-ups are reported on stderr, because az shows only the items of a list.
-    az(&case, &format!("adopt -n shop {cluster}")).await.ended(0).says(&["Nothing to take over in namespace shop"]);
+    az(&case, &format!("adopt -n shop {cluster}")).await.ended(0).says(&["Nothing to adopt in namespace shop"]);
 }

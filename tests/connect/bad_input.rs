@@ -40,7 +40,7 @@ pub fn cases() -> Vec<Bad> {
             "long_identity_name",
             "keyvault my-vault -w deployment/web -n shop --identity-name {hash}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster}-{cluster} --yes",
             2,
-            &["KC1323", "Azure takes 3 to 128"],
+            &["KC1323", "Azure allows 3 to 128"],
         ),
         bad("no_such_role", "keyvault my-vault -w deployment/web -n shop --role Nonsense --yes", 3, &["KC1310"]),
         bad("no_such_context", "keyvault my-vault -w deployment/web -n shop --context nowhere --yes", 2, &["KC3005", "aks-shop"]),
@@ -72,7 +72,7 @@ async fn bad_input_is_named_and_nothing_is_written() {
         assert_eq!(case.writes(), Vec::<String>::new(), "{} wrote", bad.name);
         same(&before, &case.everything(), &format!("{} changed something", bad.name));
     }
-    insta::assert_snapshot!("errors", said);
+    snapshot::file("tests/connect/snapshots/bad_input.txt", &said);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,18 @@
-//! Completion as installed by a user: the link that kubectl calls, and the scripts for shells.
+//! Completion: what kubectl is offered, the link that a user installs for kubectl, and the scripts for shells.
 
 use std::path::Path;
 use std::process::Stdio;
 
 use harness::{Case, Ran};
+
+/// The name under which kubectl calls a plugin for completions.
+const ASKED: &str = "kubectl_complete-connect";
+
+async fn completed(case: &Case, words: &[&str]) -> Ran {
+    let mut command = tokio::process::Command::new(case.sandbox.bin().join(ASKED));
+    command.args(words).envs(case.sandbox.env()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    case.finish(command).await.ended(0)
+}
 
 /// The product on PATH under the names that kubectl uses.
 async fn installed(case: &Case, folder: &Path, names: &[&str], words: &[&str]) -> Ran {
@@ -25,6 +34,53 @@ async fn asked(link: &Path, case: &Case) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn completion_asks_the_cluster_and_azure() {
+    let case = Case::on("aks-ready").await;
+    case.sandbox.link(ASKED, harness::program()).unwrap();
+    for (words, expected) in [
+        (&["keyva"][..], "keyvault\tConnect to Key Vault\n:4\n"),
+        (&["keyvault", "my"], "my-vault\tin rg-data\n:4\n"),
+        (&["list", "-n", "sh"], "shop\n:4\n"),
+        (&["list", "--context", "aks-r"], "aks-ready\n:4\n"),
+        (&["keyvault", "my-vault", "-n", "shop", "--workload", "deployment/w"], "deployment/web\t2/2 ready\n:4\n"),
+        (&["doctor", "-n", "shop", "deployment/w"], "deployment/web\t2/2 ready\n:4\n"),
+        (&["explain", "keyv"], "keyvault\tKey Vault\n:4\n"),
+        (&["keyvault", "my-vault", "--auth", "c"], "csi\n:4\n"),
+        (&["list", "--kubeconfig", ""], ":0\n"),
+    ] {
+        let ran = completed(&case, words).await;
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (expected, ""), "{words:?}");
+    }
+    case.run("keyvault my-vault -n shop --workload deployment/web --yes").await.ended(0);
+    let ran = completed(&case, &["verify", "-n", "shop", ""]).await;
+    assert_eq!(ran.stdout, "keyvault-my-vault\tkeyvault my-vault\n:4\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn completion_is_silent_when_it_fails() {
+    let case = Case::with("aks-ready", |world| world.knobs.az = stand_in::knobs::AzState::NotSignedIn).await;
+    case.sandbox.link(ASKED, harness::program()).unwrap();
+    for words in [&["keyvault", ""][..], &["list", "--context", "nowhere", "-n", ""], &["no", "such", "words", "--x"]] {
+        let ran = completed(&case, words).await;
+        assert_eq!((ran.stdout.lines().last(), ran.stderr.as_str()), (Some(":4"), ""), "{words:?}");
+    }
+}
+
+/// If Azure and the cluster answer too late, nothing is suggested, and the shell gets its line back.
+#[tokio::test(flavor = "multi_thread")]
+async fn completion_does_not_wait_for_what_is_slow() {
+    for words in [&["keyvault", ""][..], &["list", "-n", ""], &["verify", "-n", "shop", ""], &["keyvault", "v", "-n", "shop", "-w", ""]] {
+        let case = Case::with("aks-ready", |world| world.knobs.latency = std::time::Duration::from_secs(30)).await;
+        case.sandbox.link(ASKED, harness::program()).unwrap();
+        let began = std::time::Instant::now();
+        let ran = completed(&case, words).await;
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (":4\n", ""), "{words:?}");
+        // The answer would have taken 30 s, far more than the limit of 1.5 s, however busy the machine is.
+        assert!(began.elapsed().as_secs() < 20, "{words:?}: {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn install_makes_the_link_that_kubectl_asks() {
     let case = Case::on("aks-ready").await;
     let install = ["completion", "install"];
@@ -36,7 +92,7 @@ async fn install_makes_the_link_that_kubectl_asks() {
         let folder = case.sandbox.dir().join(at);
         for _ in 0..2 {
             let ran = installed(&case, &folder, names, &install).await.ended(0);
-            assert!(ran.stdout.ends_with("completes wherever kubectl does.\n"), "{}", ran.stdout);
+            assert!(ran.stdout.ends_with("has completion wherever kubectl has it.\n"), "{}", ran.stdout);
         }
         for link in links {
             assert_eq!(asked(&folder.join(link), &case).await, "keyvault\tConnect to Key Vault\n:4\n", "{at}: {link}");

@@ -15,8 +15,8 @@ const OPENAI: (&str, &str) =
 async fn a_fresh_connection_on_a_bare_cluster() {
     let case = Case::on("aks-shop").await;
     let ran = case.run("keyvault my-vault --workload deployment/web -n shop --yes").await.ended(0);
-    insta::assert_snapshot!("fresh_connection_stderr", steady(&ran.stderr));
-    insta::assert_snapshot!("fresh_connection_stdout", ran.stdout);
+    snapshot::file("tests/connect/snapshots/fresh_connection_stderr.txt", &steady(&ran.stderr));
+    snapshot::file("tests/connect/snapshots/fresh_connection_stdout.txt", &ran.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]

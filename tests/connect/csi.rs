@@ -185,7 +185,7 @@ async fn an_identity_that_no_node_has_is_refused_and_one_that_some_lack_is_told(
     let case = world(vec![scale_set("aks-system", &[])]).await;
     case.run(connect).await.ended(1).says(&[
         "KC1321",
-        "no node of cluster `aks-ready` has identity `id-shared`",
+        "no node of cluster `aks-ready` has the identity `id-shared`",
         "az vmss identity assign --resource-group MC_rg-shop_aks-ready_westeurope --name aks-system --identities /subscriptions/",
     ]);
     let by_id = format!("{connect} --aks-id {}", World::planted().id_of("aks-ready").unwrap());
@@ -194,7 +194,7 @@ async fn an_identity_that_no_node_has_is_refused_and_one_that_some_lack_is_told(
     drop(case);
     let case = world(vec![scale_set("aks-system", &[&shared.to_uppercase()]), scale_set("aks-user", &[])]).await;
     case.run(connect).await.ended(0).says(&[
-        "some nodes lack identity id-shared",
+        "some nodes lack the identity id-shared",
         "--name aks-user",
         "every pod on nodes with that identity",
     ]);

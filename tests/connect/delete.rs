@@ -53,7 +53,7 @@ async fn objects_that_others_took_over_are_left() {
         "labels": {"app.kubernetes.io/managed-by": "somebody"}}, "stringData": {"mine": "now"}});
     case.cluster("aks-ready").apply_object("somebody", secret);
     let ran = case.run("delete keyvault-my-vault -n shop --yes").await.ended(0);
-    assert!(ran.stderr.contains("is not ours any more: stays"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("belongs to somebody else now: kept"), "{}", ran.stderr);
     let objects = case.cluster("aks-ready").objects();
     assert!(objects.iter().any(|o| o["kind"] == "Secret" && o["metadata"]["name"] == "keyvault-my-vault"), "it was deleted");
 }

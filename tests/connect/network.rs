@@ -45,7 +45,7 @@ async fn the_cluster_s_own_proxy_comes_before_the_environment() {
     let path = own(proxy);
     with(&case, &format!("{LIST} --kubeconfig {path}"), &none).await.ended(0);
     let path = own("http://127.0.0.1:1".into());
-    case.run(&format!("{LIST} --kubeconfig {path}")).await.ended(1).says(&["KC3205", "the proxy stood in the way"]);
+    case.run(&format!("{LIST} --kubeconfig {path}")).await.ended(1).says(&["KC3205", "the proxy refused or failed"]);
     let path = own("ftp://someone:password@proxy".into());
     let ran = case.run(&format!("{LIST} --kubeconfig {path}")).await.ended(2);
     assert!(ran.stderr.contains("KC3010") && !ran.stderr.contains("password"), "{}", ran.stderr);

@@ -110,3 +110,52 @@ async fn what_programs_read_says_which_form_it_has() {
         assert_eq!((value["apiVersion"].as_str(), value["kind"].as_str()), (Some("kubectl-connect.dev/v1alpha1"), Some(kind)), "{value:#}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_come_in_the_form_that_was_asked_for() {
+    let case = Case::on("aks-ready").await;
+    let made =
+        case.run("keyvault my-vault -n shop --workload deployment/web --yes --progress=json -o jsonpath={.metadata.name}").await.ended(0);
+    assert_eq!(made.stdout, "keyvault-my-vault\n");
+    let told = made.stderr.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str::<Value>(line).unwrap());
+    assert!(told.filter(|event| event["event"] == "finished").count() >= 4, "{}", made.stderr);
+    let listed = case.run("list -n shop -o custom-columns=NAME:.metadata.name,TARGET:.spec.service").await.ended(0);
+    assert_eq!(listed.stdout, "NAME                TARGET\nkeyvault-my-vault   keyvault\n");
+    // Every command with a list has rows.
+    for (words, columns, row) in [
+        ("services", "N:.name,R:.defaultAccess", "keyvault"),
+        ("plan keyvault my-vault -n shop --workload deployment/web", "K:.kind,A:.action", "Secret"),
+        ("diff keyvault-my-vault -n shop", "K:.kind,A:.action", "Deployment"),
+        ("tree keyvault-my-vault -n shop", "S:.step,L:.layer", "identity"),
+        ("events keyvault-my-vault -n shop", "R:.reason,T:.type", "ScalingReplicaSet"),
+        ("verify keyvault-my-vault -n shop", "C:.code,R:.result", "KC5003"),
+        ("doctor deployment/web -n shop", "C:.code,R:.result", "KC5003"),
+        ("doctor --list", "C:.code,W:.title", "KC5110"),
+        ("config view", "K:.key,F:.from", "identity-name"),
+    ] {
+        // No webhook runs on real API servers, which is a finding.
+        let found = harness::real::is_on() && (words.starts_with("verify") || words.starts_with("doctor deployment"));
+        let ran = case.run(&format!("{words} --no-headers -o custom-columns={columns}")).await.ended(i32::from(found));
+        let rows: Vec<Vec<&str>> = ran.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert!(rows.len() > 2 && rows.iter().any(|cells| cells[0] == row && cells.len() > 1 && cells[1] != "<none>"), "{words}: {ran:?}");
+    }
+    case.run("list -o xml").await.ended(2).says(&["jsonpath="]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_asked_where_nobody_can_answer() {
+    let case = Case::on("aks-ready").await;
+    for (words, said) in [
+        ("keyvault", "<TARGET>"),
+        ("plan keyvault", "<TARGET>"),
+        ("delete --yes", "<CONNECTION>"),
+        ("show", "<CONNECTION>"),
+        ("verify -n shop", "<CONNECTION>"),
+        ("plan", "Usage: kubectl connect plan"),
+        ("", "Usage: kubectl connect"),
+        ("keyvault my-vault -n shop", "no workload is given"),
+    ] {
+        case.run(words).await.ended(2).says(&[said]);
+    }
+    assert_eq!(case.writes(), Vec::<String>::new());
+}

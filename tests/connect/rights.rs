@@ -175,7 +175,7 @@ async fn the_cluster_s_features_take_a_role_of_their_own() {
     let command = format!("keyvault my-vault --workload deployment/web -n shop --as {USER} --yes");
     case.run(&command).await.ended(5).says(&[
         "KC1501",
-        "you may not do Microsoft.ContainerService/managedClusters/write on `aks-shop`",
+        "you lack the permission Microsoft.ContainerService/managedClusters/write on `aks-shop`",
         "--role 'Azure Kubernetes Service Contributor Role'",
     ]);
     same(&before, &case.everything(), "nothing is written where a right is missing");
@@ -195,7 +195,7 @@ async fn without_an_azure_action_the_command_names_it_and_its_remedy() {
             "Microsoft.Authorization/roleAssignments/write",
             [
                 "KC1501",
-                "you may not do Microsoft.Authorization/roleAssignments/write on `my-vault`",
+                "you lack the permission Microsoft.Authorization/roleAssignments/write on `my-vault`",
                 "Role Based Access Control Administrator",
             ],
         ),
@@ -203,11 +203,11 @@ async fn without_an_azure_action_the_command_names_it_and_its_remedy() {
             "Microsoft.ManagedIdentity/userAssignedIdentities/write",
             [
                 "KC1501",
-                "you may not do Microsoft.ManagedIdentity/userAssignedIdentities/write on `rg-shop`",
+                "you lack the permission Microsoft.ManagedIdentity/userAssignedIdentities/write on `rg-shop`",
                 "Managed Identity Contributor",
             ],
         ),
-        ("Microsoft.ContainerService/managedClusters/read", ["KC1101", "is no AKS cluster that you can see", "az account set"]),
+        ("Microsoft.ContainerService/managedClusters/read", ["KC1101", "is not an AKS cluster that you can see", "az account set"]),
         ("Microsoft.KeyVault/vaults/read", ["KC1301", "there is no vault `my-vault` that you can see", "az resource list"]),
     ] {
         let mut azure = azure_role("azure-role.json");

@@ -140,7 +140,7 @@ async fn view_tells_where_each_value_comes_from() {
 async fn what_is_wrong_is_named_and_stops_what_would_use_it() {
     let case = Case::on("aks-ready").await;
     let path = file(&case, "\nacces: read\n").display().to_string();
-    case.run(PLAN).await.ended(2).says(&["KC1013", "there is no setting `acces`", &format!("{path}:2"), "access"]);
+    case.run(PLAN).await.ended(2).says(&["KC1013", "`acces` is not a setting", &format!("{path}:2"), "access"]);
     file(&case, "patch: never\naccess: everything\n");
     case.run("list -n shop").await.ended(2).says(&[
         "KC1013",
@@ -159,6 +159,6 @@ async fn what_is_wrong_is_named_and_stops_what_would_use_it() {
         "`soon` is no time",
     ]);
     with(&case, PLAN, &[("KUBECTL_CONNECT_CONFIG", "/nowhere/config.yaml")]).await.ended(2).says(&["KC1012", "/nowhere/config.yaml"]);
-    case.run(&format!("{PLAN} --tag kubectl-connect.dev=mine")).await.ended(2).says(&["how this tool knows what it made"]);
+    case.run(&format!("{PLAN} --tag kubectl-connect.dev=mine")).await.ended(2).says(&["this tool uses it to recognise its identities"]);
     assert_eq!(case.writes(), Vec::<String>::new());
 }

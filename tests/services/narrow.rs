@@ -78,8 +78,8 @@ async fn a_scope_that_cant_be_is_refused_with_those_that_can() {
         ("storage-blob", "queue=orders", "--scope container=NAME"),
         ("storage-blob", "container=a/b", "--scope container=NAME"),
         ("cosmos-sql", "container=items", "--scope database=NAME or --scope container=PARENT/NAME"),
-        ("redis", "database=0", "leave --scope away"),
-        ("appconfig", "key=a", "leave --scope away"),
+        ("redis", "database=0", "omit --scope"),
+        ("appconfig", "key=a", "omit --scope"),
     ] {
         one(name).connect(&case, Auth::WorkloadIdentity, &format!("--scope {scope}")).await.ended(2).says(&["KC1608", word]);
     }

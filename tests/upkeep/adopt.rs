@@ -96,7 +96,7 @@ async fn a_connection_of_service_connector_is_taken_over_and_left_as_it_was() {
     let shown = case.run("adopt -n shop").await.ended(0).stdout;
     assert!(shown.contains("sc-keyvaultab12   Service Connector   keyvault   my-vault   deployment/api"), "{shown}");
     case.run("adopt sc-keyvaultab12 -n shop --dry-run=client").await.ended(0);
-    case.run("adopt sc-keyvaultab12 -n shop").await.ended(2).says(&["is taken over as it is", "--yes"]);
+    case.run("adopt sc-keyvaultab12 -n shop").await.ended(2).says(&["adopted unchanged", "--yes"]);
     assert!(case.writes().is_empty(), "looking wrote");
     let plan = case.run("adopt keyvault_ab12 -n shop --dry-run=client -o json").await.ended(0).json();
     let actions: Vec<&str> = plan["changes"].as_array().unwrap().iter().map(|c| c["action"].as_str().unwrap()).collect();
@@ -109,14 +109,14 @@ async fn a_connection_of_service_connector_is_taken_over_and_left_as_it_was() {
     assert_eq!((&made["status"]["madeBy"], &made["status"]["phase"]), (&json!("service-connector"), &json!("Ready")));
 
     assert_eq!(case.run("list -n shop -o name").await.stdout, "connection/sc-keyvaultab12\n", "it is listed once");
-    assert!(case.run("adopt -n shop").await.ended(0).stderr.contains("Nothing to take over"));
+    assert!(case.run("adopt -n shop").await.ended(0).stderr.contains("Nothing to adopt"));
     case.run("verify sc-keyvaultab12 -n shop").await.ended(0);
     case.run("diff sc-keyvaultab12 -n shop").await.ended(0);
     assert!(case.run("repair sc-keyvaultab12 -n shop --yes").await.ended(0).stdout.contains("needs no repair"));
     assert!(case.run("refresh sc-keyvaultab12 -n shop --yes").await.ended(0).stdout.contains("nothing to refresh"));
     case.run("doctor deployment/api -n shop").await.ended(0);
     let tree = case.run("tree sc-keyvaultab12 -n shop").await.ended(0).stdout;
-    assert!(!tree.contains("made by this connection") && tree.contains("was there before"), "{tree}");
+    assert!(!tree.contains("created by this connection") && tree.contains("existed before"), "{tree}");
     case.run("wait sc-keyvaultab12 -n shop --for ready").await.ended(0);
     case.run("events sc-keyvaultab12 -n shop").await.ended(0);
     assert!(case.run("show sc-keyvaultab12 -n shop").await.ended(0).stdout.contains("Made by     Service Connector"));
@@ -150,7 +150,7 @@ async fn a_connection_with_keys_keeps_them_in_its_secret_alone() {
     service_connector(&case, "blob.x1", &account, json!({"authType": "secret"})).await;
     let before = case.everything();
     let made = case.run("adopt sc-blobx1 -n shop --yes --name blobs -v 9").await.ended(0);
-    assert!(made.stdout.contains("Took over connection blobs"), "{made:?}");
+    assert!(made.stdout.contains("Adopted connection blobs"), "{made:?}");
     case.run("verify blobs -n shop").await.ended(0);
     assert!(case.run("refresh blobs -n shop --yes").await.ended(0).stdout.contains("nothing to refresh"));
     let record = case.run("show blobs -n shop -o json").await.ended(0).stdout;
@@ -207,7 +207,7 @@ async fn what_is_lost_later_is_told_and_not_written() {
     case.run("repair sc-keyvaultab12 -n shop --yes").await.ended(3).says(&["KC6016", "az aks connection update"]);
     case.run("verify sc-keyvaultab12 -n shop").await.ended(1);
     let live = case.run("show sc-keyvaultab12 -n shop --live").await.ended(0).stdout;
-    assert!(live.contains("now missing: secret `sc-keyvaultab12-secret` is gone"), "{live}");
+    assert!(live.contains("now missing: secret `sc-keyvaultab12-secret` no longer exists"), "{live}");
     assert!(foreign_writes(&case).is_empty());
     case.run("delete sc-keyvaultab12 -n shop --yes").await.ended(0);
 
@@ -235,7 +235,7 @@ async fn what_can_not_be_taken_over_says_why() {
     case.run("adopt sc-keyvaultab12 -n shop -w web").await.ended(2).says(&["KC3401"]);
     case.run("adopt --name x -n shop").await.ended(2);
     case.run("adopt sc-keyvaultab12 -n shop --yes").await.ended(0);
-    assert!(case.run("adopt sc-keyvaultab12 -n shop --yes").await.ended(0).stdout.contains("is taken over already"));
+    assert!(case.run("adopt sc-keyvaultab12 -n shop --yes").await.ended(0).stdout.contains("has already been adopted"));
     case.run("adopt sc-keyvaultab12 -n shop --yes --name other").await.ended(3).says(&["KC1206"]);
 
     // Two workloads use the account, so one must be named.
@@ -270,11 +270,11 @@ async fn what_can_not_be_taken_over_says_why() {
     // The identity has no role of any service.
     let case = Case::with("aks-ready", |w| plant_identity(w, Some(credential(&issuer(), SUBJECT, AUDIENCE)))).await;
     by_hand(case.cluster("aks-ready"));
-    case.run("adopt -n shop").await.ended(0).says(&["id-api holds no role", "Nothing to take over"]);
+    case.run("adopt -n shop").await.ended(0).says(&["id-api holds no role", "Nothing to adopt"]);
 
     // A missing permission for linkers is reported.
     let case = Case::with("aks-ready", |w| w.knobs.deny("Microsoft.ServiceLinker/linkers/read", &cluster())).await;
-    case.run("adopt -n shop").await.ended(0).says(&["you may not list the connections that Service Connector keeps"]);
+    case.run("adopt -n shop").await.ended(0).says(&["you lack the permission to list Service Connector's connections"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

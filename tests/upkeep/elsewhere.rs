@@ -99,10 +99,10 @@ async fn what_a_cluster_elsewhere_lacks_is_told_before_anything_is_written() {
 
     let private = |w: &mut World| w.clusters.last_mut().unwrap().issuer = "https://kubernetes.default.svc.cluster.local".into();
     let case = edge(private).await;
-    case.run(&format!("{CONNECT} --yes")).await.ended(1).says(&["KC1108", "can't be read from outside", "--service-account-issuer"]);
+    case.run(&format!("{CONNECT} --yes")).await.ended(1).says(&["KC1108", "can't be read from the internet", "--service-account-issuer"]);
     case.run("doctor").await.ended(1);
     let case = edge(|w| w.clusters.last_mut().unwrap().issuer = "http://kube.edge.contoso.example/".into()).await;
-    case.run(&format!("{CONNECT} --yes")).await.ended(1).says(&["KC1108", "is no https address"]);
+    case.run(&format!("{CONNECT} --yes")).await.ended(1).says(&["KC1108", "is not an https URL"]);
     assert!(case.writes().is_empty());
 
     let case = Case::on("aks-ready").await;

@@ -54,7 +54,7 @@ async fn a_pod_that_goes_to_the_private_endpoint_is_believed() {
             (Some("success"), Some(&*format!("pods resolve {HOST} to its private endpoint")))
         );
         assert!(told["message"].as_str().unwrap().starts_with("10.224.0.7 in pod web-"), "{told}");
-        assert!(ran.stdout.contains("its data plane can't be tried from here"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("its data plane can't be checked from this machine"), "{}", ran.stdout);
     }
 }
 
@@ -105,12 +105,12 @@ async fn where_no_pod_can_be_asked_that_is_said_and_no_failure() {
     };
     let distroless = why(&case.run(VERIFY).await.ended(0));
     assert!(
-        distroless.starts_with("container app has neither getent nor nslookup; by hand: kubectl debug -n shop -it web-"),
+        distroless.starts_with("container app has neither getent nor nslookup; check it yourself: kubectl debug -n shop -it web-"),
         "{distroless}"
     );
     cluster.deny("*", "create", "", "pods/exec", Some("shop"));
     let forbidden = why(&case.run(VERIFY).await.ended(0));
-    assert_eq!(forbidden, "you may not run commands in pods of namespace shop: kubectl auth can-i create pods/exec -n shop");
+    assert_eq!(forbidden, "you lack the permission to run commands in pods of namespace shop: kubectl auth can-i create pods/exec -n shop");
     cluster.allow_all();
     // Without the flag no pod is asked.
     case.control().clear_log();

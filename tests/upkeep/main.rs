@@ -19,4 +19,5 @@ mod looking;
 mod refresh;
 mod refused;
 mod repair;
+mod said;
 mod verify;

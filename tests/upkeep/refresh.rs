@@ -90,7 +90,7 @@ async fn what_has_no_key_of_the_service_is_left_alone() {
     let case = Case::on("aks-ready").await;
     case.run("keyvault my-vault -w deployment/web -n shop --yes --verify=false").await.ended(0);
     let writes = case.writes().len();
-    assert!(case.run("refresh keyvault-my-vault -n shop --yes").await.ended(0).stdout.contains("holds no keys"));
+    assert!(case.run("refresh keyvault-my-vault -n shop --yes").await.ended(0).stdout.contains("has no keys"));
     case.run("refresh nothing -n shop --yes").await.ended(3).says(&["KC1201"]);
     assert_eq!(case.writes().len(), writes);
 

@@ -45,7 +45,7 @@ async fn command_lines_that_make_no_sense() {
             (&format!("keyvault /subscriptions/x {at}"), 2, "KC1001", "the target"),
             ("explain nonsense", 2, "KC1004", "kubectl connect services"),
             ("explain openai --kind nonsense", 2, "KC1618", "choose one of"),
-            ("explain keyvault --secret-store keyvault:my-vault", 2, "KC1626", "leave it away"),
+            ("explain keyvault --secret-store keyvault:my-vault", 2, "KC1626", "omit it"),
             ("explain blob --secret-store my-vault --auth secret", 2, "KC1627", "keyvault:NAME"),
             ("list -n shop --kubeconfig /", 1, "KC3002", ""),
             (&format!("keyvault my-vault {at} --aks-id {nowhere}"), 3, "KC1102", "az aks list"),
@@ -116,7 +116,7 @@ async fn accounts_that_are_somebody_else_s() {
         &case,
         &[
             (&format!("{api} --identity id-shared"), 1, "KC1304", &format!("--identity {CLIENT}")),
-            (&format!("{api} --service-account other"), 2, "KC1312", "leave --service-account away"),
+            (&format!("{api} --service-account other"), 2, "KC1312", "omit --service-account"),
             // The identity already trusts the account, but for tokens that Entra does not accept.
             (api, 1, "KC4602", "az identity federated-credential update --name by-hand"),
         ],

@@ -55,12 +55,12 @@ async fn atomic_leaves_nothing_of_a_failure() {
     let before = case.everything();
     case.control()
         .fail(Fault::status(500, "InternalServerError").host("management.azure.com").path("roleAssignments").method("PUT").times(100));
-    case.run(&format!("{CONNECT} --atomic")).await.ended(1).says(&["was undone"]);
+    case.run(&format!("{CONNECT} --atomic")).await.ended(1).says(&["was deleted"]);
     same(&before, &case.everything(), "a failed step left something");
 
     let case = Case::with("aks-ready", |w| w.knobs.role_propagation = Duration::from_secs(3600)).await;
     let before = case.everything();
-    case.run("keyvault my-vault -w deployment/web -n shop --yes --atomic --timeout 3s").await.ended(1).says(&["KC6012", "was undone"]);
+    case.run("keyvault my-vault -w deployment/web -n shop --yes --atomic --timeout 3s").await.ended(1).says(&["KC6012", "was deleted"]);
     same(&before, &case.everything(), "a failed proof left something");
 
     let case = Case::on("aks-ready").await;
@@ -97,7 +97,7 @@ async fn looking_needs_the_cluster_alone() {
     case.run(CONNECT).await.ended(0);
     case.control().clear_log();
     let tree = case.run("tree keyvault-my-vault -n shop").await.ended(0).stdout;
-    assert!(tree.contains("├─ azure") && tree.contains("└─ cluster") && tree.contains("made by this connection"), "{tree}");
+    assert!(tree.contains("├─ azure") && tree.contains("└─ cluster") && tree.contains("created by this connection"), "{tree}");
     assert_eq!(case.run("wait keyvault-my-vault -n shop --for ready").await.ended(0).stdout, "connection/keyvault-my-vault is ready\n");
     case.run("wait keyvault-my-vault -n shop --for deleted --timeout 1s").await.ended(6).says(&["KC6011"]);
     case.run("wait nothing -n shop --for deleted").await.ended(0);

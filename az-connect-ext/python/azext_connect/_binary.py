@@ -17,10 +17,10 @@ def find(cli_ctx, wanted):
     for path in _elsewhere():
         return _checked(path, wanted)
     from azure.cli.core.azclierror import FileOperationError
-    raise FileOperationError('The program behind az connect is not on this machine.', recommendation=[
-        'Install the extension from the wheel for this platform, which brings the program along.',
+    raise FileOperationError('The program that az connect runs is not installed.', recommendation=[
+        'Install the extension from the wheel for this platform, which contains the program.',
         'Or install the kubectl plugin: kubectl krew install connect',
-        'Or name the program: az config set connect.binary_path=PATH'])
+        'Or set the path of the program: az config set connect.binary_path=PATH'])
 
 
 def _bundled():

@@ -193,7 +193,7 @@ class Program(unittest.TestCase):
         with mock.patch.dict(os.environ, {'AZURE_CONNECT_BINARY_PATH': '', 'PATH': '/nowhere', 'KREW_ROOT': '/nowhere', 'HOME': '/nowhere'}):
             with self.assertLogs('cli', 'ERROR') as log:
                 self.assertEqual(az('connect', 'services')[0], 1)
-            self.assertIn('not on this machine', log.output[0])
+            self.assertIn('is not installed', log.output[0])
         program()
         from azure.cli.core.azclierror import ValidationError
         for bad, wanted in ((PROGRAM, '9.0.1'), ('/bin/ls', '0.1.0'), ('/nowhere/x', '0.1.0')):

@@ -340,14 +340,12 @@ impl Arm {
 }
 
 fn not_https(cloud: &Cloud, endpoint: &str) -> Problem {
-    Problem::new(Kind::Usage, "KC2103", format!("cloud {} has the endpoint `{endpoint}`, which is no https:// URL", cloud.name))
+    Problem::new(Kind::Usage, "KC2103", format!("cloud {} has the endpoint `{endpoint}`, which is not an https:// URL", cloud.name))
         .fix(format!("az cloud show --name {}", cloud.name))
 }
 
 fn endless(what: &str) -> Failure {
-    Problem::new(Kind::Failed, "KC4036", format!("{what} does not end"))
-        .why(format!("there is a next page after {MOST_PAGES} pages"))
-        .into()
+    Problem::new(Kind::Failed, "KC4036", format!("{what} has too many pages")).why(format!("there are more than {MOST_PAGES} pages")).into()
 }
 
 #[cfg(test)]

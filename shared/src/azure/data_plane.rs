@@ -45,7 +45,7 @@ impl Arm {
     pub async fn probe(&self, probe: &Probe, token: &Token) -> Result<Answer, Failure> {
         let url = Url::parse(&probe.url).map_err(|e| {
             Failure::Problem(
-                Problem::new(Kind::Failed, "KC4039", format!("`{}` is no URL", probe.url.split('?').next().unwrap_or_default()))
+                Problem::new(Kind::Failed, "KC4039", format!("`{}` is not a URL", probe.url.split('?').next().unwrap_or_default()))
                     .why(e.to_string()),
             )
         })?;

@@ -78,7 +78,7 @@ impl Arm {
         let seconds = body.get("expires_in").and_then(|v| v.as_i64().or_else(|| v.as_str()?.parse().ok())).unwrap_or(3600);
         match body.get("access_token").and_then(Value::as_str) {
             Some(secret) => Ok(Ok(Token::new(secret.to_owned(), asked_at + SignedDuration::from_secs(seconds.clamp(0, 7 * 86_400))))),
-            None => Err(Problem::new(Kind::Failed, "KC4037", "Entra's answer holds no token").into()),
+            None => Err(Problem::new(Kind::Failed, "KC4037", "Entra's answer has no token").into()),
         }
     }
 }
@@ -86,7 +86,7 @@ impl Arm {
 fn token_url(authority: &str, tenant: &str) -> Result<Url, Failure> {
     let clean = !tenant.is_empty() && tenant.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
     let url = Url::parse(&format!("{authority}/{tenant}/oauth2/v2.0/token")).ok().filter(|_| clean);
-    url.ok_or_else(|| Problem::new(Kind::Usage, "KC4038", format!("`{tenant}` is no tenant id")).into())
+    url.ok_or_else(|| Problem::new(Kind::Usage, "KC4038", format!("`{tenant}` is not a tenant id")).into())
 }
 
 /// Parses Entra's error body. `error_codes` decide; the text is only shown.

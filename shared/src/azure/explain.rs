@@ -32,7 +32,7 @@ fn network(host: &str, message: &str, timed_out: bool, maybe_done: bool) -> Prob
     } else {
         Problem::new(Kind::Failed, "KC4020", format!("can't reach {host}")).fix("check the network, HTTPS_PROXY and NO_PROXY")
     };
-    let doubt = if maybe_done { "; the service may have acted all the same" } else { "" };
+    let doubt = if maybe_done { "; the request may nevertheless have taken effect" } else { "" };
     problem.why(format!("{message}{doubt}"))
 }
 
@@ -54,7 +54,7 @@ fn service(error: &ServiceError) -> Problem {
             .fix(format!("az provider register --namespace {namespace} --wait"))
     } else if is("SubscriptionNotFound") || is("InvalidSubscriptionId") {
         let named = subscription.map(|s| format!(" {s}")).unwrap_or_default();
-        Problem::new(Kind::NotFound, "KC4008", format!("Azure knows no subscription{named} for the signed-in user"))
+        Problem::new(Kind::NotFound, "KC4008", format!("the signed-in user has no subscription{named}"))
             .fix("az account list --refresh --output table")
             .fix("az login --tenant <tenant of the subscription>")
     } else if is("InvalidAuthenticationTokenTenant") {
@@ -64,11 +64,11 @@ fn service(error: &ServiceError) -> Problem {
             .and_then(|rest| rest.split('/').next())
             .filter(|t| t.len() == 36)
             .unwrap_or("<tenant>");
-        Problem::new(Kind::NotSignedIn, "KC4009", "the sign-in is for another tenant than the subscription's")
+        Problem::new(Kind::NotSignedIn, "KC4009", "you are signed in to another tenant than the subscription's")
             .fix(format!("az login --tenant {tenant}"))
     } else if is_quota(error) {
-        Problem::new(Kind::Failed, "KC4010", "a limit of the subscription or of the service is reached")
-            .fix("delete what is no longer needed, or ask for a higher limit: az quota, or a support request")
+        Problem::new(Kind::Failed, "KC4010", "a quota of the subscription or of the service is exhausted")
+            .fix("delete resources that are no longer needed, or request a higher limit: az quota, or a support request")
     } else {
         by_status(error, code)
     };
@@ -84,19 +84,26 @@ fn by_status(error: &ServiceError, code: &str) -> Problem {
     let status = error.status;
     match status {
         401 => Problem::new(Kind::NotSignedIn, "KC4011", format!("Azure did not accept the sign-in ({code})")).fix("az login"),
-        403 => Problem::new(Kind::NotPermitted, "KC4012", format!("Azure refused it ({code})")),
-        404 => Problem::new(Kind::NotFound, "KC4013", format!("Azure did not find it ({code})")),
+        403 => Problem::new(Kind::NotPermitted, "KC4012", format!("Azure refused the request ({code})")),
+        404 => Problem::new(Kind::NotFound, "KC4013", format!("Azure did not find the resource ({code})")),
         // 409 OperationNotAllowed and EtagMismatch, 412: somebody else is writing.
-        409 | 412 => Problem::new(Kind::Failed, "KC4014", format!("it conflicts with what is there or with another operation ({code})"))
-            .fix("wait until the other operation has ended and run the same command again"),
+        409 | 412 => Problem::new(
+            Kind::Failed,
+            "KC4014",
+            format!(
+                "the request conflicts with the resource's current state or with \
+            another operation ({code})"
+            ),
+        )
+        .fix("wait until the other operation has ended and run the same command again"),
         429 => Problem::new(Kind::Failed, "KC4006", format!("Azure is throttling the requests ({code})")).fix(match error.retry_after {
             Some(seconds) => format!("run the same command again after {seconds} s"),
             None => "run the same command again in a few minutes".into(),
         }),
-        500..=599 => Problem::new(Kind::Failed, "KC4007", format!("Azure had an error of its own (HTTP {status}, {code})"))
+        500..=599 => Problem::new(Kind::Failed, "KC4007", format!("Azure failed with an internal error (HTTP {status}, {code})"))
             .fix("run the same command again: it continues where it stopped")
             .fix("see https://azure.status.microsoft"),
-        _ => Problem::new(Kind::Failed, "KC4000", format!("Azure refused it ({code})")),
+        _ => Problem::new(Kind::Failed, "KC4000", format!("Azure refused the request ({code})")),
     }
 }
 
@@ -117,26 +124,31 @@ fn linked(message: &str) -> Problem {
     let action = after(linked, "action(s) '").or_else(|| after(linked, "action '"));
     let scope = after(linked, "linked scope(s) '").or_else(|| after(linked, "linked scope '")).or_else(|| after(linked, "scope '"));
     let (Some(action), Some(scope)) = (action, scope) else {
-        return Problem::new(Kind::NotPermitted, "KC4002", "the signed-in user lacks a permission on a second resource that this touches");
+        return Problem::new(
+            Kind::NotPermitted,
+            "KC4002",
+            "the signed-in user lacks a permission on another resource that this change \
+            affects",
+        );
     };
     not_permitted("KC4002", first(action), first(scope), after(message, "object id '"))
 }
 
 fn not_permitted(code: &'static str, action: &str, scope: &str, object_id: Option<&str>) -> Problem {
     let (who, role) = (object_id.unwrap_or("<your object id>"), role_for(action));
-    Problem::new(Kind::NotPermitted, code, format!("the signed-in user may not do {action} on {scope}"))
+    Problem::new(Kind::NotPermitted, code, format!("the signed-in user lacks the permission {action} on {scope}"))
         .fix(format!("ask an owner to run: az role assignment create --assignee {who} --role \"{role}\" --scope {scope}"))
-        .fix("if the role was given a moment ago, wait a few minutes and run the same command again")
+        .fix("if the role was assigned a moment ago, wait a few minutes and run the same command again")
 }
 
 fn policy(error: &ServiceError) -> Problem {
     let policies: Vec<&str> = error.details.iter().filter(|(code, _)| code == "PolicyViolation").map(|(_, told)| told.as_str()).collect();
     let what = match policies[..] {
-        [] => "an Azure Policy forbids it".to_owned(),
-        _ => format!("an Azure Policy forbids it: {}", policies.join(", ")),
+        [] => "an Azure Policy forbids the change".to_owned(),
+        _ => format!("an Azure Policy forbids the change: {}", policies.join(", ")),
     };
     Problem::new(Kind::NotPermitted, "KC4003", what)
-        .fix("ask the owner of the policy for an exemption, or create the resource as the policy demands and name it")
+        .fix("ask the owner of the policy for an exemption, or create the resource as the policy requires and name it in the command")
 }
 
 /// "The scope '{scope}' cannot perform write operation because following scope(s) are locked: '{locked}'. …" (recorded).
@@ -146,8 +158,8 @@ fn locked(message: &str) -> Problem {
         Kind::NotPermitted,
         "KC4004",
         match scope {
-            Some(scope) => format!("a lock on {scope} forbids it"),
-            None => "a lock forbids it".into(),
+            Some(scope) => format!("a lock on {scope} forbids the change"),
+            None => "a lock forbids the change".into(),
         },
     );
     // `az lock list` accepts a resource group or a resource id.
@@ -267,7 +279,7 @@ mod tests {
                 "KC4009",
                 "az login --tenant 22222222-2222-2222-2222-222222222222",
             ),
-            (400, "RoleAssignmentLimitExceeded", "No more", "KC4010", "delete what"),
+            (400, "RoleAssignmentLimitExceeded", "No more", "KC4010", "delete resources"),
             (429, "TooManyRequests", "slow", "KC4006", "run the same command again"),
             (503, "ServerBusy", "later", "KC4007", "run the same command again"),
             (409, "OperationNotAllowed", "in progress", "KC4014", "wait until"),
@@ -278,7 +290,7 @@ mod tests {
             assert!(p.fixes()[0].starts_with(fix), "{code}: {:?}", p.fixes());
             assert!(p.reason().is_some());
         }
-        assert_eq!(problem(400, "Odd", "strange thing").to_string(), "Azure refused it (Odd): strange thing");
+        assert_eq!(problem(400, "Odd", "strange thing").to_string(), "Azure refused the request (Odd): strange thing");
         assert_eq!(problem(403, "AuthorizationFailed", "in other words").code(), "KC4001");
         assert_eq!(problem(403, "LinkedAuthorizationFailed", "in other words").code(), "KC4002");
     }
@@ -307,6 +319,6 @@ mod tests {
         assert_eq!((of("x", true).code(), of("x", true).kind()), ("KC4022", Kind::TimedOut));
         let refused = of("connection refused", false);
         assert_eq!(refused.code(), "KC4020");
-        assert!(refused.reason().unwrap().contains("may have acted"));
+        assert!(refused.reason().unwrap().contains("may nevertheless have taken effect"));
     }
 }

@@ -73,21 +73,21 @@ impl Endpoint {
     pub(crate) async fn token(&self, tenant: Option<&str>, scope: &str) -> Result<Token, Refusal> {
         // The key must not leave this machine, so the URL must be a loopback address whatever the variable says.
         let url = Url::parse(&self.url).ok().filter(|url| url.scheme() == "http" && url.host_str() == Some("127.0.0.1"));
-        let url = url.ok_or_else(|| broken("its address is not on this machine"))?;
+        let url = url.ok_or_else(|| broken("the token endpoint is not on this machine"))?;
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(LIMIT).build();
         let client = client.map_err(|e| broken(&e.to_string()))?;
         let sent = client.post(url).bearer_auth(self.key.expose_secret()).json(&json!({"scopes": [scope], "tenantId": tenant})).send();
         let reply = sent.await.map_err(|e| broken(&e.without_url().to_string()))?;
         if reply.status() != StatusCode::OK {
-            return Err(broken(&format!("it answered with HTTP {}", reply.status().as_u16())));
+            return Err(broken(&format!("the token endpoint answered with HTTP {}", reply.status().as_u16())));
         }
-        let answer: Answer = reply.json().await.map_err(|_| broken("its answer makes no sense"))?;
+        let answer: Answer = reply.json().await.map_err(|_| broken("the token endpoint's answer can't be parsed"))?;
         match answer {
             Answer { token: Some(token), expires_on: Some(at), .. } => {
                 Ok(Token::new(token, Timestamp::from_second(at).unwrap_or_else(|_| sys::now())))
             }
             Answer { error: Some(said), .. } => Err(refused(said, tenant, scope)),
-            _ => Err(broken("its answer holds no token")),
+            _ => Err(broken("the token endpoint's answer has no token")),
         }
     }
 }
@@ -96,9 +96,9 @@ fn broken(why: &str) -> Refusal {
     Refusal {
         kind: Kind::Failed,
         code: "KC2010",
-        what: "az's extension gave no token".into(),
+        what: "the az extension returned no token".into(),
         why: Some(mask::tokens(why)),
-        fix: "run the same command again; if it stays so: az extension remove --name connect, and add it again".into(),
+        fix: "run the same command again; if that fails too, reinstall the extension: az extension remove --name connect".into(),
     }
 }
 
@@ -106,10 +106,12 @@ fn refused(said: Said, tenant: Option<&str>, scope: &str) -> Refusal {
     let of_tenant = tenant.map(|t| format!(" --tenant {t}")).unwrap_or_default();
     let (kind, code, what, fix) = match said.code.as_str() {
         "NotSignedIn" => (Kind::NotSignedIn, "KC2002", "nobody is signed in to Azure", format!("az login{of_tenant}")),
-        "SignInAgain" => (Kind::NotSignedIn, "KC2004", "Entra wants you to sign in again", format!("az login{of_tenant} --scope {scope}")),
+        "SignInAgain" => {
+            (Kind::NotSignedIn, "KC2004", "Entra requires you to sign in again", format!("az login{of_tenant} --scope {scope}"))
+        }
         _ => {
             let fix = format!("az account get-access-token{of_tenant} --scope {scope} --output none");
-            (Kind::Failed, "KC2006", "the Azure CLI (az) gave no token", fix)
+            (Kind::Failed, "KC2006", "the Azure CLI (az) returned no token", fix)
         }
     };
     let fix = said.recommendation.filter(|line| !line.is_empty()).unwrap_or(fix);

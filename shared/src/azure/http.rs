@@ -110,8 +110,8 @@ impl Reply {
             return Ok(Value::Null);
         }
         serde_json::from_slice(body).map_err(|e| {
-            let why = format!("HTTP {} with a body that is not JSON: {e}; a proxy may have answered in Azure's place", self.status);
-            let problem = Problem::new(Kind::Failed, "KC4031", "Azure's answer makes no sense").why(why);
+            let why = format!("HTTP {} with a body that is not JSON: {e}; a proxy may have answered in place of Azure", self.status);
+            let problem = Problem::new(Kind::Failed, "KC4031", "Azure's answer can't be parsed").why(why);
             Failure::Problem(match self.header("x-ms-request-id") {
                 Some(id) => problem.request(format!("request {id}")),
                 None => problem,
@@ -165,7 +165,8 @@ impl Http {
                 Err(lost) => !matches!(lost.outcome, Some(Outcome::NotSent)),
             };
             if wait >= WORTH_SAYING {
-                let asked = if result.as_ref().is_ok_and(|r| r.headers.contains_key(RETRY_AFTER)) { ", as it asks" } else { "" };
+                let asked =
+                    if result.as_ref().is_ok_and(|r| r.headers.contains_key(RETRY_AFTER)) { ", as the service requested" } else { "" };
                 self.events.say(Event::Note(format!("waiting {} s for {}{asked} ({why})", wait.as_secs(), call.host())));
             }
             tracing::debug!(target: "connect::http", tries, ms = wait.as_millis(), why, "asking again");
@@ -207,8 +208,8 @@ impl Http {
     fn headers(&self, call: &Call<'_>) -> Result<HeaderMap, Failure> {
         let bad = |name: &str| {
             Failure::Problem(
-                Problem::new(Kind::Failed, "KC4032", format!("can't send the header {name}"))
-                    .why("it holds a character that no header may hold"),
+                Problem::new(Kind::Failed, "KC4032", format!("the header {name} can't be sent"))
+                    .why("its value contains a character that is not allowed in headers"),
             )
         };
         let mut headers = HeaderMap::new();
@@ -301,7 +302,7 @@ fn lost(call: &Call<'_>, error: reqwest::Error) -> Lost {
     let host = call.host();
     if error.is_builder() {
         let why = chain(&error.without_url());
-        return Lost::for_good(Failure::Problem(Problem::new(Kind::Failed, "KC4032", format!("can't ask {host}")).why(why)));
+        return Lost::for_good(Failure::Problem(Problem::new(Kind::Failed, "KC4032", format!("can't send a request to {host}")).why(why)));
     }
     let (not_sent, timed_out) = (error.is_connect(), error.is_timeout());
     let message = chain(&error.without_url());

@@ -16,12 +16,12 @@ impl Arm {
             Err(why) => return Some(why),
         };
         if document["issuer"] != issuer {
-            return Some(format!("its document names the issuer {}", document["issuer"]));
+            return Some(format!("its discovery document names another issuer: {}", document["issuer"]));
         }
-        let Some(keys) = document["jwks_uri"].as_str() else { return Some("its document names no keys".into()) };
+        let Some(keys) = document["jwks_uri"].as_str() else { return Some("its discovery document has no jwks_uri".into()) };
         match self.fetch_document(keys).await {
             Ok(keys) if keys["keys"].as_array().is_some_and(|k| !k.is_empty()) => None,
-            Ok(_) => Some(format!("{keys} holds no keys")),
+            Ok(_) => Some(format!("{keys} has no keys")),
             Err(why) => Some(why),
         }
     }
@@ -30,7 +30,7 @@ impl Arm {
         let parsed = Url::parse(url).map_err(|e| format!("{url}: {e}"))?;
         let reply = self.http().send(&Call::new(Method::GET, parsed)).await.map_err(|e| Problem::from(e).to_string())?;
         if !reply.is_success() {
-            return Err(format!("{url} answers HTTP {}", reply.status));
+            return Err(format!("{url} answered with HTTP {}", reply.status));
         }
         reply.json().map_err(|e| Problem::from(e).to_string())
     }

@@ -240,7 +240,7 @@ fn failed(reply: &Reply, body: &Value, word: &str) -> Failure {
 fn too_long(method: &Method, resource: &Url, limit: Duration, correlation_id: &str) -> Problem {
     let doing = if *method == Method::DELETE { "deleting" } else { "writing" };
     Problem::new(Kind::TimedOut, "KC4033", format!("{doing} {} takes longer than {} minutes", resource.path(), limit.as_secs() / 60))
-        .why("the service has not reported an end; the operation goes on there")
+        .why("the service has not reported the end of the operation, which continues there")
         .fix("run the same command again: it continues where this one stopped")
         .request(format!("correlation {correlation_id}"))
 }

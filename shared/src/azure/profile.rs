@@ -123,7 +123,7 @@ fn cloud(name: &str, registered: &BTreeMap<String, BTreeMap<String, String>>) ->
     let builtin = Cloud::builtin(name);
     let Some(mut cloud) = builtin.or_else(|| section.map(|(name, _)| Cloud { name: name.clone(), ..Cloud::public() })) else {
         return Err(Problem::new(Kind::Usage, "KC2102", format!("az has no cloud named `{name}`"))
-            .why("neither AzureCloud, AzureUSGovernment and AzureChinaCloud nor the registered clouds have that name")
+            .why("az's clouds are AzureCloud, AzureUSGovernment, AzureChinaCloud and the registered ones")
             .fix("az cloud set --name AzureCloud")
             .fix("az cloud list --output table"));
     };

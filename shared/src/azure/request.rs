@@ -64,7 +64,7 @@ impl Arm {
         let mut url = self.base().clone();
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         if segments.iter().any(|s| matches!(*s, "" | "." | "..")) {
-            return Err(Problem::new(Kind::Failed, "KC4034", format!("`{path}` is no path of Azure Resource Manager")).into());
+            return Err(Problem::new(Kind::Failed, "KC4034", format!("`{path}` is not a path of Azure Resource Manager")).into());
         }
         if let Ok(mut into) = url.path_segments_mut() {
             // `extend` encodes `?`, `#`, `%` and blanks.
@@ -84,7 +84,7 @@ impl Arm {
                 Err(Problem::new(
                     Kind::Failed,
                     "KC4035",
-                    format!("Azure points to {host}, which is not {}", base.host_str().unwrap_or_default()),
+                    format!("Azure's answer points to {host}, which is not {}", base.host_str().unwrap_or_default()),
                 )
                 .why("the token is for Azure Resource Manager only and is not sent elsewhere")
                 .into())
@@ -115,8 +115,8 @@ fn claims_challenge(header: &str) -> Option<String> {
 
 fn challenged(tenant: Option<&str>, scope: &str, claims: &str, correlation_id: &str) -> Problem {
     let tenant = tenant.map(|t| format!(" --tenant {t}")).unwrap_or_default();
-    Problem::new(Kind::NotSignedIn, "KC2007", "Azure wants you to sign in again")
-        .why("a Conditional Access policy or a change of the account ended the present sign-in")
+    Problem::new(Kind::NotSignedIn, "KC2007", "Azure requires you to sign in again")
+        .why("a Conditional Access policy or a change of the account ended the current sign-in")
         .fix(format!("az logout; az login{tenant} --scope {scope} --claims-challenge {claims}"))
         .request(format!("correlation {correlation_id}"))
 }

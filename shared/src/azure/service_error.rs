@@ -95,7 +95,7 @@ impl ServiceError {
             error.code = if word.eq_ignore_ascii_case("failed") { "OperationFailed".into() } else { format!("Operation{word}") };
         }
         if error.message.is_empty() {
-            error.message = format!("the operation ended as {word} and the service gave no reason");
+            error.message = format!("the operation ended with status {word}, and the service gave no reason");
         }
         error
     }
@@ -199,7 +199,7 @@ impl ServiceError {
         let lower = text.to_ascii_lowercase();
         if lower.contains("<html") || lower.contains("<!doctype html") {
             let title = between(text, &lower, "title").unwrap_or_default();
-            self.message = if title.is_empty() { "the answer is a web page, probably of a proxy".into() } else { fit(&title) };
+            self.message = if title.is_empty() { "the answer is a web page, probably from a proxy".into() } else { fit(&title) };
         } else {
             self.code = between(text, &lower, "code").unwrap_or_default();
             self.message =
@@ -280,7 +280,7 @@ mod tests {
             ),
             (401, "<Error><Code>401</Code><Detail>claim is empty</Detail></Error>", of("401", "claim is empty")),
             (503, "<!DOCTYPE html><HTML><head><TITLE>Service down</TITLE></head></HTML>", of("ServiceUnavailable", "Service down")),
-            (502, "<html></html>", of("BadGateway", "the answer is a web page, probably of a proxy")),
+            (502, "<html></html>", of("BadGateway", "the answer is a web page, probably from a proxy")),
             (504, "", of("GatewayTimeout", "the service gave no reason")),
             (500, "oops", of("InternalServerError", "oops")),
             (599, "null", of("Http599", "the service gave no reason")),

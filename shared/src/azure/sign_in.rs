@@ -185,16 +185,16 @@ fn refusal(text: &str, tenant: Option<&str>, scope: &str) -> Refusal {
     let make = |kind, code, what: &str, why: Option<String>, fix: String| Refusal { kind, code, what: what.into(), why, fix };
     if lower.contains("not found on path") || lower.contains("wasn't found on path") {
         let install = "install the Azure CLI (https://aka.ms/installazurecli), then: az login".into();
-        make(Kind::Failed, "KC2001", "the Azure CLI (az) is not on PATH", Some("signing in to Azure is left to az".into()), install)
+        make(Kind::Failed, "KC2001", "the Azure CLI (az) is not on PATH", Some("this tool uses az's sign-in".into()), install)
     } else if lower.contains("expires_on field not found") {
-        let why = Some("its answer has no expires_on, which came with version 2.54".into());
+        let why = Some("its answer has no expires_on, which az has since version 2.54".into());
         make(Kind::Failed, "KC2003", "the Azure CLI (az) is too old", why, "az upgrade".into())
     } else if lower.contains("no answer within") || lower.contains("timed out error") {
-        let why = Some(format!("it was stopped after {} s", LIMIT.as_secs()));
+        let why = Some(format!("az was stopped after {} s", LIMIT.as_secs()));
         make(
             Kind::TimedOut,
             "KC2005",
-            "the Azure CLI (az) gave no token in time",
+            "the Azure CLI (az) returned no token in time",
             why,
             format!("az account get-access-token{of_tenant} --scope {scope}"),
         )
@@ -205,16 +205,16 @@ fn refusal(text: &str, tenant: Option<&str>, scope: &str) -> Refusal {
         || lower.contains("run the command below to authenticate")
     {
         let what = match tenant {
-            Some(tenant) => format!("Entra wants you to sign in again, for tenant {tenant}"),
-            None => "Entra wants you to sign in again".into(),
+            Some(tenant) => format!("Entra requires you to sign in again to tenant {tenant}"),
+            None => "Entra requires you to sign in again".into(),
         };
         make(Kind::NotSignedIn, "KC2004", &what, Some(said), format!("az login{of_tenant} --scope {scope}"))
     } else {
-        let why = if said.is_empty() { "it said nothing".to_owned() } else { said };
+        let why = if said.is_empty() { "az printed no error".to_owned() } else { said };
         make(
             Kind::Failed,
             "KC2006",
-            "the Azure CLI (az) gave no token",
+            "the Azure CLI (az) returned no token",
             Some(why),
             format!("az account get-access-token{of_tenant} --scope {scope} --output none"),
         )

@@ -62,7 +62,7 @@ impl Arm {
         let token = self.token(&scope).await?;
         let shown = url.to_owned();
         let url = Url::parse(&format!("{url}?api-version={VERSION}"))
-            .map_err(|e| Failure::Problem(Problem::new(Kind::Failed, "KC4039", format!("`{shown}` is no URL")).why(e.to_string())))?;
+            .map_err(|e| Failure::Problem(Problem::new(Kind::Failed, "KC4039", format!("`{shown}` is not a URL")).why(e.to_string())))?;
         let payload = body.map_or(Payload::Nothing, Payload::Json);
         let reads = method == Method::GET;
         self.http().send(&Call { token: Some(&token), payload, reads, ..Call::new(method, url) }).await

@@ -59,7 +59,7 @@ fn refusal(account: &Target, auth: Auth) -> Option<Refusal> {
     Some(Refusal {
         code: "KC1401",
         what: format!("`{}` has no custom subdomain", account.name()),
-        why: "an AI account answers Entra tokens only at its own subdomain; at the regional address it takes keys alone",
+        why: "an AI account accepts Entra tokens only at its own subdomain; the regional address accepts only keys",
         fix: format!(
             "az cognitiveservices account update --name {name} --resource-group {group} --custom-domain {name}",
             name = account.name(),

@@ -9,7 +9,7 @@ use super::{
 const ARM_TYPE: &str = "Microsoft.DocumentDB/databaseAccounts";
 const API_VERSION: &str = "2025-04-15";
 const AUTHS: &[Auth] = &[Auth::WorkloadIdentity, Auth::Secret, Auth::ServicePrincipal];
-const NO_PROBE: &str = "this API takes keys alone; the right to fetch them is looked at";
+const NO_PROBE: &str = "this API accepts only keys; the permission to fetch them is checked";
 
 /// Common base of all APIs. By default an API accepts only keys.
 const API: Service = Service {

@@ -15,9 +15,9 @@ pub(super) static SERVICE: Service = Service {
     keys,
     prefixes: &["APPINSIGHTS", "APPLICATIONINSIGHTS"],
     default_access: Access::ReadWrite,
-    private_link: Err("reached through a monitor private link scope, which many components share"),
+    private_link: Err("uses an Azure Monitor private link scope, which many components share"),
     docs: "https://learn.microsoft.com/azure/azure-monitor/app/connection-strings",
-    ungranted: "the connection string lets in whoever writes telemetry",
+    ungranted: "the connection string itself allows writing telemetry",
     rows: |_| {
         rows(&[
             ("APPINSIGHTS_INSTRUMENTATIONKEY", "<instrumentation-key>"),
@@ -25,7 +25,7 @@ pub(super) static SERVICE: Service = Service {
         ])
     },
     texts: |_, _| Vec::new(),
-    probe: |_, _| Err("telemetry is only ever written"),
+    probe: |_, _| Err("telemetry can only be written"),
     ..DEFAULTS
 };
 

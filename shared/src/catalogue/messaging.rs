@@ -37,7 +37,7 @@ pub(super) static SERVICE_BUS: Service = Service {
     },
     refusal: |target, auth| refusal(target, auth, "servicebus"),
     rows: bus_rows,
-    probe: |target, cloud| Ok(probe(target, cloud, "https://servicebus.azure.net/.default", "ask for the namespace's queues", "Queues")),
+    probe: |target, cloud| Ok(probe(target, cloud, "https://servicebus.azure.net/.default", "list the namespace's queues", "Queues")),
     ..NAMESPACE
 };
 
@@ -71,7 +71,7 @@ pub(super) static EVENT_HUBS: Service = Service {
     },
     refusal: |target, auth| refusal(target, auth, "eventhubs"),
     rows: hub_rows,
-    probe: |target, cloud| Ok(probe(target, cloud, "https://eventhubs.azure.net/.default", "ask for the namespace's hubs", "EventHubs")),
+    probe: |target, cloud| Ok(probe(target, cloud, "https://eventhubs.azure.net/.default", "list the namespace's hubs", "EventHubs")),
     ..NAMESPACE
 };
 

@@ -370,8 +370,8 @@ fn spring_signed(auth: Auth, prefix: &str, mut rows: Vec<Row>) -> Vec<Row> {
 fn keys_are_off(target: &Target, auth: Auth, off: bool, fix: String) -> Option<Refusal> {
     (auth == Auth::Secret && off).then(|| Refusal {
         code: "KC1605",
-        what: format!("`{}` takes no keys", target.name()),
-        why: "local authentication is switched off on it, which is good: connect with --auth workload-identity",
+        what: format!("`{}` does not accept keys", target.name()),
+        why: "local authentication is disabled, which is recommended: connect with --auth workload-identity",
         fix,
     })
 }

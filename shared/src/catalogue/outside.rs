@@ -9,8 +9,8 @@ const DATABASE: Parameter = Parameter { name: "database", help: "Name of the dat
 const PARTNER: Service = Service {
     auths: &[Auth::Secret],
     default_access: Access::ReadWrite,
-    private_link: Err("the partner's network is its own affair"),
-    ungranted: "the partner decides who may come in",
+    private_link: Err("depends on the partner's network"),
+    ungranted: "the partner manages access",
     ..DEFAULTS
 };
 
@@ -50,7 +50,7 @@ pub(super) static CONFLUENT: Service = Service {
         ])
     },
     texts: |target, _| vec![("server", server(target))],
-    probe: |_, _| Err("Kafka speaks its own protocol, not HTTP"),
+    probe: |_, _| Err("Kafka does not use HTTP"),
     ..PARTNER
 };
 
@@ -68,7 +68,7 @@ pub(super) static NEON: Service = Service {
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-neon-postgres",
     rows: |ask| postgres::rows_of(&Shape { prefix: "NEON_POSTGRESQL", auth: ask.auth, client: ask.client }),
     texts: |target, _| vec![("host", server(target))],
-    probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+    probe: |_, _| Err("the database does not use HTTP"),
     ..PARTNER
 };
 
@@ -85,7 +85,7 @@ pub(super) static ATLAS: Service = Service {
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-mongodb-atlas",
     rows: atlas_rows,
     texts: |target, _| vec![("server", server(target))],
-    probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+    probe: |_, _| Err("the database does not use HTTP"),
     ..PARTNER
 };
 

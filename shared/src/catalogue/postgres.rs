@@ -29,7 +29,7 @@ pub(super) const DATABASE_SERVER: Service = Service {
     secrets: &["password"],
     default_access: Access::ReadWrite,
     ungranted: USER,
-    probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+    probe: |_, _| Err("the database does not use HTTP"),
     ..DEFAULTS
 };
 

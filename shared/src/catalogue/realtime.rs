@@ -45,7 +45,7 @@ pub(super) static SIGNALR: Service = Service {
     probe: |target, _| {
         let url = format!("https://{}/api/v1/health", host(target, "service.signalr.net"));
         let scope = "https://signalr.azure.com/.default".into();
-        Ok(Probe { scope, what: "ask for the service's health", url, headers: &[], decisive: false, cosmos: false })
+        Ok(Probe { scope, what: "read the service's health", url, headers: &[], decisive: false, cosmos: false })
     },
     ..REALTIME
 };
@@ -76,7 +76,7 @@ pub(super) static WEB_PUBSUB: Service = Service {
     probe: |target, _| {
         let url = format!("https://{}/api/health?api-version=2023-07-01", host(target, "webpubsub.azure.com"));
         let scope = "https://webpubsub.azure.com/.default".into();
-        Ok(Probe { scope, what: "ask for the service's health", url, headers: &[], decisive: false, cosmos: false })
+        Ok(Probe { scope, what: "read the service's health", url, headers: &[], decisive: false, cosmos: false })
     },
     ..REALTIME
 };

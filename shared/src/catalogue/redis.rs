@@ -60,7 +60,7 @@ pub(super) static ENTERPRISE: Service = Service {
     default_access: Access::ReadWrite,
     private_link: Ok(&[PrivateLink { group: "redisEnterprise", zones: &["privatelink.redisenterprise.cache.azure.net"] }]),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-redis-cache",
-    ungranted: "the database's key opens it",
+    ungranted: "the database's key gives access",
     rows: variables,
     texts: |cluster, _| {
         let host =
@@ -72,7 +72,7 @@ pub(super) static ENTERPRISE: Service = Service {
 };
 
 fn no_probe(_: &Target, _: &Cloud) -> Result<Probe, &'static str> {
-    Err("Redis speaks its own protocol, not HTTP")
+    Err("Redis does not use HTTP")
 }
 
 /// Azure returns this setting as a text, in varying case.
@@ -86,7 +86,7 @@ fn refusal(cache: &Target, auth: Auth) -> Option<Refusal> {
     (!on).then(|| Refusal {
         code: "KC1606",
         what: format!("Microsoft Entra authentication is off in cache `{}`", cache.name()),
-        why: "without it the cache takes keys alone, and access policies have no effect",
+        why: "without it the cache accepts only keys, and access policies have no effect",
         fix: format!("az redis update --ids {} --set redisConfiguration.aad-enabled=true", cache.id),
     })
 }

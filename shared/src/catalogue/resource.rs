@@ -15,7 +15,7 @@ pub(super) static SERVICE: Service = Service {
     default_access: Access::Read,
     private_link: Err("depends on the type of the resource"),
     docs: "https://learn.microsoft.com/azure/role-based-access-control/built-in-roles",
-    ungranted: "the role is yours to name: --role",
+    ungranted: "name the role with --role",
     rows: |ask| {
         let plain = rows(&[("AZURE_RESOURCE_ID", "<id>"), ("AZURE_RESOURCE_NAME", "<name>")]);
         let mut all = signed(ask.auth, "AZURE_RESOURCE", plain);
@@ -25,6 +25,6 @@ pub(super) static SERVICE: Service = Service {
         all
     },
     texts: |target, _| vec![("id", target.id.to_string()), ("name", target.name().to_owned())],
-    probe: |_, _| Err("no read is common to all resources"),
+    probe: |_, _| Err("there is no read that works for every resource"),
     ..DEFAULTS
 };

@@ -69,8 +69,8 @@ fn refusal(service: &Target, auth: Auth) -> Option<Refusal> {
     let roles = off || service.properties.pointer("/authOptions/aadOrApiKey").is_some_and(|v| !v.is_null());
     (!roles).then(|| Refusal {
         code: "KC1607",
-        what: format!("search service `{name}` takes keys alone"),
-        why: "roles have no effect until the service is set to take them",
+        what: format!("search service `{name}` accepts only keys"),
+        why: "roles have no effect until role-based access is enabled on the service",
         fix: format!(
             "az search service update --name {name} --resource-group {group} --auth-options aadOrApiKey --aad-auth-failure-mode http403"
         ),

@@ -52,7 +52,7 @@ pub(super) static FABRIC: Service = Service {
     parameters: &[Parameter { name: "database", help: "Name of the database", default: "", child: "" }],
     prefixes: &["FABRIC_SQL"],
     default_access: Access::ReadWrite,
-    private_link: Err("Fabric has private links of its own, for whole tenants and workspaces"),
+    private_link: Err("Fabric has its own private links, for tenants and workspaces"),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-fabric-sql",
     ungranted: "the database is shared with the identity in the Fabric portal",
     rows: |ask| {
@@ -65,7 +65,7 @@ pub(super) static FABRIC: Service = Service {
         rows(&[("FABRIC_SQL_CONNECTIONSTRING", value)])
     },
     texts: |target, _| vec![("host", target.name().to_owned())],
-    probe: |_, _| Err("a database speaks its own protocol, not HTTP"),
+    probe: |_, _| Err("the database does not use HTTP"),
     ..DEFAULTS
 };
 

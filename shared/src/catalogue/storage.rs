@@ -101,9 +101,9 @@ pub(super) static FILE: Service = Service {
     private_link: Ok(&[PrivateLink { group: "file", zones: &["privatelink.file.core.windows.net"] }]),
     docs: "https://learn.microsoft.com/azure/service-connector/how-to-integrate-storage-file",
     grants: |_, _| Vec::<Grant>::new(),
-    ungranted: "the account's key opens every share",
+    ungranted: "the account's key gives access to every share",
     rows: file_rows,
-    probe: |_, _| Err("file shares are reached with the account's key"),
+    probe: |_, _| Err("file shares use the account's key"),
     ..ACCOUNT
 };
 

@@ -1,5 +1,5 @@
-//! The command line: one subcommand for each service of the catalogue and for each verb. Flags stand with whoever reads
-//! them; here everything is put together.
+//! The command line: one subcommand for each service of the catalogue and for each verb. The flags are defined in the
+//! files that read them; this file combines them.
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, Command};
@@ -14,13 +14,13 @@ use crate::cli::verbs::verb::Verb;
 /// Words that ask for help.
 const HELP: [&str; 3] = ["-h", "--help", "help"];
 
-/// Which subcommands are built with their flags. Flags of 28 services take longer to build than most verbs take to
-/// answer, and a command line can only reach subcommands that it names.
+/// Which subcommands are built with their flags. Building the flags of 28 services takes longer than most verbs take
+/// to answer, and a given command line can reach only the subcommands that it names.
 #[derive(Clone, Copy)]
 enum Detail<'a> {
-    /// All of them: for help, documents and completion.
+    /// All subcommands: for help, documents and completion.
     Everything,
-    /// Those that one of these words names.
+    /// Subcommands named by one of these words.
     Named(&'a [String]),
 }
 
@@ -32,7 +32,7 @@ impl Detail<'_> {
         }
     }
 
-    /// Whether all that there is to say is asked for.
+    /// Whether the complete help is requested.
     fn asks_at_length(self) -> bool {
         matches!(self, Detail::Named(words) if words.iter().any(|word| word == "--help" || word == "help"))
     }
@@ -43,7 +43,7 @@ pub fn command(frontend: Frontend) -> Command {
     build(frontend, Detail::Everything)
 }
 
-/// The command line as far as these words can reach it.
+/// The part of the command line that these words can reach.
 pub fn reached_by(frontend: Frontend, words: &[String]) -> Command {
     build(frontend, Detail::Named(words))
 }
@@ -88,7 +88,7 @@ fn with_services(command: Command, frontend: Frontend, detail: Detail<'_>) -> Co
         let example = format!("{before}{} {} --workload deployment/web", service.name, connect::sample(service));
         command.subcommand(help::with_examples(connect::with_flags(own, service), frontend, &[&example]))
     });
-    // Retired services stay words, so that whoever used them is told of the successor.
+    // Retired services remain subcommands, so that their users learn about the successor.
     catalogue::retired_words().fold(command, |command, word| {
         let rest = Arg::new("rest").num_args(0..).allow_hyphen_values(true).trailing_var_arg(true);
         command.subcommand(Command::new(word).hide(true).about("Retired").arg(rest))
@@ -119,9 +119,9 @@ mod tests {
         }
     }
 
-    /// What is built for some words answers them as the whole command line does.
+    /// The reduced command line answers these words like the complete one.
     #[test]
-    fn the_part_that_words_reach_reads_them_alike() {
+    fn the_reduced_command_line_gives_the_same_answers() {
         for line in [
             "keyvault v -w deployment/web --access read",
             "kv v --secret a",

@@ -1,6 +1,6 @@
 //! The two programs that share this command line.
 
-/// Which program the user called.
+/// The program that the user called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frontend {
     /// The kubectl plugin.
@@ -10,7 +10,7 @@ pub enum Frontend {
 }
 
 impl Frontend {
-    /// The words with which a user calls the program.
+    /// How users call the program.
     pub fn words(self) -> &'static str {
         match self {
             Frontend::Kubectl => "kubectl connect",

@@ -1,5 +1,5 @@
-//! The help of the program itself: verbs in groups with a line each, services as one block, so that the verbs stand on one
-//! screen whatever the catalogue holds.
+//! The program's help: verbs in groups with one line each, services as one block, so that all verbs fit on one screen
+//! regardless of the number of services.
 
 use anstyle::Style;
 use clap::Command;
@@ -10,9 +10,9 @@ use crate::cli::frontend::Frontend;
 use crate::cli::verbs::VERBS;
 use crate::cli::verbs::verb::{Group, Verb};
 
-/// Columns of a screen that every terminal has.
+/// Width of the help in columns, which fits every terminal.
 const WIDTH: usize = 80;
-/// Columns of the groups' headings.
+/// Width of the groups' headings in columns.
 const MARGIN: usize = 10;
 
 const ABOUT: &str = "Connect AKS workloads to Azure services, without passwords";
@@ -22,7 +22,7 @@ const EXAMPLES: &str = "Examples:
   kubectl connect keyvault my-vault --workload deployment/web
   # Only show what would be done
   kubectl connect plan storage-blob shopdata --workload deployment/web
-  # What there is, whether it works, and how it goes away again
+  # List, check and delete connections
   kubectl connect list
   kubectl connect verify keyvault-my-vault
   kubectl connect delete keyvault-my-vault
@@ -32,18 +32,18 @@ const EXAMPLES: &str = "Examples:
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage or refused, 3 not found, 4 not signed in,
   5 not permitted, 6 timed out, 130 interrupted";
 
-/// The program with its help, as `--help` shows it or shorter, as `-h` does. Everything stands in the template: clap would
-/// wrap it anew, and wrong.
+/// The program with its complete help (`--help`) or the short one (`-h`). The whole text is in the template, because
+/// clap would wrap it differently.
 pub fn with_help(root: Command, frontend: Frontend, heading: Style, is_long: bool) -> Command {
     let listed = format!("{}\n{}", verbs(heading), services(heading));
-    // az shows the examples of its own commands.
+    // az's help shows examples itself.
     let examples = if frontend == Frontend::Az { "" } else { EXAMPLES };
     let flags = flags(frontend, is_long);
     root.about(ABOUT)
         .help_template(format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{listed}\n{flags}\n\n{examples}{EXIT_CODES}"))
 }
 
-/// The command with examples at the end of its help. az shows examples of its own.
+/// The command with examples at the end of its help, except in az, whose help shows examples itself.
 pub fn with_examples(command: Command, frontend: Frontend, examples: &[&str]) -> Command {
     if frontend == Frontend::Az {
         return command;
@@ -53,7 +53,7 @@ pub fn with_examples(command: Command, frontend: Frontend, examples: &[&str]) ->
     command.after_help(format!("{before}Examples:\n{}", lines.join("\n")))
 }
 
-/// What stands where nothing was typed: one screen of 24 lines.
+/// The text shown if the user typed nothing: one screen of 24 lines.
 pub fn overview(frontend: Frontend) -> String {
     let plain = Style::new();
     let groups: String = Group::ALL
@@ -74,7 +74,7 @@ pub fn overview(frontend: Frontend) -> String {
     )
 }
 
-/// How the program is called.
+/// How users call the program.
 pub fn usage(frontend: Frontend) -> String {
     let words = frontend.words();
     format!("{words} SERVICE NAME --workload KIND/NAME [flags]\n       {words} VERB [NAME] [flags]")

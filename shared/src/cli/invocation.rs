@@ -1,5 +1,5 @@
-//! One call of a verb: what was typed, how to talk, and how to reach the cluster. A verb gets this value and nothing else,
-//! so that no verb needs to know the command line as a whole.
+//! One call of a verb: its arguments, the output, and access to the cluster. A verb gets only this value, so no verb
+//! depends on the command line as a whole.
 
 use clap::{ArgMatches, Command, FromArgMatches};
 
@@ -17,41 +17,41 @@ use crate::ui::{Progress, Ui};
 pub struct Invocation<'a> {
     /// The program that the user called.
     pub frontend: Frontend,
-    /// How the run talks.
+    /// Output and prompts of this run.
     pub ui: &'a Ui,
     /// The flags of every command.
     pub root: &'a ArgMatches,
-    /// The word that was typed: the name of a verb or of a service.
+    /// The word that was typed: a verb or a service.
     pub word: &'a str,
-    /// The flags of the word.
+    /// The flags after the word.
     pub matches: &'a ArgMatches,
-    /// Set by Ctrl-C.
+    /// Stop signal of Ctrl-C.
     pub stop: Stop,
-    /// The whole command line, for verbs that describe it.
+    /// Builds the whole command line, for verbs that describe it.
     pub whole: fn(Frontend) -> Command,
 }
 
 impl Invocation<'_> {
-    /// The flags of the verb as a value.
+    /// The flags of the verb as a struct.
     ///
     /// # Errors
-    /// A flag has a value that does not fit.
+    /// If a flag has an invalid value.
     pub fn read<T: FromArgMatches>(&self) -> Result<T> {
         values::parse(self.matches)
     }
 
-    /// The cluster connection that the flags name.
+    /// The connection flags for the cluster.
     ///
     /// # Errors
-    /// A flag has a value that does not fit.
+    /// If a flag has an invalid value.
     pub fn flags(&self) -> Result<Flags> {
         global::flags(self.ui, self.root)
     }
 
-    /// Azure and the cluster, and the display of what is looked at.
+    /// Opens Azure and the cluster, with a progress display.
     ///
     /// # Errors
-    /// What is wrong with az's files or with the kube context.
+    /// Errors in az's files or in the kube context.
     pub async fn session(&self) -> Result<(Session, Progress)> {
         let flags = self.flags()?;
         let progress = self.ui.progress();
@@ -59,19 +59,19 @@ impl Invocation<'_> {
         Ok((session, progress))
     }
 
-    /// The cluster alone: nobody needs to be signed in to Azure.
+    /// Opens only the cluster; no Azure sign-in is needed.
     ///
     /// # Errors
-    /// What is wrong with the kube context.
+    /// Errors in the kube context.
     pub async fn cluster(&self) -> Result<Cluster> {
         Cluster::connect(&self.flags()?, &self.ui.progress().events()).await
     }
 }
 
-/// The record of a connection in the cluster's namespace.
+/// The record of a connection in the current namespace.
 ///
 /// # Errors
-/// There is none: names those that there are.
+/// If there is none; names the existing ones.
 pub async fn record(kube: &Cluster, name: &str) -> Result<Record> {
     match records::load(kube, kube.namespace(), name).await? {
         Some(stored) => Ok(stored.record),

@@ -1,4 +1,4 @@
-//! From argv to a request, and from an outcome to an exit code.
+//! From command line arguments to a request, and from its result to an exit code.
 
 mod az;
 mod command_line;
@@ -38,18 +38,18 @@ pub fn command(frontend: Frontend) -> clap::Command {
     command_line::command(frontend)
 }
 
-/// The commands of the az extension as data: what az's own help is made from.
+/// The commands of the az extension as data, from which az's help is generated.
 pub fn az_commands() -> serde_json::Value {
     schema::schema()
 }
 
-/// The completion scripts, by the file names that shells expect.
+/// The completion scripts, each with the file name that its shell expects.
 pub fn completion_scripts() -> Vec<(&'static str, String)> {
     let script = |shell| completion::script(command_line::command(Frontend::Kubectl), shell);
     completion::FILES.iter().map(|(shell, file)| (*file, script(*shell))).collect()
 }
 
-/// Runs a command line, prints what is to be printed, and says how it ended.
+/// Runs a command line, prints the result and returns the exit code.
 pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     let argv: Vec<OsString> = argv.into_iter().collect();
     if complete::is_asked(argv.first()) {
@@ -58,7 +58,7 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     if argv.get(1).is_some_and(|word| word == schema::WORD) {
         return schema::print();
     }
-    // The thin extension starts whichever of the two programs it finds.
+    // The thin az extension starts either of the two programs, whichever it finds.
     let frontend = if azure::is_handed_over() { Frontend::Az } else { frontend };
     let matches = match guided::matches(frontend, argv) {
         Ok(matches) => matches,
@@ -67,7 +67,7 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     let mut ui = global::ui(&matches);
     ui.errors_for_programs_only = azure::is_handed_over();
     if frontend == Frontend::Az {
-        // As long as the program lives, as the command line does.
+        // Leaked, since it is needed until the program ends.
         ui.wording = Some(Wording { reword: wording::reworded, cluster: wording::cluster(&matches).leak() });
     }
     ui.log();
@@ -80,14 +80,14 @@ pub fn run(frontend: Frontend, argv: impl IntoIterator<Item = OsString>) -> Exit
     }
 }
 
-/// Says why there is nothing to run.
+/// Reports why no command can be run.
 fn explain(frontend: Frontend, unclear: Unclear) -> ExitCode {
     let problem = match unclear {
         Unclear::Nothing => {
             Ui::default().say(help::overview(frontend).trim_end());
             return ExitCode::from(Kind::Usage.exit_code());
         }
-        // clap's own words for this list every word that there is.
+        // clap's message for this case lists every subcommand.
         Unclear::Usage(error) if error.kind() == ErrorKind::MissingSubcommand => unsaid(frontend),
         Unclear::Usage(error) => {
             let _ = error.print();
@@ -101,7 +101,7 @@ fn explain(frontend: Frontend, unclear: Unclear) -> ExitCode {
 
 fn unsaid(frontend: Frontend) -> Problem {
     let words = frontend.words();
-    Problem::new(Kind::Usage, "KC1000", "neither a service nor a verb was named")
+    Problem::new(Kind::Usage, "KC1000", "no service or verb is given")
         .fix(format!("choose one: {words} services"))
         .fix(format!("{words} --help"))
 }
@@ -111,7 +111,7 @@ fn dispatch(frontend: Frontend, ui: &Ui, root: &ArgMatches) -> Result<u8> {
         return Err(unsaid(frontend));
     };
     let call = |stop: Stop| Invocation { frontend, ui, root, word, matches, stop, whole: command_line::command };
-    // What is no verb is a service.
+    // A word that is no verb is a service.
     match find(word).map_or(&SERVICE, |verb| &verb.run) {
         Run::AtOnce(run) => run(&call(Stop::default())),
         Run::Waiting(run) => in_runtime(|stop| async move { run(&call(stop)).await }),

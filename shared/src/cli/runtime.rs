@@ -1,14 +1,14 @@
-//! The asynchronous runtime of one command, and what Ctrl-C does to it.
+//! The asynchronous runtime of one command, and the handling of Ctrl-C.
 
 use crate::engine::Stop;
 use crate::model::{Kind, Problem, Result};
 use crate::ui;
 
-/// Runs an asynchronous command. While steps are at work the first Ctrl-C lets them finish and begins no new one; a
-/// second one, or one while nothing is being written, ends everything.
+/// Runs an asynchronous command. While steps are running, the first Ctrl-C lets them finish and starts no new ones. A
+/// second Ctrl-C, or one while nothing is being written, ends the command at once.
 ///
 /// # Errors
-/// What the command says, or that the user interrupted the command.
+/// Errors of the command, or the interruption by the user.
 pub fn in_runtime<T, F: Future<Output = Result<T>>>(command: impl FnOnce(Stop) -> F) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -23,7 +23,7 @@ pub fn in_runtime<T, F: Future<Output = Result<T>>>(command: impl FnOnce(Stop) -
             () = interrupted(stop) => Err(left()),
         }
     });
-    // A plugin or `az` that is still running must not hold the process.
+    // A plugin or `az` that still runs must not keep the process alive.
     runtime.shutdown_background();
     result
 }

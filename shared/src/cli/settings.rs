@@ -1,6 +1,6 @@
-//! Defaults that a person or a company sets once: flags come before the environment, that before the file, that before
-//! what the program thinks. Settings are flags by their own names, so that a value means the same wherever it stands, and
-//! is checked by the same rules.
+//! Defaults set once by a user or a company. A flag takes precedence over the environment, the environment over the
+//! file, and the file over the built-in defaults. Settings have the names of flags, so a value means the same
+//! everywhere and is checked by the same rules.
 
 use std::path::PathBuf;
 
@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 use crate::model::{Kind, Problem, Result};
 use crate::sys;
 
-/// A flag that can have its value from elsewhere.
+/// A flag whose value may come from the settings.
 pub struct Setting {
-    /// The flag, without its dashes; in the file the key.
+    /// Name of the flag without its dashes; also the key in the file.
     pub key: &'static str,
     /// Its name in clap.
     pub id: &'static str,
-    /// May be repeated: a map in the file, `a=b,c=d` in the environment.
+    /// Whether the flag may be repeated: then it is a map in the file, and `a=b,c=d` in the environment.
     many: bool,
 }
 
@@ -49,7 +49,7 @@ impl Setting {
     }
 }
 
-/// Where a value was found.
+/// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     File { path: PathBuf, line: usize },
@@ -65,19 +65,19 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// What is set, and where.
+/// The values that are set, and where.
 #[derive(Default)]
 pub struct Settings(Vec<(&'static Setting, Vec<String>, Origin)>);
 
-/// The commands that work whatever is wrong with the settings.
+/// Commands that work even with invalid settings.
 const ALWAYS: [&str; 3] = ["version", "completion", "services"];
 
 impl Settings {
-    /// Reads file and environment. `probe` makes a command with every flag that a setting can set: its rules judge the
-    /// values.
+    /// Reads file and environment. `probe` builds a command with every flag that settings can set; its rules check
+    /// the values.
     ///
     /// # Errors
-    /// Names the key, and the file with the line or the variable, where something can't be used.
+    /// If a value is invalid: names the key and the file with its line, or the variable.
     pub fn load(probe: impl FnOnce() -> Command) -> Result<Settings> {
         let mut found = match file()? {
             Some((path, text)) => read(&path, &text)?,
@@ -96,7 +96,7 @@ impl Settings {
         Ok(Settings(found))
     }
 
-    /// Every setting, with its values and where they are from where it is set.
+    /// Every setting; with its values and their origin if it is set.
     pub fn all(&self) -> impl Iterator<Item = (&'static Setting, Option<(&[String], &Origin)>)> {
         SETTINGS.iter().map(|setting| {
             let found = self.0.iter().find(|(other, ..)| other.key == setting.key);
@@ -107,14 +107,14 @@ impl Settings {
     /// The command line with these values as defaults.
     pub fn apply(&self, command: Command) -> Command {
         self.0.iter().fold(command, |command, (setting, values, _)| {
-            // A command line lives as long as the program, and there is one.
+            // Leaked: a run has only one command line, which exists until the end.
             let values: Vec<&'static str> = values.iter().map(|value| &*value.clone().leak()).collect();
             with_default(command, setting.id, &values)
         })
     }
 }
 
-/// Whether a command needs no settings.
+/// Whether a command works without settings.
 pub fn does_without(word: &str) -> bool {
     ALWAYS.contains(&word)
 }
@@ -127,7 +127,7 @@ fn with_default(mut command: Command, id: &'static str, values: &[&'static str])
     subcommands.iter().fold(command, |command, name| command.mut_subcommand(name, |sub| with_default(sub, id, values)))
 }
 
-/// The file and what it says. That the usual one is missing is fine.
+/// The settings file and its content. The default file may be missing.
 fn file() -> Result<Option<(PathBuf, String)>> {
     let named = sys::var("KUBECTL_CONNECT_CONFIG").map(PathBuf::from);
     let Some(path) = named.clone().or_else(usual_path) else { return Ok(None) };
@@ -136,11 +136,11 @@ fn file() -> Result<Option<(PathBuf, String)>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => Ok(None),
         Err(error) => Err(Problem::new(Kind::Usage, "KC1012", format!("the settings in {} can't be read", path.display()))
             .why(error.to_string())
-            .fix("mend the file, or name another one: KUBECTL_CONNECT_CONFIG=FILE")),
+            .fix("correct the file, or use another one: KUBECTL_CONNECT_CONFIG=FILE")),
     }
 }
 
-/// Where the file is, unless the environment names another one.
+/// The default path of the settings file.
 pub fn usual_path() -> Option<PathBuf> {
     let windows = || sys::var("APPDATA").filter(|_| cfg!(windows)).map(PathBuf::from);
     let folder =
@@ -159,14 +159,16 @@ fn read(path: &std::path::Path, text: &str) -> Result<Vec<(&'static Setting, Vec
     } else {
         serde_saphyr::from_str(text).map_err(|error| {
             let line = error.location().map_or(1, |l| usize::try_from(l.line()).unwrap_or(1));
-            bad("the settings are no YAML".into(), &at(line)).why(error.without_snippet().to_string()).fix("write one KEY: VALUE a line")
+            bad("the settings are not valid YAML".into(), &at(line))
+                .why(error.without_snippet().to_string())
+                .fix("write one KEY: VALUE per line")
         })?
     };
     let none = Map::new();
     let all = match &parsed {
         Value::Object(all) => all,
         Value::Null => &none,
-        _ => return Err(bad("the settings are no map".into(), &at(1)).fix("write one KEY: VALUE a line")),
+        _ => return Err(bad("the settings are not a YAML map".into(), &at(1)).fix("write one KEY: VALUE per line")),
     };
     let line_of = |key: &str| {
         let is_it = |line: &str| {
@@ -181,7 +183,7 @@ fn read(path: &std::path::Path, text: &str) -> Result<Vec<(&'static Setting, Vec
         let Some(setting) = SETTINGS.iter().find(|s| s.key == key) else {
             let mut known: Vec<&str> = SETTINGS.iter().map(|s| s.key).collect();
             known.sort_by_key(|k| strsim::damerau_levenshtein(k, key));
-            return Err(bad(format!("there is no setting `{key}`"), &from).fix(format!("must be one of {}", known.join(", "))));
+            return Err(bad(format!("`{key}` is not a setting"), &from).fix(format!("must be one of {}", known.join(", "))));
         };
         found.push((setting, values(setting, value, &from)?, from));
     }
@@ -208,7 +210,7 @@ fn values(setting: &Setting, value: &Value, from: &Origin) -> Result<Vec<String>
     })
 }
 
-/// Has the flag's own rules judge the value.
+/// Checks the value by the rules of the flag.
 fn check(probe: &Command, setting: &Setting, values: &[String], from: &Origin) -> Result<()> {
     let flags = values.iter().map(|value| format!("{}={value}", setting.flag()));
     let argv = ["any", "any"].into_iter().map(str::to_owned).chain(flags);
@@ -221,7 +223,7 @@ fn check(probe: &Command, setting: &Setting, values: &[String], from: &Origin) -
     if let Some(why) = why {
         problem = problem.why(why);
     }
-    Err(problem.fix(format!("kubectl connect keyvault --help tells what {} takes", setting.flag())))
+    Err(problem.fix(format!("kubectl connect keyvault --help shows the values of {}", setting.flag())))
 }
 
 #[cfg(test)]
@@ -250,25 +252,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn errors_are_reported_with_their_line() {
         for (text, told) in [
-            ("# mine\n\nacces: read\n", "there is no setting `acces` (config.yaml:3)"),
+            ("# mine\n\nacces: read\n", "`acces` is not a setting (config.yaml:3)"),
             ("patch: never\naccess: all\n", "`access` can't be `all` (config.yaml:2)"),
             ("timeout: soon", "`timeout` can't be `soon` (config.yaml:1)"),
             ("tags: shop", "`tags` can't be used like this (config.yaml:1)"),
             ("access: [read]", "`access` can't be used like this (config.yaml:1)"),
             ("tags:\n  'a<b': c", "`tags` can't be `a<b=c` (config.yaml:1)"),
             ("identity-name: 'id-{cluster}'", "`identity-name` can't be `id-{cluster}` (config.yaml:1)"),
-            ("access: read\naccess: admin", "the settings are no YAML (config.yaml:2)"),
-            ("access: read\n - x: [", "the settings are no YAML (config.yaml:2)"),
-            ("- access", "the settings are no map (config.yaml:1)"),
+            ("access: read\naccess: admin", "the settings are not valid YAML (config.yaml:2)"),
+            ("access: read\n - x: [", "the settings are not valid YAML (config.yaml:2)"),
+            ("- access", "the settings are not a YAML map (config.yaml:1)"),
         ] {
             assert_eq!(problem(text), told, "{text:?}");
         }
     }
 
     #[test]
-    fn good_files_are_read() {
+    fn valid_files_are_read() {
         let path = std::path::Path::new("c");
         for (text, count) in
             [("", 0), ("# nothing yet\n", 0), ("access: read\nverify: false\ntimeout: 90\ntags: {team: shop, cost: 7}\n", 4)]
@@ -278,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_beats_a_setting() {
+    fn a_flag_takes_precedence_over_a_setting() {
         let path = std::path::Path::new("c");
         let keyvault = || connect::with_flags(Command::new("keyvault"), crate::catalogue::find("keyvault").unwrap());
         let nested = |name: &'static str| Command::new(name).subcommand(keyvault());

@@ -1,6 +1,8 @@
 //! Undoes a connection: runs the recorded steps with the goal Absent, in reverse order. Deletes only objects that are
 //! this tool's according to the receipts and that no other connection needs.
 
+use std::collections::BTreeMap;
+
 use futures::future::{join, join_all};
 
 use super::prepare::draft::Draft;
@@ -11,6 +13,7 @@ use crate::lookup::session::Session;
 use crate::model::Result;
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
 use crate::plan::record::Record;
+use crate::plan::spec::{Family, StepId};
 use crate::steps::context::{Cx, Run};
 
 /// A connection that is ready to be undone.
@@ -19,7 +22,7 @@ pub struct Undoing {
     pub cx: Cx,
     /// The changes to make.
     pub plan: Plan,
-    /// The recorded steps, with what examining each found.
+    /// The recorded steps, with the results of their examinations.
     pub draft: Draft,
     /// The record.
     pub stored: Option<Stored>,
@@ -37,11 +40,13 @@ pub enum Keep {
 }
 
 impl Keep {
-    fn covers(self, change: &Change) -> bool {
+    /// Whether the part holds the object of a step in `family`, on the side `layer`.
+    fn covers(self, family: Family, layer: Layer) -> bool {
         match self {
-            Keep::Azure => change.layer == Layer::Azure,
-            Keep::Identity => change.id == "identity",
-            Keep::Workload => matches!(change.id.as_str(), "workload" | "secret" | "secret-provider-class" | "service-account"),
+            Keep::Azure => layer == Layer::Azure,
+            Keep::Identity => family == Family::Identity,
+            // The service account is the cluster's half of the trust.
+            Keep::Workload => layer == Layer::Cluster && matches!(family, Family::Trust | Family::Delivery | Family::Workload),
         }
     }
 }
@@ -49,10 +54,13 @@ impl Keep {
 impl Undoing {
     /// Excludes these parts from the changes.
     pub fn keep(&mut self, parts: &[Keep]) {
+        let families: BTreeMap<StepId, Family> = self.draft.specs.iter().map(|s| (s.id(), s.family())).collect();
+        // The record of the connection is no step and goes in any case.
+        let covered = |change: &Change| families.get(&change.id).is_some_and(|f| parts.iter().any(|p| p.covers(*f, change.layer)));
         let stays = |change: &mut Change| {
-            if change.writes() && change.id != "record" && parts.iter().any(|p| p.covers(change)) {
+            if change.writes() && covered(change) {
                 change.action = Action::NoOp;
-                change.reason = Some("stays, as asked".into());
+                change.reason = Some("kept, as requested".into());
             }
         };
         self.draft.examined.values_mut().for_each(|found| stays(&mut found.change));

@@ -60,7 +60,7 @@ async fn elsewhere(session: &Session, checks: &mut Vec<Check>) -> Option<Resourc
     match outside_aks::public_issuer(session).await {
         Ok(issuer) => {
             let id = outside_aks::id(session.profile.active().map_or("none", |s| s.id.as_str()), "GROUP", &issuer);
-            checks.push(Check::ok("KC5908", MACHINE, format!("context {}, no AKS cluster", session.kube.context()), issuer));
+            checks.push(Check::ok("KC5908", MACHINE, format!("context {}, not an AKS cluster", session.kube.context()), issuer));
             Some(id)
         }
         Err(problem) => {
@@ -68,7 +68,7 @@ async fn elsewhere(session: &Session, checks: &mut Vec<Check>) -> Option<Resourc
             checks.push(found(
                 "KC5908",
                 problem.to_string(),
-                "an AKS cluster of this tenant, or an issuer that anybody may read",
+                "an AKS cluster of this tenant, or a publicly readable issuer",
                 &[("fix", &fix)],
             ));
             None
@@ -115,7 +115,7 @@ async fn kubelogin(command: &str) -> Check {
         return Check::ok("KC5903", MACHINE, "kubelogin", path.display().to_string());
     }
     let place = path.display().to_string();
-    found("KC5903", format!("{place} says: {shown}"), "Azure/kubelogin, which names its git hash", &[("place", &place), ("seen", &shown)])
+    found("KC5903", format!("{place} prints: {shown}"), "Azure/kubelogin, which prints a git hash", &[("place", &place), ("seen", &shown)])
 }
 
 /// Opens both sides; problems become findings.
@@ -175,7 +175,7 @@ async fn rights(session: &Session, cluster: Option<&ResourceId>) -> Vec<Check> {
         .iter()
         .zip(asked)
         .filter(|(_, answer)| answer.as_ref().is_ok_and(|a| !a.yes))
-        .map(|(access, _)| found("KC5909", format!("you may not {access}"), "allowed", &[("access", &access.to_string())]))
+        .map(|(access, _)| found("KC5909", format!("missing permission: {access}"), "allowed", &[("access", &access.to_string())]))
         .collect();
     // For clusters outside AKS the resource group is only known when connecting.
     if let Some(cluster) = cluster.filter(|c| !outside_aks::is_one(c)) {
@@ -186,11 +186,11 @@ async fn rights(session: &Session, cluster: Option<&ResourceId>) -> Vec<Check> {
         {
             let user = session.profile.active().and_then(|s| s.user.clone()).unwrap_or_default();
             let facts = [("user", user.as_str()), ("role", role_for(action)), ("scope", scope.as_str())];
-            checks.push(found("KC5910", format!("you may not do {action} on {}", scope.name()), "allowed", &facts));
+            checks.push(found("KC5910", format!("missing permission: {action} on {}", scope.name()), "allowed", &facts));
         }
     }
     if checks.is_empty() {
-        checks.push(Check::ok("KC5909", RIGHTS, "you may do what connecting needs", ""));
+        checks.push(Check::ok("KC5909", RIGHTS, "you have all permissions for connecting", ""));
     }
     checks
 }

@@ -82,8 +82,8 @@ pub fn of_aadsts(number: u32) -> Option<&'static Finding> {
 /// The Markdown page of all findings.
 pub fn page() -> String {
     let mut text = String::from(
-        "# Findings\n\nWhat `kubectl connect verify` and `kubectl connect doctor` can find. This page is written from \
-         `shared/src/engine/findings.rs`;\n`kubectl connect doctor --list` prints the same table.\n",
+        "# Findings\n\nProblems that `kubectl connect verify` and `kubectl connect doctor` find. This page is generated \
+         from\n`shared/src/health/findings.rs`; `kubectl connect doctor --list` prints the same table.\n",
     );
     let mut group = "";
     for finding in FINDINGS {
@@ -116,195 +116,247 @@ const fn odd(code: &'static str, group: &'static str, title: &'static str, why: 
 pub static FINDINGS: &[Finding] = &[
     bad("KC5110", "cluster", "the cluster has no OIDC issuer", "Entra checks service account tokens with keys that only the issuer publishes",
         "az aks update --name {cluster} --resource-group {group} --enable-oidc-issuer --enable-workload-identity"),
-    bad("KC5111", "cluster", "workload identity is off", "no webhook runs, so pods get neither a token file nor AZURE_ variables",
+    bad("KC5111", "cluster", "workload identity is disabled", "no webhook runs, so pods get neither a token file nor AZURE_ variables",
         "az aks update --name {cluster} --resource-group {group} --enable-workload-identity"),
-    bad("KC5112", "cluster", "the issuer's documents can't be fetched", "Entra reads the signing keys from them and refuses every token while it can't (AADSTS90061, AADSTS50166)",
-        "az aks update --name {cluster} --resource-group {group}   # reconciles; then look at {issuer}.well-known/openid-configuration"),
-    bad("KC5113", "cluster", "tokens name another issuer than the cluster publishes", "credentials for the published issuer do not fit such a token, and pods keep their old token until they are made again",
+    bad("KC5112", "cluster", "the issuer's documents can't be fetched", "Entra reads the signing keys from them, and refuses every token \
+        while it can't (AADSTS90061, AADSTS50166)",
+        "az aks update --name {cluster} --resource-group {group}   # reconciles; then open {issuer}.well-known/openid-configuration"),
+    bad("KC5113", "cluster", "tokens have another issuer than the one that the cluster publishes", "credentials for the published issuer do not match \
+        such a token, and pods keep their old token until they are recreated",
         "kubectl rollout restart {workload} -n {namespace}   # and wait until the cluster's update has ended"),
-    odd("KC5115", "cluster", "pods may have no way out to Entra", "every token exchange goes to Entra's public address, for which there is no private endpoint",
+    odd("KC5115", "cluster", "pods may not be able to reach Entra", "every token exchange goes to Entra's public address, for which there is no private endpoint",
         "allow {authority} (TCP 443) in the firewall or route table of the cluster's subnet, or use identity bindings"),
-    bad("KC5120", "webhook", "the workload identity webhook is not registered", "labelled pods start, but without token file and AZURE_ variables",
+    bad("KC5120", "webhook", "the workload identity webhook is not registered", "pods with the label start, but without token file and \
+        AZURE_ variables",
         "az aks update --name {cluster} --resource-group {group} --enable-workload-identity"),
-    bad("KC5121", "webhook", "no pod of the workload identity webhook is ready", "pods with its label can't be created at all until it answers",
+    bad("KC5121", "webhook", "no pod of the workload identity webhook is ready", "pods with its label can't be created until it answers",
         "kubectl get pods,events -n {webhook_namespace} -l azure-workload-identity.io/system=true   # capacity, taints, network policies"),
-    bad("KC5122", "webhook", "two workload identity webhooks are installed", "the add-on and the chart fight over one configuration, and pods fail or get the older one's settings",
+    bad("KC5122", "webhook", "two workload identity webhooks are installed", "the add-on and the chart overwrite the same configuration, \
+        and pods fail or get the older settings",
         "helm uninstall workload-identity-webhook -n azure-workload-identity-system   # the add-on in kube-system stays"),
-    odd("KC5124", "webhook", "the webhook's failure policy is Ignore", "while it is down, pods start without their identity and stay so",
+    odd("KC5124", "webhook", "the webhook's failure policy is Ignore", "while the webhook is down, pods start without an identity and \
+        remain without it",
         "kubectl patch mutatingwebhookconfiguration {webhook} --type json -p '[{\"op\":\"replace\",\"path\":\"/webhooks/0/failurePolicy\",\"value\":\"Fail\"}]'"),
     bad("KC5200", "service account", "the service account does not exist", "the API server refuses pods that name it",
         "kubectl create serviceaccount {account} -n {namespace}"),
-    bad("KC5201", "service account", "the service account names no identity", "the webhook then leaves AZURE_CLIENT_ID away and the application signs in as nobody",
+    bad("KC5201", "service account", "the service account names no identity", "the webhook then does not set AZURE_CLIENT_ID, and the \
+        application can't sign in",
         "kubectl annotate serviceaccount {account} -n {namespace} azure.workload.identity/client-id={client_id}"),
-    bad("KC5202", "service account", "an annotation of the service account is misspelt", "the webhook knows exact keys only and silently ignores all others",
+    bad("KC5202", "service account", "an annotation of the service account is misspelt", "the webhook reads only the exact keys and \
+        silently ignores all others",
         "kubectl annotate serviceaccount {account} -n {namespace} {wrong}- {right}={value}"),
-    bad("KC5203", "service account", "the identity stands on the wrong object", "the webhook reads client-id from the service account and nowhere else",
+    bad("KC5203", "service account", "the identity is named on the wrong object", "the webhook reads client-id only from the service account",
         "kubectl annotate serviceaccount {account} -n {namespace} azure.workload.identity/client-id={client_id}"),
-    bad("KC5204", "service account", "client-id is no client id", "Entra wants the identity's client id, a GUID; names and resource ids are refused as unknown applications (AADSTS700016)",
+    bad("KC5204", "service account", "client-id is not a client id", "Entra requires the identity's client id, a GUID; it refuses names and \
+        resource ids as unknown applications (AADSTS700016)",
         "kubectl annotate serviceaccount {account} -n {namespace} --overwrite azure.workload.identity/client-id={client_id}"),
-    bad("KC5205", "service account", "client-id is the identity's object id", "Entra looks applications up by client id and knows nobody of this id (AADSTS700016)",
+    bad("KC5205", "service account", "client-id is the identity's object id", "Entra looks up applications by client id and knows no \
+        application with this id (AADSTS700016)",
         "kubectl annotate serviceaccount {account} -n {namespace} --overwrite azure.workload.identity/client-id={client_id}"),
-    bad("KC5206", "service account", "no identity has this client id", "it was deleted, made again with a new id, or belongs to another tenant (AADSTS700016)",
+    bad("KC5206", "service account", "no identity has this client id", "the identity was deleted, recreated with a new id, or belongs to \
+        another tenant (AADSTS700016)",
         "az identity list --query \"[].{name:name,clientId:clientId}\" -o table   # then annotate {account} in {namespace} with the right one"),
-    bad("KC5207", "service account", "the service account acts as another identity than the connection's", "roles and trust belong to the connection's identity, so the workload is refused",
+    bad("KC5207", "service account", "the service account uses another identity than the connection's", "roles and trust belong to the connection's identity, so the workload is refused",
         "kubectl connect repair {connection} -n {namespace}"),
-    bad("KC5208", "service account", "the tenant annotation is empty", "an empty annotation beats the webhook's default, so AZURE_TENANT_ID is not set",
+    bad("KC5208", "service account", "the tenant annotation is empty", "an empty annotation overrides the webhook's default, so \
+        AZURE_TENANT_ID is not set",
         "kubectl annotate serviceaccount {account} -n {namespace} azure.workload.identity/tenant-id-   # or --overwrite …/tenant-id={tenant}"),
-    bad("KC5209", "service account", "the tenant annotation names another tenant than the identity's", "the token request goes to a tenant that does not know the identity (AADSTS700016, AADSTS90002)",
+    bad("KC5209", "service account", "the tenant annotation names another tenant than the identity's", "the token is requested from a tenant \
+        that does not know the identity (AADSTS700016, AADSTS90002)",
         "kubectl annotate serviceaccount {account} -n {namespace} --overwrite azure.workload.identity/tenant-id={tenant}"),
     bad("KC5210", "service account", "the token's lifetime is out of range", "the webhook refuses the pod: 3600 to 86400 seconds are allowed",
         "kubectl annotate serviceaccount {account} -n {namespace} --overwrite azure.workload.identity/service-account-token-expiration=3600"),
-    bad("KC5211", "service account", "the workload runs as another service account", "a token is issued for the account that the pods use, whatever stands on others",
+    bad("KC5211", "service account", "the workload runs as another service account", "tokens are issued for the service account that the \
+        pods use, whatever others are annotated with",
         "kubectl set serviceaccount {workload} {account} -n {namespace}"),
-    bad("KC5212", "service account", "the service account is in another namespace", "pods can use accounts of their own namespace only, and the namespace is part of the trusted subject",
+    bad("KC5212", "service account", "the service account is in another namespace", "pods can use only service accounts of their own \
+        namespace, and the namespace is part of the trusted subject",
         "kubectl create serviceaccount {account} -n {namespace}   # annotate it, and add a federated credential for {namespace}"),
-    bad("KC5300", "trust", "the identity trusts nobody", "without a federated credential Entra refuses every Kubernetes token (AADSTS70025)",
+    bad("KC5300", "trust", "the identity has no federated credential", "without one, Entra refuses every Kubernetes token (AADSTS70025)",
         "az identity federated-credential create --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
     bad("KC5301", "trust", "no federated credential has the cluster's issuer", "issuer, subject and audience must equal the token's byte for byte (AADSTS70021, AADSTS700211)",
         "az identity federated-credential create --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
-    bad("KC5302", "trust", "the credential's issuer lacks, or has too much of, a slash at its end", "it worked with some services for a while; Entra compares byte for byte (AADSTS700211)",
+    bad("KC5302", "trust", "the credential's issuer differs from the token's by the slash at its end", "Entra compares byte for byte, although \
+        some services accepted it for a while (AADSTS700211)",
         "az identity federated-credential update --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
-    bad("KC5303", "trust", "the credential's subject differs in letter case", "Entra compares subjects with their case since August 2024 (AADSTS7002138)",
+    bad("KC5303", "trust", "the credential's subject differs in letter case", "since August 2024 Entra compares subjects \
+        case-sensitively (AADSTS7002138)",
         "az identity federated-credential update --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
-    bad("KC5304", "trust", "no federated credential has this service account as its subject", "the credential is for another namespace or account, often `default` (AADSTS700213)",
+    bad("KC5304", "trust", "no federated credential has this service account as its subject", "the credential is for another namespace \
+        or service account, often `default` (AADSTS700213)",
         "az identity federated-credential create --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
-    bad("KC5305", "trust", "the credential is for another audience", "the token's audience is api://AzureADTokenExchange, and Entra takes no other (AADSTS700212)",
+    bad("KC5305", "trust", "the credential is for another audience", "the token's audience is api://AzureADTokenExchange, and Entra \
+        accepts no other (AADSTS700212)",
         "az identity federated-credential update --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
-    bad("KC5306", "trust", "the credential is for a cluster that is not this one", "a cluster that is made again gets a new issuer, and its old credentials are dead (AADSTS700211)",
+    bad("KC5306", "trust", "the credential is for another cluster", "a recreated cluster has a new issuer, so its old \
+        credentials no longer match (AADSTS700211)",
         "az identity federated-credential create --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
-    odd("KC5307", "trust", "the identity has nearly all the federated credentials it can have", "an identity can have 20; the next account will be refused",
-        "az identity federated-credential list --identity-name {identity} --resource-group {group} -o table   # delete those of clusters that are gone"),
-    bad("KC5308", "trust", "the credential has blanks around its issuer or subject", "they count as part of the text, so nothing ever matches",
+    odd("KC5307", "trust", "the identity has almost reached its limit of federated credentials", "an identity can have 20; further \
+        service accounts will be refused",
+        "az identity federated-credential list --identity-name {identity} --resource-group {group} -o table   # delete those of deleted \
+         clusters"),
+    bad("KC5308", "trust", "the credential has blanks around its issuer or subject", "blanks are part of the text, so no token matches",
         "az identity federated-credential update --name {credential} --identity-name {identity} --resource-group {group} --issuer {issuer} --subject {subject} --audiences api://AzureADTokenExchange"),
-    bad("KC5320", "trust", "the Kubernetes token has expired", "the application read the token file once, at its start; the file is renewed every hour (AADSTS700024)",
-        "use an SDK that reads AZURE_FEDERATED_TOKEN_FILE at every request; a stop-gap: kubectl annotate serviceaccount {account} -n {namespace} azure.workload.identity/service-account-token-expiration=86400"),
-    bad("KC5321", "trust", "Entra can't verify the token's signature", "the issuer's keys were rotated or the cluster was made again (AADSTS700027, AADSTS50027)",
+    bad("KC5320", "trust", "the Kubernetes token has expired", "the application read the token file only at its start, but the file is \
+        renewed every hour (AADSTS700024)",
+        "use an SDK that reads AZURE_FEDERATED_TOKEN_FILE for every request; until then: kubectl annotate serviceaccount {account} -n \
+         {namespace} azure.workload.identity/service-account-token-expiration=86400"),
+    bad("KC5321", "trust", "Entra can't verify the token's signature", "the issuer's keys were rotated, or the cluster was recreated \
+        (AADSTS700027, AADSTS50027)",
         "kubectl rollout restart {workload} -n {namespace}"),
-    bad("KC5322", "trust", "the tenant does not know the service that the token is for", "the scope is wrong, or the tenant is (AADSTS500011)",
+    bad("KC5322", "trust", "the tenant does not know the service that the token is for", "the scope or the tenant is wrong (AADSTS500011)",
         "use the scope of the service followed by /.default, and the tenant of the target"),
-    bad("KC5323", "trust", "there is no such tenant", "AZURE_TENANT_ID or the cloud is wrong (AADSTS90002, AADSTS900023)",
+    bad("KC5323", "trust", "the tenant does not exist", "AZURE_TENANT_ID or the cloud is wrong (AADSTS90002, AADSTS900023)",
         "kubectl annotate serviceaccount {account} -n {namespace} --overwrite azure.workload.identity/tenant-id={tenant}"),
-    bad("KC5324", "trust", "the scope is malformed", "the token endpoint takes a resource followed by /.default only (AADSTS70011, AADSTS28002)",
-        "ask for <resource>/.default"),
-    bad("KC5325", "trust", "Conditional Access blocked a sign-in", "that is your own sign-in, not the workload's (AADSTS53003, AADSTS50005)",
+    bad("KC5324", "trust", "the scope is malformed", "the token endpoint accepts only a resource followed by /.default (AADSTS70011, \
+        AADSTS28002)",
+        "request the scope <resource>/.default"),
+    bad("KC5325", "trust", "Conditional Access blocked a sign-in", "this is your own sign-in, not the workload's (AADSTS53003, AADSTS50005)",
         "az login"),
-    bad("KC5326", "trust", "a token of Entra was presented in place of the Kubernetes token", "the pod took a token from elsewhere, usually the node's own identity (AADSTS700222)",
+    bad("KC5326", "trust", "an Entra token was sent in place of the Kubernetes token", "the application used another token, \
+        usually that of the node's identity (AADSTS700222)",
         "use WorkloadIdentityCredential or DefaultAzureCredential, and read the token from AZURE_FEDERATED_TOKEN_FILE"),
-    bad("KC5400", "grant", "the identity holds no role that opens the target", "Entra gives it a token, and the service answers 403",
+    bad("KC5400", "grant", "the identity has no role that gives access to the target", "Entra issues a token, but the service answers 403",
         "az role assignment create --assignee-object-id {principal} --assignee-principal-type ServicePrincipal --role '{role}' --scope {scope}"),
-    bad("KC5401", "grant", "the identity holds management roles only", "Owner, Contributor and Reader manage the resource; its data opens to data roles only",
+    bad("KC5401", "grant", "the identity has only management roles", "Owner, Contributor and Reader manage the resource; access to its \
+        data needs a data role",
         "az role assignment create --assignee-object-id {principal} --assignee-principal-type ServicePrincipal --role '{role}' --scope {scope}"),
-    bad("KC5402", "grant", "the grant is young and has not taken effect yet", "role assignments need up to ten minutes until every data plane knows them",
+    bad("KC5402", "grant", "the grant is new and has not taken effect yet", "role assignments take up to ten minutes to reach every \
+        data plane",
         "kubectl connect verify {connection} -n {namespace} --wait"),
-    bad("KC5403", "grant", "a role was granted on a vault that decides by access policies", "the role has no effect there, and nothing says so",
+    bad("KC5403", "grant", "a role is assigned on a vault that uses access policies", "the role has no effect there, and Azure \
+        gives no warning",
         "az keyvault set-policy --name {target} --object-id {principal} --secret-permissions get list"),
-    bad("KC5404", "grant", "an access policy was set on a vault that decides by roles", "the policy has no effect there, and nothing says so",
+    bad("KC5404", "grant", "an access policy is set on a vault that uses roles", "the policy has no effect there, and Azure gives \
+        no warning",
         "az role assignment create --assignee-object-id {principal} --assignee-principal-type ServicePrincipal --role '{role}' --scope {scope}"),
-    bad("KC5405", "grant", "the vault's access policies do not let the identity in", "the vault answers 403 ForbiddenByPolicy",
+    bad("KC5405", "grant", "the vault's access policies give the identity no access", "the vault answers 403 ForbiddenByPolicy",
         "az keyvault set-policy --name {target} --object-id {principal} {permissions}"),
-    bad("KC5406", "grant", "the service refuses although the grant is there and old enough", "a deny assignment, a condition on the role, or a token that was cached before the grant stands in the way",
+    bad("KC5406", "grant", "the service refuses access although the grant exists and is old enough", "a deny assignment, a condition on the \
+        role, or a token cached before the grant may be the reason",
         "az role assignment list --assignee {principal} --scope {scope} --include-inherited --query \"[].{role:roleDefinitionName,condition:condition}\" -o table"),
-    bad("KC5407", "grant", "the target's own list of grants does not let the identity in", "its data plane goes by that list and not by Azure roles",
+    bad("KC5407", "grant", "the target's own grants give the identity no access", "its data plane uses these grants and not \
+        Azure roles",
         "kubectl connect repair {connection} -n {namespace}"),
-    bad("KC5500", "variables", "the Secret with the variables is gone", "new pods stay in CreateContainerConfigError until it is back",
+    bad("KC5500", "variables", "the Secret with the variables does not exist", "new pods stay in CreateContainerConfigError until it exists again",
         "kubectl connect repair {connection} -n {namespace}"),
-    bad("KC5501", "variables", "the Secret holds other variables than the connection's", "the application reads a wrong address or a wrong identity",
+    bad("KC5501", "variables", "the Secret has other variables than the connection's", "the application gets a wrong address or a \
+        wrong identity",
         "kubectl connect repair {connection} -n {namespace}"),
     bad("KC5508", "variables", "containers of the workload do not read the connection's variables", "an apply, replace or rollout undo removed them",
         "kubectl connect repair {connection} -n {namespace}"),
-    bad("KC5502", "workload", "the pod template lacks the label azure.workload.identity/use", "the webhook touches only pods that carry it with the value \"true\"",
+    bad("KC5502", "workload", "the pod template lacks the label azure.workload.identity/use", "the webhook changes only pods that have \
+        it with the value \"true\"",
         "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),
-    bad("KC5503", "workload", "the label stands on the workload, not on its pods", "pods get the labels of the pod template only",
+    bad("KC5503", "workload", "the label is on the workload, not on its pods", "pods get only the labels of the pod template",
         "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),
-    bad("KC5504", "workload", "the label stands on the service account", "there it has had no meaning since version 1.0 of the webhook",
+    bad("KC5504", "workload", "the label is on the service account", "since version 1.0 of the webhook it has no effect there",
         "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),
-    bad("KC5505", "workload", "the label was written as an annotation", "the webhook selects by label; an annotation of that name does nothing",
+    bad("KC5505", "workload", "the label is set as an annotation", "the webhook selects by label; an annotation of that name has no \
+        effect",
         "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),
-    bad("KC5506", "workload", "the label's value is not \"true\"", "the webhook selects this exact text",
+    bad("KC5506", "workload", "the label's value is not \"true\"", "the webhook selects only this exact value",
         "kubectl patch {workload} -n {namespace} --type merge -p '{patch}'"),
-    bad("KC5507", "workload", "the manifest sets an identity variable itself", "the webhook leaves a variable alone that is there already, however wrong it is",
+    bad("KC5507", "workload", "the manifest itself sets an identity variable", "the webhook does not change an existing variable, even \
+        if it is wrong",
         "kubectl set env {workload} -n {namespace} -c {container} {variable}-"),
-    bad("KC5509", "workload", "the workload runs in kube-system", "AKS keeps webhooks away from its own namespaces, so its pods are never given an identity",
-        "move {workload} to a namespace of its own"),
-    odd("KC5510", "workload", "inject-proxy-sidecar is set to false", "its presence alone switches the sidecar on, whatever the value",
+    bad("KC5509", "workload", "the workload runs in kube-system", "AKS excludes its own namespaces from webhooks, so pods there never \
+        get an identity",
+        "move {workload} to another namespace"),
+    odd("KC5510", "workload", "inject-proxy-sidecar is set to false", "the annotation enables the sidecar whatever its value is",
         "remove the annotation azure.workload.identity/inject-proxy-sidecar from the pod template of {workload}"),
     odd("KC5511", "workload", "every container is skipped", "the webhook gives skipped containers no token and no variables",
         "remove the annotation azure.workload.identity/skip-containers from the pod template of {workload}"),
-    bad("KC5512", "workload", "identity binding is asked for and the webhook does not know it", "webhooks before 1.6 ignore the annotation and give an ordinary token",
+    bad("KC5512", "workload", "identity binding is requested, but the webhook does not support it", "webhooks before 1.6 ignore the \
+        annotation and provide an ordinary token",
         "az aks upgrade --name {cluster} --resource-group {group}   # or remove azure.workload.identity/use-identity-binding"),
-    bad("KC5600", "pods", "no pod of the workload runs", "nothing can use the connection",
+    bad("KC5600", "pods", "no pod of the workload is running", "nothing uses the connection at the moment",
         "kubectl describe pods -n {namespace} -l {selector}"),
-    bad("KC5601", "pods", "pods are older than the change", "the webhook acts when a pod is made; pods that run keep what they had",
+    bad("KC5601", "pods", "pods are older than the change", "the webhook acts when a pod is created; running pods keep their settings",
         "kubectl rollout restart {workload} -n {namespace}"),
-    bad("KC5602", "pods", "pods were made without an identity although everything asks for it", "the webhook did not see them: it was down, or the namespace is excluded",
+    bad("KC5602", "pods", "pods were created without an identity although label and annotation are set", "the webhook did not process them: it \
+        was down, or the namespace is excluded",
         "kubectl rollout restart {workload} -n {namespace}"),
-    bad("KC5603", "pods", "pods act as another identity than the service account names", "the annotation or the manifest was changed after they were made",
+    bad("KC5603", "pods", "pods use another identity than the one that the service account names", "the annotation or the manifest was changed \
+        after the pods were created",
         "kubectl rollout restart {workload} -n {namespace}"),
-    bad("KC5604", "pods", "AZURE_FEDERATED_TOKEN_FILE points where no token is", "the application finds no file there and falls through to other sign-ins",
+    bad("KC5604", "pods", "AZURE_FEDERATED_TOKEN_FILE points to a path without a token", "the application finds no file there and tries other \
+        ways to sign in",
         "remove AZURE_FEDERATED_TOKEN_FILE from the manifest of {workload}: the webhook sets it"),
-    bad("KC5606", "pods", "the API server refuses new pods because the webhook does not answer", "rollouts and rescheduled pods hang until it is back",
+    bad("KC5606", "pods", "the API server refuses new pods because the webhook does not answer", "rollouts and rescheduled pods hang \
+        until it answers again",
         "kubectl get pods,events -n kube-system -l azure-workload-identity.io/system=true   # capacity, taints, network policies"),
-    bad("KC5607", "pods", "the webhook refuses new pods", "an annotation has a value that it does not take",
+    bad("KC5607", "pods", "the webhook refuses new pods", "an annotation has a value that the webhook does not accept",
         "kubectl describe {workload} -n {namespace}"),
-    bad("KC5700", "target", "the target is gone", "there is nothing left to connect to",
+    bad("KC5700", "target", "the target does not exist", "the connection can't work without it",
         "kubectl connect delete {connection} -n {namespace}"),
-    bad("KC5701", "target", "public access is disabled and there is no private way in", "pods resolve the public address and are refused; AKS is no trusted service, and network rules count only while public access is on",
+    bad("KC5701", "target", "public access is disabled, and there is no private endpoint", "pods use the public address and are refused; \
+        AKS is not a trusted service, and network rules apply only while public access is enabled",
         "az network private-endpoint create --name pe-{target} --resource-group {group} --subnet {subnet} --private-connection-resource-id {scope} --group-id {link} --connection-name {target}   # and link the zone {zone} to the cluster's network"),
-    bad("KC5702", "target", "the target's firewall does not know the caller", "it answers 403 to addresses outside its rules",
+    bad("KC5702", "target", "the target's firewall does not allow the caller", "the target answers 403 to addresses outside its rules",
         "{firewall}"),
-    bad("KC5703", "target", "the private endpoint waits for approval", "no traffic passes until the owner of the target approves",
+    bad("KC5703", "target", "the private endpoint is waiting for approval", "no traffic passes until the owner of the target approves it",
         "az network private-endpoint-connection approve --id {endpoint}"),
-    odd("KC5704", "target", "the target can be reached privately only, so its data plane can't be tried from here", "the way of the pods is another one: resolve the name inside the cluster and expect a private address",
+    odd("KC5704", "target", "the target has only private access, so its data plane can't be checked from this machine", "pods may have access: resolve the name \
+        inside the cluster and expect a private address",
         "kubectl connect verify {connection} -n {namespace} --from-pod"),
-    bad("KC5705", "target", "the target takes no Entra tokens as it is set up", "every token is refused, whatever roles there are",
+    bad("KC5705", "target", "the target is configured to refuse Entra tokens", "every token is refused, whatever roles are assigned",
         "{fix}"),
-    bad("KC5706", "target", "the target's host does not answer", "its name is not known here or the connection is refused",
+    bad("KC5706", "target", "the target's host does not answer", "its name can't be resolved on this machine, or the connection is refused",
         "kubectl run -n {namespace} --rm -it --restart Never --image busybox:1.36 look -- nslookup {host}"),
-    bad("KC5707", "target", "pods do not resolve the target's name to its private endpoint", "they go to the public address, which refuses them where public access is off: the private DNS zone lacks the record, or is not linked to the network whose DNS the pods ask",
+    bad("KC5707", "target", "pods do not resolve the target's name to its private endpoint", "pods use the public address, which refuses \
+        them if public access is disabled: the private DNS zone lacks the record, or is not linked to the network whose DNS the \
+        pods use",
         "az network private-dns link vnet create --resource-group {group} --zone-name {zone} --name {cluster} --virtual-network {network} --registration-enabled false   # and the record: az network private-endpoint dns-zone-group create --resource-group {group} --endpoint-name {endpoint} --name default --private-dns-zone {zone} --zone-name {zone}"),
     bad("KC5800", "csi", "the SecretProviderClass does not exist", "pods that mount it stay in ContainerCreating",
         "kubectl get secretproviderclass -n {namespace}"),
-    bad("KC5801", "csi", "the SecretProviderClass names no identity", "the provider then wants a Secret and says `nodePublishSecretRef secret is not set`",
+    bad("KC5801", "csi", "the SecretProviderClass names no identity", "the provider then requires a Secret and reports \
+        `nodePublishSecretRef secret is not set`",
         "set spec.parameters.clientID of {class} to the client id of the service account's identity"),
     bad("KC5802", "csi", "the secrets store driver is not installed", "pods stay in ContainerCreating: the driver is not in the list of registered CSI drivers",
         "az aks enable-addons --name {cluster} --resource-group {group} --addons azure-keyvault-secrets-provider"),
-    bad("KC5803", "csi", "the driver asks for no service account token", "workload identity can't work without it, and the provider says `nodePublishSecretRef secret is not set`",
+    bad("KC5803", "csi", "the driver requests no service account token", "workload identity needs this token; the provider reports \
+        `nodePublishSecretRef secret is not set`",
         "kubectl patch csidriver secrets-store.csi.k8s.io --type merge -p '{\"spec\":{\"tokenRequests\":[{\"audience\":\"api://AzureADTokenExchange\"}]}}'"),
-    bad("KC5804", "csi", "the SecretProviderClass lacks a parameter", "the API server takes anything; the mistake shows when a pod mounts it",
+    bad("KC5804", "csi", "the SecretProviderClass lacks a parameter", "the API server accepts any class; the mistake shows only when a \
+        pod mounts it",
         "set spec.parameters.{parameter} of {class}"),
-    bad("KC5805", "csi", "a synced Secret is read but the volume that makes it is not mounted", "the Secret is made at the first mount, so the container stays in CreateContainerConfigError",
+    bad("KC5805", "csi", "a synced Secret is read, but the volume that creates it is not mounted", "the Secret is created at the first \
+        mount, so the container stays in CreateContainerConfigError",
         "mount the volume of {class} in every container that reads secret {secret}"),
-    bad("KC5806", "csi", "a synced Secret names an object that is not fetched", "`objectName` there must be the alias where the object has one",
+    bad("KC5806", "csi", "a synced Secret names an object that is not fetched", "`objectName` must be the object's alias if it has one",
         "set objectName in spec.secretObjects of {class} to one of: {known}"),
-    bad("KC5807", "csi", "mounting the volume fails", "the pod waits in ContainerCreating; the reason stands in its events only",
+    bad("KC5807", "csi", "the volume can't be mounted", "the pod waits in ContainerCreating; only its events show the reason",
         "kubectl describe pod {pod} -n {namespace}"),
-    bad("KC5808", "csi", "the cluster's Key Vault add-on is off", "nothing installs or keeps the driver that mounts the vault",
+    bad("KC5808", "csi", "the cluster's Key Vault add-on is disabled", "without the add-on, AKS does not install and maintain the driver that \
+        mounts the vault",
         "az aks enable-addons --name {cluster} --resource-group {group} --addons azure-keyvault-secrets-provider"),
     bad("KC5809", "csi", "pods of the driver or its provider are not ready", "no volume can be mounted on the nodes where they are missing",
         "kubectl get pods -n kube-system -l 'app in (secrets-store-csi-driver, secrets-store-provider-azure)' -o wide"),
-    bad("KC5810", "csi", "the vault is not mounted as the connection says", "the files are not where the workload looks for them",
+    bad("KC5810", "csi", "the vault is not mounted as recorded", "the files are not where the workload expects them",
         "kubectl connect repair {connection} -n {namespace}"),
-    bad("KC5900", "machine", "az is not installed", "sign-in comes from az, and only from there",
+    bad("KC5900", "machine", "az is not installed", "this tool signs in to Azure only through az",
         "install it: https://learn.microsoft.com/cli/azure/install-azure-cli"),
     bad("KC5901", "machine", "az is not signed in", "nothing in Azure can be read or changed",
         "az login"),
-    bad("KC5902", "machine", "kubelogin is missing", "the kubeconfig's user signs in through it",
+    bad("KC5902", "machine", "kubelogin is missing", "the kubeconfig's user signs in with it",
         "az aks install-cli"),
-    bad("KC5903", "machine", "another program is called kubelogin", "the kubeconfig wants Azure/kubelogin; int128/kubelogin has the same name and other words",
-        "az aks install-cli --kubelogin-install-location {place}   # or put Azure/kubelogin first on PATH; seen: {seen}"),
-    odd("KC5904", "machine", "kubectl is not on PATH", "the remedies printed here use it",
+    bad("KC5903", "machine", "the program kubelogin is not Azure's", "the kubeconfig needs Azure/kubelogin; int128/kubelogin has the same \
+        name but other commands",
+        "az aks install-cli --kubelogin-install-location {place}   # or put Azure/kubelogin first on PATH; found: {seen}"),
+    odd("KC5904", "machine", "kubectl is not on PATH", "the suggested fixes use it",
         "az aks install-cli"),
-    odd("KC5905", "machine", "several kubectl-connect are on PATH", "kubectl runs the first one, which may be an older copy",
+    odd("KC5905", "machine", "several kubectl-connect programs are on PATH", "kubectl runs the first one, which may be an older copy",
         "remove all but one: {paths}"),
     odd("KC5906", "machine", "another plugin hides a command of this one", "kubectl prefers the longest name, so `kubectl connect {word}` runs that file",
         "remove {path}"),
     bad("KC5907", "machine", "the cluster can't be reached", "nothing can be checked in it",
         "{fix}"),
-    bad("KC5908", "machine", "the context leads to no AKS cluster that you can see", "its issuer and its region can't be read from Azure",
+    bad("KC5908", "machine", "the context is not an AKS cluster that you can see", "its issuer and its region can't be read from Azure",
         "{fix}"),
-    odd("KC5909", "rights", "you lack a right in the namespace", "connecting would stop before its first write",
-        "ask for it, then check: kubectl auth can-i {access}"),
-    odd("KC5910", "rights", "you lack a right in Azure", "connecting would stop before its first write",
+    odd("KC5909", "rights", "you lack a permission in the namespace", "connecting would stop before its first write",
+        "ask the cluster's administrator for it, then check: kubectl auth can-i {access}"),
+    odd("KC5910", "rights", "you lack a permission in Azure", "connecting would stop before its first write",
         "az role assignment create --assignee {user} --role '{role}' --scope {scope}"),
 ];
 
@@ -328,15 +380,9 @@ mod tests {
         assert_eq!(finding.remedy(&[]), "kubectl create serviceaccount ACCOUNT -n NAMESPACE");
     }
 
-    /// `UPDATE_DOCS=1 cargo test -p connect-core findings` regenerates the page.
     #[test]
     fn the_page_is_generated_from_the_table() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PAGE);
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, page()).unwrap();
-        }
-        assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), page(), "UPDATE_DOCS=1 cargo test -p connect-core findings");
+        snapshot::file(PAGE, &page());
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::model::vault::{ObjectKind, VaultObject};
 use crate::model::{Event, Events, Kind, Problem, Result, words};
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
-use crate::plan::spec::StepSpec;
 use crate::plan::spec::delivery::VaultSecret;
+use crate::plan::spec::{Family, StepSpec};
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
 
@@ -43,7 +43,7 @@ pub(crate) async fn verify_with(kube: &Cluster, arm: &Arm, events: &Events, chai
     }
     let (Some(account), Some(client_id)) = (account, record.client_id.as_deref()) else {
         return Err(Problem::new(Kind::Failed, "KC6009", format!("connection `{}` is not complete", record.name))
-            .fix("run the command that made it again"));
+            .fix("repeat the command that made it"));
     };
     let (scope, reads) = reads(arm, chain);
     let token_text = format!("a token for service account {}/{}", account.namespace, account.name);
@@ -118,20 +118,19 @@ async fn kept(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>) -> 
     let cx = context(kube, arm, events, chain.record);
     let given = |s: &VaultSecret| s.variable.parts().iter().any(|p| matches!(p, Part::Given { .. }));
     let mut seen = 0;
-    let text = format!("its keys are those that {} has now", chain.target.name());
-    for step in &chain.record.steps {
-        let StepSpec::VaultSecret(step) = step else { continue };
+    let text = format!("its keys are the current keys of {}", chain.target.name());
+    for step in chain.record.steps.iter().filter_map(VaultSecret::of) {
         if given(step) {
             continue;
         }
         seen += 1;
         if !step.is_current(&cx).await? {
             let (what, fix) =
-                (format!("secret {} holds another: it was rotated", step.name), "run the command that made the connection again");
+                (format!("secret {} has another key: it was rotated", step.name), "repeat the command that made the connection");
             return Ok(Some(failed("KC5005", text, what, Some(fix.into()))));
         }
     }
-    Ok((seen > 0).then(|| succeeded("KC5005", text, "compared with a fresh answer".into())))
+    Ok((seen > 0).then(|| succeeded("KC5005", text, "compared with the service".into())))
 }
 
 /// For node identities: only nodes can get their tokens, so just the grant is checked.
@@ -142,26 +141,15 @@ async fn by_nodes(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>)
 
 /// Whether access is limited to a part of the target.
 fn is_narrowed(record: &Record) -> bool {
-    record.steps.iter().any(|s| match s {
-        StepSpec::RoleAssignment(s) => s.scope != record.target,
-        StepSpec::CosmosRole(s) => !s.path.is_empty(),
-        _ => false,
-    })
+    record.steps.iter().any(|s| s.is_narrower_than(&record.target))
 }
 
 /// Checks the grants by examining their steps: they are in place if no change is needed.
 async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, text: String) -> Result<Check> {
     let record = chain.record;
-    let wanted: Vec<StepSpec> = record
-        .steps
-        .iter()
-        .filter(|s| {
-            use StepSpec::{CosmosRole, Identity, RedisPolicy, RoleAssignment, VaultPolicy};
-            matches!(s, Identity(_) | RoleAssignment(_) | VaultPolicy(_) | CosmosRole(_) | RedisPolicy(_))
-        })
-        .cloned()
-        .collect();
-    if wanted.iter().all(|s| matches!(s, StepSpec::Identity(_))) {
+    // A grant names its identity by the object id, which the step of the identity tells.
+    let wanted: Vec<StepSpec> = record.steps.iter().filter(|s| matches!(s.family(), Family::Identity | Family::Grant)).cloned().collect();
+    if !wanted.iter().any(|s| s.family() == Family::Grant) {
         let (text, why) = match chain.service.secrets.contains(&"password") {
             true => (format!("database user aad_{}", record.name), format!("not checked (run the SQL of {})", chain.service.docs)),
             false => (format!("access to {}", chain.target.name()), format!("not checked ({})", chain.service.ungranted)),
@@ -177,7 +165,7 @@ async fn grants(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>, t
             "KC5003",
             text,
             format!("{} {} is missing", e.change.kind, e.change.name),
-            Some("run the command that made the connection again".into()),
+            Some("repeat the command that made the connection".into()),
         ),
     })
 }
@@ -192,25 +180,25 @@ async fn delivered(kube: &Cluster, arm: &Arm, events: &Events, chain: &Chain<'_>
     let cx = context(kube, arm, events, chain.record);
     let Some(secret) = chain.record.secret() else {
         return Err(Problem::new(Kind::Failed, "KC6009", format!("connection `{}` is not complete", chain.record.name))
-            .fix("run the command that made it again"));
+            .fix("repeat the command that made it"));
     };
     let seen = secret.delivered(&cx).await?;
-    let again = || Some("run the command that made the connection again".to_owned());
-    let there = format!("secret {} holds every variable", secret.name);
+    let again = || Some("repeat the command that made the connection".to_owned());
+    let there = format!("secret {} has every variable", secret.name);
     let first = match &seen.missing {
-        Some(name) => failed("KC5004", there, format!("{name} is not there"), again()),
+        Some(name) => failed("KC5004", there, format!("{name} is missing"), again()),
         None => succeeded("KC5004", there, words::count(secret.variables.len(), "variable")),
     };
     let mut checks = vec![first];
     if seen.fetched > 0 {
-        let text = format!("its keys are those that {} has now", chain.target.name());
+        let text = format!("its keys are the current keys of {}", chain.target.name());
         checks.push(match seen.stale {
             Some(name) => {
                 let fix = format!("kubectl connect refresh {} -n {}", chain.record.name, chain.record.namespace);
-                failed("KC5005", text, format!("{name} holds another key: it was rotated"), Some(fix))
+                failed("KC5005", text, format!("{name} has another key: it was rotated"), Some(fix))
             }
             None if seen.missing.is_some() => skipped("KC5005", text),
-            None => succeeded("KC5005", text, "compared with a fresh answer".into()),
+            None => succeeded("KC5005", text, "compared with the service".into()),
         });
     }
     Ok(checks)
@@ -223,7 +211,7 @@ struct Refused {
     cause: Refusal,
 }
 
-/// What both requests of the proof share.
+/// Data that both requests of the proof need.
 #[derive(Clone, Copy)]
 struct Attempt<'a> {
     arm: &'a Arm,
@@ -266,7 +254,7 @@ async fn exchange(attempt: Attempt<'_>, client_id: &str, assertion: &str, scope:
             );
             return Ok(Err(Refused { message: refused.message, fix, cause: Refusal::Entra(refused.codes) }));
         }
-        wait(events, tries, format!("waiting for Entra to know the new trust ({} s so far)", began.elapsed().as_secs())).await;
+        wait(events, tries, format!("waiting for Entra to apply the new trust ({} s so far)", began.elapsed().as_secs())).await;
     }
     Ok(Err(Refused { message: String::new(), fix: String::new(), cause: Refusal::Silence }))
 }
@@ -288,7 +276,7 @@ async fn read(attempt: Attempt<'_>, probe: &crate::catalogue::Probe, token: &Tok
             return Ok(Ok("allowed".into()));
         }
         if !probe.decisive && matches!(answer.status, 401 | 403 | 404 | 405) {
-            return Ok(Ok("reached; this read takes more rights than the workload needs".into()));
+            return Ok(Ok("reached; this read needs more permissions than the workload has".into()));
         }
         let inner = answer.inner_code.as_deref().or(answer.code.as_deref()).unwrap_or_default().to_owned();
         let network = ["ForbiddenByFirewall", "ForbiddenByConnection"].contains(&inner.as_str());
@@ -296,7 +284,7 @@ async fn read(attempt: Attempt<'_>, probe: &crate::catalogue::Probe, token: &Tok
         if !retry || began.elapsed() + pause(tries) > chain.patience {
             let message = format!("HTTP {} {inner}: {}", answer.status, answer.message.unwrap_or_default());
             let fix = if network {
-                format!("open the network way: the {} does not take calls from here", chain.service.noun)
+                format!("open the network access: the {} refuses calls from this machine", chain.service.noun)
             } else if retry {
                 format!(
                     "az role assignment list --scope {} --assignee {} -o table",

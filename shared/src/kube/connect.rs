@@ -151,15 +151,15 @@ fn server(cluster: &ClusterEntry) -> Result<Uri> {
     let text = cluster.server.as_deref().unwrap_or_default().trim();
     let bad = |why: String| Problem::new(Kind::Usage, "KC3008", "the cluster's server address can't be used").why(why);
     if text.is_empty() {
-        return Err(bad("the cluster entry names no server".into()).fix("kubectl config set-cluster CLUSTER --server=https://HOST:443"));
+        return Err(bad("the cluster entry has no server".into()).fix("kubectl config set-cluster CLUSTER --server=https://HOST:443"));
     }
     // kube panics on a server address without a scheme.
     let uri: Uri = text.parse().map_err(|_| bad(format!("`{text}` is not a URL")).fix("write it as https://HOST:PORT"))?;
     if !matches!(uri.scheme_str(), Some("https" | "http")) {
-        return Err(bad(format!("`{text}` has no https:// in front")).fix(format!("--server https://{text}")));
+        return Err(bad(format!("`{text}` does not begin with https://")).fix(format!("--server https://{text}")));
     }
     if uri.host().is_none_or(str::is_empty) {
-        return Err(bad(format!("`{text}` names no host")).fix("write it as https://HOST:PORT"));
+        return Err(bad(format!("`{text}` has no host")).fix("write it as https://HOST:PORT"));
     }
     Ok(uri)
 }
@@ -185,7 +185,7 @@ fn root_certificates(cluster: &ClusterEntry) -> Result<Option<Vec<Vec<u8>>>> {
         ders.push(der.map_err(|error| file_problem(&place, &error.to_string()))?.to_vec());
     }
     if ders.is_empty() {
-        return Err(file_problem(&place, "it holds no certificate"));
+        return Err(file_problem(&place, "it contains no certificate"));
     }
     Ok(Some(ders))
 }
@@ -212,7 +212,7 @@ fn check_certificate_files(chosen: &Chosen) -> Result<()> {
     let key = user.client_key.is_some() || user.client_key_data.is_some();
     if certificate != key {
         let (have, miss) = if certificate { ("certificate", "key") } else { ("key", "certificate") };
-        return Err(file_problem(&format!("the client {have} of user {}", chosen.user_name), &format!("there is no client {miss} to it")));
+        return Err(file_problem(&format!("the client {have} of user {}", chosen.user_name), &format!("the client {miss} is missing")));
     }
     Ok(())
 }
@@ -226,7 +226,10 @@ fn check_impersonation(chosen: &Chosen) -> Result<()> {
         .chain(user.impersonate_user_extra.iter().flatten().flat_map(|(_, values)| values));
     for value in values {
         HeaderValue::from_str(value).map_err(|_| {
-            Problem::new(Kind::Usage, "KC3011", format!("`{}` can't be impersonated", value.escape_debug())).why("no header may hold it")
+            Problem::new(Kind::Usage, "KC3011", format!("`{}` can't be impersonated", value.escape_debug())).why(
+                "it contains characters that are not \
+                allowed in headers",
+            )
         })?;
     }
     for key in user.impersonate_user_extra.iter().flatten().map(|(key, _)| key) {

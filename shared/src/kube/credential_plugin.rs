@@ -65,7 +65,7 @@ async fn run_within(
     limit: Duration,
 ) -> Result<Given> {
     let Some(command) = exec.command.as_deref().filter(|command| !command.is_empty()) else {
-        return Err(Problem::new(Kind::NotSignedIn, "KC3020", "the user entry's sign-in plugin names no command"));
+        return Err(Problem::new(Kind::NotSignedIn, "KC3020", "the user entry's sign-in plugin has no command"));
     };
     let mode = exec.interactive_mode.clone().unwrap_or(ExecInteractiveMode::IfAvailable);
     if mode == ExecInteractiveMode::Always && !interactive {
@@ -84,7 +84,7 @@ async fn run_within(
             problem.fix("run the command again and finish the sign-in in time")
         } else {
             problem
-                .why("it may be waiting for a person, and nobody can be asked here")
+                .why("it may be waiting for input, but there is no terminal")
                 .fix("kubelogin convert-kubeconfig -l azurecli   # uses the sign-in of az login")
         });
     };
@@ -210,25 +210,25 @@ fn signing_in(problem: Problem, command: &str) -> Problem {
     if base_name(command) == "kubelogin" {
         return problem.fix("az login").fix("kubelogin convert-kubeconfig -l azurecli   # uses the sign-in of az login");
     }
-    problem.fix(format!("run {command} by itself to see what it misses, or: kubectl auth whoami"))
+    problem.fix(format!("run {command} directly to see its error, or: kubectl auth whoami"))
 }
 
 fn parse(out: &[u8], command: &str) -> Result<Given> {
     // The message must not contain the output, which may be the token.
     let bad = |why: &str| {
-        Problem::new(Kind::NotSignedIn, "KC3024", format!("the sign-in plugin {command} gave no credential")).why(why.to_owned())
+        Problem::new(Kind::NotSignedIn, "KC3024", format!("the sign-in plugin {command} returned no credential")).why(why.to_owned())
     };
     let credential: Credential = serde_json::from_slice(out)
         .map_err(|error| bad(&format!("its output is not an ExecCredential (line {}, column {})", error.line(), error.column())))?;
-    let status = credential.status.ok_or_else(|| bad("its answer holds no status"))?;
+    let status = credential.status.ok_or_else(|| bad("its output has no status"))?;
     let token = status.token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).map(SecretString::from);
     let certificate = match (status.client_certificate_data, status.client_key_data) {
         (Some(certificate), Some(key)) => Some((certificate, SecretString::from(key))),
         (None, None) => None,
-        _ => return Err(bad("it gave a certificate without its key, or a key without its certificate")),
+        _ => return Err(bad("it returned a certificate without its key, or a key without its certificate")),
     };
     if token.is_none() && certificate.is_none() {
-        return Err(bad("its status holds neither a token nor a certificate"));
+        return Err(bad("its status has neither a token nor a certificate"));
     }
     Ok(Given { token, certificate, expires: status.expiration_timestamp })
 }

@@ -153,7 +153,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Status(s) => write!(f, "{} ({} {})", s.message, s.code, s.reason),
-            Failure::NoSuchKind { kind, api_version } => write!(f, "the cluster knows no {kind} ({api_version})"),
+            Failure::NoSuchKind { kind, api_version } => write!(f, "the cluster does not know the kind {kind} ({api_version})"),
             Failure::Unreachable { host, why, .. } => write!(f, "no answer from {host}: {why}"),
             Failure::Credentials(problem) | Failure::Other(problem) => problem.fmt(f),
         }
@@ -167,10 +167,10 @@ impl fmt::Display for Why {
         match self {
             Why::Refused => f.write_str("connection refused"),
             Why::Dns => f.write_str("its name can't be resolved"),
-            Why::ConnectTimeout => f.write_str("no connection in time"),
+            Why::ConnectTimeout => f.write_str("connecting timed out"),
             Why::NoAnswer(limit) => write!(f, "no answer within {} s", limit.as_secs()),
             Why::Certificate(text) => write!(f, "certificate not accepted: {text}"),
-            Why::Proxy(text) => write!(f, "the proxy stood in the way: {text}"),
+            Why::Proxy(text) => write!(f, "the proxy refused or failed: {text}"),
             Why::CutOff => f.write_str("the connection was cut off before the answer"),
             Why::Other(text) => f.write_str(text),
         }
@@ -260,11 +260,11 @@ pub(crate) fn not_kubernetes(host: &str, code: u16, text: &str) -> Problem {
             None => format!("it answered {code} with a web page"),
         }
     } else if text.trim().is_empty() {
-        format!("it answered {code} with nothing")
+        format!("it answered {code} with an empty body")
     } else {
         format!("it answered {code}: {}", shorten(text))
     };
-    Problem::new(Kind::Failed, "KC3312", format!("what answers at {host} is not a Kubernetes API server"))
+    Problem::new(Kind::Failed, "KC3312", format!("{host} is not a Kubernetes API server"))
         .why(seen)
         .fix("kubectl get --raw /version   # must answer with JSON; a proxy or a network login page may stand in between")
 }

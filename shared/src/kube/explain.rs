@@ -21,10 +21,10 @@ impl From<Failure> for Problem {
 }
 
 fn no_such_kind(kind: &str, api_version: &str) -> Problem {
-    let problem = Problem::new(Kind::NotFound, "KC3310", format!("the cluster knows no {kind}"))
-        .why(format!("nothing that serves {api_version} is installed there"));
+    let problem = Problem::new(Kind::NotFound, "KC3310", format!("the cluster does not know the kind {kind}"))
+        .why(format!("nothing in the cluster provides {api_version}"));
     let group = api_version.split('/').next().unwrap_or(api_version);
-    problem.fix(format!("kubectl api-resources --api-group={group}   # shows whether it is there"))
+    problem.fix(format!("kubectl api-resources --api-group={group}   # shows whether it is installed"))
 }
 
 fn unreachable(host: &str, why: &Why, may_have_happened: bool) -> Problem {
@@ -35,25 +35,25 @@ fn unreachable(host: &str, why: &Why, may_have_happened: bool) -> Problem {
             .why("connection refused: nothing listens there")
             .fix("kubectl cluster-info   # is it the right context, and is the cluster running?"),
         Why::Dns => Problem::new(Kind::Failed, "KC3202", what)
-            .why("its name can't be resolved here: a private cluster is only known inside its network")
+            .why("its name can't be resolved: the name of a private cluster is known only inside its network")
             .fix("connect to the cluster's network first (VPN, jump host), or run this where kubectl works: kubectl cluster-info"),
         Why::ConnectTimeout => Problem::new(Kind::TimedOut, "KC3203", what)
-            .why("no connection in time: a firewall, authorized IP ranges or a private network may stand in between")
-            .fix("kubectl cluster-info   # works from a network that may reach the API server (VPN, authorized IP range)"),
+            .why("connecting timed out: a firewall, authorized IP ranges or a private network may block it")
+            .fix("kubectl cluster-info   # run it in a network with access to the API server (VPN, authorized IP range)"),
         Why::Certificate(_) => Problem::new(Kind::Failed, "KC3204", what)
             .why(certificate(why))
             .fix("fetch the cluster's credentials again, or give its CA: --certificate-authority FILE (a company proxy's CA: SSL_CERT_FILE=FILE)"),
         Why::Proxy(_) => Problem::new(Kind::Failed, "KC3205", what)
             .why(seen)
-            .fix("check HTTPS_PROXY, or go past the proxy for this host: NO_PROXY=".to_owned() + host),
-        Why::CutOff => Problem::new(Kind::Failed, "KC3206", format!("the API server {host} gave no answer")).why(seen),
-        Why::NoAnswer(_) => Problem::new(Kind::TimedOut, "KC3207", format!("the API server {host} gave no answer in time"))
+            .fix("check HTTPS_PROXY, or bypass the proxy for this host: NO_PROXY=".to_owned() + host),
+        Why::CutOff => Problem::new(Kind::Failed, "KC3206", format!("the API server {host} did not answer")).why(seen),
+        Why::NoAnswer(_) => Problem::new(Kind::TimedOut, "KC3207", format!("the API server {host} did not answer in time"))
             .why(seen)
             .fix("try again, or allow more time: --request-timeout=2m"),
         Why::Other(_) => Problem::new(Kind::Failed, "KC3208", what).why(seen).fix("kubectl cluster-info"),
     };
     if may_have_happened {
-        return problem.fix("run the same command again: what was done already is found and kept");
+        return problem.fix("run the same command again: it continues where it stopped");
     }
     problem
 }
@@ -61,7 +61,7 @@ fn unreachable(host: &str, why: &Why, may_have_happened: bool) -> Problem {
 fn certificate(why: &Why) -> String {
     let text = why.to_string();
     if text.contains("UnknownIssuer") {
-        return "its certificate is signed by a CA that is not known here: the kubeconfig's CA is out of date, or a proxy ends TLS".into();
+        return "its certificate is signed by an unknown CA: the kubeconfig's CA is out of date, or a proxy intercepts TLS".into();
     }
     if text.contains("Expired") || text.contains("expired") {
         return "its certificate has expired, or this machine's clock is wrong".into();
@@ -78,9 +78,11 @@ fn refused(status: &Status) -> Problem {
     match status.code {
         401 => unauthorized(status),
         _ if message.contains("failed calling webhook") => webhook_down(status),
-        _ if is_denied(message) => Problem::new(Kind::NotPermitted, "KC3304", what("a rule of the cluster forbids it"))
-            .why(denial(message))
-            .fix("ask who runs the cluster for an exception, or change what the rule looks at"),
+        _ if is_denied(message) => {
+            Problem::new(Kind::NotPermitted, "KC3304", what("an admission policy of the cluster forbids the change"))
+                .why(denial(message))
+                .fix("ask the cluster's administrator for an exception, or change the field that the policy checks")
+        }
         403 if message.contains("exceeded quota") => Problem::new(Kind::Failed, "KC3305", what("the namespace's quota is used up"))
             .why(after(message, "exceeded quota: "))
             .fix(format!("kubectl describe resourcequota{}", in_namespace(&namespace_of(status)))),
@@ -90,15 +92,15 @@ fn refused(status: &Status) -> Problem {
                 .fix("wait until it is gone, then create it again: kubectl get namespaces")
         }
         403 if message.contains("error looking up service account") => {
-            Problem::new(Kind::NotFound, "KC3308", what("the service account is not there")).why(after(message, "is forbidden: "))
+            Problem::new(Kind::NotFound, "KC3308", what("the service account does not exist")).why(after(message, "is forbidden: "))
         }
         403 => forbidden(status),
         404 => not_found(status),
         409 => conflict(status),
-        400 | 422 => invalid(status, &what("the API server finds the request invalid")),
-        500 if message.contains("field not declared in schema") => invalid(status, &what("the cluster's version does not know a field")),
+        400 | 422 => invalid(status, &what("the API server rejected the request as invalid")),
+        500 if message.contains("field not declared in schema") => invalid(status, &what("the cluster's version lacks a field")),
         429 => Problem::new(Kind::Failed, "KC3311", what("the API server is overloaded"))
-            .why(reason_or(message, "it asks to slow down (429)"))
+            .why(reason_or(message, "it rejected the request as one too many (429)"))
             .fix("run the same command again in a minute"),
         500..=599 => Problem::new(Kind::Failed, "KC3311", what("the API server failed"))
             .why(reason_or(message, &format!("it answered {}", status.code)))
@@ -111,7 +113,7 @@ fn refused(status: &Status) -> Problem {
 fn unauthorized(status: &Status) -> Problem {
     let problem = Problem::new(Kind::NotSignedIn, "KC3101", "the cluster does not accept your sign-in");
     let problem = match &status.credential {
-        Some(credential) => problem.why(format!("it refuses {credential}")),
+        Some(credential) => problem.why(format!("it rejected {credential}")),
         None => problem.why("it answered 401 Unauthorized"),
     };
     if status.credential.as_deref().is_some_and(|c| c.contains("kubelogin")) {
@@ -134,13 +136,13 @@ fn forbidden(status: &Status) -> Problem {
     };
     let problem =
         Problem::new(Kind::NotPermitted, "KC3102", format!("user `{}` may not {} {} {place}", right.user, right.verb, right.resource))
-            .why(format!("{} needs that right", status.doing));
+            .why(format!("{} needs this permission", status.doing));
     if right.user == "system:anonymous" {
-        return problem.fix("no sign-in was sent: check the user of the context with: kubectl config view --minify");
+        return problem.fix("the request had no credentials: check the context's user: kubectl config view --minify");
     }
     problem
         .fix(format!("kubectl auth can-i {} {}{}", right.verb, right.resource, in_namespace(&right.namespace)))
-        .fix("ask who runs the cluster for a role with that right")
+        .fix("ask the cluster's administrator for a role with this permission")
 }
 
 /// The permission that a 403 names.
@@ -186,7 +188,7 @@ fn not_found(status: &Status) -> Problem {
 
 fn conflict(status: &Status) -> Problem {
     if status.reason == "AlreadyExists" {
-        return Problem::new(Kind::Failed, "KC3303", format!("{}: it exists already", status.doing)).why(status.message.clone());
+        return Problem::new(Kind::Failed, "KC3303", format!("{}: the object already exists", status.doing)).why(status.message.clone());
     }
     let held = Failure::Status(Box::new(status.clone())).is_conflict_of_managers();
     if let Some(held) = held {
@@ -207,7 +209,7 @@ fn conflict(status: &Status) -> Problem {
         .why(fields.join("; "))
         .fix("remove these fields from the manifest that sets them, then run the same command again");
     }
-    Problem::new(Kind::Failed, "KC3302", format!("{}: someone else changed it meanwhile", status.doing))
+    Problem::new(Kind::Failed, "KC3302", format!("{}: somebody else changed the object meanwhile", status.doing))
         .why(status.message.clone())
         .fix("run the same command again")
 }

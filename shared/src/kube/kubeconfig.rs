@@ -69,7 +69,7 @@ pub(crate) fn parse(text: &SecretString) -> Result<Kubeconfig> {
 /// The error if there is no kubeconfig: says where it was looked for.
 pub(crate) fn none_found(paths: &[PathBuf]) -> Problem {
     let looked: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    let why = if looked.is_empty() { "no home directory is known".to_owned() } else { format!("looked for {}", looked.join(", ")) };
+    let why = if looked.is_empty() { "no home directory is known".to_owned() } else { format!("searched for {}", looked.join(", ")) };
     Problem::new(Kind::Usage, "KC3001", "there is no kubeconfig")
         .why(why)
         .fix("az aks get-credentials --resource-group GROUP --name CLUSTER")
@@ -84,13 +84,13 @@ fn unreadable(path: &Path, error: &KubeconfigError) -> Problem {
         KubeconfigError::Parse(error) => {
             let problem = Problem::new(Kind::Failed, "KC3003", format!("{file} is not a kubeconfig"));
             let place = match error.location() {
-                Some(at) => format!("it can't be understood at line {}, column {}", at.line(), at.column()),
-                None => "it can't be understood".into(),
+                Some(at) => format!("syntax error in line {}, column {}", at.line(), at.column()),
+                None => "syntax error".into(),
             };
-            problem.why(place).fix(format!("kubectl config view --kubeconfig {file}   # tells what is wrong there"))
+            problem.why(place).fix(format!("kubectl config view --kubeconfig {file}   # shows the error"))
         }
         KubeconfigError::KindMismatch | KubeconfigError::ApiVersionMismatch => {
-            Problem::new(Kind::Failed, "KC3003", format!("{file} is not a kubeconfig like the others of the list"))
+            Problem::new(Kind::Failed, "KC3003", format!("{file} does not match the other kubeconfig files in the list"))
                 .why("kind or apiVersion differs; it must be Config, v1")
         }
         _ => Problem::new(Kind::Failed, "KC3002", format!("{file} can't be read")),
@@ -115,7 +115,7 @@ pub(crate) fn choose(config: &Kubeconfig, flags: &Flags) -> Result<Chosen> {
     if let Some(fault) = crate::model::names::namespace_fault(&namespace) {
         return Err(Problem::new(Kind::Usage, "KC3015", format!("`{namespace}` is not a namespace"))
             .why(fault)
-            .fix("kubectl get namespaces shows those that there are"));
+            .fix("kubectl get namespaces   # lists the existing ones"));
     }
     Ok(Chosen { context: named.unwrap_or_default().into(), cluster_name, user_name, namespace, cluster, user })
 }
@@ -129,7 +129,7 @@ fn find_context(config: &Kubeconfig, name: &str) -> Result<Context> {
 }
 
 fn no_context(config: &Kubeconfig) -> Problem {
-    Problem::new(Kind::Usage, "KC3004", "no context is chosen")
+    Problem::new(Kind::Usage, "KC3004", "no context is selected")
         .why(known("contexts", config.contexts.iter().map(|c| c.name.as_str())))
         .fix("kubectl config use-context NAME")
         .fix("or name it: --context NAME")
@@ -142,7 +142,7 @@ fn find_cluster(config: &Kubeconfig, context: Option<&str>, name: &str, flags: &
         None if flags.server.is_some() && flags.cluster.is_none() => Ok(ClusterEntry::default()),
         None => Err(Problem::new(Kind::Usage, "KC3006", format!("there is no cluster {name} in the kubeconfig"))
             .why(match context {
-                Some(context) if flags.cluster.is_none() => format!("context {context} names it"),
+                Some(context) if flags.cluster.is_none() => format!("context {context} refers to it"),
                 _ => known("clusters", config.clusters.iter().map(|c| c.name.as_str())),
             })
             .fix("kubectl config get-clusters")),
@@ -160,9 +160,9 @@ fn find_user(config: &Kubeconfig, context: Option<&str>, name: &str, cluster: &C
         return Ok(AuthInfo::default());
     }
     let problem = if name.is_empty() {
-        Problem::new(Kind::NotSignedIn, "KC3007", "no user is chosen").why(match context {
-            Some(context) => format!("context {context} names none, so every request would be anonymous"),
-            None => "without one every request would be anonymous".into(),
+        Problem::new(Kind::NotSignedIn, "KC3007", "no user is selected").why(match context {
+            Some(context) => format!("context {context} has no user, so every request would be anonymous"),
+            None => "without a user every request would be anonymous".into(),
         })
     } else {
         Problem::new(Kind::NotSignedIn, "KC3007", format!("there is no user {name} in the kubeconfig"))
@@ -181,7 +181,7 @@ fn with_cluster_flags(mut cluster: ClusterEntry, flags: &Flags) -> Result<Cluste
         cluster.tls_server_name = Some(name.clone());
     }
     if flags.insecure_skip_tls_verify && flags.certificate_authority.is_some() {
-        return Err(Problem::new(Kind::Usage, "KC3011", "--insecure-skip-tls-verify and --certificate-authority exclude each other"));
+        return Err(Problem::new(Kind::Usage, "KC3011", "--insecure-skip-tls-verify and --certificate-authority can't be used together"));
     }
     if let Some(file) = &flags.certificate_authority {
         cluster.certificate_authority = Some(file.display().to_string());
@@ -196,7 +196,7 @@ fn with_cluster_flags(mut cluster: ClusterEntry, flags: &Flags) -> Result<Cluste
     let has_ca = cluster.certificate_authority.is_some() || cluster.certificate_authority_data.is_some();
     if cluster.insecure_skip_tls_verify == Some(true) && has_ca {
         return Err(Problem::new(Kind::Usage, "KC3011", "the cluster entry has a CA and insecure-skip-tls-verify")
-            .why("with both, the CA would silently not be used")
+            .why("with both, the CA would silently be ignored")
             .fix("kubectl config set-cluster CLUSTER --insecure-skip-tls-verify=false"));
     }
     Ok(cluster)
@@ -247,9 +247,9 @@ fn known<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> String {
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
     match names.len() {
-        0 => format!("it holds no {what}"),
-        1..=8 => format!("{what} there: {}", names.join(", ")),
-        more => format!("{what} there: {}, and {} more", names[..8].join(", "), more - 8),
+        0 => format!("it has no {what}"),
+        1..=8 => format!("existing {what}: {}", names.join(", ")),
+        more => format!("existing {what}: {}, and {} more", names[..8].join(", "), more - 8),
     }
 }
 

@@ -104,15 +104,16 @@ fn parse(url: &str, from: &str) -> Result<Uri> {
     // The proxy resolves the name in both cases.
     let url = url.strip_prefix("socks5h://").map(|rest| format!("socks5://{rest}")).unwrap_or(url);
     // The URL may contain a password, so messages never repeat it.
-    let bad = |why: &str| Problem::new(Kind::Usage, "KC3010", format!("{from} names a proxy that can't be used")).why(why.to_owned());
+    let bad = |why: &str| Problem::new(Kind::Usage, "KC3010", format!("the proxy in {from} can't be used")).why(why.to_owned());
     let uri: Uri = url.parse().map_err(|_| bad("it is not a URL").fix("write it as http://HOST:PORT"))?;
     let credentials = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
     match uri.scheme_str() {
-        _ if uri.host().is_none_or(str::is_empty) => Err(bad("it names no host").fix("write it as http://HOST:PORT")),
+        _ if uri.host().is_none_or(str::is_empty) => Err(bad("it has no host").fix("write it as http://HOST:PORT")),
         Some("http" | "https") => Ok(uri),
-        Some("socks5") if credentials => {
-            Err(bad("user name and password can't be sent to a SOCKS proxy").fix("use the proxy's HTTP port, or one without a sign-in"))
-        }
+        Some("socks5") if credentials => Err(bad("user name and password can't be sent to a SOCKS proxy").fix(
+            "use the proxy's HTTP port, or a proxy without \
+                authentication",
+        )),
         Some("socks5") => Ok(uri),
         scheme => Err(bad(&format!("{} is not one of http, https, socks5", scheme.unwrap_or("that scheme")))),
     }

@@ -216,15 +216,15 @@ impl Waiter<'_> {
         let problem = |code, what: String| Problem::new(Kind::Failed, code, what);
         match why {
             Stuck::Paused => problem("KC3603", format!("{w} is paused: its pods stay as they are"))
-                .why("the change is stored and rolls out when the rollout is resumed")
+                .why("the change is saved and rolls out when the rollout is resumed")
                 .fix(format!("kubectl rollout resume {w} -n {}", w.namespace)),
             Stuck::OnDelete => problem("KC3604", format!("{w} replaces pods only when they are deleted"))
-                .why("its update strategy is OnDelete; the change is stored and new pods have it")
+                .why("its update strategy is OnDelete; the change is saved and applies to new pods")
                 .fix(match w.selector() {
-                    Some(selector) => format!("kubectl delete pods -l {selector} -n {}   # one after another, when it suits", w.namespace),
+                    Some(selector) => format!("kubectl delete pods -l {selector} -n {}   # one at a time, when convenient", w.namespace),
                     None => format!("kubectl delete pod POD -n {}", w.namespace),
                 }),
-            Stuck::Deadline(message) => problem(TOO_SLOW, format!("{w} does not get its new pods running"))
+            Stuck::Deadline(message) => problem(TOO_SLOW, format!("the new pods of {w} do not start"))
                 .why(format!("{message}{}", after(&self.told)))
                 .fix(look_at_pods(w)),
         }
@@ -232,7 +232,7 @@ impl Waiter<'_> {
 
     fn gone(&self) -> Problem {
         let w = self.workload;
-        Problem::new(Kind::NotFound, "KC3606", format!("{w} was deleted while its rollout was waited for"))
+        Problem::new(Kind::NotFound, "KC3606", format!("{w} was deleted during its rollout"))
             .fix(format!("kubectl get {w} -n {}", w.namespace))
     }
 
@@ -241,17 +241,17 @@ impl Waiter<'_> {
         if let Some(message) = &self.trouble {
             return cannot_create(w, message);
         }
-        let seen = if self.told.is_empty() { "nothing was seen of it".to_owned() } else { self.told.clone() };
+        let seen = if self.told.is_empty() { "there was no sign of progress".to_owned() } else { self.told.clone() };
         Problem::new(Kind::TimedOut, "KC3601", format!("{w} was not rolled out within {}", span(limit)))
             .why(seen)
             .fix(look_at_pods(w))
-            .fix(format!("kubectl rollout status {w} -n {}   # goes on waiting", w.namespace))
+            .fix(format!("kubectl rollout status {w} -n {}   # continues to wait", w.namespace))
     }
 }
 
 fn look_at_pods(w: &Workload) -> String {
     match w.selector() {
-        Some(selector) => format!("kubectl describe pods -l {selector} -n {}   # Events at the end say why", w.namespace),
+        Some(selector) => format!("kubectl describe pods -l {selector} -n {}   # the events at the end show the reason", w.namespace),
         None => format!("kubectl describe {w} -n {}", w.namespace),
     }
 }
@@ -278,7 +278,7 @@ fn cannot_create(w: &Workload, message: &str) -> Problem {
     if let Some(webhook) = between(message, "failed calling webhook \"", "\"") {
         return problem
             .fix(format!("see why {webhook} does not answer: kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations"))
-            .fix("the old pods go on; the rollout continues by itself when the webhook answers");
+            .fix("the old pods keep running; the rollout continues when the webhook answers");
     }
     if let Some(account) = between(message, "serviceaccount \"", "\" not found") {
         return problem.fix(format!("kubectl create serviceaccount {account} -n {}", w.namespace));
@@ -286,7 +286,7 @@ fn cannot_create(w: &Workload, message: &str) -> Problem {
     if message.contains("exceeded quota") {
         return problem.fix(format!("kubectl describe resourcequota -n {}", w.namespace));
     }
-    problem.fix(format!("kubectl describe replicasets -n {}   # Events at the end say why", w.namespace))
+    problem.fix(format!("kubectl describe replicasets -n {}   # the events at the end show the reason", w.namespace))
 }
 
 /// A plain version of the controller's message; the message itself if it is unknown.
@@ -354,7 +354,7 @@ fn deployment(spec: &Value, status: &Value) -> Seen {
         return Seen::Going(format!("{updated} of {wanted} pods updated"));
     }
     if all > updated {
-        return Seen::Going(format!("{} old {} to go", all - updated, pods(all - updated)));
+        return Seen::Going(format!("{} old {} still to be deleted", all - updated, pods(all - updated)));
     }
     Seen::Going(format!("{available} of {updated} updated pods available"))
 }
@@ -371,7 +371,7 @@ fn stateful_set(spec: &Value, status: &Value) -> Seen {
     }
     if partition > 0 && updated >= wanted - partition && available == wanted {
         return Seen::Done(Some(format!(
-            "{updated} of {wanted} pods updated; the update strategy's partition {partition} keeps the others as they were"
+            "{updated} of {wanted} pods updated; the update strategy's partition {partition} leaves the others unchanged"
         )));
     }
     if !same && updated < wanted - partition {

@@ -66,7 +66,7 @@ impl SignIn {
             return Err(Problem::new(
                 Kind::NotSignedIn,
                 "KC3012",
-                format!("the kubeconfig signs in with the `{}` auth provider, which Kubernetes has dropped", provider.name),
+                format!("the kubeconfig signs in with the auth provider `{}`, which Kubernetes has removed", provider.name),
             )
             .why("auth-provider entries have not worked since Kubernetes 1.26")
             .fix("kubelogin convert-kubeconfig -l azurecli")
@@ -112,7 +112,7 @@ impl SignIn {
         }
         let Some(held) = Held::of(&plugin, &given)? else {
             return Ok(SignIn::Nothing(format!(
-                "the certificate that {} gave",
+                "the certificate from {}",
                 credential_plugin::base_name(plugin.command.as_deref().unwrap_or("the plugin"))
             )));
         };
@@ -132,7 +132,7 @@ impl SignIn {
                 bearer(&text, &format!("the token in {shown}")).map(Some)
             }
             SignIn::Plugin(plugin) => plugin.header().await.map(Some),
-            SignIn::Azure(azure) => bearer(azure.token().await?.expose_secret(), "the token that Azure gave").map(Some),
+            SignIn::Azure(azure) => bearer(azure.token().await?.expose_secret(), "the token from Azure").map(Some),
         }
     }
 
@@ -153,9 +153,9 @@ impl SignIn {
         match self {
             SignIn::Nothing(what) | SignIn::Fixed(_, what) => what.clone(),
             SignIn::File(path) => format!("the token in {}", path.display()),
-            SignIn::Azure(_) => "the token that Azure gave".into(),
+            SignIn::Azure(_) => "the token from Azure".into(),
             SignIn::Plugin(plugin) => {
-                format!("the token that {} gave", credential_plugin::base_name(plugin.exec.command.as_deref().unwrap_or("the plugin")))
+                format!("the token from {}", credential_plugin::base_name(plugin.exec.command.as_deref().unwrap_or("the plugin")))
             }
         }
     }
@@ -174,7 +174,7 @@ impl Plugin {
                 *held = Held { header: Some(header.clone()), renew_after, since };
                 Ok(header)
             }
-            _ => Err(Problem::new(Kind::NotSignedIn, "KC3024", "the sign-in plugin gave a token at first and none when asked again")),
+            _ => Err(Problem::new(Kind::NotSignedIn, "KC3024", "the sign-in plugin returned a token at first, but none when it ran again")),
         }
     }
 }
@@ -183,7 +183,7 @@ impl Held {
     fn of(exec: &ExecConfig, given: &credential_plugin::Given) -> Result<Option<Held>> {
         let Some(token) = &given.token else { return Ok(None) };
         let command = credential_plugin::base_name(exec.command.as_deref().unwrap_or("the plugin"));
-        let header = bearer(token.expose_secret(), &format!("the token that {command} gave"))?;
+        let header = bearer(token.expose_secret(), &format!("the token from {command}"))?;
         let renew_after = given.expires.map(|end| (end - MARGIN).max(sys::now() + MARGIN));
         Ok(Some(Held { header: Some(header), renew_after, since: sys::now() }))
     }
@@ -192,10 +192,10 @@ impl Held {
 /// The words for requests without a header.
 fn describe_certificate(user: &AuthInfo) -> String {
     if user.client_certificate.is_none() && user.client_certificate_data.is_none() {
-        return "requests without a sign-in".into();
+        return "requests without credentials".into();
     }
     match certificate::end(user) {
-        Some(end) if end < sys::now() => format!("the client certificate, which ended on {}", end.strftime("%F")),
+        Some(end) if end < sys::now() => format!("the client certificate, which expired on {}", end.strftime("%F")),
         Some(end) => format!("the client certificate, which is valid until {}", end.strftime("%F")),
         None => "the client certificate".into(),
     }
@@ -212,7 +212,7 @@ fn bearer(token: &str, what: &str) -> Result<HeaderValue> {
 fn sensitive(text: &str, what: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::try_from(text).map_err(|_| {
         Problem::new(Kind::NotSignedIn, "KC3013", format!("{what} can't be sent"))
-            .why("it holds a line break or another character that no header may have")
+            .why("it contains a line break or another character that is not allowed in headers")
     })?;
     value.set_sensitive(true);
     Ok(value)

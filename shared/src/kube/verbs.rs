@@ -25,7 +25,7 @@ const PAGE: u32 = 250;
 /// Requests only metadata: the contents of Secrets then never leave the server.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
-/// What is applied, and as whom.
+/// An object to apply, with its field manager.
 pub struct Applied<'a> {
     /// Kind of the object.
     pub kind: &'a Resource,

@@ -110,8 +110,8 @@ impl FromStr for WorkloadRef {
         };
         let kind_of = WorkloadKind::parse(kind).ok_or_else(|| {
             let why = match kind.to_ascii_lowercase().as_str() {
-                "pod" | "pods" | "po" => "a Pod can't be changed once it exists: name what creates it".to_owned(),
-                "replicaset" | "replicasets" | "rs" => "a ReplicaSet belongs to a Deployment: name that".to_owned(),
+                "pod" | "pods" | "po" => "a Pod can't be changed: name the workload that creates it".to_owned(),
+                "replicaset" | "replicasets" | "rs" => "a ReplicaSet belongs to a Deployment: name the Deployment".to_owned(),
                 _ => format!("`{kind}` is not a kind of workload"),
             };
             bad(why).fix(format!("write {forms}"))

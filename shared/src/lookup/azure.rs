@@ -29,7 +29,7 @@ pub(crate) struct Found {
     pub cluster_seen: Value,
     /// The target in Resource Graph; null if it was not queried.
     pub target_seen: Value,
-    /// The cluster, where Azure does not know it.
+    /// The cluster, if it is outside AKS.
     pub anywhere: Option<Anywhere>,
 }
 
@@ -118,7 +118,7 @@ pub(crate) async fn read(
         .ok_or_else(|| Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {cluster}")).fix("az aks list -o table"))?;
     let target = target_body?.ok_or_else(|| {
         Problem::new(Kind::NotFound, "KC1301", format!("there is no {} {target}", service.noun))
-            .fix("check the resource id, or give the name alone")
+            .fix("check the resource id, or give only the name")
     })?;
     let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
     let tenant = tenant.map(str::to_owned).or_else(|| tenant_of(&cluster_body)).unwrap_or_default();
@@ -212,10 +212,10 @@ async fn cluster_of(session: &Session, rows: &[Value]) -> Result<ResourceId> {
     let host = session.kube.host();
     let unseen = || {
         let seen = session.profile.active().map_or_else(String::new, |s| format!(" in the tenant of subscription `{}`", s.name));
-        Problem::new(Kind::NotFound, "KC1101", format!("context `{}` is no AKS cluster that you can see", session.kube.context()))
+        Problem::new(Kind::NotFound, "KC1101", format!("context `{}` is not an AKS cluster that you can see", session.kube.context()))
             .why(format!("no managed cluster has the API server {host}{seen}"))
-            .fix("choose the right context: kubectl config get-contexts, then --context NAME")
-            .fix("choose the right subscription: az account set --subscription NAME")
+            .fix("select the right context: kubectl config get-contexts, then --context NAME")
+            .fix("select the right subscription: az account set --subscription NAME")
             .fix("or name the cluster: --aks-id /subscriptions/…/managedClusters/NAME")
     };
     // Only AKS uses these host names, so a search in the lists can't find this cluster.
@@ -253,7 +253,7 @@ async fn target_of(session: &Session, service: &Service, request: &ConnectReques
         0 => Err(no_such_target(service, request, &everything)),
         _ => {
             let mut problem = Problem::new(Kind::Usage, "KC1308", format!("{} {}s are called `{name}`", found.len(), service.noun));
-            problem = problem.why("say which one with --resource-group, --subscription or its resource id");
+            problem = problem.why("select one with --resource-group, --subscription or its resource id");
             found.sort_by(|a, b| a.as_str().cmp(b.as_str()));
             Err(found.iter().fold(problem, |p, id| p.fix(format!("kubectl connect {} {id}", service.name))))
         }
@@ -275,7 +275,7 @@ fn no_such_target(service: &Service, request: &ConnectRequest, everything: &[Val
         (None, Some(subscription)) => format!(" in subscription `{subscription}`"),
         (None, None) => " in any subscription of this tenant".into(),
     };
-    problem = problem.why(format!("none of that name{narrowed}"));
+    problem = problem.why(format!("there is none of that name{narrowed}"));
     if !close.is_empty() {
         problem = problem.fix(format!("did you mean {}?", close.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")));
     }
@@ -287,8 +287,8 @@ fn identity_of(rows: &[Value], asked: &str) -> Result<ResourceId> {
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(Problem::new(Kind::NotFound, "KC1302", format!("there is no managed identity `{asked}` that you can see"))
-            .why("looked for it as a name, a client id and an object id in every subscription of this tenant")
-            .fix("leave --identity away to have one made, or list them: az identity list -o table")),
+            .why("no name, client id or object id in any subscription of this tenant matches")
+            .fix("omit --identity to create one, or list the existing ones: az identity list -o table")),
         _ => {
             let problem = Problem::new(Kind::Usage, "KC1309", format!("{} managed identities are called `{asked}`", found.len()));
             Err(found.iter().fold(problem, |p, id| p.fix(format!("--identity {id}"))))

@@ -50,8 +50,8 @@ pub(crate) enum Webhook {
 pub(crate) async fn survey(kube: &Cluster, service: &Service, request: &ConnectRequest) -> Result<Survey> {
     let namespace = kube.namespace().to_owned();
     if let Some(fault) = crate::model::names::namespace_fault(&namespace) {
-        return Err(Problem::new(Kind::Usage, "KC1002", format!("`{namespace}` is no namespace name: it {fault}"))
-            .fix("kubectl get namespaces shows those that there are"));
+        return Err(Problem::new(Kind::Usage, "KC1002", format!("`{namespace}` is not a valid namespace: it {fault}"))
+            .fix("kubectl get namespaces   # lists the existing ones"));
     }
     let named = request.workload.as_deref().map(str::parse::<WorkloadRef>).transpose()?;
     let rights = async {
@@ -100,7 +100,7 @@ async fn no_such_workload(kube: &Cluster, kind: WorkloadKind, namespace: &str, n
     let mut names: Vec<&str> = listed.iter().filter_map(|o| o["metadata"]["name"].as_str()).collect();
     names.sort_by_key(|n| strsim::damerau_levenshtein(n, name));
     match names.is_empty() {
-        true => problem.why(format!("the namespace has no {word} at all")).fix("choose another namespace: -n NAME"),
+        true => problem.why(format!("the namespace has no {word}")).fix("select another namespace: -n NAME"),
         false => {
             let shown = words::nearest(&names.iter().map(|n| format!("{word}/{n}")).collect::<Vec<_>>());
             problem.fix(format!("the namespace has {shown}"))

@@ -55,7 +55,7 @@ impl FromAzure {
                 ResourceId::resource(subscription, group, super::resources::CLUSTERS, name)
             }
             _ => {
-                return Err(Problem::new(Kind::Usage, "KC1090", "a cluster's name needs its resource group, and the other way round")
+                return Err(Problem::new(Kind::Usage, "KC1090", "a cluster is named by its name and its resource group together")
                     .fix("give both, or the cluster's resource id"));
             }
         };
@@ -71,7 +71,7 @@ impl FromAzure {
             Err(failure) => return Err(Problem::from(failure).context(format!("fetching the credentials of {}", cluster.name()))),
         };
         decoded(&answer).map(Some).ok_or_else(|| {
-            Problem::new(Kind::Failed, "KC1190", format!("Azure gave no credentials for the cluster {}", cluster.name())).fix(format!(
+            Problem::new(Kind::Failed, "KC1190", format!("Azure returned no credentials for the cluster {}", cluster.name())).fix(format!(
                 "az aks get-credentials --resource-group {} --name {}",
                 cluster.resource_group(),
                 cluster.name()

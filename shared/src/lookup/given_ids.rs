@@ -69,8 +69,8 @@ fn of_service(service: &Service, id: ResourceId) -> Result<(ResourceId, Vec<(Str
         return Ok((id, Vec::new()));
     }
     if own.is_empty() {
-        return Err(Problem::new(Kind::Usage, "KC1001", format!("the target: {id} is the id of no resource"))
-            .fix(format!("give the name alone, or the whole id: /subscriptions/…/providers/{}/NAME", service.arm_type)));
+        return Err(Problem::new(Kind::Usage, "KC1001", format!("the target: {id} is not the id of a resource"))
+            .fix(format!("give only the name, or the complete id: /subscriptions/…/providers/{}/NAME", service.arm_type)));
     }
     let below = own.to_ascii_lowercase().strip_prefix(&format!("{}/", service.arm_type.to_ascii_lowercase())).map(str::to_owned);
     let Some(below) = below else {

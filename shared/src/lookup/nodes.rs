@@ -38,12 +38,14 @@ pub(crate) fn judge(session: &Session, cluster: &ResourceId, machines: &[Value],
     let fixes: Vec<String> = without.iter().filter_map(assign).collect();
     if without.len() == machines.len() {
         let problem =
-            Problem::new(Kind::Failed, "KC1321", format!("no node of cluster `{}` has identity `{}`", cluster.name(), identity.name()))
-                .why("the driver signs in on the node, and only as an identity that is assigned to it");
+            Problem::new(Kind::Failed, "KC1321", format!("no node of cluster `{}` has the identity `{}`", cluster.name(), identity.name()))
+                .why("the driver signs in as the node, which needs the identity to be assigned to it");
         return Err(fixes.into_iter().take(3).fold(problem, Problem::fix));
     }
     for fix in fixes {
-        session.events.say(Event::Note(format!("some nodes lack identity {}, and pods there will not start: {fix}", identity.name())));
+        session
+            .events
+            .say(Event::Note(format!("some nodes lack the identity {}, and pods on them will not start: {fix}", identity.name())));
     }
     Ok(())
 }

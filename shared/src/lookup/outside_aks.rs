@@ -8,7 +8,7 @@ use super::session::Session;
 use crate::model::request::ConnectRequest;
 use crate::model::{Auth, Kind, PREFIX, Problem, ResourceId, Result, names};
 use crate::plan::record::Record;
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Identity;
 
 /// Suffixes of the host names of AKS API servers, in every cloud (product documentation of AKS and its national
 /// clouds).
@@ -121,10 +121,7 @@ fn former(records: &[Record], connection: &str, workload: Option<&str>) -> Optio
     let same = |r: &&Record| r.name == connection;
     let shares = |r: &&Record| workload.is_some() && r.workload.as_deref() == workload;
     let placed = |r: &Record| {
-        let made = r.steps.iter().find_map(|s| match s {
-            StepSpec::Identity(identity) if identity.create => Some(identity),
-            _ => None,
-        })?;
+        let made = r.steps.iter().filter_map(Identity::of).find(|identity| identity.create)?;
         let (subscription, group) = (r.cluster.subscription().to_owned(), r.cluster.resource_group().to_owned());
         (is_one(&r.cluster) && group != NO_GROUP).then(|| Place { subscription, group, location: made.location.clone() })
     };
@@ -147,17 +144,17 @@ async fn region(session: &Session, subscription: &str, asked: Option<&str>) -> R
     }
     names.sort_by_key(|name| strsim::damerau_levenshtein(name, &plain(asked)));
     let near: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
-    let problem = Problem::new(Kind::Usage, "KC1112", format!("there is no region `{asked}` in subscription {subscription}"));
+    let problem = Problem::new(Kind::Usage, "KC1112", format!("region `{asked}` does not exist in subscription {subscription}"));
     let problem = if near.is_empty() { problem } else { problem.fix(format!("did you mean {}?", near.join(", "))) };
     Err(problem.fix("az account list-locations -o table"))
 }
 
 fn unplaced(session: &Session) -> Problem {
-    Problem::new(Kind::Usage, "KC1107", format!("context `{}` is no AKS cluster", session.kube.context()))
-        .why(format!("its API server is {}; for a cluster elsewhere, where the identity goes must be said", session.kube.host()))
-        .fix("say it: --resource-group GROUP --location REGION")
-        .fix("or use one that there is: --identity NAME")
-        .fix("or, where it is an AKS cluster behind another name: --aks-id /subscriptions/…/managedClusters/NAME")
+    Problem::new(Kind::Usage, "KC1107", format!("context `{}` is not an AKS cluster", session.kube.context()))
+        .why(format!("its API server is {}; for a cluster outside AKS, say where to create the identity", session.kube.host()))
+        .fix("--resource-group GROUP --location REGION")
+        .fix("or use an existing identity: --identity NAME")
+        .fix("or, if it is an AKS cluster with another host name: --aks-id /subscriptions/…/managedClusters/NAME")
 }
 
 /// Checks that the resource group exists; otherwise the run would fail only after the record was written.
@@ -170,9 +167,9 @@ async fn exists(session: &Session, subscription: &str, group: &str) -> Result<()
         Ok(Some(_)) => Ok(()),
         Err(failure) if failure.status() == Some(403) => Ok(()),
         Ok(None) => {
-            Err(Problem::new(Kind::NotFound, "KC1111", format!("there is no resource group `{group}` in subscription {subscription}"))
+            Err(Problem::new(Kind::NotFound, "KC1111", format!("resource group `{group}` does not exist in subscription {subscription}"))
                 .fix(format!("az group create --name {group} --location REGION"))
-                .fix("or choose another: az group list -o table, and --subscription NAME where it is in another subscription"))
+                .fix("or choose another one: az group list -o table; if it is in another subscription, add --subscription NAME"))
         }
         Err(failure) => Err(failure.into()),
     }
@@ -184,24 +181,24 @@ pub(crate) fn refuse_location(session: &Session, request: &ConnectRequest) -> Re
         return Ok(());
     }
     Err(Problem::new(Kind::Usage, "KC1109", format!("context `{}` is an AKS cluster", session.kube.context()))
-        .why("its identities go into its own group and region")
-        .fix("leave --location away"))
+        .why("its identities are created in its own resource group and region")
+        .fix("omit --location"))
 }
 
 /// The issuer of the API server's tokens, after checking that Entra can read it.
 pub(crate) async fn public_issuer(session: &Session) -> Result<String> {
     let issuer = issuer(session).await?;
     let closed = |why: String| {
-        Problem::new(Kind::Failed, "KC1108", format!("Entra can't check the tokens of context `{}`", session.kube.context()))
+        Problem::new(Kind::Failed, "KC1108", format!("Entra can't verify the tokens of context `{}`", session.kube.context()))
             .why(why)
             .fix("publish the issuer's two documents over https and start the API server with --service-account-issuer set to that address: https://azure.github.io/azure-workload-identity/docs/installation/self-managed-clusters/oidc-issuer.html")
     };
     if !issuer.starts_with("https://") {
-        return Err(closed(format!("its issuer {issuer} is no https address")));
+        return Err(closed(format!("its issuer {issuer} is not an https URL")));
     }
     match session.arm.issuer_fault(&issuer).await {
         None => Ok(issuer),
-        Some(fault) => Err(closed(format!("its issuer {issuer} can't be read from outside: {fault}"))),
+        Some(fault) => Err(closed(format!("its issuer {issuer} can't be read from the internet: {fault}"))),
     }
 }
 
@@ -210,7 +207,7 @@ pub(crate) async fn issuer(session: &Session) -> Result<String> {
     let document = match session.kube.issuer_document().await {
         Ok(document) => document,
         Err(failure) if matches!(failure.status(), Some(403 | 404)) => {
-            return Err(Problem::new(Kind::Failed, "KC1110", format!("context `{}` does not tell its issuer", session.kube.context()))
+            return Err(Problem::new(Kind::Failed, "KC1110", format!("the issuer of context `{}` can't be read", session.kube.context()))
                 .why(format!("its API server answers HTTP {} to /.well-known/openid-configuration", failure.status().unwrap_or_default()))
                 .fix(
                     "ask for the cluster role system:service-account-issuer-discovery: kubectl get --raw /.well-known/openid-configuration",

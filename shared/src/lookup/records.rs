@@ -46,9 +46,9 @@ pub async fn select(kube: &Cluster, namespace: Option<&str>, labels: Option<&str
     let listed = kube.list_at(&resources::CONFIG_MAP, namespace, Some(&selector(labels))).await;
     let (listed, version) = match (listed, labels) {
         (Err(failure), Some(labels)) if failure.status() == Some(400) => {
-            return Err(Problem::new(Kind::Usage, "KC1209", format!("`{labels}` selects nothing that can be selected by"))
+            return Err(Problem::new(Kind::Usage, "KC1209", format!("`{labels}` is not a valid label selector"))
                 .why(failure.to_string())
-                .fix("write it as kubectl takes it: -l team=shop,stage!=test"));
+                .fix("use kubectl's syntax: -l team=shop,stage!=test"));
         }
         (listed, _) => listed?,
     };
@@ -110,7 +110,7 @@ pub fn no_such_connection(records: &[Stored], namespace: &str, connection: &str)
     let problem = Problem::new(Kind::NotFound, "KC1201", format!("there is no connection `{connection}` in namespace `{namespace}`"));
     let elsewhere = records.iter().find(|s| s.record.name == connection);
     if let Some(elsewhere) = elsewhere {
-        return problem.fix(format!("there is one in namespace `{0}`: -n {0}", elsewhere.record.namespace));
+        return problem.fix(format!("there is one in namespace `{0}`: add -n {0}", elsewhere.record.namespace));
     }
     let mut names: Vec<&str> = records.iter().filter(|s| s.record.namespace == namespace).map(|s| s.record.name.as_str()).collect();
     names.sort_by_key(|n| strsim::damerau_levenshtein(n, connection));

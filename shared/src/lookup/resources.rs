@@ -30,8 +30,7 @@ pub(crate) fn subscription(session: &Session, request: &ConnectRequest) -> Resul
     let Some(asked) = &request.subscription else { return Ok(None) };
     let found = session.profile.find_subscription(asked).map(|s| s.id.clone());
     found.map(Some).ok_or_else(|| {
-        Problem::new(Kind::NotFound, "KC1307", format!("there is no subscription `{asked}` in your az profile"))
-            .fix("az account list -o table")
+        Problem::new(Kind::NotFound, "KC1307", format!("your az profile has no subscription `{asked}`")).fix("az account list -o table")
     })
 }
 
@@ -68,7 +67,7 @@ pub(crate) async fn identity_with_client_id(session: &Session, client_id: &str, 
     let query = format!("resources | where type =~ '{IDENTITIES}' and properties.clientId =~ {} | project id, type", quoted(client_id));
     let rows = session.arm.graph(&query, &[]).await?;
     ids_of(&rows, IDENTITIES).into_iter().next().ok_or_else(|| {
-        Problem::new(Kind::Failed, "KC1315", format!("service account `{account}` acts as an identity that you can't see"))
+        Problem::new(Kind::Failed, "KC1315", format!("service account `{account}` uses an identity that you can't see"))
             .why(format!("its annotation azure.workload.identity/client-id is {client_id}; no managed identity of this tenant has that client id"))
             .fix("if the identity is gone, remove the annotation; if it is an app registration, that is not supported: give the workload another service account")
     })

@@ -77,7 +77,7 @@ pub async fn seen(kube: &Cluster, namespace: Option<&str>, labels: Option<&str>)
     let listed = |kind| async move {
         match kube.list_metadata(kind, namespace, labels).await {
             Err(failure) if failure.is_forbidden() => {
-                tracing::info!(target: "connect", "{failure}: what Service Connector made is not shown");
+                tracing::info!(target: "connect", "{failure}: Service Connector's connections are not shown");
                 Ok(Vec::new())
             }
             other => other,

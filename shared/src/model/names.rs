@@ -72,7 +72,7 @@ fn dns_label_fault(name: &str, most: usize) -> Option<String> {
         return Some(format!("must have 1 to {most} characters"));
     }
     if let Some(bad) = name.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')) {
-        return Some(format!("must hold lower-case letters, digits and hyphens only, not `{bad}`"));
+        return Some(format!("may contain only lower-case letters, digits and hyphens, not `{bad}`"));
     }
     if name.starts_with('-') || name.ends_with('-') {
         return Some("must begin and end with a letter or a digit".into());

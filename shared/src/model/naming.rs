@@ -47,7 +47,7 @@ impl IdentityName {
         while let Some((before, after)) = rest.split_once('{') {
             let Some((word, left)) = after.split_once('}') else { return bad("a `{` is not closed") };
             let Some(place) = PLACES.iter().find(|p| **p == word) else {
-                return bad(&format!("there is no {{{word}}}; there is {{{}}}", PLACES.join("}, {")));
+                return bad(&format!("{{{word}}} is not a placeholder; the placeholders are {{{}}}", PLACES.join("}, {")));
             };
             parts.extend([Part::Text(before.to_owned()), Part::Place(place)]);
             rest = left;
@@ -56,16 +56,16 @@ impl IdentityName {
         parts.retain(|part| *part != Part::Text(String::new()));
         let texts = || parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None });
         if let Some(c) = texts().flat_map(str::chars).find(|c| !is_fit(*c)) {
-            return bad(&format!("Azure takes letters, digits, hyphens and underscores, not `{c}`"));
+            return bad(&format!("Azure allows only letters, digits, hyphens and underscores, not `{c}`"));
         }
         if matches!(parts.first(), Some(Part::Text(text)) if text.starts_with(['-', '_'])) {
-            return bad("Azure wants a letter or a digit in front");
+            return bad("the name must begin with a letter or a digit");
         }
         if !parts.iter().any(|part| matches!(part, Part::Place(place) if APART.contains(place))) {
-            return bad(&format!("every service account has an identity of its own: use one of {{{}}}", APART.join("}, {")));
+            return bad(&format!("every service account needs a separate identity: use one of {{{}}}", APART.join("}, {")));
         }
         if texts().map(str::len).sum::<usize>() > MOST {
-            return bad(&format!("Azure takes {MOST} characters"));
+            return bad(&format!("Azure allows at most {MOST} characters"));
         }
         Ok(IdentityName(parts))
     }
@@ -89,7 +89,7 @@ impl IdentityName {
         if (FEWEST..=MOST).contains(&name.len()) {
             return Ok(name);
         }
-        Err(format!("`{name}` has {} characters, Azure takes {FEWEST} to {MOST}", name.len()))
+        Err(format!("`{name}` has {} characters, Azure allows {FEWEST} to {MOST}", name.len()))
     }
 }
 
@@ -121,12 +121,12 @@ mod tests {
     #[test]
     fn a_faulty_template_is_refused_with_the_reason() {
         for (template, why) in [
-            ("id-{name}", "there is no {name}; there is {cluster}, {namespace}"),
+            ("id-{name}", "{name} is not a placeholder; the placeholders are {cluster}, {namespace}"),
             ("id-{cluster", "not closed"),
             ("id.{hash}", "not `.`"),
-            ("-{hash}", "in front"),
+            ("-{hash}", "must begin with a letter"),
             ("id-{cluster}-{namespace}", "use one of {service-account}, {connection}, {hash}"),
-            ("", "an identity of its own"),
+            ("", "a separate identity"),
             (&format!("{{hash}}{}", "x".repeat(129)), "128"),
         ] {
             let error = IdentityName::parse(template).unwrap_err();

@@ -79,9 +79,9 @@ impl CsiIdentity {
             None if text.eq_ignore_ascii_case("addon") => Ok(CsiIdentity::Addon),
             Some((word, id)) if word.eq_ignore_ascii_case("vm") => match uuid::Uuid::parse_str(id) {
                 Ok(_) => Ok(CsiIdentity::Vm(id.to_ascii_lowercase())),
-                Err(_) => Err(format!("names no client id: `{id}` is no GUID")),
+                Err(_) => Err(format!("has no valid client id: `{id}` is not a GUID")),
             },
-            _ => Err("is none of workload, addon and vm:CLIENT-ID".into()),
+            _ => Err("must be workload, addon or vm:CLIENT-ID".into()),
         }
     }
 }
@@ -97,14 +97,14 @@ impl VaultObject {
         let (name, version) = split(rest, '/');
         fits_name(name)?;
         if let Some(version) = version.filter(|v| v.len() != 32 || !v.bytes().all(|b| b.is_ascii_hexdigit())) {
-            return Err(format!("names the version `{version}`: a version has 32 hexadecimal digits"));
+            return Err(format!("has the version `{version}`: a version must have 32 hexadecimal digits"));
         }
         if let Some(alias) = alias {
             fits_file(alias)?;
         }
         if let Some(variable) = variable.filter(|v| !fits_variable(v)) {
             return Err(format!(
-                "names the variable `{variable}`: such a name holds letters, digits, `_`, `-` and `.`, and begins with no digit"
+                "has the variable `{variable}`: its name may contain letters, digits, `_`, `-` and `.`, and must not begin with a digit"
             ));
         }
         let owned = |text: Option<&str>| text.map(str::to_owned);
@@ -127,7 +127,7 @@ fn fits_name(name: &str) -> Result<(), String> {
         return Err("must name an object: 1 to 127 characters".into());
     }
     match name.chars().find(|c| !(c.is_ascii_alphanumeric() || *c == '-')) {
-        Some(bad) => Err(format!("can't hold `{bad}`: names in a vault have letters, digits and hyphens only")),
+        Some(bad) => Err(format!("can't contain `{bad}`: names in a vault consist of letters, digits and hyphens")),
         None => Ok(()),
     }
 }
@@ -137,7 +137,7 @@ fn fits_name(name: &str) -> Result<(), String> {
 fn fits_file(file: &str) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if file.is_empty() || file.len() > 253 || file == "." || file.contains("..") || !file.chars().all(plain) {
-        return Err(format!("names the file `{file}`: it must be a plain file name of letters, digits, `-`, `_` and `.`"));
+        return Err(format!("has the file name `{file}`: it may contain only letters, digits, `-`, `_` and `.`"));
     }
     Ok(())
 }
@@ -158,17 +158,17 @@ pub fn mount_path_fault(path: &str) -> Option<&'static str> {
     if !path.starts_with('/') {
         Some("must be absolute")
     } else if path.contains(':') {
-        Some("can't hold `:`")
+        Some("can't contain `:`")
     } else if path.split('/').skip(1).any(|part| part == ".." || part == ".") {
-        Some("can't hold `.` or `..` as a part")
+        Some("can't contain `.` or `..` as a part")
     } else if path.trim_end_matches('/').is_empty() {
         Some("can't be the root of the container's files")
     } else if path.contains("//") || path.ends_with('/') {
         Some("has an empty part")
     } else if ["/proc", "/sys", "/dev", "/etc", "/bin", "/usr", "/lib"].contains(&path) || inside("/var/run/secrets") || inside("/proc") {
-        Some("would hide what the container needs there")
+        Some("would hide files that the container needs")
     } else if path.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        Some("can't hold blanks")
+        Some("can't contain blanks")
     } else {
         None
     }

@@ -22,16 +22,11 @@ pub fn prerequisites(specs: &[StepSpec], direction: Direction) -> Vec<Vec<usize>
     let mut before: Vec<Vec<usize>> = vec![Vec::new(); specs.len()];
     for (at, spec) in specs.iter().enumerate() {
         for need in spec.needs() {
-            // A need that ends with `:`, such as `role:`, means every step whose id begins with it.
-            let family = need.ends_with(':');
-            for (other, candidate) in specs.iter().enumerate() {
-                let id = candidate.id();
-                let hit = if family { id.starts_with(need) } else { id == **need };
-                if hit && other != at {
-                    match direction {
-                        Direction::Forward => before[at].push(other),
-                        Direction::Backward => before[other].push(at),
-                    }
+            let met_by = specs.iter().enumerate().filter(|(other, candidate)| *other != at && candidate.meets(&need));
+            for (other, _) in met_by {
+                match direction {
+                    Direction::Forward => before[at].push(other),
+                    Direction::Backward => before[other].push(at),
                 }
             }
         }

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::delivery::{Secret, SecretProviderClass};
-use super::spec::trust::ServiceAccount;
-use super::spec::{StepId, StepSpec};
+use super::spec::{Identity, Secret, SecretProviderClass, ServiceAccount, StepId, StepSpec, Thing, VaultSecret, Workload};
 use crate::model::access::Access;
 use crate::model::variable::Client;
 use crate::model::{Auth, PREFIX, ResourceId};
@@ -193,48 +191,37 @@ impl Record {
 
     /// The managed identity.
     pub fn identity(&self) -> Option<&ResourceId> {
-        self.steps.iter().find_map(|s| match s {
-            StepSpec::Identity(s) => Some(&s.id),
-            _ => None,
-        })
+        self.steps.iter().find_map(Identity::of).map(|s| &s.id)
     }
 
     /// The service account.
     pub fn service_account(&self) -> Option<&ServiceAccount> {
-        self.steps.iter().find_map(|s| match s {
-            StepSpec::ServiceAccount(s) => Some(s),
-            _ => None,
-        })
+        self.steps.iter().find_map(ServiceAccount::of)
     }
 
     /// The Secret with the variables.
     pub fn secret(&self) -> Option<&Secret> {
-        self.steps.iter().find_map(|s| match s {
-            StepSpec::Secret(s) => Some(s),
-            _ => None,
-        })
+        self.steps.iter().find_map(Secret::of)
     }
 
     /// The SecretProviderClass that lists the mounted Key Vault objects.
     pub fn class(&self) -> Option<&SecretProviderClass> {
-        self.steps.iter().find_map(|s| match s {
-            StepSpec::SecretProviderClass(s) => Some(s),
-            _ => None,
-        })
+        self.steps.iter().find_map(SecretProviderClass::of)
+    }
+
+    /// The workload, if this tool patches or has adopted it.
+    pub fn patched(&self) -> Option<&Workload> {
+        self.steps.iter().find_map(Workload::of)
     }
 
     /// The vault that stores the service's keys.
     pub fn store(&self) -> Option<&ResourceId> {
-        self.steps.iter().find_map(|s| match s {
-            StepSpec::VaultSecret(s) => Some(&s.vault),
-            _ => None,
-        })
+        self.steps.iter().find_map(VaultSecret::of).map(|s| &s.vault)
     }
 
-    /// Whether a recorded step of this connection uses the same object as `step`.
-    pub fn uses(&self, step: &StepSpec) -> bool {
-        let thing = step.thing();
-        self.steps.iter().any(|s| s.thing() == thing)
+    /// Whether a recorded step of this connection is about `thing`.
+    pub fn uses(&self, thing: &Thing) -> bool {
+        self.steps.iter().any(|s| s.thing() == *thing)
     }
 
     /// What people call the thing of a step: a grant by its role and place, else the last part of its id.

@@ -9,7 +9,7 @@ use crate::azure::Arm;
 use crate::kube::{Access, Cluster, Only, Resource};
 use crate::model::{ConnectionKey, Event, Events, Result};
 use crate::plan::record::Record;
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Thing;
 
 /// The context in which steps run.
 pub struct Cx {
@@ -113,8 +113,8 @@ impl Cx {
     }
 
     /// The name of another connection that uses the same object, if there is one.
-    pub fn also_used_by(&self, step: &StepSpec) -> Option<String> {
-        self.others.iter().find(|r| r.uses(step)).map(|r| r.name.clone())
+    pub fn also_used_by(&self, thing: &Thing) -> Option<String> {
+        self.others.iter().find(|r| r.uses(thing)).map(|r| r.name.clone())
     }
 
     /// Deletes an object if it still has the uid from the receipt.

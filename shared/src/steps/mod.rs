@@ -12,24 +12,19 @@ pub(crate) mod trust;
 
 use self::step::Step;
 use crate::plan::spec::StepSpec;
+use crate::plan::spec::list::every_step;
 
-pub use self::delivery::workload::patch as workload_patch;
+pub use self::delivery::pod_template::patch as workload_patch;
 pub(crate) use self::trust::cluster_features::{addon_identity, is_busy as cluster_is_busy};
 
-/// The behaviour of a step.
-pub fn behaviour(spec: &StepSpec) -> &dyn Step {
-    match spec {
-        StepSpec::ClusterFeatures(s) => s,
-        StepSpec::Identity(s) => s,
-        StepSpec::RoleAssignment(s) => s,
-        StepSpec::VaultPolicy(s) => s,
-        StepSpec::CosmosRole(s) => s,
-        StepSpec::RedisPolicy(s) => s,
-        StepSpec::FederatedCredential(s) => s,
-        StepSpec::ServiceAccount(s) => s,
-        StepSpec::Secret(s) => s,
-        StepSpec::SecretProviderClass(s) => s,
-        StepSpec::VaultSecret(s) => s,
-        StepSpec::Workload(s) => s,
-    }
+/// Makes [`behaviour`] from the list of kinds.
+macro_rules! behaviours {
+    ($($(#[$doc:meta])* $kind:ident: $family:ident, $word:tt, $title:literal;)*) => {
+        /// The behaviour of a step.
+        pub fn behaviour(spec: &StepSpec) -> &dyn Step {
+            match spec { $(StepSpec::$kind(step) => step,)* }
+        }
+    };
 }
+
+every_step!(behaviours);

@@ -11,7 +11,7 @@ use super::context::Cx;
 use super::marks::is_ours;
 use crate::model::PREFIX;
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Thing;
 
 /// Decides who owns an existing object. The mark proves this tool; only the record proves this connection.
 pub(super) fn of_found(marked: bool, past: Option<&Receipt>) -> Ownership {
@@ -29,19 +29,19 @@ pub(super) fn recorded(past: Option<&Receipt>, id: impl Into<String>) -> Receipt
 
 /// Why an object is kept when its connection is deleted; `None` if it is deleted too. `there`: the object exists and
 /// has this tool's mark.
-pub(super) fn stays(cx: &Cx, receipt: &Receipt, there: bool, step: &StepSpec) -> Option<String> {
+pub(super) fn stays(cx: &Cx, receipt: &Receipt, there: bool, thing: &Thing) -> Option<String> {
     if !receipt.is_ours() {
-        return Some("was there before: stays".into());
+        return Some("existed before: kept".into());
     }
     if !there {
-        return Some("is already gone".into());
+        return Some("already deleted".into());
     }
-    shared(cx, step)
+    shared(cx, thing)
 }
 
 /// Why an object is kept if another connection uses it.
-pub(super) fn shared(cx: &Cx, step: &StepSpec) -> Option<String> {
-    cx.also_used_by(step).map(|other| format!("stays: connection {other} uses it"))
+pub(super) fn shared(cx: &Cx, thing: &Thing) -> Option<String> {
+    cx.also_used_by(thing).map(|other| format!("kept: connection {other} uses it"))
 }
 
 /// Whether an object in the cluster has the mark of this connection.

@@ -1,6 +1,7 @@
 //! The interface of all steps: examine and apply, with their results.
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::context::Cx;
 use crate::kube::Access;
@@ -29,6 +30,20 @@ pub enum Right {
     Kube(Access),
 }
 
+/// A list of grants that a data plane keeps itself, beside the role assignments of Azure.
+pub struct OwnList<'a> {
+    /// ARM path of the list.
+    pub path: String,
+    /// Its api-version.
+    pub api_version: &'static str,
+    /// Name of what is granted, for users.
+    pub grant: &'a str,
+    /// The resource, or the part of it, to which access is given.
+    pub scope: String,
+    /// Whether the properties of an entry are those of this grant, whoever gets it.
+    pub fits: Box<dyn Fn(&Value) -> bool + Send + Sync + 'a>,
+}
+
 /// Result of examining a step.
 pub struct Examined {
     /// The change that applying would make.
@@ -49,6 +64,17 @@ pub trait Step: Send + Sync {
 
     /// Makes the change. Idempotent: repeating it after an interruption ends in the same state.
     async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt>;
+
+    /// Rights that deleting takes, as far as the step names them before its object is looked at: asked for early, so that
+    /// nobody waits for the answer later.
+    fn rights_to_delete(&self) -> Vec<Right> {
+        Vec::new()
+    }
+
+    /// The list of the target's own in which the step's grant stands, for grants that are no role assignments.
+    fn own_list(&self) -> Option<OwnList<'_>> {
+        None
+    }
 
     /// Has the service validate the change without storing it, if the service supports that. The workload step does
     /// this in every examination.

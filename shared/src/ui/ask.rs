@@ -1,5 +1,5 @@
-//! Questions to the person at the terminal: yes or no, a line, a choice from a list. Nothing is asked where nobody can
-//! answer. The wait is off the runtime's threads, so that Ctrl-C ends it as it ends everything else.
+//! Questions to the user at the terminal: yes or no, a line, a choice from a list. Nothing is asked if nobody can
+//! answer. Waiting happens outside the runtime's threads, so that Ctrl-C works during a question too.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,18 +11,18 @@ use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use super::Ui;
 use crate::model::{Kind, Problem, Result};
 
-/// Rows of a list that are shown at once.
+/// Number of visible rows of a list.
 const ROWS: usize = 10;
 
-/// Whether an answer is being waited for.
+/// Whether a question is waiting for its answer.
 static ASKING: AtomicBool = AtomicBool::new(false);
 
-/// Whether an answer is being waited for: what is interrupted then has done nothing yet.
+/// Whether a question is waiting for its answer. A command that is interrupted then has not changed anything.
 pub fn is_asking() -> bool {
     ASKING.load(Ordering::SeqCst)
 }
 
-/// Gives the terminal back as it was: a list that is left by Ctrl-C leaves its cursor hidden.
+/// Restores the terminal: a list that is left by Ctrl-C keeps the cursor hidden.
 pub fn restore_terminal() {
     let term = Term::stderr();
     if term.is_term() {
@@ -31,7 +31,8 @@ pub fn restore_terminal() {
     }
 }
 
-/// Asks on a thread of its own. It stays behind when the command is interrupted; the process doesn't wait for it.
+/// Asks on a separate thread. If the command is interrupted, that thread is abandoned; the process does not wait for
+/// it.
 async fn wait_for<T: Send + 'static>(question: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     ASKING.store(true, Ordering::SeqCst);
     let answer = tokio::task::spawn_blocking(question).await.ok();
@@ -39,34 +40,34 @@ async fn wait_for<T: Send + 'static>(question: impl FnOnce() -> T + Send + 'stat
     answer
 }
 
-/// Ended by the person: by Esc, Ctrl-D or Ctrl-C.
+/// The error if the user leaves a question with Esc, Ctrl-D or Ctrl-C.
 fn left() -> Problem {
     Problem::new(Kind::Interrupted, "KC1011", "no answer: nothing was changed")
 }
 
 impl Ui {
-    /// Whether a person sits at both ends.
+    /// Whether the user is at a terminal, for input and output.
     pub fn is_interactive(&self) -> bool {
         !self.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
-    /// Asks; only `y` and `yes` are a yes.
+    /// Asks a yes-or-no question; only `y` and `yes` mean yes.
     ///
     /// # Errors
-    /// Nobody is there to answer: names the flag that answers.
+    /// If nobody can be asked: names the flag that replaces the answer.
     pub async fn confirm(&self, question: &str, flag: &str) -> Result<bool> {
         if !self.is_interactive() {
-            return Err(Problem::new(Kind::Usage, "KC1007", format!("{flag} is needed where nobody can be asked"))
-                .why("this is not a terminal, so the plan above can't be confirmed")
+            return Err(Problem::new(Kind::Usage, "KC1007", format!("{flag} is required without a terminal"))
+                .why("the plan above can't be confirmed without a terminal")
                 .fix(format!("run the same command with {flag}")));
         }
         Ok(matches!(self.line(question).await?.to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// Asks for a word to be typed; anything else is a no.
+    /// Asks the user to type a word; any other input means no.
     ///
     /// # Errors
-    /// Nobody is there to answer: names the flag that answers.
+    /// If nobody can be asked: names the flag that replaces the answer.
     pub async fn confirm_by_typing(&self, word: &str, question: &str, flag: &str) -> Result<bool> {
         if !self.is_interactive() {
             return self.confirm(question, flag).await;
@@ -77,7 +78,7 @@ impl Ui {
     /// Asks for a line, on a terminal.
     ///
     /// # Errors
-    /// The input ends.
+    /// If the input ends.
     pub async fn line(&self, question: &str) -> Result<String> {
         let mut stderr = anstream::stderr();
         let _ = write!(stderr, "{question} ");
@@ -95,11 +96,11 @@ impl Ui {
         }
     }
 
-    /// Has one of several things chosen, on a terminal: typing narrows the list, the first is the best guess. Each is a
-    /// name and a word about it.
+    /// Lets the user choose from a list, on a terminal. Typing narrows the list, and the first entry is the best
+    /// guess. Each entry is a name with a description.
     ///
     /// # Errors
-    /// The person leaves without a choice.
+    /// If the user leaves without a choice.
     pub async fn pick(&self, question: &str, choices: &[(String, String)]) -> Result<usize> {
         let width = choices.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
         let rows: Vec<String> = choices.iter().map(|(name, about)| format!("{name:width$}  {about}").trim_end().to_owned()).collect();

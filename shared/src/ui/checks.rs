@@ -1,23 +1,24 @@
-//! Checks for people: by the part of the chain, one line for each that is well, and everything about those that are not.
+//! Text output of checks: grouped by the part of the chain, one line for each successful check, and all details of
+//! the others.
 
 use std::fmt::Write;
 
 use super::page::{Page, is_command};
 use crate::model::words::{count, short_addresses};
 
-/// Column of what belongs to a check.
+/// Column of a check's details.
 const ROW: usize = 20;
 
-/// How a check ended.
+/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sign {
-    /// As it should be.
+    /// Success.
     Well,
-    /// Not tried.
+    /// Not checked.
     Skipped,
-    /// Works, but is not as it should be.
+    /// Works, but should be changed.
     Warning,
-    /// Not as it should be.
+    /// Failed.
     Bad,
 }
 
@@ -32,18 +33,18 @@ impl Sign {
     }
 }
 
-/// A check as it is shown.
+/// A check as shown to the user.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
-    /// Which part of the chain.
+    /// The part of the chain.
     pub group: &'a str,
-    /// How it ended.
+    /// Result.
     pub sign: Sign,
-    /// What was tried, or what is wrong.
+    /// What was checked, or what is wrong.
     pub description: &'a str,
     /// Stable code.
     pub code: &'a str,
-    /// What was seen.
+    /// What was observed.
     pub seen: Option<&'a str>,
     /// What was expected.
     pub expected: Option<&'a str>,
@@ -51,13 +52,13 @@ pub struct Shown<'a> {
     pub why: Option<&'a str>,
     /// Lines that show the difference.
     pub details: &'a [String],
-    /// What to do about it.
+    /// How to fix it.
     pub fix: Option<&'a str>,
-    /// Where it is explained.
+    /// Link to the documentation.
     pub more: Option<&'a str>,
 }
 
-/// All checks under a title, with the count of what is wrong at the end; `short` leaves out what is well.
+/// All checks under a title, with the number of problems at the end; `short` omits successful checks.
 pub(super) fn render(title: &str, checks: &[Shown<'_>], short: bool, width: usize) -> String {
     let mut page = Page::new(width);
     page.hanging("", 2, title);
@@ -108,7 +109,7 @@ fn row(page: &mut Page, lead: &str, check: &Shown<'_>) {
     for (key, value) in [("seen", check.seen), ("expected", check.expected), ("why", check.why)] {
         tell(page, key, value);
     }
-    // What is compared stands letter below letter.
+    // Compared values are aligned letter below letter.
     check.details.iter().for_each(|detail| page.push(&format!("    {detail}")));
     for (key, value) in [("fix", check.fix), ("more", check.more)] {
         tell(page, key, value);
@@ -119,7 +120,7 @@ fn advice(page: &mut Page, lead: &str, text: &str) {
     if is_command(text) { page.command(lead, text) } else { page.line(lead, text) }
 }
 
-/// The checks of a proof, as talk beside another result.
+/// The checks of a proof, printed besides another result.
 pub(super) fn render_proof(checks: &[Shown<'_>], width: usize) -> String {
     let mut page = Page::new(width);
     for check in checks {
@@ -168,8 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn at_80_columns_nothing_is_cut_within_a_word() {
-        insta::assert_snapshot!(render("keyvault-my-vault (shop, deployment/web → my-vault)", &checks(), false, 80), @r"
+    fn at_80_columns_no_word_is_broken() {
+        snapshot::inline!(
+            render("keyvault-my-vault (shop, deployment/web → my-vault)", &checks(), false, 80),
+            r#"
         keyvault-my-vault (shop, deployment/web → my-vault)
           cluster         ✓ OIDC issuer and workload identity are on:
                             https://westeurope.oic.prod-aks.azure.com/11111111…/44444444…/
@@ -185,12 +188,15 @@ mod tests {
                             more     kubectl connect doctor CODE
           proof           - exchange it at Entra
         1 problem, 1 check skipped.
-        ");
+        "#
+        );
     }
 
     #[test]
-    fn at_120_columns_what_fits_stays_on_one_line() {
-        insta::assert_snapshot!(render("keyvault-my-vault (shop, deployment/web → my-vault)", &checks(), true, 120), @r"
+    fn at_120_columns_a_check_that_fits_is_on_one_line() {
+        snapshot::inline!(
+            render("keyvault-my-vault (shop, deployment/web → my-vault)", &checks(), true, 120),
+            r#"
         keyvault-my-vault (shop, deployment/web → my-vault)
           trust           ✗ no federated credential has this service account as its subject   CODE
                             seen     system:serviceaccount:default:web
@@ -200,22 +206,26 @@ mod tests {
             az identity federated-credential create --name shop-web --identity-name id-web --resource-group rg-shop
                             more     kubectl connect doctor CODE
         1 problem, 1 check skipped.
-        ");
+        "#
+        );
     }
 
     #[test]
     fn a_proof_is_brief() {
-        insta::assert_snapshot!(render_proof(&checks()[2..], 80), @r"
+        snapshot::inline!(
+            render_proof(&checks()[2..], 80),
+            r#"
         ✗ no federated credential has this service account as its subject:
           system:serviceaccount:default:web   CODE
             fix
           az identity federated-credential create --name shop-web --identity-name id-web --resource-group rg-shop
         - exchange it at Entra
-        ");
+        "#
+        );
     }
 
     #[test]
-    fn what_is_wrong_is_counted() {
+    fn problems_are_counted() {
         let of = |signs: &[Sign]| summary(&signs.iter().map(|sign| check("g", *sign, "d", None)).collect::<Vec<_>>());
         assert_eq!(of(&[Sign::Well]), "No problem found.");
         assert_eq!(of(&[Sign::Well, Sign::Skipped]), "No problem found, 1 check skipped.");

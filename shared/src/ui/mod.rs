@@ -1,4 +1,5 @@
-//! The only room that prints. Results go to stdout, everything else to stderr; one place decides colour, quiet and form.
+//! The only room that prints. Results go to stdout, everything else to stderr; colour, quiet mode and format are
+//! decided here.
 
 mod ask;
 mod checks;
@@ -26,10 +27,10 @@ use self::page::Stream;
 use crate::model::Problem;
 use crate::plan::Plan;
 
-/// When to colour.
+/// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Colour {
-    /// On a terminal, unless NO_COLOR or TERM=dumb says no or CLICOLOR_FORCE says yes.
+    /// On a terminal, unless NO_COLOR or TERM=dumb forbids it; always with CLICOLOR_FORCE.
     #[default]
     Auto,
     /// Always.
@@ -38,38 +39,38 @@ pub enum Colour {
     Never,
 }
 
-/// How this run talks.
+/// Output and prompts of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ui {
-    /// Form of the result.
+    /// Format of the result.
     pub format: Format,
-    /// Only results and errors.
+    /// Print only results and errors.
     pub quiet: bool,
-    /// `-v N`, as kubectl counts.
+    /// Level of `-v`, as in kubectl.
     pub verbosity: u8,
-    /// No column heads.
+    /// Print tables without column headings.
     pub no_headers: bool,
-    /// Never ask.
+    /// Never ask the user.
     pub no_input: bool,
-    /// How progress is told.
+    /// Form of progress messages.
     pub progress: ProgressForm,
-    /// Errors go to stdout as JSON and nowhere else: az's extension tells them in az's way.
+    /// Print errors only as JSON on stdout: the az extension shows them itself.
     pub errors_for_programs_only: bool,
-    /// How advice is worded where the user did not come through kubectl.
+    /// Translation of suggested commands, for users who did not call kubectl.
     pub wording: Option<Wording>,
 }
 
-/// Other words for the commands in advice.
+/// Translation of suggested commands.
 #[derive(Clone, Copy, Debug)]
 pub struct Wording {
-    /// The text in those words, for a cluster.
+    /// Translates a text, for the flags of a cluster.
     pub reword: fn(&str, &str) -> String,
-    /// Flags that name the cluster.
+    /// Flags that select the cluster.
     pub cluster: &'static str,
 }
 
 impl Ui {
-    /// Decides colour for both streams of the process.
+    /// Sets the use of colour for both streams of the process.
     pub fn colour(colour: Colour) {
         match colour {
             Colour::Auto => {}
@@ -78,8 +79,8 @@ impl Ui {
         }
     }
 
-    /// Sends the log to stderr: 2 shows decisions, 6 requests, 8 headers, 9 bodies. kube's own log stays off below 9,
-    /// because it prints whole bodies at its warning level.
+    /// Sends the log to stderr: level 2 shows decisions, 6 requests, 8 headers, 9 bodies. kube's own log stays off
+    /// below 9, because it prints whole bodies as warnings.
     pub fn log(&self) {
         let level = match self.verbosity {
             0 | 1 => return,
@@ -93,14 +94,14 @@ impl Ui {
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(anstream::stderr).with_target(false).try_init();
     }
 
-    /// A line of talk.
+    /// Prints a message to stderr.
     pub fn say(&self, line: impl AsRef<str>) {
         if self.quiet {
             return;
         }
         let line = &*self.worded(line.as_ref());
         if self.progress == ProgressForm::Json {
-            // Whoever reads progress as JSON reads every line so.
+            // With JSON progress, every line must be JSON.
             let event = serde_json::json!({"event": "note", "message": line.trim()});
             let _ = writeln!(anstream::stderr(), "{event}");
         } else {
@@ -108,7 +109,7 @@ impl Ui {
         }
     }
 
-    /// Advice in the words of whoever reads it.
+    /// Translates suggested commands in a text.
     fn worded<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
         match self.wording {
             Some(Wording { reword, cluster }) => reword(text, cluster).into(),
@@ -116,7 +117,7 @@ impl Ui {
         }
     }
 
-    /// Every advice within a value, so worded.
+    /// Translates suggested commands in all texts of a value.
     fn worded_within(&self, value: &mut serde_json::Value) {
         match value {
             serde_json::Value::String(text) => *text = self.worded(text).into_owned(),
@@ -131,7 +132,7 @@ impl Ui {
         }
     }
 
-    /// Where the engine's events go: a live display on a terminal, plain lines elsewhere.
+    /// Receiver of the engine's events: a live display on a terminal, plain lines otherwise.
     pub fn progress(&self) -> Progress {
         Progress::new(self.quiet, self.progress)
     }
@@ -151,27 +152,27 @@ impl Ui {
         Page::new(page::width(Stream::Out))
     }
 
-    /// Parts of a connection as a tree, for stdout, each side a branch.
+    /// The parts of a connection as a tree for stdout, with one branch per side.
     pub fn tree(&self, title: &str, sides: &[(&str, Vec<Part>)]) -> String {
         parts::tree(title, sides, page::width(Stream::Out))
     }
 
-    /// Parts of a connection, one below the other.
+    /// The parts of a connection as a list.
     pub fn parts(&self, page: &mut Page, parts: &[Part]) {
         parts::list(page, parts);
     }
 
-    /// Checks as text, for stdout; `-o short` leaves out what is well.
+    /// Checks as text for stdout; `-o short` omits successful ones.
     pub fn checks_text(&self, title: &str, checks: &[Shown<'_>]) -> String {
         checks::render(title, checks, self.format == Format::Short, page::width(Stream::Out))
     }
 
-    /// Shows the checks of a proof beside another result.
+    /// Prints the checks of a proof besides another result.
     pub fn proof(&self, checks: &[Shown<'_>]) {
         self.say(checks::render_proof(checks, page::width(Stream::Err)).trim_end());
     }
 
-    /// Shows what a command is about: heads with their values.
+    /// Prints the subject of a command: headings with values.
     pub fn heads(&self, pairs: &[(&str, String)]) {
         self.say(page::heads(pairs, page::width(Stream::Err)));
     }
@@ -181,7 +182,7 @@ impl Ui {
         output::yaml(value)
     }
 
-    /// Shows an error: what, why, what to do, code and request ids.
+    /// Prints an error: what failed, why, how to fix it, code and request ids.
     pub fn problem(&self, problem: &Problem) {
         if self.progress == ProgressForm::Json && !self.errors_for_programs_only {
             let mut event = self.problem_json(problem);
@@ -191,7 +192,7 @@ impl Ui {
             let _ = write!(anstream::stderr(), "{}", self.worded(&problem::render(problem, self.verbosity >= 4, page::width_for_errors())));
         }
         if self.errors_for_programs_only || matches!(self.format, Format::Json) {
-            // Scripts that asked for JSON get the error in the same form.
+            // Scripts that request JSON get the error as JSON too.
             output::print_json(&self.problem_json(problem));
         }
     }

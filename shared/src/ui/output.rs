@@ -1,4 +1,4 @@
-//! Results on stdout: as a table for people, as JSON or YAML for programs, as names for shells.
+//! Results on stdout: tables for people, JSON or YAML for programs, names for shells.
 
 use std::io::Write;
 
@@ -6,23 +6,23 @@ use serde_json::Value;
 
 use super::{Columns, Template, Ui};
 
-/// Form of the result.
+/// Format of the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// A table.
     #[default]
     Table,
-    /// For people with room.
+    /// A table with more columns.
     Wide,
     /// JSON.
     Json,
     /// YAML.
     Yaml,
-    /// `connection/NAME` lines.
+    /// Lines of `connection/NAME`.
     Name,
-    /// For people: only what is not as it should be.
+    /// Text with problems only.
     Short,
-    /// A template, which lives as long as the run: it came from the command line.
+    /// A template from the command line; it exists until the program ends.
     JsonPath(&'static Template),
     /// Chosen columns.
     CustomColumns(&'static Columns),
@@ -55,7 +55,7 @@ impl Ui {
     }
 }
 
-/// YAML as kubectl's reader takes it: words such as `yes` and `on` quoted.
+/// YAML that older YAML parsers, such as kubectl's, read correctly: words such as `yes` and `on` are quoted.
 pub(super) fn yaml(value: &Value) -> String {
     serde_saphyr::to_string(value).unwrap_or_default()
 }
@@ -64,7 +64,7 @@ pub(super) fn print_json(value: &Value) {
     print(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
-/// A closed pipe (`| head`) is no error.
+/// Prints to stdout. A closed pipe (`| head`) is not an error.
 fn print(text: &str) {
     if text.is_empty() {
         return;
@@ -80,7 +80,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn words_that_older_readers_take_for_booleans_are_quoted() {
+    fn words_that_older_parsers_take_for_booleans_are_quoted() {
         let text = yaml(&json!({"a": "yes", "b": "on", "c": true, "d": "1:30"}));
         for quoted in ["yes", "on", "1:30"] {
             assert!(text.contains(&format!("\"{quoted}\"")) || text.contains(&format!("'{quoted}'")), "{text}");

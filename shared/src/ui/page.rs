@@ -1,23 +1,23 @@
-//! Text for people within the width of their terminal: lines break between words, never inside one, and go on under their
-//! own beginning. Commands are not broken at all, because a broken command can't be copied.
+//! Text laid out for the width of the terminal: lines break between words, and continue with a hanging indent.
+//! Commands are never broken, because a broken command can't be copied.
 
 use dialoguer::console::Term;
 
-/// Columns where nothing tells how many there are.
+/// Number of columns if the width is unknown.
 const COLUMNS: usize = 80;
-/// Below this nothing can be laid out.
+/// Minimum width for a layout.
 const LEAST: usize = 40;
 
-/// Where a page is shown.
+/// Output stream of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stream {
-    /// Results.
+    /// Standard output.
     Out,
-    /// Everything else.
+    /// Messages.
     Err,
 }
 
-/// Columns of a stream: of the terminal, or what COLUMNS says where the stream leads elsewhere.
+/// Width of a stream: of the terminal, or the value of COLUMNS if the stream is no terminal.
 pub(super) fn width(stream: Stream) -> usize {
     let term = match stream {
         Stream::Out => Term::stdout(),
@@ -27,12 +27,12 @@ pub(super) fn width(stream: Stream) -> usize {
     term.size_checked().map(|(_, columns)| usize::from(columns)).or_else(told).unwrap_or(COLUMNS).max(LEAST)
 }
 
-/// Columns for errors: those of the terminal, and no limit elsewhere, because logs are searched for what an error says.
+/// Width for errors: that of a terminal; elsewhere unlimited, so that a search in a log finds whole messages.
 pub(super) fn width_for_errors() -> usize {
     Term::stderr().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns).max(LEAST))
 }
 
-/// Text that grows line by line.
+/// Text that is built line by line.
 #[derive(Debug)]
 pub struct Page {
     width: usize,
@@ -45,17 +45,17 @@ impl Page {
         Page { width, text: String::new() }
     }
 
-    /// Its columns.
+    /// Number of columns.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// A line that begins with `lead` and goes on under the first letter after it.
+    /// Adds a line that begins with `lead`; further lines are indented to the text after it.
     pub fn line(&mut self, lead: &str, text: &str) {
         self.hanging(lead, columns(lead), text);
     }
 
-    /// A line that begins with `lead` and goes on at column `indent`.
+    /// Adds a line that begins with `lead`; further lines are indented to column `indent`.
     pub fn hanging(&mut self, lead: &str, indent: usize, text: &str) {
         let mut at = columns(lead);
         let mut line = lead.to_owned();
@@ -68,7 +68,7 @@ impl Page {
                 at = indent;
                 is_first = true;
             }
-            // Blanks at a break are gone.
+            // Blanks at a line break are dropped.
             if is_first && word.is_empty() {
                 continue;
             }
@@ -83,7 +83,7 @@ impl Page {
         self.push(&line);
     }
 
-    /// A line that is left as it is: a command. Where it does not fit beside `lead` it stands on a line of its own.
+    /// Adds a command without breaking it. If it does not fit after `lead`, it gets a separate line.
     pub fn command(&mut self, lead: &str, text: &str) {
         if columns(lead) + columns(text) <= self.width {
             return self.push(&format!("{lead}{text}"));
@@ -92,7 +92,7 @@ impl Page {
         self.push(&format!("    {text}"));
     }
 
-    /// A line as it is.
+    /// Adds a line unchanged.
     pub fn push(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
@@ -104,7 +104,7 @@ impl Page {
     }
 }
 
-/// Heads with their values, beside each other where there is room.
+/// Headings with their values, side by side if they fit.
 pub(super) fn heads(pairs: &[(&str, String)], width: usize) -> String {
     let beside = pairs.iter().map(|(head, value)| format!("{head}  {value}")).collect::<Vec<_>>().join("   ");
     if columns(&beside) <= width {
@@ -116,12 +116,12 @@ pub(super) fn heads(pairs: &[(&str, String)], width: usize) -> String {
     page.into_text()
 }
 
-/// Columns that a text takes on a terminal; colours take none.
+/// Number of columns of a text on a terminal, without colour codes.
 pub(super) fn columns(text: &str) -> usize {
     anstream::adapter::strip_str(text).to_string().chars().count()
 }
 
-/// Whether a text holds a command that somebody will copy.
+/// Whether a text contains a command that users will copy.
 pub(super) fn is_command(text: &str) -> bool {
     ["kubectl ", "az ", "kubelogin ", "helm "].iter().any(|program| text.starts_with(program) || text.contains(&format!(" {program}")))
 }
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_break_between_words_and_go_on_under_their_beginning() {
+    fn lines_break_between_words_with_a_hanging_indent() {
         let mut page = Page::new(20);
         page.line("  why  ", "one two three four");
         page.line("  x  ", "a-word-that-is-much-longer-than-a-line is kept whole");
@@ -142,23 +142,23 @@ mod tests {
     }
 
     #[test]
-    fn heads_stand_beside_each_other_or_below() {
+    fn headings_are_side_by_side_or_one_below_the_other() {
         let pairs = [("Cluster", "aks (rg)".to_owned()), ("Namespace", "shop".to_owned())];
         assert_eq!(heads(&pairs, 80), "Cluster  aks (rg)   Namespace  shop\n");
         assert_eq!(heads(&pairs, 20), "Cluster    aks (rg)\nNamespace  shop\n");
     }
 
     #[test]
-    fn commands_stay_whole() {
+    fn commands_are_not_broken() {
         let mut page = Page::new(30);
         page.command("  fix  ", "az login");
         page.command("  fix  ", "kubectl rollout restart deployment/web");
         assert_eq!(page.into_text(), "  fix  az login\n  fix\n    kubectl rollout restart deployment/web\n");
-        assert!(is_command("or delete it: kubectl connect delete x") && !is_command("leave --scope away"));
+        assert!(is_command("or delete it: kubectl connect delete x") && !is_command("omit --scope"));
     }
 
     #[test]
-    fn colours_take_no_room() {
+    fn colour_codes_have_no_width() {
         assert_eq!(columns("\u{1b}[32m+\u{1b}[0m x"), 3);
     }
 }

@@ -1,21 +1,21 @@
-//! The parts of a connection for people: as a tree by the side on which each lies, and as a list.
+//! Text output of a connection's parts: as a tree with one branch per side, and as a list.
 
 use super::page::{Page, columns};
 
-/// A part as it is shown.
+/// A part as shown to the user.
 #[derive(Clone, Debug, Default)]
 pub struct Part {
-    /// What it is: `role`.
+    /// Kind: `role`.
     pub kind: String,
-    /// What it is called: `Key Vault Secrets User → my-vault`.
+    /// Name: `Key Vault Secrets User → my-vault`.
     pub name: String,
-    /// Whose it is and how far.
+    /// Owner and state.
     pub about: String,
-    /// What it is like right now, where that was looked at.
+    /// Current state, if it was examined.
     pub now: Option<String>,
 }
 
-/// Parts under a title, each side a branch.
+/// Parts under a title, with one branch per side.
 pub(super) fn tree(title: &str, sides: &[(&str, Vec<Part>)], width: usize) -> String {
     let mut page = Page::new(width);
     page.hanging("", 2, title);
@@ -32,7 +32,7 @@ pub(super) fn tree(title: &str, sides: &[(&str, Vec<Part>)], width: usize) -> St
     page.into_text()
 }
 
-/// Parts one below the other.
+/// Parts as a list.
 pub(super) fn list(page: &mut Page, parts: &[Part]) {
     let kinds = widest(parts.iter());
     for part in parts {
@@ -44,7 +44,7 @@ fn widest<'a>(parts: impl Iterator<Item = &'a Part>) -> usize {
     parts.map(|part| columns(&part.kind)).max().unwrap_or(0)
 }
 
-/// One part: on one line where it fits, else what is said about it below its name.
+/// One part: on one line if it fits, otherwise with its description below its name.
 fn entry(page: &mut Page, lead: &str, below: &str, kinds: usize, part: &Part) {
     let (first, next) = (format!("{lead}{:kinds$}  ", part.kind), format!("{below}{:kinds$}  ", ""));
     let beside = format!("{first}{}  {}", part.name, part.about);
@@ -80,7 +80,9 @@ mod tests {
 
     #[test]
     fn a_tree_at_80_columns() {
-        insta::assert_snapshot!(tree("connection/keyvault-my-vault (shop)  Ready", &sides(), 80), @r"
+        snapshot::inline!(
+            tree("connection/keyvault-my-vault (shop)  Ready", &sides(), 80),
+            r#"
         connection/keyvault-my-vault (shop)  Ready
         ├─ target
         │  └─ keyvault  my-vault  in rg-data
@@ -91,12 +93,15 @@ mod tests {
         └─ cluster
            └─ workload  shop/web  was there before, done
                           now differs: env
-        ");
+        "#
+        );
     }
 
     #[test]
     fn a_tree_at_120_columns() {
-        insta::assert_snapshot!(tree("connection/keyvault-my-vault (shop)  Ready", &sides(), 120), @r"
+        snapshot::inline!(
+            tree("connection/keyvault-my-vault (shop)  Ready", &sides(), 120),
+            r#"
         connection/keyvault-my-vault (shop)  Ready
         ├─ target
         │  └─ keyvault  my-vault  in rg-data
@@ -106,6 +111,7 @@ mod tests {
         └─ cluster
            └─ workload  shop/web  was there before, done
                           now differs: env
-        ");
+        "#
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! A plan for people: one line per thing where it fits, else the thing on one line and each detail below it. The symbol in
-//! front says what happens to the thing; what can't be undone stands on a line of its own, marked.
+//! Text output of a plan: one line per object if it fits, otherwise the object on one line and each detail on a line
+//! below it. The symbol at the start shows the action. Changes that can't be undone have a separate, marked line.
 
 use anstyle::{AnsiColor, Style};
 
@@ -7,9 +7,9 @@ use super::page::{Page, columns};
 use crate::model::words::{count, short_addresses};
 use crate::plan::change::{Action, Attribute, Change, Detail, Goal, KNOWN_AFTER_APPLY, Layer, Plan};
 
-/// Column of a thing's kind.
+/// Column of an object's kind.
 const KIND: usize = 13;
-/// Column of what is said about a thing.
+/// Column of an object's details.
 const DETAIL: usize = KIND + 2;
 
 pub(super) fn symbol(action: Action) -> (&'static str, Style) {
@@ -22,7 +22,7 @@ pub(super) fn symbol(action: Action) -> (&'static str, Style) {
     }
 }
 
-/// The plan as text within `width` columns, without a newline at its end.
+/// The plan as text within `width` columns, without a final newline.
 pub(super) fn render(plan: &Plan, width: usize) -> String {
     let mut page = Page::new(width);
     let kinds = plan.changes.iter().map(|c| c.kind.chars().count()).max().unwrap_or(0);
@@ -59,7 +59,7 @@ fn row(page: &mut Page, change: &Change, kinds: usize) {
     }
 }
 
-/// What stands beside a name where there is room.
+/// The text after a name, if it fits.
 fn beside(remarks: &[String], note: Option<&str>) -> String {
     let note = note.map(|note| if note.ends_with(')') { note.to_owned() } else { format!("({note})") });
     let all: Vec<String> = remarks.iter().cloned().chain(note).collect();
@@ -102,7 +102,7 @@ mod tests {
     const ISSUER: &str =
         "https://westeurope.oic.prod-aks.azure.com/11111111-aaaa-4bbb-8ccc-000000000001/44444444-aaaa-4bbb-8ccc-000000000001/";
 
-    /// The plan of a first connection on a cluster where everything is off.
+    /// The plan of a first connection on a cluster with all features disabled.
     fn plan() -> Plan {
         let azure = |kind, name: &str, action| Change::new("x".into(), Layer::Azure, kind, name, action);
         let cluster = |kind, name: &str, action| Change::new("x".into(), Layer::Cluster, kind, name, action);
@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn at_80_columns_each_detail_has_its_line() {
-        insta::assert_snapshot!(plain(80), @r"
+        snapshot::inline!(
+            plain(80),
+            r#"
           azure    ~ managedCluster       aks-shop
                        oidcIssuer: off → on
                        workloadIdentity: off → on
@@ -163,13 +165,16 @@ mod tests {
                        the record of this connection
 
         Plan: 3 to add, 2 to change, 0 to delete. 1 change can't be undone (see `!`).
-        ");
+        "#
+        );
         assert!(plain(80).lines().all(|line| line.chars().count() <= 80));
     }
 
     #[test]
     fn at_120_columns_short_things_stay_on_one_line() {
-        insta::assert_snapshot!(plain(120), @r"
+        snapshot::inline!(
+            plain(120),
+            r#"
           azure    ~ managedCluster       aks-shop
                        oidcIssuer: off → on
                        workloadIdentity: off → on
@@ -189,7 +194,8 @@ mod tests {
           cluster  + ConfigMap            shop/kubectl-connect.keyvault-my-vault  (the record of this connection)
 
         Plan: 3 to add, 2 to change, 0 to delete. 1 change can't be undone (see `!`).
-        ");
+        "#
+        );
         assert!(plain(120).lines().all(|line| line.chars().count() <= 120));
     }
 

@@ -1,4 +1,4 @@
-//! An error for people and for programs.
+//! Errors as text and as JSON.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::page::{Page, is_command};
 use crate::model::{Kind, Problem};
 
-/// What failed, why, what to do; the code and the request ids for whoever has to look deeper.
+/// An error as text: what failed, why, how to fix it; then the code and request ids for further analysis.
 pub(super) fn render(problem: &Problem, with_cause: bool, width: usize) -> String {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let dim = Style::new().dimmed();
@@ -31,7 +31,7 @@ pub(super) fn render(problem: &Problem, with_cause: bool, width: usize) -> Strin
     page.into_text()
 }
 
-/// What to do. Where nobody who saw it fail knew, there is a way to find out.
+/// The fixes. If an unexpected error has none, a general suggestion.
 fn fixes(problem: &Problem) -> Cow<'_, [String]> {
     if problem.fixes().is_empty() && problem.kind() == Kind::Failed {
         let look = "kubectl connect doctor   # looks for the usual causes";
@@ -40,7 +40,7 @@ fn fixes(problem: &Problem) -> Cow<'_, [String]> {
     problem.fixes().into()
 }
 
-/// The same for programs.
+/// An error as JSON.
 pub(super) fn to_json(problem: &Problem) -> Value {
     json!({"error": {
         "code": problem.code(),

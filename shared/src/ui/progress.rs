@@ -1,5 +1,5 @@
-//! Progress: a live line per step at work on a terminal; elsewhere one plain line per thing done, and one when
-//! something has been waited for long.
+//! Progress: on a terminal a live line per running step; otherwise a plain line per finished step, and one for each
+//! long wait.
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
@@ -13,25 +13,25 @@ use serde_json::{Value, json};
 use super::page::{self, Page, Stream};
 use crate::model::{Event, Events};
 
-/// The displays of this process: what Ctrl-C says must not be drawn over by them.
+/// The live displays of this process, which must not overwrite the message about Ctrl-C.
 static DISPLAYS: Mutex<Vec<Weak<Mutex<Display>>>> = Mutex::new(Vec::new());
 
-/// Says again what is waited for after this long, where there is no live display.
+/// Interval for repeating what is waited for, without a live display.
 const REMIND: Duration = Duration::from_secs(10);
 
-/// How progress is told.
+/// Form of progress messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProgressForm {
-    /// Live on a terminal, plain lines elsewhere.
+    /// Live on a terminal, plain lines otherwise.
     #[default]
     Auto,
     /// Plain lines everywhere.
     Plain,
-    /// One JSON object a line, for programs that show it their own way.
+    /// One JSON object per line, for programs with their own display.
     Json,
 }
 
-/// The progress of one command.
+/// Progress of one command.
 #[derive(Clone)]
 pub struct Progress(Arc<Mutex<Display>>);
 
@@ -57,13 +57,13 @@ impl Progress {
         progress
     }
 
-    /// Where events go.
+    /// The receiver of events.
     pub fn events(&self) -> Events {
         let display = self.0.clone();
         Events::new(move |event| locked(&display).show(event))
     }
 
-    /// Removes what is live, before something else is printed.
+    /// Removes the live display before something else is printed.
     pub fn clear(&self) {
         let mut display = locked(&self.0);
         for (_, bar) in display.bars.drain() {
@@ -76,7 +76,7 @@ fn locked<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says that Ctrl-C was noticed while a step is at work.
+/// Reports that Ctrl-C was noticed while a step is running.
 pub fn interrupted() {
     const TEXT: &str = "interrupted: waiting for the running step; Ctrl-C again stops now";
     let displays: Vec<_> = locked(&DISPLAYS).iter().filter_map(Weak::upgrade).collect();
@@ -90,8 +90,8 @@ pub fn interrupted() {
 }
 
 impl Display {
-    /// The terminal shows `^C` behind the last live line, which is as wide as the terminal, so the cursor stands one line lower
-    /// than the display knows: put back, the display can clear its own lines.
+    /// The terminal prints `^C` after the last live line. As that line is as wide as the terminal, the cursor is then
+    /// one line lower than the display assumes. Moving it back lets the display clear its lines.
     fn interrupted(&self, text: &str) {
         if self.json {
             let _ = writeln!(anstream::stderr(), "{}", as_json(&Event::Note(text.into())));
@@ -146,14 +146,14 @@ impl Display {
             return self.spin(id, doing.map_or_else(|| why.to_owned(), |(doing, _)| format!("{doing}: {why}")));
         }
         if self.is_due(id, why, false) {
-            // A quick one needs no clock.
+            // A short wait needs no time.
             let since = doing.map(|(_, since)| since.elapsed()).filter(|took| *took >= REMIND);
             let since = since.map(|took| format!("  ({})", elapsed(took))).unwrap_or_default();
             self.line(&format!("  ◎ {why}{since}"));
         }
     }
 
-    /// Whether it is to be said: first of all, after a while again, and, where every change counts, when it changes.
+    /// Whether to report a wait: the first time, again after a while, and, if every change counts, when it changes.
     fn is_due(&mut self, id: &str, why: &str, every_change: bool) -> bool {
         let last = self.reminded.get(id);
         let due = last.is_none_or(|(said, at)| at.elapsed() >= REMIND || (every_change && said != why));
@@ -201,7 +201,7 @@ impl Display {
     }
 }
 
-/// An event for programs.
+/// An event as JSON.
 fn as_json(event: &Event) -> Value {
     match event {
         Event::Started { id, doing } => json!({"event": "started", "id": id, "message": doing}),
@@ -213,7 +213,7 @@ fn as_json(event: &Event) -> Value {
     }
 }
 
-/// `0.3s`, `12s`, `3m52s`.
+/// Elapsed time: `0.3s`, `12s`, `3m52s`.
 fn elapsed(took: Duration) -> String {
     match took.as_secs() {
         0..=9 => format!("{:.1}s", took.as_secs_f64()),
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn times_stay_short() {
+    fn elapsed_times_are_short() {
         for (millis, text) in [(300, "0.3s"), (12_400, "12s"), (232_000, "3m52s")] {
             assert_eq!(elapsed(Duration::from_millis(millis)), text);
         }

@@ -1,22 +1,22 @@
-//! Tables as kubectl prints them: capitals above, three spaces between, nothing around.
+//! Tables in kubectl's format: headings in capitals, three spaces between columns, no borders.
 
 use jiff::Timestamp;
 
 use crate::model::words;
 
-/// Rows under heads.
+/// Rows with headings.
 pub struct Table {
     heads: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table with these heads.
+    /// A table with these headings.
     pub fn new(heads: &[&'static str]) -> Self {
         Table { heads: heads.to_vec(), rows: Vec::new() }
     }
 
-    /// Adds a row; as many cells as heads.
+    /// Adds a row with as many cells as there are headings.
     pub fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
@@ -40,7 +40,7 @@ impl Table {
     }
 }
 
-/// How long ago, as kubectl says it: `45s`, `12m`, `5h`, `3d`.
+/// Time since a timestamp, in kubectl's format: `45s`, `12m`, `5h`, `3d`.
 pub fn age(since: &str) -> String {
     let Ok(since) = since.parse::<Timestamp>() else { return "<unknown>".into() };
     words::age(Timestamp::now().duration_since(since).as_secs())

@@ -1,13 +1,14 @@
-//! `-o jsonpath=` and `-o custom-columns=`, as far as kubectl's users use them: fields, `['a.b']`, `[0]`, `[-1]`, `[1:3]`,
-//! `[*]`, `..name`, `[?(@.a=="b")]`, `{range}…{end}` and quoted text. What is missing is empty, as for `kubectl get`.
+//! `-o jsonpath=` and `-o custom-columns=` with the syntax that users of kubectl need: fields, `['a.b']`, `[0]`,
+//! `[-1]`, `[1:3]`, `[*]`, `..name`, `[?(@.a=="b")]`, `{range}…{end}` and quoted text. Missing values are empty, as
+//! in `kubectl get`.
 
 use serde_json::Value;
 
-/// A template that was understood.
+/// A parsed template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Node>);
 
-/// Columns: head and path.
+/// Columns: heading and path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns(Vec<(String, Vec<Step>)>);
 
@@ -31,10 +32,10 @@ enum Step {
 }
 
 impl Template {
-    /// Reads a template. Without braces the whole of it is one path, as kubectl takes it.
+    /// Parses a template. Without braces the whole text is one path, as in kubectl.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Why the text is invalid.
     pub fn parse(text: &str) -> Result<Template, String> {
         if text.trim().is_empty() {
             return Err("the template is empty".into());
@@ -45,7 +46,7 @@ impl Template {
         Ok(Template(nodes))
     }
 
-    /// The template filled from `value`.
+    /// The template filled with `value`.
     pub fn fill(&self, value: &Value) -> String {
         let mut out = String::new();
         fill(&self.0, value, value, &mut out);
@@ -54,10 +55,10 @@ impl Template {
 }
 
 impl Columns {
-    /// Reads `HEAD:.path,HEAD:.path`.
+    /// Parses `HEAD:.path,HEAD:.path`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Why the text is invalid.
     pub fn parse(text: &str) -> Result<Columns, String> {
         let column = |part: &str| {
             let (head, path) = part.split_once(':').ok_or_else(|| format!("`{part}` is not HEAD:.path"))?;
@@ -68,7 +69,7 @@ impl Columns {
         columns.map(Columns)
     }
 
-    /// A row per item of a list, or one for anything else.
+    /// One row per item of a list; one row for any other value.
     pub fn fill(&self, value: &Value, no_headers: bool) -> String {
         let items = rows(value);
         let mut lines: Vec<Vec<String>> = Vec::new();
@@ -86,7 +87,7 @@ impl Columns {
     }
 }
 
-/// What a result lists: its rows as people see them. Anything that lists nothing is one row.
+/// The rows of a result: the items of its list; a value without a list is one row.
 fn rows(value: &Value) -> Vec<&Value> {
     let lists = ["items", "services", "findings", "events", "parts", "changes"];
     if let Some(list) = lists.iter().find_map(|key| value[*key].as_array()) {
@@ -103,7 +104,7 @@ fn cell(path: &[Step], item: &Value) -> String {
     if found.is_empty() { "<none>".into() } else { found.join(",") }
 }
 
-/// Commas between columns, not those inside brackets.
+/// Splits at commas between columns, but not at those within brackets.
 fn split_outside(text: &str) -> Vec<&str> {
     let (mut parts, mut depth, mut from) = (Vec::new(), 0, 0);
     for (at, c) in text.char_indices() {
@@ -147,7 +148,7 @@ fn nodes(rest: &mut &str, inside_range: bool) -> Result<Vec<Node>, String> {
     if inside_range { Err("{range} without {end}".into()) } else { Ok(found) }
 }
 
-/// Up to the closing brace that stands outside quotes.
+/// Splits at the closing brace that is outside quotes.
 fn braced(text: &str) -> Result<(&str, &str), String> {
     let mut quote = None;
     let mut escaped = false;
@@ -184,7 +185,7 @@ fn steps(path: &str) -> Result<Vec<Step>, String> {
         } else {
             let (name, next) = field(rest.strip_prefix('.').unwrap_or(rest));
             match name.as_str() {
-                "" if next.len() == rest.len() => return Err(format!("`{path}` can't be understood")),
+                "" if next.len() == rest.len() => return Err(format!("`{path}` is not a valid path")),
                 "" => {}
                 "*" => found.push(Step::All),
                 _ => found.push(Step::Field(name)),
@@ -195,7 +196,7 @@ fn steps(path: &str) -> Result<Vec<Step>, String> {
     Ok(found)
 }
 
-/// A name, in which `\.` is a dot of its own.
+/// Parses a name; `\.` in it is a dot that belongs to the name.
 fn field(text: &str) -> (String, &str) {
     let mut name = String::new();
     let mut letters = text.char_indices();
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_read_as_kubectls() {
+    fn templates_work_like_in_kubectl() {
         for (template, expected) in [
             ("{.items[*].metadata.name}", "a b"),
             (".items[0].metadata.name", "a"),
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn invalid_templates_are_refused_with_the_reason() {
         for (template, word) in
             [("", "empty"), ("{.a", "brace"), ("{range .a}x", "{end}"), ("{end}", "{range}"), ("{.a[x]}", "[x]"), ("{.a[0}", "bracket")]
         {

@@ -69,6 +69,17 @@ impl Ran {
     }
 }
 
+/// A command line with its stdout, stderr and exit code, for snapshots; values that change from run to run are replaced.
+fn transcript(words: &str, ran: &Ran) -> String {
+    let mut text = format!("$ kubectl connect {words}\n");
+    for (name, said) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+        if !said.is_empty() {
+            text.push_str(&format!("-- {name}\n{}\n", steady(said)));
+        }
+    }
+    text + &format!("-- exit {}\n", ran.code)
+}
+
 impl Case {
     /// The planted world with `context` as the current context.
     pub async fn on(context: &str) -> Case {
@@ -112,6 +123,15 @@ impl Case {
     /// Runs `kubectl connect WORDS` to its end.
     pub async fn run(&self, words: &str) -> Ran {
         self.finish(self.command(words)).await
+    }
+
+    /// Runs command lines one after the other and returns what each printed, with its exit code.
+    pub async fn transcript(&self, lines: &[&str]) -> String {
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&transcript(line, &self.run(line).await));
+        }
+        text
     }
 
     /// Runs a command to its end.
@@ -314,9 +334,20 @@ pub fn steady(text: &str) -> String {
         (r"\((\d+m)?\d+(\.\d)?s\)", "(<time>)"),
         (r"\(\d+ s so far\)", "(<time> so far)"),
         (r"/tmp/[A-Za-z0-9./_-]*sandbox-[A-Za-z0-9]+", "<sandbox>"),
+        (r"\((linux|macos|windows)/\w+\)", "(<platform>)"),
+        (r"\b\d+ s old", "<age> old"),
+        (r"\b\d+s ago", "<age> ago"),
+        (r"(?m)(^|  )\d+s( |$)", "$1<age>$2"),
+        (r"\b([a-z]+)-[b-df-hj-np-tv-z0-9]{10}\b(-[b-df-hj-np-tv-z0-9]{5}\b)?", "$1-<hash>"),
     ] {
         text = regex::Regex::new(pattern).unwrap().replace_all(&text, stand_in).into_owned();
     }
+    // Planted ids share their middle part; all others are random.
+    let id = regex::Regex::new(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b").unwrap();
+    let known = |found: &str| found.contains("-aaaa-4bbb-8ccc-");
+    text = id
+        .replace_all(&text, |found: &regex::Captures<'_>| if known(&found[0]) { found[0].to_owned() } else { "<id>".into() })
+        .into_owned();
     // Concurrent steps finish in any order, and the number of waits is random.
     let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with("  ◎")).map(str::trim_end).collect();
     let (mut sorted, mut block) = (Vec::new(), Vec::new());

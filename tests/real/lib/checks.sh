@@ -399,7 +399,7 @@ connect_on_real_control_plane() {
     if ((status == 0)); then
         (
             cd "$REAL/../.."
-            CONNECT_REAL_KUBE="[$(IFS=, && echo "${pairs[*]}")]" INSTA_UPDATE=no \
+            CONNECT_REAL_KUBE="[$(IFS=, && echo "${pairs[*]}")]" UPDATE= \
                 cargo test --locked -p sandbox --test connect -- --test-threads="$PAIRS"
         ) || status=$?
     fi

@@ -30,7 +30,7 @@ async fn gives_up_after_five_throttled_tries() {
 async fn says_when_it_waits() {
     let service = Service::telling([told(429, &[("retry-after", "2")], ""), told(200, &[], "")]).await;
     assert_eq!(service.arm().http().send(&call(&service, Method::GET)).await.unwrap().json().unwrap(), Value::Null);
-    assert_eq!(service.notes(), ["waiting 2 s for 127.0.0.1, as it asks (HTTP 429 TooManyRequests)"]);
+    assert_eq!(service.notes(), ["waiting 2 s for 127.0.0.1, as the service requested (HTTP 429 TooManyRequests)"]);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The command line as `az connect` has it.
+//! The command line as `az connect` presents it.
 
 pub mod names;
 pub mod schema;

@@ -1,11 +1,12 @@
-//! How az names what a command line holds: options, flags of every command, and which commands need a cluster.
+//! Names of options and global flags in az, and which commands need a cluster.
 
 use clap::Arg;
 
 use crate::cli::verbs;
 use crate::cli::verbs::verb::Verb;
 
-/// Global flags that az' users get, by id, in az's words. All others az has itself or nobody needs there.
+/// Global flags offered in az, by clap id, with their names there. az provides the others itself or does not need
+/// them.
 pub const GLOBALS: &[(&str, &[&str])] = &[
     ("aks_name", &["--cluster-name"]),
     ("aks_resource_group", &["--cluster-resource-group", "--crg"]),
@@ -16,15 +17,15 @@ pub const GLOBALS: &[(&str, &[&str])] = &[
     ("request_timeout", &["--request-timeout"]),
 ];
 
-/// Flags that mean something without a value, by id, with what that is.
+/// Flags with an optional value, by id, with the value used if none is given.
 pub const BARE: &[(&str, &str)] = &[("dry_run", "client"), ("verify", "true")];
 
-/// Whether the command asks neither cluster nor Azure.
+/// Whether the command needs neither the cluster nor Azure.
 pub fn is_offline(word: &str) -> bool {
     verbs::find(word).is_some_and(Verb::is_offline)
 }
 
-/// az's options for an argument: what the command is about is its `--name`; a flag that is called so already steps aside.
+/// az's options for an argument: the main argument becomes `--name`; a flag with that name becomes `--connection`.
 pub fn options(arg: &Arg, positional: Option<&Arg>) -> Vec<String> {
     let dashed = |text: &str| format!("--{}", text.replace('_', "-"));
     if arg.is_positional() {
@@ -35,9 +36,9 @@ pub fn options(arg: &Arg, positional: Option<&Arg>) -> Vec<String> {
     if long == "name" && positional.is_some() {
         return vec!["--connection".into()];
     }
-    // az's own commands take tags by the plural.
+    // az's commands call this flag `--tags`.
     let mut options = vec![if long == "tag" { "--tags".to_owned() } else { dashed(long) }];
-    // Taken by az, or by `--name`.
+    // These letters are used by az or by `--name`.
     options.extend(arg.get_short().filter(|short| !matches!(short, 'h' | 'o' | 'n')).map(|short| format!("-{short}")));
     options
 }

@@ -1,7 +1,8 @@
-//! The commands of `az connect`, as data: the az extension is made from it, so the two front ends can't drift apart.
+//! The commands of `az connect` as data. The az extension is generated from them, so the two front ends can't
+//! diverge.
 //!
-//! Everything comes from the clap tree. What is said here is only how az words things: `--name` for what a command is
-//! about, `--kube-namespace` for the namespace, and which flags az has itself.
+//! Everything comes from the clap tree. This file adds only what az names differently: `--name` for the main
+//! argument, `--kube-namespace` for the namespace, and the flags that az provides itself.
 
 use std::process::ExitCode;
 
@@ -16,10 +17,10 @@ use crate::cli::verbs;
 use crate::cli::verbs::verb::{Az, AzTable, Group};
 use crate::ui;
 
-/// The hidden word that prints the schema.
+/// The hidden subcommand that prints the schema.
 pub const WORD: &str = "__schema";
 
-/// Flags of single commands that az has itself, or that are written otherwise as globals.
+/// Flags of single commands that az provides itself, or that are global flags there.
 const OWN_BUT_NOT_IN_AZ: &[&str] = &["subscription", "aks_id", "aks_name", "aks_resource_group", "output"];
 
 /// Prints the schema.
@@ -57,7 +58,7 @@ fn walk(command: &Command, words: &mut Vec<String>, globals: &[Value], groups: &
     }
 }
 
-/// The verbs by their groups, as the program's own help has them: az lists commands by the alphabet alone.
+/// The verbs by group, as in the program's help, because az lists commands only alphabetically.
 fn described(words: &[String]) -> Option<String> {
     let of = |group: Group| {
         let shown = verbs::VERBS.iter().filter(|verb| verb.group == group && !matches!(verb.az, Az::Hidden));
@@ -91,7 +92,7 @@ fn leaf(command: &Command, words: &[String], name: &str, globals: &[Value]) -> V
     })
 }
 
-/// The verb of this word as a command of az. What is no verb is a service, or a word behind a verb.
+/// How az shows the command with this name. A name that is no verb is a service or the second word of a verb.
 fn shape(word: &str) -> Az {
     verbs::find(word).map_or(Az::Shown(AzTable::CONNECTION), |verb| verb.az)
 }
@@ -111,7 +112,7 @@ fn argument(arg: &Arg, options: &[impl AsRef<str>]) -> Value {
         help = format!("{help} [default: {}]", default.join(","));
     }
     json!({
-        // Away from az's own names, such as `cmd` and `name` of other handlers.
+        // The prefix avoids collisions with az's own parameter names, such as `cmd` and `name`.
         "dest": format!("connect_{}", arg.get_id().as_str()),
         "options": options,
         "help": sentence(&help),
@@ -120,7 +121,7 @@ fn argument(arg: &Arg, options: &[impl AsRef<str>]) -> Value {
         "choices": if kind == "flag" { Vec::new() } else { values },
         "bare": BARE.iter().find(|(id, _)| arg.get_id() == id).map(|(_, value)| value),
         "group": arg.get_help_heading().map(|heading| format!("{heading} Arguments")),
-        // How it is passed on: by this flag, or by its place.
+        // How the value is passed to the program: with this flag, or as a positional argument.
         "flag": arg.get_long().filter(|_| !arg.is_positional()).map(|long| format!("--{long}")),
     })
 }
@@ -155,7 +156,7 @@ fn about(command: &Command) -> String {
     command.get_about().map(|text| reworded(&text.to_string(), "")).unwrap_or_default()
 }
 
-/// With a capital in front and a full stop behind, as az's help has it.
+/// The text with a capital letter at the start and a full stop at the end, as in az's help.
 fn sentence(text: &str) -> String {
     let text = text.trim();
     let mut letters = text.chars();
@@ -175,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn every_service_is_there_by_itself_and_behind_create_and_plan() {
+    fn every_service_exists_alone_and_after_create_and_plan() {
         let names: BTreeSet<String> = commands().iter().map(|c| c["name"].as_str().unwrap().to_owned()).collect();
         for service in crate::catalogue::SERVICES {
             for before in ["connect", "connect create", "connect plan"] {
                 assert!(names.contains(&format!("{before} {}", service.name)), "{before} {}", service.name);
             }
         }
-        // Every verb that kubectl's users see, or the verb says that az has no use for it.
+        // Every verb of the kubectl plugin exists in az, unless the verb says that az hides it.
         for command in command_line::command(Frontend::Kubectl).get_subcommands().filter(|c| !c.is_hide_set()) {
             let verb = command.get_name();
             let is_there = names.iter().any(|n| *n == format!("connect {verb}") || n.starts_with(&format!("connect {verb} ")));
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_flags_of_single_services_are_there_too() {
+    fn flags_of_single_services_exist_too() {
         let all = commands();
         let options = |name: &str| {
             let command = all.iter().find(|c| c["name"] == name).unwrap_or_else(|| panic!("{name}"));
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_commands_and_arguments_keep_azs_rules() {
+    fn groups_commands_and_arguments_follow_the_rules_of_az() {
         const AZ: &[&str] = &["--debug", "--verbose", "--only-show-errors", "--output", "-o", "--query", "--subscription", "--help", "-h"];
         for group in schema()["groups"].as_array().unwrap() {
             assert!(group["summary"].as_str().is_some_and(|s| s.ends_with('.')), "{group}");
@@ -216,7 +217,7 @@ mod tests {
         for command in commands() {
             let name = command["name"].as_str().unwrap();
             let summary = command["summary"].as_str().unwrap();
-            // A doc comment on the struct of a command's flags would have taken its help's place.
+            // A doc comment on the struct of a command's flags would replace the command's help.
             assert!(summary.ends_with('.') && !summary.starts_with("Flags") && !summary.starts_with("Name of"), "{name}: {summary}");
             assert!(command["examples"][0]["text"].as_str().unwrap().starts_with(&format!("az {name}")), "{name}");
             let (mut seen, mut dests) = (BTreeSet::new(), BTreeSet::new());
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_can_be_read_back_by_the_command_line() {
+    fn the_options_of_az_are_accepted_by_the_command_line() {
         for command in commands() {
             let mut argv = vec!["az-connect".to_owned()];
             argv.extend(command["words"].as_array().unwrap().iter().map(|w| w.as_str().unwrap().to_owned()));

@@ -1,5 +1,5 @@
-//! Advice in az's words. The rooms below advise `kubectl connect …`; whoever came through `az` has perhaps no kubectl, so
-//! such a command becomes the `az connect` command that does the same.
+//! Translates commands in messages for az. The other rooms suggest `kubectl connect …`, but az users may not have
+//! kubectl, so each such command is replaced by the equivalent `az connect` command.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
@@ -9,17 +9,17 @@ use crate::cli::command_line;
 use crate::cli::frontend::Frontend;
 
 const OURS: &str = "kubectl connect";
-/// What a command in a sentence ends before.
+/// What ends a command within a sentence.
 const ENDS: [&str; 6] = ["   #", "\n", "`", ")", ";", ": "];
 
-/// The flags that said which cluster it is, as az takes them: a command that is to be pasted needs them again.
+/// The given flags that select the cluster, with their names in az: a suggested command needs them again.
 pub fn cluster(root: &ArgMatches) -> String {
     let given = |id: &str| root.try_get_one::<String>(id).ok().flatten();
     let flags = names::GLOBALS.iter().filter(|(id, _)| id.starts_with("aks_") || *id == "context");
     flags.filter_map(|(id, options)| Some(format!(" {} {}", options[0], given(id)?))).collect()
 }
 
-/// Flags that az's users know by another name, and that nothing but this tool has.
+/// Flags with another name in az. No other program has flags of these names.
 const FLAGS: [(&str, &str); 4] = [
     ("--aks-resource-group", "--cluster-resource-group"),
     ("--aks-name", "--cluster-name"),
@@ -27,7 +27,8 @@ const FLAGS: [(&str, &str); 4] = [
     ("--kubeconfig", "--kube-config"),
 ];
 
-/// The text with every command and flag of ours as az has it, for the cluster that `cluster` names.
+/// The text with every command and flag of this tool replaced by its form in az. `cluster` has the flags that select
+/// the cluster.
 pub fn reworded(text: &str, cluster: &str) -> String {
     FLAGS.iter().fold(commands_reworded(text, cluster), |text, (ours, az)| text.replace(ours, az))
 }
@@ -39,7 +40,7 @@ fn commands_reworded(text: &str, cluster: &str) -> String {
         let end = ENDS.iter().filter_map(|end| after.find(end)).min().unwrap_or(after.len());
         let (line, left) = after.split_at(end);
         let words: Vec<&str> = line.split_whitespace().collect();
-        // What follows a command in a sentence is no part of it.
+        // Words of the sentence may follow the command, so the longest valid command is used.
         let known = (1..=words.len()).rev().find_map(|n| Some((command(&words[..n], cluster)?, n)));
         match known {
             Some((command, n)) => {
@@ -60,7 +61,7 @@ fn commands_reworded(text: &str, cluster: &str) -> String {
     out
 }
 
-/// The command of these words; `None` where they are none.
+/// The az command for these words; `None` if they are no command.
 fn command(words: &[&str], cluster: &str) -> Option<String> {
     let typed: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let mut root = command_line::reached_by(Frontend::Az, &typed);
@@ -72,10 +73,10 @@ fn command(words: &[&str], cluster: &str) -> Option<String> {
         line = format!("{line} {word}");
         (at, found) = (at.find_subcommand(word)?, deeper);
     }
-    let offline = matches.subcommand_name().is_some_and(|word| names::is_offline(word));
+    let offline = matches.subcommand_name().is_some_and(names::is_offline);
     let positional = at.get_positionals().next();
     let is_given = |id: &str| matches!(found.value_source(id), Some(ValueSource::CommandLine));
-    // What a command is about comes first, as people write it.
+    // The main argument comes first, as users write it.
     for arg in at.get_positionals().chain(at.get_arguments().filter(|arg| !arg.is_positional())) {
         let id = arg.get_id().as_str();
         if !found.try_contains_id(id).is_ok_and(|there| there) || !is_given(id) {
@@ -100,12 +101,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_become_az_s() {
+    fn commands_are_translated_for_az() {
         const CLUSTER: &str = " --cluster-name c --cluster-resource-group g";
         for (ours, az) in [
             (
-                "or undo what was done: kubectl connect delete keyvault-my-vault -n shop",
-                "or undo what was done: az connect delete --name keyvault-my-vault --kube-namespace shop --cluster-name c --cluster-resource-group g",
+                "or undo the finished steps: kubectl connect delete keyvault-my-vault -n shop",
+                "or undo the finished steps: az connect delete --name keyvault-my-vault --kube-namespace shop --cluster-name c --cluster-resource-group g",
             ),
             ("kubectl connect services", "az connect services"),
             ("kubectl connect explain keyvault   # says which", "az connect explain --name keyvault   # says which"),
@@ -120,7 +121,7 @@ mod tests {
                 "(az connect refresh --name a --kube-namespace b --cluster-name c --cluster-resource-group g) or",
             ),
             ("kubectl connect doctor web now", "az connect doctor --name web --cluster-name c --cluster-resource-group g now"),
-            ("kubectl connect keyvault --help tells", "az connect keyvault --help tells"),
+            ("kubectl connect keyvault --help shows", "az connect keyvault --help shows"),
             ("kubectl describe pods", "kubectl describe pods"),
             ("or name it: --aks-name NAME --aks-resource-group GROUP", "or name it: --cluster-name NAME --cluster-resource-group GROUP"),
         ] {

@@ -1,5 +1,5 @@
-//! Flags of authentication and delivery, the flags that single services have, and secrets from standard input or a file.
-//! No flag takes a secret itself: a command line is seen by everybody on the machine and kept in histories.
+//! Flags for authentication and delivery, service-specific flags, and secrets from standard input or a file. No flag
+//! takes a secret itself, since a command line is visible to all users of the machine and stored in histories.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -18,7 +18,7 @@ pub struct AuthArgs {
     /// How the workload signs in [default: the first one listed below]
     #[arg(long = "auth", value_name = "WAY", help_heading = "Access")]
     way: Option<String>,
-    /// Give access to a part only, such as container=images
+    /// Grant access to a part only, such as container=images
     #[arg(long, value_name = "KIND=NAME", help_heading = "Access")]
     pub scope: Option<String>,
     /// User name for the given password
@@ -45,7 +45,7 @@ pub struct AuthArgs {
     /// Rename a variable: OLD=NEW (repeatable)
     #[arg(long = "map", value_name = "OLD=NEW", help_heading = "Delivery")]
     map: Vec<String>,
-    /// Put this before the name of every variable
+    /// Prefix for the names of all variables
     #[arg(long, value_name = "TEXT", help_heading = "Delivery", hide_short_help = true)]
     pub env_prefix: Option<String>,
 }
@@ -56,22 +56,22 @@ impl AuthArgs {
         let Some(word) = &self.way else { return Ok(None) };
         Auth::parse(word).map(Some).ok_or_else(|| {
             let known = Auth::ALL.iter().map(|a| a.word()).collect::<Vec<_>>().join(", ");
-            Problem::new(Kind::Usage, "KC1601", format!("there is no way of authentication `{word}`"))
-                .fix(format!("choose one of: {known}"))
+            Problem::new(Kind::Usage, "KC1601", format!("`{word}` is not a way of authentication")).fix(format!("choose one of: {known}"))
         })
     }
 
-    /// The vault that keeps the secrets.
+    /// The vault that stores the secrets.
     pub fn secret_store(&self) -> Result<Option<String>> {
         self.secret_store.as_deref().map(store).transpose()
     }
 
-    /// New names of variables.
+    /// Variables to rename, with their new names.
     pub fn map(&self) -> Result<Vec<(String, String)>> {
         let pair =
             |text: &String| text.split_once('=').filter(|(a, b)| !a.is_empty() && !b.is_empty()).map(|(a, b)| (a.to_owned(), b.to_owned()));
-        let bad =
-            |text: &String| Problem::new(Kind::Usage, "KC1609", format!("--map {text}: no new name is given")).fix("write --map OLD=NEW");
+        let bad = |text: &String| {
+            Problem::new(Kind::Usage, "KC1609", format!("--map {text}: the new name is missing")).fix("write --map OLD=NEW")
+        };
         self.map.iter().map(|text| pair(text).ok_or_else(|| bad(text))).collect()
     }
 
@@ -80,10 +80,12 @@ impl AuthArgs {
         Principal { client_id: self.client_id.clone(), object_id: self.object_id.clone(), tenant: self.tenant.clone() }
     }
 
-    /// Secrets by name; an only one has no name.
+    /// Secrets by name; a single secret has an empty name.
     pub fn secrets(&self) -> Result<BTreeMap<String, SecretString>> {
         let unreadable = |from: &str, e: std::io::Error| {
-            Problem::new(Kind::Usage, "KC1613", format!("the secret can't be read from {from}")).why(e.to_string()).fix("give it as text")
+            Problem::new(Kind::Usage, "KC1613", format!("the secret can't be read from {from}"))
+                .why(e.to_string())
+                .fix("it must be UTF-8 text")
         };
         let mut text = String::new();
         if self.secret_stdin {
@@ -95,24 +97,25 @@ impl AuthArgs {
         }
         let text = text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t));
         if text.is_empty() {
-            return Err(Problem::new(Kind::Usage, "KC1613", "the secret is empty").fix("write it to standard input, or into the file"));
+            return Err(Problem::new(Kind::Usage, "KC1613", "the secret is empty").fix("pass it on standard input or in the file"));
         }
         Ok(parse(text))
     }
 }
 
-/// The vault that `keyvault:NAME` or `keyvault:ID` means.
+/// The vault in `keyvault:NAME` or `keyvault:ID`.
 pub fn store(text: &str) -> Result<String> {
     let fits = |name: &str| (3..=24).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     match text.split_once(':') {
         Some((word, vault)) if word.eq_ignore_ascii_case("keyvault") && (vault.contains('/') || fits(vault)) => Ok(vault.to_owned()),
         _ => Err(Problem::new(Kind::Usage, "KC1627", format!("--secret-store `{text}` can't be used"))
-            .why("a store is a vault, by its name (3 to 24 letters, digits and hyphens) or its resource id")
-            .fix("write --secret-store keyvault:NAME")),
+            .why("the store must be a vault's name (3 to 24 letters, digits and hyphens) or resource id")
+            .fix("use --secret-store keyvault:NAME")),
     }
 }
 
-/// Lines `name=value` with names that a service has; anything else is one secret as it stands, `=` included.
+/// Parses lines `name=value` whose names are secrets of a service. Any other text is a single secret, including its
+/// `=` characters.
 fn parse(text: &str) -> BTreeMap<String, SecretString> {
     let known = |name: &str| name == "client-secret" || catalogue::SERVICES.iter().any(|s| s.secrets.contains(&name));
     let named: Option<BTreeMap<String, SecretString>> = text
@@ -131,7 +134,7 @@ pub fn with_parameters(command: Command, service: &Service) -> Command {
     })
 }
 
-/// Values of those flags.
+/// Values of the service-specific flags.
 pub fn parameters(service: &str, matches: &ArgMatches) -> BTreeMap<String, String> {
     let parameters = catalogue::find(service).map_or(&[][..], |s| s.parameters);
     let given = |name: &str| matches.get_one::<String>(name).cloned();
@@ -144,7 +147,7 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     #[test]
-    fn lines_with_known_names_are_several_secrets_and_anything_else_is_one() {
+    fn only_lines_with_known_names_are_several_secrets() {
         let two = parse("kafka-secret=a=b\nschema-secret=c");
         assert_eq!((two["kafka-secret"].expose_secret(), two["schema-secret"].expose_secret()), ("a=b", "c"));
         for one in ["p=w", "a\nb", "kafka-secret=x\nother"] {

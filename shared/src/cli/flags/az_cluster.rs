@@ -1,4 +1,4 @@
-//! What the az front end adds to the command line: the cluster by its Azure name, for every verb.
+//! Flags that the az front end adds to every verb: the cluster by its Azure name.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::kube::Source;
 use crate::lookup::cluster_credentials::FromAzure;
 use crate::model::request::ClusterChoice;
 
-// The same ids as the flags of making a connection, so that one value serves both: the cluster to speak to and the
+// The ids equal those of the connect flags, so that one value serves both purposes: the cluster to talk to, and the
 // cluster to find in Azure.
 #[derive(Args, Debug, Default)]
 struct AzureCluster {
@@ -27,8 +27,8 @@ pub fn with_cluster_choice(root: Command) -> Command {
     AzureCluster::augment_args(root)
 }
 
-/// Where credentials come from besides the kubeconfig. As the kubectl plugin no cluster is named this way: there the
-/// context says which one it is, and only kubelogin's tokens can come from az.
+/// Source of credentials besides the kubeconfig. The kubectl plugin always uses the context's cluster; for it, az
+/// provides only the tokens that kubelogin would otherwise get.
 pub fn source(root: &ArgMatches) -> Arc<dyn Source> {
     let named = root.try_contains_id("aks_name").is_ok();
     let chosen = if named { AzureCluster::from_arg_matches(root).unwrap_or_default() } else { AzureCluster::default() };

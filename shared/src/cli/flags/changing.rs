@@ -1,4 +1,4 @@
-//! The flags of every verb that changes something, so that consent, dry run and limit are the same words everywhere.
+//! The flags of every verb that changes something: consent, dry run and time limit have the same names everywhere.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::cli::flags::values::{DryRun, duration};
 
-// (No doc comment: clap would make it the help of the commands.)
+// No doc comment: clap would use it as the help of the commands.
 #[derive(Args, Debug)]
 pub struct Changing {
     /// Do it without asking

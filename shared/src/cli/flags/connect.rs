@@ -1,4 +1,4 @@
-//! The flags of making a connection, and the request that they add up to.
+//! The flags of connecting, and the request built from them.
 
 use clap::{ArgMatches, Args, Command, ValueEnum};
 
@@ -13,9 +13,9 @@ use crate::model::request::{ClusterChoice, ConnectRequest, Patch};
 use crate::model::variable::Client;
 use crate::model::{Kind, Problem, Result};
 
-// (No doc comments on structs of flags: clap would make them the help of the commands.)
+// No doc comments on structs of flags: clap would use them as the help of the commands.
 
-// Flags of making a connection.
+// Flags of connecting.
 #[derive(Args, Debug)]
 struct Connect {
     /// Name or resource id
@@ -67,10 +67,10 @@ struct Connect {
     /// Patch the workload, or print the patch; auto prints it where Argo CD, Flux or Helm manages the workload
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Delivery")]
     patch: PatchWhen,
-    /// Resource id of the AKS cluster, if the context does not tell which one it is
+    /// Resource id of the AKS cluster, if it can't be found by the context
     #[arg(long, value_name = "ID", help_heading = "Cluster", hide_short_help = true)]
     aks_id: Option<String>,
-    /// Name of the AKS cluster, if the context does not tell which one it is
+    /// Name of the AKS cluster, if it can't be found by the context
     #[arg(long, value_name = "NAME", requires = "aks_resource_group", help_heading = "Cluster", hide_short_help = true)]
     aks_name: Option<String>,
     /// Resource group of the AKS cluster
@@ -103,7 +103,7 @@ enum PatchWhen {
     Never,
 }
 
-/// What a connect command is to do besides the request itself.
+/// Options of a connect command besides the request.
 pub struct Run {
     pub changing: Changing,
     pub verify: bool,
@@ -111,7 +111,7 @@ pub struct Run {
     pub atomic: bool,
 }
 
-/// The command of a service, with its flags.
+/// The command of a service with its flags.
 pub fn with_flags(command: Command, service: &Service) -> Command {
     let clients = service.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", ");
     let (auths, access) = (service.auth_words(), service.default_access);
@@ -132,18 +132,18 @@ pub fn sample(service: &Service) -> String {
     needed.fold(name, |line, parameter| format!("{line} --{} {}", parameter.name, parameter.name.to_uppercase()))
 }
 
-/// The flags that every service has.
+/// Adds the flags that every service has.
 pub fn with_common(command: Command) -> Command {
     Connect::augment_args(command)
 }
 
-/// The request that a service's subcommand makes, and how to run it.
+/// The request of a service's subcommand, and the options for running it.
 pub fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectRequest, Run)> {
     let c: Connect = parse(matches)?;
     let client = Client::parse(&c.client_type);
     if client.is_none() && !c.client_type.eq_ignore_ascii_case("auto") {
         let known = catalogue::find(service).map(|s| s.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", "));
-        return Err(Problem::new(Kind::Usage, "KC1005", format!("there is no client type `{}`", c.client_type))
+        return Err(Problem::new(Kind::Usage, "KC1005", format!("`{}` is not a client type", c.client_type))
             .fix(format!("choose one of: {}, auto", known.unwrap_or_default())));
     }
     let request = ConnectRequest {
@@ -188,15 +188,15 @@ pub fn connect(service: &str, matches: &ArgMatches) -> Result<(ConnectRequest, R
     Ok((request, Run { changing: c.changing, verify: c.verify, detailed_exitcode: c.detailed_exitcode, atomic: c.atomic }))
 }
 
-/// `KEY=VALUE` as Azure takes tags.
+/// Parses `KEY=VALUE` by Azure's rules for tags.
 fn tag(text: &str) -> Result<(String, String), String> {
-    let Some((key, value)) = text.split_once('=') else { return Err(format!("`{text}` is no tag: write KEY=VALUE")) };
+    let Some((key, value)) = text.split_once('=') else { return Err(format!("`{text}` is not a tag: use KEY=VALUE")) };
     let fits = !key.is_empty() && key.len() <= 512 && value.len() <= 256 && !key.contains(['<', '>', '%', '&', '\\', '?', '/']);
     if !fits {
-        return Err(format!("`{text}` is no tag: a key holds none of <>%&\\?/, and 512 characters at most, a value 256"));
+        return Err(format!("`{text}` is not a tag: a key has at most 512 characters and none of <>%&\\?/, a value at most 256"));
     }
     if key.eq_ignore_ascii_case(crate::model::PREFIX) {
-        return Err(format!("the tag {key} is how this tool knows what it made"));
+        return Err(format!("the tag {key} is reserved: this tool uses it to recognise its identities"));
     }
     Ok((key.to_owned(), value.to_owned()))
 }

@@ -1,4 +1,4 @@
-//! Flags of Key Vault alone: which of its objects a workload gets as files, and how.
+//! Flags for Key Vault only: which of its objects the workload gets as files, and how.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -15,7 +15,7 @@ const FLAGS: [(&str, ObjectKind, &str); 3] = [
 const PATH: &str = "mount-path";
 const IDENTITY: &str = "csi-identity";
 
-/// Adds the flags where the service has objects to mount.
+/// Adds the flags if the service has objects that can be mounted.
 pub fn with_objects(command: Command, service: &Service) -> Command {
     if !service.auths.contains(&Auth::Csi) {
         return command;
@@ -32,10 +32,10 @@ pub fn with_objects(command: Command, service: &Service) -> Command {
     command.arg(place).arg(identity)
 }
 
-/// Values of those flags.
+/// Values of these flags.
 ///
 /// # Errors
-/// The first value that can't be used.
+/// The first invalid value.
 pub fn csi(service: &str, matches: &ArgMatches) -> Result<Csi> {
     if !catalogue::find(service).is_some_and(|s| s.auths.contains(&Auth::Csi)) {
         return Ok(Csi::default());
@@ -45,14 +45,14 @@ pub fn csi(service: &str, matches: &ArgMatches) -> Result<Csi> {
         for text in matches.get_many::<String>(flag).into_iter().flatten() {
             objects.push(VaultObject::parse(kind, text).map_err(|fault| {
                 Problem::new(Kind::Usage, "KC1619", format!("--{flag} `{text}` can't be used: it {fault}"))
-                    .fix(format!("write --{flag} NAME, or --{flag} NAME/VERSION:FILE=ENV with what of it you need"))
+                    .fix(format!("use --{flag} NAME, or --{flag} NAME/VERSION:FILE=ENV with the parts that you need"))
             })?);
         }
     }
     let identity = matches.get_one::<String>(IDENTITY).map(|text| {
         CsiIdentity::parse(text).map_err(|fault| {
             Problem::new(Kind::Usage, "KC1624", format!("--csi-identity `{text}` can't be used: it {fault}"))
-                .fix("write --csi-identity workload, addon or vm:CLIENT-ID")
+                .fix("use --csi-identity workload, addon or vm:CLIENT-ID")
         })
     });
     Ok(Csi { objects, mount_path: matches.get_one::<String>(PATH).cloned(), identity: identity.transpose()? })

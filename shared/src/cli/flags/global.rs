@@ -1,4 +1,4 @@
-//! The flags that every command has: kubectl's connection flags, and how a run talks.
+//! The flags of every command: kubectl's connection flags, and flags for output and prompts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,7 +32,7 @@ struct Global {
     /// Address of the API server
     #[arg(short, long, global = true, value_name = "URL", help_heading = "Cluster", hide_short_help = true)]
     server: Option<String>,
-    /// Name that the API server's certificate must carry
+    /// Name that the API server's certificate must contain
     #[arg(long, global = true, value_name = "NAME", help_heading = "Cluster", hide_short_help = true)]
     tls_server_name: Option<String>,
     /// Don't check the API server's certificate (insecure)
@@ -65,7 +65,8 @@ struct Global {
     /// Longest time for one request to the API server, such as 30s; 0: no limit
     #[arg(long, global = true, value_name = "TIME", value_parser = duration, help_heading = "Cluster", hide_short_help = true)]
     request_timeout: Option<Duration>,
-    /// Form of the result: wide, json, yaml, name, jsonpath=TEMPLATE, custom-columns=HEAD:.path,…; short (verify, doctor)
+    /// Format of the result: wide, json, yaml, name, jsonpath=TEMPLATE, custom-columns=HEAD:.path,…; short (verify,
+    /// doctor)
     #[arg(short, long, global = true, value_parser = output::parse, value_name = "FORM", help_heading = "Output")]
     output: Option<Format>,
     /// Progress on stderr: live at a terminal, plain lines, or one JSON object per line
@@ -96,12 +97,12 @@ enum ColorWhen {
     Never,
 }
 
-/// The command line with these flags.
+/// Adds these flags to the command line.
 pub fn with_globals(root: Command) -> Command {
     Global::augment_args(root)
 }
 
-/// How this run talks.
+/// Output and prompts of this run.
 pub fn ui(matches: &ArgMatches) -> Ui {
     let Ok(global) = Global::from_arg_matches(matches) else { return Ui::default() };
     Ui::colour(match global.color {
@@ -122,7 +123,7 @@ pub fn ui(matches: &ArgMatches) -> Ui {
     }
 }
 
-/// The cluster connection that the flags name.
+/// The connection flags for the cluster.
 pub fn flags(ui: &Ui, matches: &ArgMatches) -> Result<Flags> {
     let g: Global = parse(matches)?;
     Ok(Flags {

@@ -1,4 +1,4 @@
-//! Flags that several verbs share, and how their values are read.
+//! Flags shared by several verbs, and parsers for their values.
 
 pub mod auth;
 pub mod az_cluster;

@@ -1,13 +1,13 @@
-//! `-o` and `--progress`, read from the command line.
+//! Parses the values of `-o` and `--progress`.
 
 use clap::ValueEnum;
 
 use crate::ui::{Columns, Format, ProgressForm, Template};
 
-/// What can stand behind `-o`.
+/// The possible values of `-o`.
 pub const FORMS: [&str; 7] = ["wide", "json", "yaml", "name", "short", "jsonpath=", "custom-columns="];
 
-/// How progress is told.
+/// Form of progress messages.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Progress {
     Auto,
@@ -25,9 +25,9 @@ impl From<Progress> for ProgressForm {
     }
 }
 
-/// Reads the value of `-o`.
+/// Parses a value of `-o`.
 pub fn parse(text: &str) -> Result<Format, String> {
-    // Templates stay for the whole run, and there is one: so a format is a plain value that can be copied.
+    // Templates are leaked. There is at most one per run, and so a format is a plain value that can be copied.
     if let Some(template) = text.strip_prefix("jsonpath=") {
         return Template::parse(template).map(|t| Format::JsonPath(Box::leak(Box::new(t))));
     }

@@ -1,4 +1,4 @@
-//! How values of flags are read.
+//! Parsers for values of flags.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use clap::{ArgMatches, FromArgMatches, ValueEnum};
 
 use crate::model::{Kind, Problem, Result};
 
-/// Where a plan is tried out before anything is written.
+/// Where a plan is tested before anything is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DryRun {
     /// Nowhere: the plan is carried out
@@ -17,20 +17,20 @@ pub enum DryRun {
     Server,
 }
 
-/// The flags as a value.
+/// Parses the flags into a struct.
 ///
 /// # Errors
-/// A flag has a value that does not fit.
+/// If a flag has an invalid value.
 pub fn parse<T: FromArgMatches>(matches: &ArgMatches) -> Result<T> {
     T::from_arg_matches(matches).map_err(|e| Problem::new(Kind::Usage, "KC1000", e.to_string()))
 }
 
-/// `90s`, `15m`, `1h30m`, or bare seconds, as kubectl takes times.
+/// Parses `90s`, `15m`, `1h30m`, or plain seconds, as kubectl does.
 pub fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }
-    let bad = || format!("`{text}` is no time: write 30s, 15m or 1h30m");
+    let bad = || format!("`{text}` is not a duration: use 30s, 15m or 1h30m");
     let (mut total, mut number) = (0u64, String::new());
     for c in text.chars() {
         if c.is_ascii_digit() {
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_as_kubectl_reads_them() {
+    fn durations_are_parsed_like_in_kubectl() {
         for (text, seconds) in [("30s", 30), ("15m", 900), ("1h30m", 5400), ("45", 45), ("0", 0)] {
             assert_eq!(duration(text).unwrap().as_secs(), seconds, "{text}");
         }

@@ -1,8 +1,8 @@
-//! Completion by kubectl's protocol: kubectl runs `kubectl_complete-connect` with the words so far, the last of which is
-//! what is being typed, and reads `value<TAB>description` lines and a last line that says what the shell may do besides.
+//! Completion by kubectl's protocol. kubectl runs `kubectl_complete-connect` with the words so far, of which the last
+//! is being typed. It reads lines of `value<TAB>description`, and a last line that tells the shell what else it may
+//! offer.
 //!
-//! Every failure is silent and nothing takes longer than a person waits: a completion must not disturb the line that is
-//! being typed.
+//! Errors are silent and everything has a short time limit: completion must not disturb the line that is being typed.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -20,25 +20,26 @@ use crate::lookup::suggestions::{self, Offer};
 use crate::model::{Auth, Events, Result};
 use crate::ui::Ui;
 
-/// How long what is asked of Azure or the cluster may take.
+/// Time limit for questions to Azure or the cluster.
 const BUDGET: Duration = Duration::from_millis(1500);
 
-/// Cobra's words to the shell.
+/// Cobra's directives for the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
-    /// Offer files.
+    /// Offer files as well.
     Files = 0,
     /// Offer nothing else.
     NoFiles = 4,
 }
 
-/// Whether kubectl called us for completion. It goes by the name, because krew takes no second program.
+/// Whether kubectl called this program for completion. The program's name tells, because krew installs only one
+/// program.
 pub fn is_asked(program: Option<&OsString>) -> bool {
     let name = program.and_then(|p| Path::new(p).file_stem()).and_then(|name| name.to_str());
     name.is_some_and(|name| name.starts_with("kubectl_complete-"))
 }
 
-/// Answers.
+/// Prints the completions.
 pub fn answer(words: &[OsString]) -> ExitCode {
     let words: Vec<String> = words.iter().map(|w| w.to_string_lossy().into_owned()).collect();
     let (before, prefix) = words.split_last().map_or((&[][..], ""), |(last, before)| (before, last.as_str()));
@@ -51,17 +52,17 @@ pub fn answer(words: &[OsString]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Where in the command line the cursor stands.
+/// The position of the cursor within the command line.
 pub struct Place {
     pub command: Command,
     pub service: Option<String>,
     /// The option whose value is being typed.
     option: Option<Arg>,
-    /// How many words without a flag stand before, commands aside.
+    /// Number of positional arguments before the cursor, without subcommands.
     pub positionals: usize,
 }
 
-/// Reads the words before it.
+/// Parses the words before the cursor.
 pub fn place(before: &[String]) -> Place {
     let mut command = command_line::command(Frontend::Kubectl);
     command.build();
@@ -123,7 +124,7 @@ fn offer(before: &[String], prefix: &str) -> (Vec<Offer>, Then) {
     }
 }
 
-/// Subcommands that are shown.
+/// The visible subcommands.
 pub fn commands(command: &Command) -> Vec<Offer> {
     let shown = command.get_subcommands().filter(|c| !c.is_hide_set());
     shown.map(|c| (c.get_name().to_owned(), c.get_about().map(ToString::to_string).unwrap_or_default())).collect()
@@ -135,7 +136,7 @@ fn flags(command: &Command) -> Vec<Offer> {
     shown.filter_map(offer).collect()
 }
 
-/// What an option or a positional may be.
+/// Possible values of an option or a positional argument.
 fn values(arg: &Arg, place: &Place, before: &[String]) -> (Vec<Offer>, Then) {
     let fixed = arg.get_possible_values();
     if !fixed.is_empty() {
@@ -155,12 +156,12 @@ fn values(arg: &Arg, place: &Place, before: &[String]) -> (Vec<Offer>, Then) {
             let ways = service.map_or(&Auth::ALL[..], |s| s.auths);
             (ways.iter().map(|way| (way.word().to_owned(), String::new())).collect(), Then::NoFiles)
         }
-        // `explain` is about a service.
+        // `explain` takes a service.
         "service" => {
             let all = catalogue::SERVICES.iter().map(|s| (s.name.to_owned(), s.title.to_owned()));
             (all.collect(), Then::NoFiles)
         }
-        // Of errors to explain nobody types the beginning.
+        // The argument may also be an error code, but nobody completes one of those.
         "about" => (live("workload", service, before), Then::NoFiles),
         word @ ("namespace" | "workload" | "connection" | "candidate" | "target") => (live(word, service, before), Then::NoFiles),
         _ => (Vec::new(), Then::NoFiles),
@@ -171,7 +172,7 @@ fn named_contexts(before: &[String]) -> Vec<Offer> {
     flags_of(before).and_then(|flags| contexts(&flags)).unwrap_or_default().into_iter().map(|name| (name, String::new())).collect()
 }
 
-/// The flags about the cluster, as far as they are typed.
+/// The cluster flags typed so far.
 fn flags_of(before: &[String]) -> Result<Flags> {
     let argv = std::iter::once("kubectl-connect".to_owned()).chain(before.iter().cloned());
     let matches =
@@ -180,7 +181,7 @@ fn flags_of(before: &[String]) -> Result<Flags> {
     global::flags(&ui, &matches)
 }
 
-/// What only Azure or the cluster knows.
+/// Values that only Azure or the cluster knows.
 fn live(what: &str, service: Option<&'static catalogue::Service>, before: &[String]) -> Vec<Offer> {
     let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() else { return Vec::new() };
     let ask = async {
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_decides() {
+    fn the_program_name_selects_completion() {
         for (name, asked) in
             [("/x/kubectl_complete-connect", true), ("kubectl_complete-azure_connect.exe", true), ("kubectl-connect", false)]
         {

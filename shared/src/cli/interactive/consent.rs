@@ -1,22 +1,22 @@
-//! What agreeing means, for every command that writes: the plan has been seen, and then `--yes` was given or a question
-//! answered. A plan that writes nothing needs no answer, and where nobody can be asked `--yes` is the only one.
+//! Consent for every command that writes: after the plan is shown, the user must have given `--yes` or answers a
+//! question. A plan without writes needs no consent; without a terminal `--yes` is required.
 
 use crate::model::{Kind, Problem, Result};
 use crate::plan::Plan;
 use crate::ui::Ui;
 
-/// What the user is asked.
+/// The question to the user.
 pub enum Question<'a> {
-    /// Whether to: a letter is enough.
+    /// A yes-or-no question.
     Whether(&'a str),
-    /// To type the name of what can't be brought back.
+    /// The user must type the name of an object that can't be restored.
     Name(&'a str),
 }
 
-/// Shows the plan and insists on a yes.
+/// Shows the plan and requires consent.
 ///
 /// # Errors
-/// There was none, or nobody to give it.
+/// If the user refuses or can't be asked.
 pub async fn agreed(ui: &Ui, plan: &Plan, yes: bool, question: Question<'_>) -> Result<()> {
     ui.plan(plan);
     let agreed = yes

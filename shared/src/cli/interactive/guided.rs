@@ -1,5 +1,5 @@
-//! What a command line lacks is asked for, where a person sits at both ends: the service, the target, the workload, the
-//! namespace, the connection. The answers are words of the command line, so the whole command can be shown and repeated.
+//! Asks for missing parts of a command line if the user is at a terminal: service, target, workload, namespace,
+//! connection. The answers are words of the command line, so the complete command can be shown and repeated.
 
 use std::ffi::OsString;
 
@@ -19,37 +19,37 @@ use crate::lookup::suggestions;
 use crate::model::{Auth, Problem, Result};
 use crate::ui::Ui;
 
-/// Why there is nothing to run.
+/// Why no command can be run.
 pub enum Unclear {
     /// Nothing was typed.
     Nothing,
-    /// The command line is wrong, or asks for help.
+    /// The command line is wrong or asks for help.
     Usage(clap::Error),
-    /// No answer, or nothing could be asked.
+    /// The user gave no answer, or could not be asked.
     Asking(Problem),
 }
 
-/// One thing that is lacking.
+/// A missing part.
 #[derive(Debug, PartialEq, Eq)]
 enum Lack {
     /// A service or a verb.
     Command(Vec<suggestions::Offer>),
-    /// The resource to connect to.
+    /// The target resource.
     Target(&'static str),
-    /// Who gets the connection.
+    /// The workload that gets the connection.
     Workload,
     /// The name of a connection.
     Connection,
 }
 
-/// Something to choose, with the words that it adds to the command line.
+/// A choice, with the words that it adds to the command line.
 struct Choice {
     offer: suggestions::Offer,
     words: Vec<String>,
 }
 
-/// The command line as far as these words reach, with the settings of this machine. Where the settings can't be used, the
-/// problem comes with the plain one.
+/// The part of the command line that these words reach, with the settings of this machine as defaults. If the
+/// settings are invalid, the problem is returned together with the command line without settings.
 fn command(frontend: Frontend, words: &[String]) -> (Command, Option<Problem>) {
     let plain = command_line::reached_by(frontend, words);
     let probe = || global::with_globals(connect::with_common(Command::new("any")));
@@ -59,7 +59,7 @@ fn command(frontend: Frontend, words: &[String]) -> (Command, Option<Problem>) {
     }
 }
 
-/// Reads the command line, and asks for what it lacks.
+/// Parses the command line and asks for missing parts.
 pub fn matches(frontend: Frontend, argv: Vec<OsString>) -> Result<ArgMatches, Unclear> {
     let parse = |argv: &[OsString]| {
         let (command, unusable) = command(frontend, &words_of(argv));
@@ -71,7 +71,7 @@ pub fn matches(frontend: Frontend, argv: Vec<OsString>) -> Result<ArgMatches, Un
     {
         return Err(Unclear::Asking(problem));
     }
-    // az asks for its arguments itself, and knows them by other names.
+    // az asks for missing arguments itself, and names them differently.
     if frontend == Frontend::Az || azure::is_handed_over() {
         return parsed.map_err(|error| unclear(&argv, error));
     }
@@ -110,7 +110,7 @@ fn parse_what_is_there(frontend: Frontend, words: &[String]) -> ArgMatches {
     command_line::command(frontend).ignore_errors(true).try_get_matches_from(argv).unwrap_or_else(|_| ArgMatches::default())
 }
 
-/// What the command line lacks, if that is something to choose.
+/// The missing part, if the user can choose it.
 fn lack(parsed: &Result<ArgMatches, clap::Error>, words: &[String]) -> Option<Lack> {
     let error = match parsed {
         Ok(matches) => return no_workload(matches).then_some(Lack::Workload),
@@ -132,7 +132,7 @@ fn lack(parsed: &Result<ArgMatches, clap::Error>, words: &[String]) -> Option<La
     }
 }
 
-/// Whether a connection is asked for and nothing says for whom.
+/// Whether a connection is requested without a workload or service account.
 fn no_workload(matches: &ArgMatches) -> bool {
     let Some((word, mut rest)) = matches.subcommand() else { return false };
     let mut service = word;
@@ -143,12 +143,12 @@ fn no_workload(matches: &ArgMatches) -> bool {
         return false;
     }
     let given = |id: &str| rest.try_get_one::<String>(id).ok().flatten();
-    // Without an identity there is no service account that it would be for.
+    // A connection without an identity needs no service account.
     let has_identity = given("way").and_then(|word| Auth::parse(word)).is_none_or(Auth::has_identity);
     has_identity && given("workload").is_none() && given("service_account").is_none()
 }
 
-/// Has it chosen. Nothing where there is no choice to be had: then the usual error tells what is missing.
+/// Lets the user choose; `None` if there is nothing to choose from, and clap's own error follows.
 async fn ask(ui: &Ui, known: &ArgMatches, words: &[String], lack: &Lack) -> Result<Option<Vec<String>>> {
     let (question, choices) = match lack {
         Lack::Command(commands) => {
@@ -190,7 +190,7 @@ async fn targets(ui: &Ui, known: &ArgMatches, words: &[String], service: &'stati
         .iter()
         .map(|(name, about)| {
             let mut words = vec![name.clone()];
-            // A name that there is twice needs its group.
+            // A name that exists twice needs its resource group.
             if again(name)
                 && let Some(group) = about.strip_prefix("in ")
             {
@@ -242,7 +242,7 @@ async fn connections(ui: &Ui, known: &ArgMatches) -> Result<Vec<Choice>> {
     Ok(choices)
 }
 
-/// The best guesses first: what shares a word with what was already said. Otherwise the order stays.
+/// Puts choices first that share a word with the command line so far; otherwise keeps the order.
 fn by_likeness<'a>(choices: &mut [Choice], said: impl Iterator<Item = &'a str>) {
     let parts = |text: &str| -> Vec<String> {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| w.len() > 2);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_seen() {
+    fn missing_parts_are_found() {
         for line in ["", "-n shop", "plan", "create -n shop"] {
             assert!(matches!(lacks(line), Some(Lack::Command(all)) if all.iter().any(|(name, _)| name == "keyvault")), "{line}");
         }
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_missing_where_all_is_said_or_something_is_wrong() {
+    fn complete_and_wrong_command_lines_lack_nothing() {
         for line in [
             "list",
             "show kv",
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shares_a_word_comes_first() {
+    fn choices_that_share_a_word_come_first() {
         let names = ["billing", "kv-web-prod", "shop-vault"];
         let mut choices: Vec<Choice> = names.iter().map(|n| Choice { offer: ((*n).into(), String::new()), words: Vec::new() }).collect();
         by_likeness(&mut choices, ["-n", "shop", "deployment/api"].into_iter());

@@ -1,4 +1,4 @@
-//! What a person at a terminal gets: completion while typing, questions for what a command line lacks, and consent.
+//! Interaction with a user at a terminal: completion, questions for missing arguments, and consent.
 
 pub mod complete;
 pub mod consent;

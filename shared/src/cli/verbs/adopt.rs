@@ -1,4 +1,4 @@
-//! `kubectl connect adopt` shows what can be taken over; `kubectl connect adopt NAME` writes a record of it.
+//! `kubectl connect adopt` shows what can be adopted; `kubectl connect adopt NAME` writes a record of it.
 
 use clap::{Args, Command};
 use serde_json::json;
@@ -25,7 +25,7 @@ pub const VERB: Verb = Verb {
     examples: &["adopt", "adopt keyvault_ab12 --workload deployment/web"],
     flags,
     run: Run::Waiting(|call| Box::pin(adopt(call))),
-    // What can be taken over, and what was.
+    // Candidates, or the adopted connection.
     az: Az::Shown(AzTable {
         rows: "",
         columns: &[
@@ -38,15 +38,15 @@ pub const VERB: Verb = Verb {
     }),
 };
 
-// Flags of taking over.
+// Flags of adopting.
 #[derive(Args, Debug)]
 struct Adopt {
-    /// What to take over [default: show what there is]
+    /// The set-up to adopt [default: list the candidates]
     candidate: Option<String>,
     /// Name of the connection [default: the one shown]
     #[arg(long, value_name = "NAME", requires = "candidate")]
     name: Option<String>,
-    /// The workload, where several use it
+    /// The workload, if several use the set-up
     #[arg(short, long, value_name = "KIND/NAME", requires = "candidate")]
     workload: Option<String>,
     #[command(flatten)]
@@ -61,7 +61,7 @@ fn flags(command: Command) -> Command {
     )
 }
 
-/// Shows candidates, or takes one over.
+/// Shows the candidates, or adopts one.
 async fn adopt(call: &Invocation<'_>) -> Result<u8> {
     let asked: Adopt = call.read()?;
     let (session, progress) = call.session().await?;
@@ -78,15 +78,15 @@ async fn adopt(call: &Invocation<'_>) -> Result<u8> {
         Taking::Ready(prepared) => prepared,
         Taking::Already(record) => {
             let name = format!("connection/{}", record.name);
-            call.ui.result(&report::connection(&record), || format!("Connection {} is taken over already.", record.name), &[name]);
+            call.ui.result(&report::connection(&record), || format!("Connection {} has already been adopted.", record.name), &[name]);
             return Ok(0);
         }
     };
-    let Some(made) = change(call, &asked.changing, &*prepared, Question::Whether("Take it over")).await? else { return Ok(0) };
+    let Some(made) = change(call, &asked.changing, &*prepared, Question::Whether("Adopt it")).await? else { return Ok(0) };
     let record = made.record;
     let text = || {
         format!(
-            "Took over connection {0}, made by {1}. Does it work? kubectl connect verify {0} -n {2}",
+            "Adopted connection {0}, made by {1}. Check it: kubectl connect verify {0} -n {2}",
             record.name,
             record.origin.made_by(),
             record.namespace
@@ -98,12 +98,12 @@ async fn adopt(call: &Invocation<'_>) -> Result<u8> {
 
 fn show(ui: &Ui, namespace: &str, found: &Found) {
     let candidates = &found.candidates;
-    // Said in every form: of a list, az shows nothing but its items.
+    // Reported in every output format, since az shows only the items of a list.
     for why in &found.passed_over {
-        ui.say(format!("Not to be taken over: {why}."));
+        ui.say(format!("Can't be adopted: {why}."));
     }
     if candidates.is_empty() {
-        ui.say(format!("Nothing to take over in namespace {namespace}."));
+        ui.say(format!("Nothing to adopt in namespace {namespace}."));
         if matches!(ui.format, Format::Table | Format::Wide) {
             return;
         }

@@ -1,5 +1,5 @@
-//! The flow of every verb that changes something: the plan is shown, a dry run ends there, consent is asked for, the plan
-//! is carried out. Verbs differ in how they plan and in what they say at the end.
+//! The common flow of every verb that changes something: show the plan, stop there in a dry run, ask for consent,
+//! apply. The verbs differ only in planning and in their final messages.
 
 use serde_json::Value;
 
@@ -17,25 +17,25 @@ use crate::plan::Plan;
 use crate::plan::record::Record;
 use crate::ui::Ui;
 
-/// What was looked at and can be carried out.
+/// A plan that can be applied.
 pub trait Planned {
-    /// What is known once it is done.
+    /// Result of applying it.
     type Done;
 
-    /// What would be done.
+    /// The changes to make.
     fn plan(&self) -> &Plan;
 
-    /// The patch that is printed instead of applied, with the reason.
+    /// The patch to print, with the reason, if it is not applied.
     fn printed(&self) -> Option<(&str, &Value)> {
         None
     }
 
-    /// Has the API server check every object without storing it.
+    /// Dry run: has the API server validate every object without storing it.
     async fn rehearse(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Does it.
+    /// Applies the plan.
     async fn carry_out(&self, stop: &Stop) -> Result<Self::Done>;
 }
 
@@ -71,10 +71,10 @@ impl Planned for Undoing {
     }
 }
 
-/// Carries a plan out, once there is consent; nothing where it was not wanted.
+/// Applies a plan after consent; `None` in a dry run.
 ///
 /// # Errors
-/// There was no consent, or a step failed.
+/// If the user refuses, or a step fails.
 pub async fn change<P: Planned>(call: &Invocation<'_>, how: &Changing, planned: &P, question: Question<'_>) -> Result<Option<P::Done>> {
     match is_wanted(call, how, planned, question).await? {
         true => planned.carry_out(&call.stop).await.map(Some),
@@ -82,10 +82,10 @@ pub async fn change<P: Planned>(call: &Invocation<'_>, how: &Changing, planned: 
     }
 }
 
-/// Whether the plan is to be carried out. A dry run shows the plan as its result and ends there.
+/// Whether to apply the plan. A dry run shows the plan as its result.
 ///
 /// # Errors
-/// There was no consent, or the API server refuses an object.
+/// If the user refuses, or the API server rejects an object.
 pub async fn is_wanted(call: &Invocation<'_>, how: &Changing, planned: &impl Planned, question: Question<'_>) -> Result<bool> {
     if how.dry_run == DryRun::None {
         agreed(call.ui, planned.plan(), how.yes, question).await?;
@@ -112,7 +112,7 @@ pub fn show_plan(ui: &Ui, planned: &impl Planned) {
     ui.result(&value, text, &plan.names());
 }
 
-/// The connection as a result, with what the run did.
+/// Prints the connection as the result, with the changes of the run.
 pub fn show_connection(ui: &Ui, record: &Record, plan: &Plan, text: impl FnOnce() -> String) {
     let value = report::with_run(report::connection(record), plan, &[], None);
     ui.result(&value, text, &[format!("connection/{}", record.name)]);

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use crate::health::check::{Check, Outcome};
 use crate::ui::{Shown, Sign, Ui};
 
-/// What makes the command fail.
+/// Which results make the command fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
     /// errors
@@ -27,12 +27,12 @@ pub fn exit_code(checks: &[Check], fail_on: FailOn) -> u8 {
     u8::from(worst >= limit)
 }
 
-/// Checks as text; `-o short` leaves out what is well.
+/// Checks as text; `-o short` omits successful ones.
 pub fn text(ui: &Ui, title: &str, checks: &[Check]) -> String {
     ui.checks_text(title, &checks.iter().map(shown).collect::<Vec<_>>())
 }
 
-/// A check as it is shown.
+/// A check as shown to the user.
 pub fn shown(check: &Check) -> Shown<'_> {
     Shown {
         group: check.group,

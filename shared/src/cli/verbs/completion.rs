@@ -1,4 +1,5 @@
-//! `kubectl connect completion`: scripts for shells that call `kubectl-connect` itself, and the link by which kubectl asks.
+//! `kubectl connect completion`: completion scripts for `kubectl-connect`, and the link through which kubectl
+//! requests completions.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +13,12 @@ use crate::cli::verbs::verb::{Az, Group, Run, Verb};
 use crate::model::{Kind, Problem, Result};
 use crate::ui::Ui;
 
-/// The program as kubectl may know it, after which krew's manifest it was installed from, and what kubectl asks for its
-/// completions.
+/// Names of the program (depending on the krew manifest from which it was installed), each with the name that kubectl
+/// calls for completions.
 const ASKED_AS: [(&str, &str); 2] =
     [("kubectl-connect", "kubectl_complete-connect"), ("kubectl-azure_connect", "kubectl_complete-azure_connect")];
 
-/// Shells, and what the file of a script is called.
+/// Shells, with the file names of their scripts.
 pub const FILES: [(Shell, &str); 4] = [
     (Shell::Bash, "kubectl-connect.bash"),
     (Shell::Zsh, "_kubectl-connect"),
@@ -25,11 +26,11 @@ pub const FILES: [(Shell, &str); 4] = [
     (Shell::PowerShell, "kubectl-connect.ps1"),
 ];
 
-/// The verb. az completes its own command line.
+/// No command in az, which completes its own command line.
 pub const VERB: Verb = Verb {
     name: "completion",
     aliases: &[],
-    about: "Complete the command line in a shell",
+    about: "Set up shell completion",
     group: Group::Help,
     takes_service: false,
     examples: &["completion install"],
@@ -59,7 +60,7 @@ fn completion(call: &Invocation<'_>) -> Result<u8> {
     Ok(0)
 }
 
-/// A shell's script for this command line.
+/// The script of a shell for this command line.
 pub fn script(whole: Command, shell: Shell) -> String {
     let mut command = whole.bin_name("kubectl-connect");
     let mut script = Vec::new();
@@ -68,7 +69,7 @@ pub fn script(whole: Command, shell: Shell) -> String {
 }
 
 fn install(ui: &Ui) -> Result<u8> {
-    // The links that are on PATH, not what they lead to: krew exchanges what is behind them with every upgrade.
+    // Use the links on PATH, not their targets: krew replaces the targets with every upgrade.
     let on_path: Vec<(PathBuf, &str)> = ASKED_AS.iter().filter_map(|(program, link)| Some((which::which(program).ok()?, *link))).collect();
     let is_found = !on_path.is_empty();
     let programs = if is_found {
@@ -82,9 +83,9 @@ fn install(ui: &Ui) -> Result<u8> {
     let text = || {
         let made: Vec<String> = links.iter().map(|link| format!("Installed {}.", link.display())).collect();
         let then = if is_found {
-            "kubectl connect now completes wherever kubectl does."
+            "kubectl connect now has completion wherever kubectl has it."
         } else {
-            "Put its folder on PATH: kubectl looks for it there."
+            "Add its folder to PATH, where kubectl searches for it."
         };
         format!("{}\n{then}", made.join("\n"))
     };
@@ -94,9 +95,10 @@ fn install(ui: &Ui) -> Result<u8> {
 
 fn link_beside(program: &Path, name: &str) -> Result<PathBuf> {
     let link = program.with_file_name(if cfg!(windows) { format!("{name}.exe") } else { name.to_owned() });
-    // On Windows it is a copy of ours, elsewhere always a link: a file of that name is somebody else's.
+    // On Windows this tool creates a copy, elsewhere always a link: a regular file of this name belongs to somebody
+    // else.
     match std::fs::symlink_metadata(&link) {
-        Ok(found) if cfg!(unix) && !found.is_symlink() => return Err(unwritten(&link, "a file of that name is there, and it is no link")),
+        Ok(found) if cfg!(unix) && !found.is_symlink() => return Err(unwritten(&link, "a file of that name exists that is not a link")),
         Ok(_) => std::fs::remove_file(&link).map_err(|e| unwritten(&link, &e.to_string()))?,
         Err(_) => {}
     }
@@ -111,7 +113,7 @@ fn link_beside(program: &Path, name: &str) -> Result<PathBuf> {
 fn unwritten(link: &Path, why: &str) -> Problem {
     Problem::new(Kind::Failed, "KC1091", format!("{} can't be written", link.display()))
         .why(why)
-        .fix("make a link of that name to kubectl-connect in any folder of PATH")
+        .fix("create a link of that name to kubectl-connect in any folder of PATH")
 }
 
 #[cfg(test)]
@@ -120,7 +122,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_link_follows_the_program_and_is_made_anew() {
+    fn the_link_is_created_beside_the_program_and_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("kubectl-connect");
         std::fs::write(&program, "").unwrap();
@@ -134,7 +136,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_of_somebody_else_s_stays() {
+    fn a_foreign_file_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let theirs = dir.path().join("kubectl_complete-connect");
         std::fs::write(&theirs, "mine").unwrap();

@@ -1,4 +1,4 @@
-//! `kubectl connect config view`: every setting with its value and where the value comes from.
+//! `kubectl connect config view`: every setting with its value and the value's origin.
 
 use clap::Command;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `kubectl connect SERVICE NAME`, `create` and `plan`: plan, ask, do, prove.
+//! `kubectl connect SERVICE NAME`, `create` and `plan`: plans, asks for consent, applies and proves.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::model::{Kind, Problem, Result};
 use crate::plan::record::{Phase, Record};
 use crate::ui::Ui;
 
-/// The long form of naming the service.
+/// The long form with the service after the verb.
 pub const CREATE: Verb = Verb {
     name: "create",
     aliases: &[],
@@ -37,11 +37,11 @@ pub const CREATE: Verb = Verb {
     az: Az::Shown(AzTable::CONNECTION),
 };
 
-/// The plan alone.
+/// Shows only the plan.
 pub const PLAN: Verb = Verb {
     name: "plan",
     aliases: &[],
-    about: "Show what connecting would do",
+    about: "Show the plan of a connection",
     group: Group::Connect,
     takes_service: true,
     examples: &["plan keyvault my-vault --workload deployment/web", "plan keyvault my-vault -w deployment/web --dry-run=server"],
@@ -50,10 +50,10 @@ pub const PLAN: Verb = Verb {
     az: Az::Shown(AzTable::CHANGES),
 };
 
-/// A service's word alone.
+/// A service without a verb.
 pub const SERVICE: Run = Run::Waiting(|call| Box::pin(connect(call, call.word, call.matches)));
 
-/// The command line puts the services below the verb, as it puts them below the program.
+/// The services are subcommands of the verb, as they are of the program.
 fn services(command: Command) -> Command {
     command.subcommand_required(true).arg_required_else_help(true).subcommand_value_name("SERVICE")
 }
@@ -61,7 +61,7 @@ fn services(command: Command) -> Command {
 async fn behind_a_verb(call: &Invocation<'_>) -> Result<u8> {
     match call.matches.subcommand() {
         Some((service, matches)) => connect(call, service, matches).await,
-        None => Err(Problem::new(Kind::Usage, "KC1000", "no service was named").fix("choose one: kubectl connect services")),
+        None => Err(Problem::new(Kind::Usage, "KC1000", "no service is given").fix("choose one: kubectl connect services")),
     }
 }
 
@@ -69,7 +69,7 @@ async fn behind_a_verb(call: &Invocation<'_>) -> Result<u8> {
 async fn connect(call: &Invocation<'_>, service: &str, matches: &ArgMatches) -> Result<u8> {
     if let Some((title, next)) = catalogue::retired(service) {
         return Err(Problem::new(Kind::Usage, "KC1612", format!("{title} is retired"))
-            .why("Azure has switched its servers off or moved them to flexible server")
+            .why("Azure has shut down its servers or migrated them to flexible server")
             .fix(format!("kubectl connect {next} NAME")));
     }
     let (request, how) = connect_flags::connect(service, matches)?;
@@ -107,7 +107,7 @@ async fn connect(call: &Invocation<'_>, service: &str, matches: &ArgMatches) -> 
     Ok(u8::from(!is_success(&checks)))
 }
 
-/// The plan as the result. What a change means for the exit code is asked for with a flag of its own.
+/// Prints the plan as the result. Exit code 2 for changes requires a separate flag.
 async fn plan_alone(ui: &Ui, prepared: &Prepared, how: &How) -> Result<u8> {
     if how.changing.dry_run == DryRun::Server {
         rehearse(prepared).await?;
@@ -116,22 +116,27 @@ async fn plan_alone(ui: &Ui, prepared: &Prepared, how: &How) -> Result<u8> {
     Ok(if how.detailed_exitcode && prepared.plan.writes() { 2 } else { 0 })
 }
 
-/// Only a connection that the run makes can be undone as if the run had not been.
+/// `--atomic` is possible only for a new connection: only that can be undone completely.
 fn refuse_atomic(prepared: &Prepared) -> Result<()> {
     if prepared.former.as_ref().is_none_or(|f| f.record.phase == Phase::Applying) {
         return Ok(());
     }
-    Err(Problem::new(Kind::Usage, "KC1010", format!("connection `{}` exists: --atomic can't undo a change to it", prepared.record.name))
-        .fix("leave --atomic away"))
+    Err(Problem::new(
+        Kind::Usage,
+        "KC1010",
+        format!("connection `{}` already exists: --atomic can't undo a change to it", prepared.record.name),
+    )
+    .fix("omit --atomic"))
 }
 
-/// How long the proof may be refused: what was made a while ago has had its time, what is fresh may need minutes.
+/// For how long a refusal of the proof may be due to propagation: minutes for a new connection, not at all for an
+/// older one.
 fn patience(prepared: &Prepared, how: &How) -> Option<Duration> {
     let is_fresh = prepared.plan.writes() || is_young(&prepared.record);
     how.verify.then(|| if is_fresh { PROPAGATION.min(how.changing.timeout) } else { Duration::ZERO })
 }
 
-/// Whether something of the connection was made so recently that it may still be on its way through Azure.
+/// Whether a part of the connection is so new that it may not be effective in all of Azure yet.
 fn is_young(record: &Record) -> bool {
     let fresh = |at: &str| {
         at.parse::<jiff::Timestamp>().is_ok_and(|at| {
@@ -142,16 +147,16 @@ fn is_young(record: &Record) -> bool {
     record.receipts.values().any(|r| r.done && fresh(&r.at))
 }
 
-/// Undoes everything that the run made; the problem says how that went.
+/// Undoes everything that the run did; the returned problem says how that ended.
 async fn roll_back(ui: &Ui, flags: &Flags, prepared: &Prepared, problem: Problem) -> Problem {
     let progress = ui.progress();
     let (name, namespace) = (&prepared.record.name, &prepared.record.namespace);
     let undone = async {
-        // A session of its own: what this run read is no longer true.
+        // A new session, since the cached reads of this run are outdated.
         let session = Session::open(flags, &progress.events()).await?;
         match undo(&session, name, prepared.cx.timeout).await {
             Ok(undoing) => undoing.carry_out(&Stop::default()).await,
-            // It failed before anything was written down.
+            // The run failed before it wrote a record.
             Err(missing) if missing.code() == "KC1201" => Ok(()),
             Err(other) => Err(other),
         }
@@ -159,8 +164,8 @@ async fn roll_back(ui: &Ui, flags: &Flags, prepared: &Prepared, problem: Problem
     let undone = undone.await;
     progress.clear();
     match undone {
-        Ok(()) => problem.fix("everything that this run made was undone (--atomic)"),
-        Err(second) => problem.fix(format!("undoing it failed as well ({second}): kubectl connect delete {name} -n {namespace}")),
+        Ok(()) => problem.fix("everything that this run created was deleted (--atomic)"),
+        Err(second) => problem.fix(format!("undoing the run failed too ({second}): kubectl connect delete {name} -n {namespace}")),
     }
 }
 

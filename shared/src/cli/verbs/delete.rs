@@ -1,4 +1,4 @@
-//! `kubectl connect delete NAME`: plan first, then exactly what was made.
+//! `kubectl connect delete NAME`: shows the plan, then deletes exactly what was created.
 
 use clap::{Args, Command, ValueEnum};
 use serde_json::json;
@@ -30,7 +30,7 @@ pub const VERB: Verb = Verb {
 struct Delete {
     /// Name of the connection
     connection: String,
-    /// It is no error when there is no such connection
+    /// Don't fail if the connection does not exist
     #[arg(long)]
     ignore_not_found: bool,
     /// Keep this part; afterwards no connection manages it (repeatable)
@@ -46,7 +46,7 @@ enum KeepWhat {
     Azure,
     /// The managed identity
     Identity,
-    /// The workload as it is patched, with its variables and its service account
+    /// The workload's patch: label, variables and service account
     Workload,
 }
 
@@ -74,7 +74,7 @@ async fn delete(call: &Invocation<'_>) -> Result<u8> {
     progress.clear();
     let keep: Vec<Keep> = asked.keep.iter().map(|part| (*part).into()).collect();
     undoing.keep(&keep);
-    // What goes in Azure can't be brought back with its ids: the name is typed, not a letter.
+    // Objects deleted in Azure can't be restored with the same ids: the user must type the name.
     let azure = undoing.plan.changes.iter().any(|c| c.layer == Layer::Azure && c.action == Action::Delete);
     let question = if azure { Question::Name(&asked.connection) } else { Question::Whether("Delete") };
     if change(call, &asked.changing, &undoing, question).await?.is_none() {

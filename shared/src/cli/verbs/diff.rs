@@ -1,4 +1,4 @@
-//! `kubectl connect diff NAME`: what `repair` would put back.
+//! `kubectl connect diff NAME`: shows what `repair` would restore.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn diff(call: &Invocation<'_>) -> Result<u8> {
     match compare(call).await {
         Ok(code) => Ok(code),
         Err(problem) => {
-            // 1 means a difference here, so no error may end with it.
+            // Exit code 1 means a difference, so errors must have another code.
             call.ui.problem(&problem);
             Ok(problem.kind().exit_code().max(2))
         }

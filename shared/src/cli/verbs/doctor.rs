@@ -1,4 +1,4 @@
-//! `kubectl connect doctor [WORKLOAD]`: what is wrong with this machine and with any workload.
+//! `kubectl connect doctor [WORKLOAD]`: finds problems of this machine and of any workload.
 
 use clap::{Args, Command};
 use serde_json::json;
@@ -26,7 +26,7 @@ pub const VERB: Verb = Verb {
     az: Az::Shown(AzTable::CHECKS),
 };
 
-/// What is left to check where the chain is whole.
+/// Advice if all checks succeed.
 const STILL_FAILS: &str = "If the application still fails: it must use WorkloadIdentityCredential or DefaultAzureCredential, not\n\
     ManagedIdentityCredential; .NET Azure.Identity 1.9, Go azidentity 1.3, Java 1.9, @azure/identity 3.2, Python 1.13 or newer.\n";
 
@@ -36,7 +36,7 @@ struct Doctor {
     /// Workload (KIND/NAME), or an error code to explain (KC5304, AADSTS700213)
     #[arg(value_name = "WORKLOAD|CODE")]
     about: Option<String>,
-    /// List every fault that can be found
+    /// List all findings
     #[arg(long)]
     list: bool,
     /// What makes the command fail
@@ -48,7 +48,7 @@ fn flags(command: Command) -> Command {
     Doctor::augment_args(command)
 }
 
-/// Looks, or explains.
+/// Runs the checks, or explains a code.
 async fn doctor(call: &Invocation<'_>) -> Result<u8> {
     let (ui, asked) = (call.ui, call.read::<Doctor>()?);
     if asked.list {
@@ -113,9 +113,7 @@ fn explain(ui: &Ui, code: &str) -> Result<u8> {
         None => find(&upper),
     };
     let Some(finding) = found else {
-        return Err(
-            Problem::new(Kind::NotFound, "KC1205", format!("{code} is not among the findings")).fix("kubectl connect doctor --list")
-        );
+        return Err(Problem::new(Kind::NotFound, "KC1205", format!("there is no finding {code}")).fix("kubectl connect doctor --list"));
     };
     let text = || {
         format!(

@@ -34,7 +34,7 @@ fn flags(command: Command) -> Command {
     Events::augment_args(command)
 }
 
-/// Shows events about the parts that lie in the cluster and about the workload's pods.
+/// Shows events of the connection's objects in the cluster and of the workload's pods.
 async fn events(call: &Invocation<'_>) -> Result<u8> {
     let asked: Events = call.read()?;
     let kube = call.cluster().await?;
@@ -64,7 +64,7 @@ async fn events(call: &Invocation<'_>) -> Result<u8> {
     found.sort_by_key(at);
     let text = || {
         if found.is_empty() {
-            return format!("No events about connection {}.", record.name);
+            return format!("No events for connection {}.", record.name);
         }
         let mut table = Table::new(&["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]);
         for event in &found {

@@ -1,4 +1,4 @@
-//! `kubectl connect explain SERVICE`: variables, grants and steps of one combination, from the catalogue alone.
+//! `kubectl connect explain SERVICE`: variables, grants and steps of one combination, from the catalogue only.
 
 use clap::{Args, Command};
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ struct Explain {
     /// Client library that reads the variables
     #[arg(long, value_name = "TYPE", default_value = "none")]
     client_type: String,
-    /// Kind of the account, where that decides
+    /// Kind of the account, if the variables depend on it
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
     /// With the keys and connection strings in this vault (keyvault:NAME)
@@ -79,7 +79,7 @@ fn explain(call: &Invocation<'_>) -> Result<u8> {
     let kind = match &asked.kind {
         Some(kind) if !service.kinds.iter().any(|k| k.eq_ignore_ascii_case(kind)) => {
             let known =
-                if service.kinds.is_empty() { "leave --kind away".into() } else { format!("choose one of: {}", service.kinds.join(", ")) };
+                if service.kinds.is_empty() { "omit --kind".into() } else { format!("choose one of: {}", service.kinds.join(", ")) };
             return Err(Problem::new(Kind::Usage, "KC1618", format!("{} has no kind `{kind}`", service.title)).fix(known));
         }
         other => other.as_deref(),
@@ -90,7 +90,7 @@ fn explain(call: &Invocation<'_>) -> Result<u8> {
             Some(vault) => names(&catalogue::keyvault::mounting(&imagined(vault, None), &[ObjectKind::Secret])),
             None => Vec::new(),
         },
-        // One for each kind of object that is mounted.
+        // One grant for each kind of mounted object.
         Auth::Csi => {
             names(&catalogue::keyvault::mounting(&imagined(service, kind), &[ObjectKind::Secret, ObjectKind::Key, ObjectKind::Cert]))
         }
@@ -133,8 +133,8 @@ fn explain(call: &Invocation<'_>) -> Result<u8> {
     Ok(0)
 }
 
-/// Kinds of step, in the order in which they are thought of. With a store the pods read the vault with an identity of
-/// their own, and the Secret holds what is no secret.
+/// Kinds of steps in their logical order. With a secret store, the pods read the vault with an identity, and the
+/// Secret has only variables that are not secret.
 fn steps(auth: Auth, granted: bool, stored: bool, plain: bool) -> Vec<&'static str> {
     let mut steps = Vec::new();
     if auth.has_identity() || stored {
@@ -156,7 +156,7 @@ fn steps(auth: Auth, granted: bool, stored: bool, plain: bool) -> Vec<&'static s
     steps
 }
 
-/// A resource of the service with nothing said about it, but that it takes roles.
+/// A resource of the service without properties, except that it uses roles.
 pub fn imagined(service: &Service, kind: Option<&str>) -> Target {
     let id = ResourceId::resource("<subscription>", "<group>", service.arm_type, "<name>");
     let kind = kind.or(service.kinds.first().copied());
@@ -168,7 +168,7 @@ pub fn rows(service: &Service, kind: Option<&str>, auth: Auth, client: Client) -
     (service.rows)(&Ask { target: &imagined(service, kind), auth, client })
 }
 
-/// Grants, for people.
+/// Grants in words.
 pub fn names(grants: &[Grant]) -> Vec<String> {
     grants
         .iter()

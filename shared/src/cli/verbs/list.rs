@@ -1,4 +1,4 @@
-//! `kubectl connect list`: from the cluster alone, with what Service Connector made in it; `--watch` goes on telling.
+//! `kubectl connect list`: reads only the cluster, including Service Connector's set-ups; `--watch` reports changes.
 
 use std::collections::HashSet;
 
@@ -36,7 +36,7 @@ struct List {
     /// Connections of all namespaces
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// Only what carries these labels: team=shop, kubectl-connect.dev/service=keyvault
+    /// Only connections with these labels: team=shop, kubectl-connect.dev/service=keyvault
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
     /// Watch for changes
@@ -76,7 +76,7 @@ fn show(ui: &Ui, columns: &Columns, namespace: Option<&str>, records: &[Record],
         return;
     }
     let own = records.iter().map(|r| format!("connection/{}", r.name));
-    // Under a word of their own: what is done to our connections by name can't be done to these.
+    // A separate prefix, since commands for this tool's connections don't work with these.
     let names: Vec<String> = own.chain(made.iter().map(|s| format!("service-connector/{}", s.name))).collect();
     let items: Vec<Value> = records.iter().map(report::connection).chain(made.iter().map(Seen::to_json)).collect();
     let value = json!({"apiVersion": format!("{PREFIX}/v1alpha1"), "kind": "ConnectionList", "items": items});
@@ -88,16 +88,16 @@ fn show(ui: &Ui, columns: &Columns, namespace: Option<&str>, records: &[Record],
     };
     ui.result(&value, text, &names);
     if !made.is_empty() && matches!(ui.format, Format::Table | Format::Wide) {
-        ui.say(format!("\n{} made by Service Connector; take over with: kubectl connect adopt NAME", made.len()));
+        ui.say(format!("\n{} made by Service Connector; adopt with: kubectl connect adopt NAME", made.len()));
     }
 }
 
-/// Tells every change to a record until it is stopped, one row or one object each.
+/// Reports every change to a record until stopped, as one row or one object.
 async fn watch(ui: &Ui, kube: &Cluster, columns: &Columns, namespace: Option<&str>, labels: Option<&str>, mut from: String) -> Result<()> {
     loop {
         let mut events = match records::watch(kube, namespace, labels, &from).await {
             Err(failure) if failure.status() == Some(410) => {
-                // Too much happened meanwhile: what is there now counts.
+                // Too many changes since the last event: list the current state again.
                 let (found, version) = records::select(kube, namespace, labels).await?;
                 found.iter().for_each(|s| tell(ui, columns, &s.record, s.record.status()));
                 from = version;
@@ -106,7 +106,7 @@ async fn watch(ui: &Ui, kube: &Cluster, columns: &Columns, namespace: Option<&st
             other => other?,
         };
         while let Some(event) = events.next().await {
-            // A stream that breaks is opened again where it broke.
+            // A broken stream is reopened at the last event.
             let Ok(event) = event else { break };
             let object = &event["object"];
             if let Some(version) = object["metadata"]["resourceVersion"].as_str() {
@@ -122,7 +122,7 @@ async fn watch(ui: &Ui, kube: &Cluster, columns: &Columns, namespace: Option<&st
                 ui.problem(&problem);
             }
         }
-        // A server that ends streams at once must not be asked in a tight loop.
+        // Pause, in case a server ends every stream at once.
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
 }
@@ -138,7 +138,7 @@ fn tell(ui: &Ui, columns: &Columns, record: &Record, status: &str) {
     ui.result(&value, text, &[format!("connection/{}", record.name)]);
 }
 
-/// Which columns there are.
+/// The columns of the table.
 struct Columns {
     everywhere: bool,
     wide: bool,

@@ -1,4 +1,4 @@
-//! The verbs. A new verb is a file here and its place in the list.
+//! The verbs. A new verb needs a file here and a line in [`VERBS`].
 
 pub mod adopt;
 pub mod change;
@@ -25,7 +25,7 @@ pub mod wait;
 
 use self::verb::Verb;
 
-/// Every verb, within its group in the order of the help.
+/// All verbs; within a group in the order of the help.
 pub const VERBS: &[Verb] = &[
     connect::CREATE,
     connect::PLAN,
@@ -48,7 +48,7 @@ pub const VERBS: &[Verb] = &[
     version::VERB,
 ];
 
-/// The verb of this word.
+/// The verb with this name or alias.
 pub fn find(word: &str) -> Option<&'static Verb> {
     VERBS.iter().find(|verb| verb.is(word))
 }

@@ -1,37 +1,37 @@
-//! The parts of a connection as `show` and `tree` name them: what each is, whose it is, and how far it is.
+//! The parts of a connection for `show` and `tree`: what each part is, who owns it, and its state.
 
 use crate::plan::record::{Ownership, Record};
 use crate::plan::spec::StepSpec;
 
-/// The state of a part that is not made yet.
+/// State of a part that does not exist yet.
 const PLANNED: &str = "planned";
 
 /// One part of a connection.
 pub struct Part {
-    /// The step that makes the part.
+    /// Id of the step that creates the part.
     pub step: String,
     /// What people call the part.
     pub name: String,
-    /// The part's id in Azure or in the cluster; empty as long as there is none.
+    /// Id of the part in Azure or in the cluster; empty if it does not exist yet.
     pub id: String,
-    /// Whose the part is.
+    /// Owner of the part.
     pub owner: &'static str,
-    /// How far the part is.
+    /// State of the part.
     pub state: &'static str,
 }
 
 impl Part {
-    /// Whether the part lies in Azure.
+    /// Whether the part is in Azure.
     pub fn is_in_azure(&self) -> bool {
         self.id.starts_with("/subscriptions/")
     }
 
-    /// Whose the part is, once it is there.
+    /// Owner of the part; `planned` if it does not exist yet.
     pub fn whose(&self) -> &'static str {
         if self.state == PLANNED { PLANNED } else { self.owner }
     }
 
-    /// What the part is, in a word.
+    /// Kind of the part.
     pub fn kind(&self) -> &str {
         self.step.split(':').next().unwrap_or_default()
     }
@@ -42,12 +42,12 @@ pub fn of(record: &Record) -> Vec<Part> {
     let part = |spec: &StepSpec| {
         let (step, name) = (spec.id(), record.name_of(spec));
         match record.receipts.get(&step) {
-            None => Part { step, name, id: String::new(), owner: "nobody's yet", state: PLANNED },
+            None => Part { step, name, id: String::new(), owner: "not created yet", state: PLANNED },
             Some(receipt) => {
                 let owner = match receipt.ownership {
-                    Ownership::Created => "made by this connection",
+                    Ownership::Created => "created by this connection",
                     Ownership::Joined => "shared with other connections",
-                    Ownership::Adopted => "was there before",
+                    Ownership::Adopted => "existed before",
                 };
                 Part { step, name, id: receipt.id.clone(), owner, state: if receipt.done { "done" } else { PLANNED } }
             }

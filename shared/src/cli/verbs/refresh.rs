@@ -12,7 +12,6 @@ use crate::model::Result;
 use crate::plan::Plan;
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
-use crate::plan::spec::StepSpec;
 use crate::ui::Ui;
 
 /// The verb.
@@ -47,13 +46,13 @@ async fn refresh(call: &Invocation<'_>) -> Result<u8> {
     let found = look(&session, &asked.connection, asked.changing.timeout).await;
     progress.clear();
     let prepared = match found? {
-        Refresh::NoKeys(record) => return Ok(unchanged(call.ui, &record, "holds no keys: nothing to refresh")),
+        Refresh::NoKeys(record) => return Ok(unchanged(call.ui, &record, "has no keys: nothing to refresh")),
         Refresh::Same(record) => return Ok(unchanged(call.ui, &record, "has the current keys: nothing to refresh")),
         Refresh::Rotated(prepared) => prepared,
     };
     let Some(made) = change(call, &asked.changing, &*prepared, Question::Whether("Refresh")).await? else { return Ok(0) };
     let record = made.record;
-    if let Some(workload) = record.workload.as_ref().filter(|_| !record.steps.iter().any(|s| matches!(s, StepSpec::Workload(_)))) {
+    if let Some(workload) = record.workload.as_ref().filter(|_| record.patched().is_none()) {
         call.ui.say(format!(
             "{workload} is not patched by this tool: restart it with kubectl rollout restart {workload} -n {}",
             record.namespace

@@ -1,4 +1,4 @@
-//! `kubectl connect repair NAME`: puts back what drifted, and only that.
+//! `kubectl connect repair NAME`: restores what drifted, and only that.
 
 use clap::{Args, Command};
 

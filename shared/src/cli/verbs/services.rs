@@ -1,4 +1,4 @@
-//! `kubectl connect services`: the catalogue as a table, for people, the documentation and the README.
+//! `kubectl connect services`: the catalogue as a table, for users, the documentation and the README.
 
 use clap::{Args, Command};
 use serde_json::json;
@@ -95,7 +95,7 @@ fn markdown() -> String {
     text
 }
 
-/// The table of the README: one short line each.
+/// The table of the README, with one short line per service.
 #[cfg(test)]
 fn short_table() -> String {
     use crate::model::Auth;
@@ -108,7 +108,7 @@ fn short_table() -> String {
         let grants = (s.grants)(&target, s.default_access);
         let granted = if grants.is_empty() { "–".to_owned() } else { explain::names(&grants).join(", ") };
         let proof = match (s.probe)(&target, &crate::model::Cloud::public()) {
-            _ if !s.auths.contains(&Auth::WorkloadIdentity) => "the Secret holds it".to_owned(),
+            _ if !s.auths.contains(&Auth::WorkloadIdentity) => "value in the Secret".to_owned(),
             Ok(probe) if probe.decisive => probe.what.to_owned(),
             Ok(probe) => format!("{}, and the grant", probe.what),
             Err(_) if grants.is_empty() && !s.takes_any() => "token only".to_owned(),
@@ -132,7 +132,7 @@ fn network(service: &Service) -> String {
     }
 }
 
-/// Names for the default way of authentication, for no client in particular.
+/// Variable names for the default way of authentication and no particular client.
 fn variables(service: &Service) -> Vec<String> {
     let client = crate::model::variable::Client::None;
     explain::rows(service, None, service.default_auth(), client).into_iter().map(|row| row.name).collect()
@@ -142,25 +142,13 @@ fn variables(service: &Service) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// The README holds the short table between two marks.
     #[test]
     fn the_readme_has_the_services_of_the_catalogue() {
-        const MARKS: (&str, &str) = ("<!-- services -->\n", "<!-- end of services -->");
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-        let text = std::fs::read_to_string(&file).unwrap();
-        let (before, rest) = text.split_once(MARKS.0).expect("the README has the table's beginning");
-        let (held, after) = rest.split_once(MARKS.1).expect("the README has the table's end");
-        if std::env::var_os("CONNECT_DOCS").is_some_and(|how| how == "write") {
-            std::fs::write(&file, format!("{before}{}{}{}{after}", MARKS.0, short_table(), MARKS.1)).unwrap();
-            return;
-        }
-        assert_eq!(held, short_table(), "write it anew: CONNECT_DOCS=write cargo test -p connect-core");
+        snapshot::section("README.md", "services", &short_table());
     }
 
     #[test]
-    fn the_documentation_has_the_table_as_the_catalogue_has_it() {
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/services.md");
-        let held = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(held.contains(&markdown()), "write it anew: kubectl-connect services --markdown, into {}", file.display());
+    fn the_table_in_the_documentation_is_current() {
+        snapshot::section("docs/services.md", "services", &markdown());
     }
 }

@@ -1,4 +1,4 @@
-//! `kubectl connect show NAME`: from the cluster alone; `--live` puts what there is right now beside the record.
+//! `kubectl connect show NAME`: reads only the cluster; `--live` compares the record with the current state.
 
 use clap::{Args, Command};
 use serde_json::json;
@@ -30,7 +30,7 @@ pub const VERB: Verb = Verb {
 struct Show {
     /// Name of the connection
     connection: String,
-    /// Look at every part in Azure and in the cluster, too
+    /// Also read every part in Azure and in the cluster
     #[arg(long)]
     live: bool,
 }
@@ -41,7 +41,7 @@ fn flags(command: Command) -> Command {
 
 async fn show(call: &Invocation<'_>) -> Result<u8> {
     let asked: Show = call.read()?;
-    // Without --live nobody but the cluster is asked, and nobody needs to be signed in to Azure.
+    // Without --live only the cluster is read, so no Azure sign-in is needed.
     let (record, looked) = if asked.live {
         let (session, progress) = call.session().await?;
         let record = record(&session.kube, &asked.connection).await?;

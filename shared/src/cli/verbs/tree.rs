@@ -1,4 +1,4 @@
-//! `kubectl connect tree NAME`: what a connection consists of, from the cluster alone.
+//! `kubectl connect tree NAME`: the parts of a connection, from the cluster only.
 
 use clap::{Args, Command};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn flags(command: Command) -> Command {
     Tree::augment_args(command)
 }
 
-/// Shows the parts, Azure's and the cluster's.
+/// Shows the parts in Azure and in the cluster.
 async fn tree(call: &Invocation<'_>) -> Result<u8> {
     let asked: Tree = call.read()?;
     let record = record(&call.cluster().await?, &asked.connection).await?;

@@ -1,4 +1,4 @@
-//! What a verb is: the one description from which command line, help, dispatch and az's commands are made.
+//! The description of a verb, from which command line, help, dispatch and az's commands are derived.
 
 use clap::Command;
 use futures::future::LocalBoxFuture;
@@ -6,43 +6,43 @@ use futures::future::LocalBoxFuture;
 use crate::cli::invocation::Invocation;
 use crate::model::Result;
 
-/// One word of the command line.
+/// A verb of the command line.
 pub struct Verb {
-    /// The word.
+    /// Name.
     pub name: &'static str,
-    /// Other words for it.
+    /// Alternative names.
     pub aliases: &'static [&'static str],
-    /// What the verb does, in a line.
+    /// Summary in one line.
     pub about: &'static str,
-    /// Where the verb stands in the help.
+    /// Group in the help.
     pub group: Group,
     /// Whether a service and its flags follow.
     pub takes_service: bool,
     /// Command lines to copy, without the program's own words.
     pub examples: &'static [&'static str],
-    /// Adds the verb's flags and further help.
+    /// Adds the verb's flags and its further help.
     pub flags: fn(Command) -> Command,
-    /// Carries the verb out.
+    /// Runs the verb.
     pub run: Run,
-    /// The verb as a command of az.
+    /// How az shows the verb.
     pub az: Az,
 }
 
 impl Verb {
-    /// Whether this word means the verb.
+    /// Whether a word is the verb's name or alias.
     pub fn is(&self, word: &str) -> bool {
         self.name == word || self.aliases.contains(&word)
     }
 
-    /// Whether the verb asks neither the cluster nor Azure.
+    /// Whether the verb needs neither the cluster nor Azure.
     pub fn is_offline(&self) -> bool {
         matches!(self.run, Run::AtOnce(_))
     }
 }
 
-/// Carries a verb out and says the exit code.
+/// Runs a verb and returns the exit code.
 pub enum Run {
-    /// Asks neither the cluster nor Azure.
+    /// Needs neither the cluster nor Azure.
     AtOnce(fn(&Invocation<'_>) -> Result<u8>),
     /// Needs the asynchronous runtime.
     Waiting(for<'a> fn(&'a Invocation<'a>) -> LocalBoxFuture<'a, Result<u8>>),
@@ -53,11 +53,11 @@ pub enum Run {
 pub enum Group {
     /// Making a connection.
     Connect,
-    /// Seeing what there is.
+    /// Showing what exists.
     Look,
-    /// Changing a connection that there is.
+    /// Changing an existing connection.
     Change,
-    /// Seeing whether a connection works.
+    /// Checking whether a connection works.
     Check,
     /// The program itself.
     Help,
@@ -79,31 +79,31 @@ impl Group {
     }
 }
 
-/// A verb as a command of az.
+/// How az shows a verb.
 #[derive(Clone, Copy)]
 pub enum Az {
-    /// No command there.
+    /// Not at all.
     Hidden,
-    /// A command that returns nothing, as az's delete commands do.
+    /// As a command without result, like az's delete commands.
     Silent,
-    /// A command with a result, and the table that `-o table` makes of it.
+    /// As a command with a result, and the table for `-o table`.
     Shown(AzTable),
 }
 
-/// Columns of az's `-o table`. Without columns az lays the result out by itself.
+/// Columns for az's `-o table`. Without columns, az chooses the layout.
 #[derive(Clone, Copy)]
 pub struct AzTable {
-    /// Where the rows are in the result.
+    /// JSON pointer of the rows within the result.
     pub rows: &'static str,
-    /// Heads, and where the value of each is in a row, with `|` between the places where a value may be; `#` at the end
-    /// means the name alone of a resource id.
+    /// Column headings, each with the places in a row where the value may be, separated by `|`. A `#` at the end
+    /// shows only the name of a resource id.
     pub columns: &'static [(&'static str, &'static str)],
 }
 
 impl AzTable {
     /// az's own layout.
     pub const PLAIN: AzTable = AzTable { rows: "", columns: &[] };
-    /// One connection a row.
+    /// One row per connection.
     pub const CONNECTION: AzTable = AzTable {
         rows: "",
         columns: &[
@@ -116,17 +116,17 @@ impl AzTable {
             ("Status", "/status/phase"),
         ],
     };
-    /// One change of a plan a row.
+    /// One row per change of a plan.
     pub const CHANGES: AzTable =
         AzTable { rows: "/changes", columns: &[("Layer", "/layer"), ("Action", "/action"), ("Kind", "/kind"), ("Name", "/name")] };
-    /// One check a row.
+    /// One row per check.
     pub const CHECKS: AzTable = AzTable {
         rows: "/categories/*/checks",
         columns: &[("Result", "/result"), ("Check", "/description"), ("Message", "/message"), ("Code", "/code"), ("Fix", "/fix")],
     };
 }
 
-/// A verb without flags of its own.
+/// For verbs without flags.
 pub fn no_flags(command: Command) -> Command {
     command
 }

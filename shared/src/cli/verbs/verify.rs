@@ -32,16 +32,16 @@ pub const VERB: Verb = Verb {
 struct Verify {
     /// Name of the connection
     connection: String,
-    /// Wait for what may still be on its way through Azure
+    /// Wait until new roles and credentials have taken effect in Azure
     #[arg(long)]
     wait: bool,
     /// How long to wait
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10m")]
     timeout: Duration,
-    /// Look up the target's name in a running pod of the workload as well
+    /// Also look up the target's name in a running pod of the workload
     ///
-    /// Runs `getent`, or else `nslookup`, in one container and compares with the private endpoint. Takes the rights to get and
-    /// create pods/exec.
+    /// Runs `getent`, or else `nslookup`, in one container and compares the result with the private endpoint. Needs
+    /// the permissions to get and create pods/exec.
     #[arg(long)]
     from_pod: bool,
     /// What makes the command fail
@@ -53,7 +53,7 @@ fn flags(command: Command) -> Command {
     Verify::augment_args(command)
 }
 
-/// Goes through the whole chain of a connection.
+/// Verifies the whole chain of a connection.
 async fn verify(call: &Invocation<'_>) -> Result<u8> {
     let asked: Verify = call.read()?;
     let (session, progress) = call.session().await?;

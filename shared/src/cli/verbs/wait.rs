@@ -1,4 +1,4 @@
-//! `kubectl connect wait NAME`: until a connection is ready, or gone.
+//! `kubectl connect wait NAME`: waits until a connection is ready or deleted.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::model::{Kind, Problem, Result};
 pub const VERB: Verb = Verb {
     name: "wait",
     aliases: &[],
-    about: "Wait until a connection is ready, or gone",
+    about: "Wait until a connection is ready or deleted",
     group: Group::Check,
     takes_service: false,
     examples: &["wait keyvault-my-vault --timeout 10m", "wait keyvault-my-vault --for deleted"],
@@ -41,7 +41,7 @@ struct Wait {
 enum Until {
     /// All steps are done
     Ready,
-    /// It is gone
+    /// The connection is deleted
     Deleted,
 }
 
@@ -66,11 +66,11 @@ async fn wait(call: &Invocation<'_>) -> Result<u8> {
             return Ok(0);
         }
         if began.elapsed() >= asked.timeout {
-            let state = found.as_ref().map_or("not there".to_owned(), |s| s.record.status().to_lowercase());
+            let state = found.as_ref().map_or("absent".to_owned(), |s| s.record.status().to_lowercase());
             let seconds = began.elapsed().as_secs();
             let seen = if asked.until == Until::Deleted { "still exists".to_owned() } else { format!("is {state}") };
             return Err(Problem::new(Kind::TimedOut, "KC6011", format!("timed out after {seconds} s: connection {name} {seen}"))
-                .fix(format!("look at it: kubectl connect tree {name} -n {}", kube.namespace()))
+                .fix(format!("show its parts: kubectl connect tree {name} -n {}", kube.namespace()))
                 .fix("or wait longer: --timeout 15m"));
         }
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -22,7 +22,7 @@ use crate::model::{Event, Kind, Problem, Result, words};
 use crate::plan::change::{Goal, KNOWN_AFTER_APPLY};
 use crate::plan::graph::{Direction, Walked, walk};
 use crate::plan::record::{Phase, Receipt, Record, Verified};
-use crate::plan::spec::{StepId, StepSpec};
+use crate::plan::spec::{Family, StepId, StepSpec};
 use crate::steps::behaviour;
 use crate::steps::context::Cx;
 use crate::steps::step::Examined;
@@ -139,13 +139,13 @@ impl Prepared {
     }
 
     fn again(&self) -> String {
-        format!("run the same command again to continue; what is done is kept in the record of `{}`", self.cx.connection)
+        format!("run the same command again to continue; the record of `{}` has the finished steps", self.cx.connection)
     }
 }
 
 /// Whether the proof depends on this step. It signs in as the service account itself, so it needs no pod.
 fn is_proven(spec: &StepSpec) -> bool {
-    !matches!(spec, StepSpec::Workload(_))
+    spec.family() != Family::Workload
 }
 
 /// Countdown latch: opens once `left` steps have finished.
@@ -268,7 +268,7 @@ fn past(examined: &Examined) -> &'static str {
 fn outcome(mut walked: Walked<Receipt, Problem>, stop: &Stop, again: &str, undo: &str) -> Result<()> {
     let with = |problem: Problem| {
         let problem = problem.fix(again);
-        if undo.is_empty() { problem } else { problem.fix(format!("or undo what was done: {undo}")) }
+        if undo.is_empty() { problem } else { problem.fix(format!("or undo the finished steps: {undo}")) }
     };
     if !walked.failed.is_empty() {
         let (_, problem) = walked.failed.remove(0);

@@ -1,4 +1,4 @@
-//! The client type: the one asked for, or the one that image and variables of the workload suggest.
+//! The client type: the requested one, or the one that the workload's image and variables suggest.
 
 use crate::catalogue::Service;
 use crate::lookup::cluster::Survey;
@@ -67,7 +67,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_runtime_is_seen_by_its_variables_and_its_image() {
+    fn a_runtime_is_detected_by_variables_and_image() {
         let see = |container: serde_json::Value| runtime(&container).map(|(c, _)| c.word());
         assert_eq!(see(json!({"image": "shop/app:1", "env": [{"name": "ASPNETCORE_URLS"}]})), Some("dotnet"));
         assert_eq!(see(json!({"image": "docker.io/library/python:3.12-slim"})), Some("python"));

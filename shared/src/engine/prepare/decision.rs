@@ -1,4 +1,4 @@
-//! Stage 5: what the connection consists of. Pure: everything that is read comes from the earlier stages.
+//! Stage 5: decides the parts of the connection. Pure: everything was read in the earlier stages.
 
 use std::collections::BTreeMap;
 
@@ -22,23 +22,23 @@ use crate::model::{Auth, Cloud, Event, Events, Kind, Problem, Result};
 use crate::plan::build;
 use crate::plan::spec;
 
-/// What the connection consists of, before anything of it was examined.
+/// The parts of the connection, before any of them is examined.
 pub(crate) struct Decision {
-    /// The identity that access is granted to.
+    /// The identity to which access is granted.
     pub identity: Option<spec::Identity>,
-    /// What grants access.
+    /// The grants.
     pub grants: Vec<Grant>,
-    /// What the Secret holds.
+    /// Variables in the Secret.
     pub variables: Vec<Variable>,
-    /// Secrets that the user gave, by the names that the variables have for them.
+    /// Secrets that the user gave, by the names used in the variables.
     pub given: BTreeMap<String, SecretString>,
     /// Secrets that are kept in a vault.
     pub stored: Vec<spec::VaultSecret>,
-    /// Vault objects to mount.
+    /// Key Vault objects to mount.
     pub mount: Option<spec::Mount>,
     /// What happens to the workload.
     pub patching: Patching,
-    /// What the plan does not show and the user should know.
+    /// Notes for the user about facts that the plan does not show.
     pub notes: Vec<String>,
 }
 
@@ -56,10 +56,10 @@ pub(crate) struct Stages<'a> {
 }
 
 impl Decision {
-    /// Decides. `role` is the role that the user named, looked up.
+    /// Decides. `role` is the resolved role that the user named.
     ///
     /// # Errors
-    /// What the service refuses, and names that collide.
+    /// If the service does not support the request, or names collide.
     pub(crate) fn make(stages: Stages<'_>, role: Option<Role>, cloud: &Cloud) -> Result<Decision> {
         let Stages { asked, observed, subject, reading } = stages;
         let located = &reading.located;
@@ -95,7 +95,7 @@ impl Decision {
         Ok(Decision { identity, grants, variables, given, stored, mount, patching, notes })
     }
 
-    /// Tells the notes.
+    /// Sends the notes to the user.
     pub(crate) fn say(&self, events: &Events) {
         self.notes.iter().for_each(|note| events.say(Event::Note(note.clone())));
     }
@@ -126,30 +126,33 @@ impl Decision {
     }
 }
 
-/// The role that the user named, looked up where roles decide.
+/// Resolves the role that the user named, if roles control access to the target.
 ///
 /// # Errors
-/// The target does not use roles, or there is no such role.
+/// If the target does not use roles, or the role does not exist.
 pub(crate) async fn named_role(session: &Session, asked: &Asked, located: &Located) -> Result<Option<Role>> {
     let Some(named) = asked.request.role.as_ref().filter(|_| asked.auth != Auth::Secret) else { return Ok(None) };
     let target = &located.target;
     let own = (asked.service.grants)(target, asked.service.default_access);
     if own.iter().any(|g| matches!(g, Grant::CosmosRole { .. } | Grant::RedisPolicy { .. })) {
         return Err(Problem::new(Kind::Usage, "KC1314", format!("`{}` does not use Azure roles for its data", target.name()))
-            .why("its data plane has grants of its own")
+            .why("its data plane has its own grants")
             .fix("use --access instead of --role"));
     }
     if own.iter().any(|g| matches!(g, Grant::VaultPolicy { .. })) {
         return Err(Problem::new(Kind::Usage, "KC1314", format!("`{}` does not use roles", target.name()))
-            .why("it decides by access policies: a role at it has no effect")
+            .why("it uses access policies, so a role on it has no effect")
             .fix("use --access instead of --role")
-            .fix(format!("or switch the vault over: az keyvault update --name {} --enable-rbac-authorization true", target.name())));
+            .fix(format!(
+                "or change the vault's permission model: az keyvault update --name {} --enable-rbac-authorization true",
+                target.name()
+            )));
     }
     Ok(Some(crate::lookup::resources::role(session, &target.id, named).await?))
 }
 
-/// The identity as the connection wants it: created where it is this service account's own, marked with the account that it
-/// was created for.
+/// The identity of the connection. An identity for only this service account is created, with an owner tag that names
+/// the account.
 fn identity_spec(stages: Stages<'_>) -> Option<spec::Identity> {
     let Stages { asked, observed, subject, reading } = stages;
     let located = &reading.located;
@@ -174,8 +177,8 @@ fn identity_spec(stages: Stages<'_>) -> Option<spec::Identity> {
     })
 }
 
-/// What grants access: nothing for keys, reading the stored secrets for a vault that keeps them, the named role, or what the
-/// service grants at the level of access.
+/// The grants: none for keys; reading the stored secrets if a vault keeps them; the named role; or the service's
+/// grants for the access level.
 fn grants(asked: &Asked, subject: &Subject, located: &Located, role: Option<Role>) -> Vec<Grant> {
     match (asked.auth, &subject.store, role) {
         (Auth::Secret, None, _) => Vec::new(),
@@ -186,7 +189,7 @@ fn grants(asked: &Asked, subject: &Subject, located: &Located, role: Option<Role
     }
 }
 
-/// Access policies are for a whole vault or cache.
+/// Refuses a scope if the grant is an access policy: policies apply to a whole vault or cache.
 fn refuse_scope(asked: &Asked, subject: &Subject, grants: &[Grant], located: &Located) -> Result<()> {
     let grants = if subject.store.is_some() { &[] } else { grants };
     let whole = grants.iter().any(|g| matches!(g, Grant::VaultPolicy { .. } | Grant::RedisPolicy { .. })) || grants.is_empty();
@@ -195,8 +198,8 @@ fn refuse_scope(asked: &Asked, subject: &Subject, grants: &[Grant], located: &Lo
     }
     let scope = asked.request.scope.as_deref().unwrap_or_default();
     Err(Problem::new(Kind::Usage, "KC1608", format!("access to `{}` can't be narrowed to `{scope}`", located.target.name()))
-        .why("what lets in here is for the whole of it")
-        .fix("leave --scope away"))
+        .why("this kind of grant applies to the whole resource")
+        .fix("omit --scope"))
 }
 
 /// Several services share an ARM type (the Cosmos DB APIs): refuses an account of another service.
@@ -206,15 +209,15 @@ fn refuse_stranger(service: &'static Service, located: &Located) -> Result<()> {
         return Ok(());
     }
     let target = &located.target;
-    Err(Problem::new(Kind::Usage, "KC1617", format!("`{}` is no account of {}", target.name(), service.title))
-        .why(format!("it was made for another API, and keeps it: it is one of {}", own.title))
+    Err(Problem::new(Kind::Usage, "KC1617", format!("`{}` is not an account of {}", target.name(), service.title))
+        .why(format!("its API can't be changed: it is an account of {}", own.title))
         .fix(format!("kubectl connect {} {} --workload KIND/NAME", own.name, target.name())))
 }
 
-/// What the user should know about grants that are not made.
+/// Notes for the user about access that this tool can't grant.
 fn grant_notes(asked: &Asked, grants: &[Grant], connection: &str) -> Option<String> {
     if asked.auth == Auth::ServicePrincipal && asked.request.principal.object_id.is_none() && !grants.is_empty() {
-        return Some("the service principal gets no role: name its object id with --object-id to have it granted".into());
+        return Some("no role is assigned to the service principal; to assign one, give its object id with --object-id".into());
     }
     if asked.auth != Auth::WorkloadIdentity || !grants.is_empty() {
         return None;

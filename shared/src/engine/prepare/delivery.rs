@@ -15,7 +15,7 @@ use crate::steps::addon_identity;
 /// Default mount path; the driver's documentation uses the same one.
 pub const MOUNT_PATH: &str = "/mnt/secrets-store";
 
-/// What lets the driver in.
+/// The grants that the driver needs.
 pub(crate) fn grants(request: &ConnectRequest, vault: &Target) -> Vec<Grant> {
     let kinds: Vec<ObjectKind> = request.csi.objects.iter().map(|o| o.kind).collect();
     keyvault::mounting(vault, &kinds)
@@ -30,10 +30,10 @@ pub(crate) fn check_scope(request: &ConnectRequest) -> Result<()> {
     Err(Problem::new(
         Kind::Usage,
         "KC1608",
-        format!("access narrowed to `{name}` does not reach the {} `{}`", outside.kind.word(), outside.name),
+        format!("access limited to `{name}` does not include the {} `{}`", outside.kind.word(), outside.name),
     )
-    .why("the driver mounts all objects or none")
-    .fix("leave --scope away, or mount that one secret only"))
+    .why("the driver mounts either all objects or none")
+    .fix("omit --scope, or mount only that secret"))
 }
 
 /// The add-on's identity. AKS determines its name and group, so both are known before it exists.
@@ -54,22 +54,22 @@ pub(crate) fn addon(cluster: &ResourceId, body: &serde_json::Value) -> spec::Ide
     }
 }
 
-/// The connection that a mount belongs to, and the tenant of its cluster.
+/// The connection of a mount, and the tenant of its cluster.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     /// The connection.
     pub connection: &'a ConnectionKey,
-    /// Tenant of the cluster, for vaults that do not say theirs.
+    /// Tenant of the cluster, used if the vault's tenant is unknown.
     pub tenant: &'a str,
 }
 
-/// The mount, checked against the variables and the vault.
+/// The mount, after checks against the variables and the vault.
 pub(crate) fn mount(csi: &Csi, vault: &Target, cloud: &Cloud, place: Place<'_>, variables: &[Variable]) -> Result<spec::Mount> {
     let Place { connection, tenant } = place;
     let tenant = vault.text("/tenantId").unwrap_or(tenant);
     if uuid::Uuid::parse_str(tenant).is_err() {
-        return Err(Problem::new(Kind::Failed, "KC1318", format!("the tenant of vault `{}` is not known", vault.name()))
-            .why(format!("`{tenant}` is no tenant id, and the driver signs in there"))
+        return Err(Problem::new(Kind::Failed, "KC1318", format!("the tenant of vault `{}` is unknown", vault.name()))
+            .why(format!("`{tenant}` is not a tenant id, which the driver needs to sign in"))
             .fix(format!("az keyvault show --name {} --query properties.tenantId", vault.name())));
     }
     let class = spec::SecretProviderClass {
@@ -84,7 +84,7 @@ pub(crate) fn mount(csi: &Csi, vault: &Target, cloud: &Cloud, place: Place<'_>, 
     let mut seen: Vec<&str> = variables.iter().map(|v| v.name.as_str()).collect();
     for name in class.variables() {
         if seen.contains(&name) {
-            return Err(Problem::new(Kind::Usage, "KC1610", format!("two variables would be called {name}"))
+            return Err(Problem::new(Kind::Usage, "KC1610", format!("two variables would have the name {name}"))
                 .fix("choose another name behind the `=`"));
         }
         seen.push(name);
@@ -93,14 +93,14 @@ pub(crate) fn mount(csi: &Csi, vault: &Target, cloud: &Cloud, place: Place<'_>, 
     Ok(spec::Mount { path, class })
 }
 
-/// What the plan does not show and the user should know.
+/// Notes for the user about facts that the plan does not show.
 pub(crate) fn notes(mode: &CsiIdentity, workload: Option<&Workload>, nodes_were_seen: bool) -> Vec<String> {
     let risk = match mode {
         CsiIdentity::Workload => None,
-        CsiIdentity::Addon => Some("every pod that reaches the metadata service of its node can act as the add-on's identity"),
-        CsiIdentity::Vm(_) if nodes_were_seen => Some("every pod on nodes with that identity can act as it"),
-        CsiIdentity::Vm(_) => Some("the identity must be assigned to the nodes' scale sets, and every pod on them can act as it"),
+        CsiIdentity::Addon => Some("every pod with access to its node's metadata service can use the add-on's identity"),
+        CsiIdentity::Vm(_) if nodes_were_seen => Some("every pod on nodes with that identity can use it"),
+        CsiIdentity::Vm(_) => Some("the identity must be assigned to the nodes' scale sets, and every pod on these nodes can use it"),
     };
-    let unmounted = "no workload was named: the class is there to be mounted, no pod mounts it yet";
+    let unmounted = "no workload is given: the class is created, but no pod mounts it yet";
     risk.into_iter().chain(workload.is_none().then_some(unmounted)).map(str::to_owned).collect()
 }

@@ -1,5 +1,5 @@
-//! A draft: steps with what examining each found. The plan that is shown and the receipts of the record follow from it. Making,
-//! repairing, refreshing, adopting and deleting a connection all start from one.
+//! A draft: steps with the results of their examinations. The plan and the record's receipts are derived from it.
+//! Creating, repairing, refreshing, adopting and deleting a connection all start with a draft.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::lookup::session::Session;
 use crate::model::Result;
 use crate::plan::change::{Action, Change, Goal, Layer, Plan};
 use crate::plan::record::{Phase, Receipt, Record};
-use crate::plan::spec::{StepId, StepSpec};
+use crate::plan::spec::{StepId, StepSpec, Thing};
 use crate::steps::behaviour;
 use crate::steps::context::Cx;
 use crate::steps::examine::examine;
@@ -18,21 +18,21 @@ use crate::steps::step::Examined;
 
 use super::preflight;
 
-/// A step of a former version that is undone.
+/// A step of the former version that is undone.
 pub struct Retired {
     /// The step.
     pub step: StepSpec,
-    /// What examining the step found.
+    /// Result of examining the step.
     pub examined: Examined,
 }
 
-/// Steps and what examining each found.
+/// Steps with the results of their examinations.
 pub struct Draft {
-    /// What the steps are to bring about.
+    /// The goal of the steps.
     pub goal: Goal,
     /// The steps.
     pub specs: Vec<StepSpec>,
-    /// What examining each found.
+    /// Result of examining each step.
     pub examined: BTreeMap<StepId, Examined>,
     /// Steps of the former version that are undone.
     pub retired: Vec<Retired>,
@@ -42,18 +42,18 @@ impl Draft {
     /// Examines every step. `past` holds the receipts of earlier runs.
     ///
     /// # Errors
-    /// What stands in the way of the first step, in the order of the steps.
+    /// The first error, in the order of the steps.
     pub(crate) async fn examine(cx: &Cx, specs: Vec<StepSpec>, goal: Goal, past: &BTreeMap<StepId, Receipt>) -> Result<Draft> {
         let examined = examine(cx, &specs, goal, past).await?;
         Ok(Draft { goal, specs, examined, retired: Vec::new() })
     }
 
-    /// Examines the undoing of those `former` steps that the draft does not have.
+    /// Examines the undoing of `former` steps that are not in the draft.
     ///
     /// # Errors
-    /// What stands in the way of undoing one of them.
+    /// If a step can't be undone.
     pub(crate) async fn retire(&mut self, cx: &Cx, former: impl Iterator<Item = (StepSpec, Option<Receipt>)>) -> Result<()> {
-        let kept: Vec<String> = self.specs.iter().map(StepSpec::thing).collect();
+        let kept: Vec<Thing> = self.specs.iter().map(StepSpec::thing).collect();
         for (step, receipt) in former.filter(|(s, _)| !kept.contains(&s.thing())) {
             let examined = behaviour(&step).examine(cx, Goal::Absent, receipt.as_ref()).await?;
             self.retired.push(Retired { step, examined });
@@ -61,8 +61,8 @@ impl Draft {
         Ok(())
     }
 
-    /// The receipts of the record before the first write: intents for what will be written. A receipt that is still true stays
-    /// as it is, so that a run with nothing to do writes nothing.
+    /// The record's receipts before the first write: intents for everything that will be written. A receipt that is
+    /// still valid is kept, so that a run without changes writes nothing.
     pub(crate) fn receipts(&self, past: Option<&Record>) -> BTreeMap<StepId, Receipt> {
         let receipt = |(id, found): (&StepId, &Examined)| {
             let still_true = |r: &&Receipt| r.done && !found.change.writes() && r.ownership == found.intent.ownership;
@@ -82,7 +82,7 @@ impl Draft {
         Plan::of(record, self.goal, changes)
     }
 
-    /// What happens to the record: nothing where no step writes and the record says the same already.
+    /// The change of the record: none if no step writes and the record is up to date.
     pub(crate) fn record_action(&self, former: Option<&Stored>, record: &Record) -> Action {
         match former {
             None => Action::Create,
@@ -91,10 +91,10 @@ impl Draft {
         }
     }
 
-    /// Checks every right that the changes and the record need.
+    /// Checks every permission that the changes and the record need.
     ///
     /// # Errors
-    /// The first right that is missing.
+    /// The first missing permission.
     pub(crate) async fn check_rights(&self, session: &Session, cx: &Cx, writing: Writing) -> Result<()> {
         let examined: Vec<&Examined> = self.examined.values().chain(self.retired.iter().map(|r| &r.examined)).collect();
         let record: Vec<Access> = record_rights(&cx.namespace, writing);

@@ -11,9 +11,9 @@ use crate::model::naming::For;
 use crate::model::request::ConnectRequest;
 use crate::model::{Kind, Problem, ResourceId, Result, names};
 use crate::plan::record::Record;
-use crate::plan::spec::{self, StepSpec};
+use crate::plan::spec::{self, Spec};
 
-/// What the name of a created identity may depend on.
+/// The values for the name of a created identity.
 #[derive(Clone, Copy)]
 pub(crate) struct Choice<'a> {
     /// The request.
@@ -22,7 +22,8 @@ pub(crate) struct Choice<'a> {
     pub connection: &'a str,
 }
 
-/// The workload's own account where it names one; a new one, named after the workload, where it runs as `default`.
+/// The service account: the one that the workload names, or a new one with the workload's name if the workload runs
+/// as `default`.
 pub(crate) async fn service_account(
     session: &Session,
     request: &ConnectRequest,
@@ -37,8 +38,8 @@ pub(crate) async fn service_account(
     {
         let workload = survey.workload.as_ref().map(ToString::to_string).unwrap_or_default();
         return Err(Problem::new(Kind::Usage, "KC1312", format!("{workload} runs as service account `{own}`, not `{asked}`"))
-            .why("a workload keeps the service account that it names")
-            .fix("leave --service-account away"));
+            .why("a workload that already names a service account keeps it")
+            .fix("omit --service-account"));
     }
     if let Some(recorded) =
         recorded.filter(|r| own.is_none_or(|o| o == r.name) && request.service_account.as_ref().is_none_or(|a| *a == r.name))
@@ -50,10 +51,7 @@ pub(crate) async fn service_account(
     if let Some(own) = own {
         // A service account that another connection created is set by this one as well, so that deleting the first
         // connection does not remove it from the second.
-        let mut made = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(|s| match s {
-            StepSpec::ServiceAccount(s) => Some(s),
-            _ => None,
-        });
+        let mut made = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(spec::ServiceAccount::of);
         if let Some(made) = made.find(|s| s.create && s.name == own && s.namespace == namespace) {
             return Ok(made.clone());
         }
@@ -69,10 +67,14 @@ pub(crate) async fn service_account(
     if let (Some(found), None) = (found?, &request.service_account)
         && !crate::steps::marks::is_ours(&found)
     {
-        return Err(Problem::new(Kind::Failed, "KC1313", format!("service account `{name}` exists and the workload does not use it"))
-            .why("the workload runs as `default` and would get an account of that name, with whatever rights it has")
-            .fix(format!("use it: --service-account {name}"))
-            .fix("or name another one: --service-account NAME"));
+        return Err(Problem::new(
+            Kind::Failed,
+            "KC1313",
+            format!("service account `{name}` already exists, but the workload does not use it"),
+        )
+        .why("the workload runs as `default` and would get that account, with all permissions that it has")
+        .fix(format!("to use it: --service-account {name}"))
+        .fix("or to use another one: --service-account NAME"));
     }
     let pull = default?.map(|d| d["imagePullSecrets"].clone()).unwrap_or_default();
     let image_pull_secrets = pull.as_array().into_iter().flatten().filter_map(|s| s["name"].as_str()).map(str::to_owned).collect();
@@ -91,9 +93,9 @@ pub(crate) async fn identity(
     if let Some(id) = &found.identity {
         return Ok(id.clone());
     }
-    // Other connections of the service account decide the identity: an account acts as one identity.
-    let step = StepSpec::ServiceAccount(account.clone());
-    let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&step));
+    // Other connections of the service account determine the identity, since an account can use only one.
+    let thing = account.thing();
+    let shared = survey.records.iter().map(|s| &s.record).find(|r| r.uses(&thing));
     if let Some(id) = former.map(|f| &f.record).and_then(Record::identity).or_else(|| shared.and_then(Record::identity)) {
         return Ok(id.clone());
     }
@@ -107,15 +109,12 @@ pub(crate) async fn identity(
 /// The owner tag of a recorded, created identity. The identity may be in another place than this request would
 /// choose, and may belong to another service account that shares it.
 pub(crate) fn made_for<'a>(survey: &'a Survey, id: &ResourceId) -> Option<&'a str> {
-    let mut steps = survey.records.iter().flat_map(|s| &s.record.steps);
-    steps.find_map(|s| match s {
-        StepSpec::Identity(s) if s.create && s.id == *id => Some(s.owner.as_str()),
-        _ => None,
-    })
+    let mut identities = survey.records.iter().flat_map(|s| &s.record.steps).filter_map(spec::Identity::of);
+    identities.find(|i| i.create && i.id == *id).map(|i| i.owner.as_str())
 }
 
-/// The identity that we make for a service account: beside its cluster, or where it is asked for, called as we or the
-/// company call them.
+/// The identity to create for a service account: in the cluster's resource group or the requested one, with the
+/// built-in name or one from the company's template.
 pub(crate) fn own_identity(choice: Choice<'_>, cluster: &ResourceId, account: &spec::ServiceAccount) -> Result<ResourceId> {
     let Choice { request, connection } = choice;
     let (cluster_name, namespace, account) = (cluster.name(), account.namespace.as_str(), account.name.as_str());
@@ -126,7 +125,7 @@ pub(crate) fn own_identity(choice: Choice<'_>, cluster: &ResourceId, account: &s
             template.fill(whom).map_err(|why| {
                 Problem::new(Kind::Usage, "KC1323", "the identity's name can't be used")
                     .why(why)
-                    .fix("shorten --identity-name, with {hash} in place of what is long")
+                    .fix("shorten --identity-name, for example with {hash} in place of long parts")
             })?
         }
     };

@@ -1,5 +1,5 @@
-//! From request to plan, in stages. Each stage is a struct whose one constructor names everything that it reads: asked, observed,
-//! subject, reading, decision, draft. Nothing is written here.
+//! From request to plan, in stages: asked, observed, subject, reading, decision, draft. Each stage is a struct with
+//! one constructor, whose parameters are everything that the stage depends on. Nothing is written here.
 
 pub(crate) mod asked;
 pub(crate) mod client;
@@ -44,9 +44,9 @@ pub struct Prepared {
     pub cx: Cx,
     /// The changes to make.
     pub plan: Plan,
-    /// The steps, with what examining each found.
+    /// The steps, with the results of their examinations.
     pub draft: Draft,
-    /// The record as it will be.
+    /// The new record.
     pub record: Record,
     /// The current record.
     pub former: Option<Stored>,
@@ -88,8 +88,8 @@ pub async fn prepare(session: &Session, request: &ConnectRequest) -> Result<Prep
     Ok(Prepared { cx, plan, draft, record, former: subject.former, printed, service: asked.service, target: reading.located.target })
 }
 
-/// Pods with the webhook's label can't start without the webhook. An update that this run plans, or that is still running, may
-/// be the one that brings the webhook.
+/// Pods with the webhook's label can't start without the webhook. A planned or still running update of the cluster
+/// may install it.
 async fn check_webhook(session: &Session, stages: Stages<'_>) -> Result<()> {
     let Stages { observed, subject, reading, .. } = stages;
     if subject.account.is_none() {
@@ -136,7 +136,7 @@ fn record(cx: &Cx, stages: Stages<'_>, draft: &Draft) -> Record {
         client_id: known.client_id,
         principal_id: known.principal_id,
         phase: past.map_or(Phase::Applying, |p| p.phase),
-        // Connecting anew what was adopted makes it this connection's own.
+        // Connecting again takes over what was adopted: from now on it belongs to this connection.
         origin: Origin::Made,
         created: past.map_or_else(|| jiff::Timestamp::now().to_string(), |p| p.created.clone()),
         steps: draft.specs.clone(),

@@ -1,4 +1,4 @@
-//! Stage 2: the first look at both sides, at the same time: the cluster, and what the request's names lead to in Azure.
+//! Stage 2: reads the cluster and, at the same time, resolves the request's names in Azure.
 
 use futures::future::join;
 
@@ -9,20 +9,20 @@ use crate::lookup::cluster::{self, Survey};
 use crate::lookup::session::Session;
 use crate::model::Result;
 
-/// What both sides showed at the first look.
+/// The first state read from both sides.
 pub(crate) struct Observed {
     /// The cluster: workload, records, webhook.
     pub cluster: Survey,
-    /// Azure: what the names lead to.
+    /// Azure: the resources that the names stand for.
     pub azure: Found,
 }
 
 impl Observed {
-    /// Looks at both sides.
+    /// Reads both sides.
     ///
     /// # Errors
-    /// What either side says. A stopped cluster does not answer, and that it is stopped is the better message; otherwise the
-    /// cluster's fault comes first, so that two faults always give the same message.
+    /// Errors of either side. If both fail, the cluster's error is returned, so that the message is always the same.
+    /// Exception: a stopped cluster does not answer, and the better message is that it is stopped.
     pub(crate) async fn look(session: &Session, asked: &Asked) -> Result<Observed> {
         let Asked { service, auth, request, .. } = asked;
         // Outside AKS, earlier records say which resource group holds the identities; the survey sends them to the search.

@@ -12,18 +12,18 @@ use crate::plan::spec::{self, StepSpec};
 pub(crate) enum Patching {
     /// The workload is patched.
     Patch(WorkloadFacts),
-    /// The user brings the patch in.
+    /// The user applies the patch.
     Print {
         /// Why the workload is not patched.
         why: String,
-        /// What the patch is made from.
+        /// The step from which the patch is built.
         facts: WorkloadFacts,
     },
     /// No workload was named.
     Leave,
 }
 
-/// A patch that the user has to bring in.
+/// A patch that the user must apply.
 #[derive(Clone, Debug)]
 pub struct Printed {
     /// Why the workload is not patched.
@@ -45,13 +45,14 @@ impl Patching {
                 .is_none_or(|a| a == "default" || account.is_some_and(|account| account.create && a == account.name)),
         };
         let not = if workload.kind == WorkloadKind::Job {
-            Some("a Job's pod template can't be changed once it exists: put the patch into its manifest and create it anew".to_owned())
+            Some("a Job's pod template can't be changed: put the patch into its manifest and create the Job again".to_owned())
         } else if request.patch == Patch::Never {
             Some("--patch=never was given".to_owned())
         } else {
-            workload.managed_by().filter(|_| request.patch == Patch::Auto).map(|by| {
-                format!("{workload} is managed by {by}: put the patch into its source, or patch it all the same with --patch=always")
-            })
+            workload
+                .managed_by()
+                .filter(|_| request.patch == Patch::Auto)
+                .map(|by| format!("{workload} is managed by {by}: put the patch into its source, or use --patch=always"))
         };
         match not {
             None => Patching::Patch(facts),
@@ -60,10 +61,11 @@ impl Patching {
     }
 }
 
-/// The patch that brings the steps to the workload of `kind`.
+/// The patch with the changes of the steps, for a workload of `kind`.
 pub(crate) fn print_patch(why: String, kind: WorkloadKind, workload: &spec::Workload, connection: &str) -> Printed {
     let mut template = crate::steps::workload_patch(workload, connection, None);
-    // The deprecated twin is for this tool's own applies, which let go of it again; a manifest never needs it.
+    // `serviceAccount`, the deprecated form of `serviceAccountName`, is only for this tool's own applies; a manifest
+    // never needs it.
     if let Some(spec) = template["spec"].as_object_mut() {
         spec.shift_remove("serviceAccount");
     }
@@ -83,14 +85,8 @@ pub(crate) fn print_patch(why: String, kind: WorkloadKind, workload: &spec::Work
 
 /// The workload step of a connection whose workload the user patches, from the steps that are carried out.
 pub(crate) fn workload_of(facts: &WorkloadFacts, specs: &[StepSpec], mount: Option<spec::Mount>) -> spec::Workload {
-    let secret = specs.iter().find_map(|s| match s {
-        StepSpec::Secret(secret) => Some(secret),
-        _ => None,
-    });
-    let account = specs.iter().find_map(|s| match s {
-        StepSpec::ServiceAccount(account) => Some(account.name.clone()),
-        _ => None,
-    });
+    let secret = specs.iter().find_map(spec::Secret::of);
+    let account = specs.iter().find_map(spec::ServiceAccount::of).map(|account| account.name.clone());
     spec::Workload {
         kind: facts.kind.clone(),
         namespace: secret.map(|s| &s.namespace).or(mount.as_ref().map(|m| &m.class.namespace)).cloned().unwrap_or_default(),

@@ -10,22 +10,23 @@ use super::observed::Observed;
 use super::patching::Patching;
 use super::subject::Subject;
 use super::variables::Naming;
-use crate::kube::{Access, WorkloadKind, resources};
+use crate::kube::resources;
 use crate::lookup::session::Session;
 use crate::model::target::Target;
 use crate::plan::change::Goal;
 use crate::plan::record::{Receipt, Record};
-use crate::plan::spec::{self, StepId, StepSpec};
+use crate::plan::spec::{self, Family, StepId, StepSpec};
 use crate::steps::behaviour;
 use crate::steps::context::{Cx, Known};
+use crate::steps::step::Right;
 
-/// Has the API server try the patch of the workload while Azure is still being read: it holds names, hardly ever values.
+/// Tries the patch of the workload while Azure is still being read. That is possible because the patch consists of
+/// names and contains almost no values.
 pub(crate) async fn try_workload(session: &Session, asked: &Asked, observed: &Observed, subject: &Subject) {
     let Observed { cluster: survey, azure: found } = observed;
     let (former, account) = (subject.former.as_ref(), subject.account.as_ref());
     let Some(live) = survey.workload.as_ref().map(|w| &w.object) else { return };
-    let recorded =
-        former.and_then(|f| f.record.steps.iter().find_map(|s| if let StepSpec::Workload(s) = s { Some(s.clone()) } else { None }));
+    let recorded = former.and_then(|f| f.record.patched().cloned());
     let guessed = || {
         let Patching::Patch(facts) = Patching::decide(&asked.request, survey, account) else { return None };
         let target = Target::from_arm(found.target.clone(), &found.target_seen);
@@ -66,31 +67,13 @@ pub(crate) async fn look_to_undo(session: &Session, cx: &Cx, record: &Record, sp
     });
     let looks = join_all(specs.iter().map(|spec| behaviour(spec).examine(cx, Goal::Absent, receipts.get(&spec.id()))));
     let goes = |spec: &&StepSpec| {
-        let ours = receipts.get(&spec.id()).is_some_and(Receipt::is_ours) || matches!(spec, StepSpec::Workload(_));
-        ours && cx.also_used_by(spec).is_none()
+        let ours = receipts.get(&spec.id()).is_some_and(Receipt::is_ours) || spec.family() == Family::Workload;
+        ours && cx.also_used_by(&spec.thing()).is_none()
     };
-    let rights = join_all(specs.iter().filter(goes).map(|spec| async move {
-        let namespace = Some(cx.namespace.as_str());
-        let access = match spec {
-            StepSpec::ServiceAccount(_) => Some(Access::to("delete", &resources::SERVICE_ACCOUNT, namespace)),
-            StepSpec::Secret(_) => Some(Access::to("delete", &resources::SECRET, namespace)),
-            StepSpec::Workload(s) => WorkloadKind::parse(&s.kind).map(|kind| Access::to("patch", kind.resource(), namespace)),
-            _ => None,
-        };
-        let scope = match spec {
-            StepSpec::Identity(s) => Some(&s.id),
-            StepSpec::FederatedCredential(s) => Some(&s.identity),
-            StepSpec::RoleAssignment(s) => Some(&s.scope),
-            StepSpec::VaultPolicy(s) => Some(&s.vault),
-            StepSpec::CosmosRole(s) => Some(&s.account),
-            StepSpec::RedisPolicy(s) => Some(&s.cache),
-            _ => None,
-        };
-        if let Some(access) = access {
-            let _ = cx.may(&access).await;
-        }
-        if let Some(scope) = scope {
-            let _ = crate::lookup::permissions::permissions(session, scope.as_str()).await;
+    let rights = join_all(specs.iter().filter(goes).flat_map(|spec| behaviour(spec).rights_to_delete()).map(|right| async move {
+        match right {
+            Right::Kube(access) => drop(cx.may(&access).await),
+            Right::Arm { scope, .. } | Right::Keys { scope, .. } => drop(crate::lookup::permissions::permissions(session, &scope).await),
         }
     }));
     join(looks, rights).await;

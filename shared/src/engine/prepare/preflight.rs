@@ -32,9 +32,13 @@ async fn check(session: &Session, cx: &Cx, right: &Right) -> Result<()> {
                 return Ok(());
             }
             let place = access.namespace.as_deref().map_or_else(|| "in the cluster".into(), |n| format!("in namespace `{n}`"));
-            Err(Problem::new(Kind::NotPermitted, "KC1502", format!("you may not {} {} {place}", access.verb, access.resource))
-                .why(if allowed.reason.is_empty() { "the API server's access review says no".into() } else { allowed.reason.clone() })
-                .fix(format!("ask for the right, then check: kubectl auth can-i {access}")))
+            Err(Problem::new(
+                Kind::NotPermitted,
+                "KC1502",
+                format!("you lack the permission to {} {} {place}", access.verb, access.resource),
+            )
+            .why(if allowed.reason.is_empty() { "the API server's access review denies it".into() } else { allowed.reason.clone() })
+            .fix(format!("ask the cluster's administrator for it, then check: kubectl auth can-i {access}")))
         }
         Right::Arm { scope, action } => arm(session, scope, action).await,
         Right::Keys { scope, action } => arm(session, scope, action).await,
@@ -53,8 +57,8 @@ pub(crate) async fn arm(session: &Session, scope: &str, action: &str) -> Result<
     }
     let name = scope.rsplit('/').next().unwrap_or_default();
     let whom = session.profile.active().and_then(|s| s.user.clone()).unwrap_or_else(|| "YOU".into());
-    Err(Problem::new(Kind::NotPermitted, "KC1501", format!("you may not do {action} on `{name}`"))
-        .why(format!("none of your roles at {scope} allows it"))
+    Err(Problem::new(Kind::NotPermitted, "KC1501", format!("you lack the permission {action} on `{name}`"))
+        .why(format!("none of your roles on {scope} includes it"))
         .fix(format!("ask an owner: az role assignment create --assignee {whom} --role '{}' --scope {scope}", role_for(action))))
 }
 
@@ -73,28 +77,28 @@ pub(crate) fn webhook(session: &Session, webhook: Webhook, about_to_be_enabled: 
     match webhook {
         Webhook::Absent if elsewhere => {
             Err(Problem::new(Kind::Failed, "KC1105", "the workload identity webhook is not registered in this cluster")
-                .why("without it pods get neither their token nor the variables that client libraries read")
+                .why("without it pods get neither a token nor the variables that client libraries read")
                 .fix(crate::lookup::outside_aks::install_webhook(session)))
         }
         _ if about_to_be_enabled => Ok(()),
         Webhook::Ready => Ok(()),
         Webhook::Unknown => {
-            session
-                .events
-                .say(Event::Note("you may not look at the workload identity webhook: whether it runs shows at the rollout".into()));
+            session.events.say(Event::Note(
+                "you lack the permission to read the workload identity webhook: only the rollout will show whether it runs".into(),
+            ));
             Ok(())
         }
         Webhook::Absent => Err(Problem::new(Kind::Failed, "KC1105", "the workload identity webhook is not registered in this cluster")
-            .why("Azure says that workload identity is on, but the cluster has no such webhook")
+            .why("workload identity is enabled in Azure, but the cluster has no such webhook")
             .fix("reconcile the cluster: az aks update --name NAME --resource-group GROUP --enable-workload-identity")),
         Webhook::NotReady => Err(Problem::new(Kind::Failed, "KC1106", "the workload identity webhook is down")
-            .why("none of its pods is ready: pods of connected workloads could not start")
+            .why("none of its pods is ready, so pods of connected workloads could not start")
             .fix("kubectl get pods -A -l azure-workload-identity.io/system=true")),
     }
 }
 
-/// The webhook was looked at before Azure was: what an update has brought meanwhile counts. After a run of ours that was
-/// cut off in the middle of the update its pods may still be starting.
+/// The webhook was read before Azure; an update may have installed it since. After a run that was interrupted during
+/// that update, the webhook's pods may still be starting.
 pub(crate) async fn settled_webhook(session: &Session, seen: Webhook, former: Option<&Stored>) -> Webhook {
     let unfinished = former.is_some_and(|f| f.record.phase == Phase::Applying);
     let mut state = seen;

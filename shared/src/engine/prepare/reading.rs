@@ -1,4 +1,5 @@
-//! Stage 4: everything that was found is read fresh. What a later stage will probably need is prefetched meanwhile.
+//! Stage 4: reads the current state of everything that was found. Data that a later stage will probably need is
+//! prefetched at the same time.
 
 use futures::future::join3;
 use serde_json::Value;
@@ -17,7 +18,7 @@ use crate::model::Result;
 pub(crate) struct Reading {
     /// Cluster and target.
     pub located: Located,
-    /// Whether the machines of the nodes could be seen, where the CSI driver reads as an identity of theirs.
+    /// Whether the nodes' machines could be read, if the CSI driver uses an identity of the nodes.
     pub nodes_were_seen: bool,
 }
 
@@ -25,7 +26,8 @@ impl Reading {
     /// Reads cluster and target.
     ///
     /// # Errors
-    /// One of them is gone, no node has the identity that nodes are to read as, or the cluster is stopped.
+    /// If cluster or target does not exist, the cluster is stopped, or no node has the identity that the driver is to
+    /// use.
     pub(crate) async fn of(session: &Session, asked: &Asked, observed: &Observed, subject: &Subject) -> Result<Reading> {
         let found = &observed.azure;
         let machines_of = |cluster, body| async move {
@@ -38,7 +40,7 @@ impl Reading {
         let trial = prefetch::try_workload(session, asked, observed, subject);
         let (located, (), mut machines) = join3(reading, trial, machines_of(&found.cluster, &found.cluster_seen)).await;
         let located = located?;
-        // Given by its id, the cluster was not seen before it was read.
+        // If the cluster was given by id, it is not known before it is read.
         if found.cluster_seen == Value::Null {
             machines = machines_of(&located.cluster, &located.cluster_body).await;
         }

@@ -14,7 +14,7 @@ use crate::model::vault::{CsiIdentity, ObjectKind, VaultObject};
 use crate::model::{Cloud, ConnectionKey, Kind, Problem, ResourceId, Result, names};
 use crate::plan::spec;
 
-/// The vault that the request names.
+/// The vault named in the request.
 pub(crate) async fn vault(session: &Session, request: &ConnectRequest) -> Result<Option<Target>> {
     let Some(named) = &request.secret_store else { return Ok(None) };
     let service = catalogue::find("keyvault").ok_or_else(|| missing(named))?;

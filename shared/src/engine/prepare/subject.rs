@@ -1,4 +1,4 @@
-//! Stage 3: which connection this is. The connection gets its name here, and the workload its service account and identity.
+//! Stage 3: determines the connection's name, and the workload's service account and identity.
 
 use super::asked::Asked;
 use super::observed::Observed;
@@ -17,25 +17,26 @@ use crate::plan::spec;
 pub(crate) struct Subject {
     /// Its namespace and name.
     pub connection: ConnectionKey,
-    /// How it lets the workload in.
+    /// Its way of authentication.
     pub mode: Mode,
     /// Its record, if the connection exists.
     pub former: Option<Stored>,
     /// Records of the other connections.
     pub others: Vec<Record>,
-    /// The vault that keeps the service's keys, where one was named.
+    /// The vault that stores the service's keys, if one was named.
     pub store: Option<Target>,
-    /// The service account, where the workload acts as an identity.
+    /// The service account, if the workload uses an identity.
     pub account: Option<spec::ServiceAccount>,
     /// Id of the identity. It may not exist yet.
     pub identity: Option<ResourceId>,
 }
 
 impl Subject {
-    /// Settles who connects to what, from what both sides showed.
+    /// Determines the subject from the observed state.
     ///
     /// # Errors
-    /// The connection's name stands for another target, it is being deleted, or the service account can't be used.
+    /// If the connection's name is used for another target, the connection is being deleted, or the service account
+    /// can't be used.
     pub(crate) async fn settle(session: &Session, asked: &Asked, observed: &Observed) -> Result<Subject> {
         let Asked { service, auth, request, .. } = asked;
         let Observed { cluster: survey, azure: found } = observed;
@@ -72,14 +73,15 @@ impl Subject {
     }
 }
 
-/// A name can stand for one target only: the connection would silently change what a workload talks to.
+/// Refuses a name that is used for another target: the workload would silently use that target from now on.
 fn conflicts(former: Option<&Stored>, found: &Found, service: &Service) -> Result<()> {
     let Some(former) = former.map(|f| &f.record) else { return Ok(()) };
     if former.phase == Phase::Deleting {
         return Err(Problem::new(Kind::Failed, "KC6006", format!("connection `{}` is being deleted", former.name))
             .fix(format!("finish it first: kubectl connect delete {} -n {}", former.name, former.namespace)));
     }
-    // A record lies in the cluster that it is about, so one that Azure does not know is the same whatever its place is called.
+    // The record is in the cluster that it describes, so all clusters outside AKS compare equal, whatever resource
+    // group is used.
     let same_cluster = former.cluster == found.cluster || (outside_aks::is_one(&former.cluster) && outside_aks::is_one(&found.cluster));
     if former.target == found.target && former.service == service.name && same_cluster {
         return Ok(());
@@ -87,8 +89,8 @@ fn conflicts(former: Option<&Stored>, found: &Found, service: &Service) -> Resul
     Err(Problem::new(
         Kind::Failed,
         "KC1311",
-        format!("connection `{}` exists and leads to {} `{}`", former.name, former.service, former.target.name()),
+        format!("connection `{}` already exists and connects to {} `{}`", former.name, former.service, former.target.name()),
     )
-    .fix("give the new one another name: --name NAME")
+    .fix("choose another name for the new one: --name NAME")
     .fix(format!("or delete the old one: kubectl connect delete {} -n {}", former.name, former.namespace)))
 }

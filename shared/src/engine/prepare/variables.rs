@@ -21,28 +21,28 @@ pub(crate) struct Named {
     pub note: Option<String>,
 }
 
-/// Everything that variables and their names are made from.
+/// Everything from which variables and their names are built.
 #[derive(Clone, Copy)]
 pub(crate) struct Naming<'a> {
     /// The request.
     pub asked: &'a Asked,
-    /// The cluster.
+    /// The cluster's body.
     pub survey: &'a Survey,
     /// The connection.
     pub subject: &'a Subject,
     /// The target.
     pub target: &'a Target,
-    /// The cloud in force.
+    /// The current cloud.
     pub cloud: &'a Cloud,
     /// Tenant of the cluster.
     pub tenant: &'a str,
 }
 
 impl Naming<'_> {
-    /// The variables, with the names that the user wants and that collide with no other variable.
+    /// The variables, under the names that the user requested, without collisions.
     ///
     /// # Errors
-    /// A value is missing, or a name can't be used.
+    /// If a value is missing, or a name can't be used.
     pub(crate) fn variables(&self) -> Result<Named> {
         let Naming { asked: Asked { service, request, .. }, subject, target, cloud, tenant, .. } = *self;
         let Mode { auth, client, access } = subject.mode;
@@ -77,14 +77,14 @@ impl Naming<'_> {
         let sets = |r: &&Record| r.secret().is_some_and(|secret| secret.variables.iter().any(|v| v.name == plain));
         let others = self.subject.others.iter().filter(|r| r.namespace == connection.namespace);
         let first = others.filter(sets).map(|r| format!("connection {} sets {plain}: ", r.name)).next().unwrap_or_default();
-        Some(format!("{first}this connection's variables hold its name, such as {renamed}; choose other names with --env-prefix"))
+        Some(format!("{first}this connection's variables contain its name, such as {renamed}; choose other names with --env-prefix"))
     }
 
-    /// Whether the workload has another connection to a service of this kind already, which has the plain names.
+    /// Whether another connection of the workload to the same kind of service already has the plain names.
     fn is_twin(&self, made: &[Variable]) -> bool {
         let Naming { asked: Asked { service, .. }, survey, subject, target, .. } = *self;
         let connection = &subject.connection;
-        // The names that a connection was made with stay, whatever has come or gone since: its application reads them.
+        // An existing connection keeps its names, whatever other connections exist: its application reads them.
         if let Some(delivered) = subject.past().and_then(Record::secret) {
             let has = |name: &str| delivered.variables.iter().any(|v| v.name == name);
             if made.iter().any(|v| has(&v.name)) {
@@ -100,7 +100,7 @@ impl Naming<'_> {
             |r: &&Record| r.namespace == connection.namespace && r.workload.as_deref() == Some(workload.as_str()) && r.target != target.id;
         let same_prefix = |word: &str| catalogue::find(word).is_some_and(|s| s.prefixes.iter().any(|p| service.prefixes.contains(p)));
         let mut others = subject.others.iter().filter(is_other).filter(|r| same_prefix(&r.service));
-        // Where the former names say nothing, the older one has the plain ones.
+        // If the recorded names don't decide, the older connection has the plain names.
         match subject.past() {
             Some(former) => others.any(|o| o.created < former.created),
             None => others.next().is_some(),
@@ -124,12 +124,12 @@ fn rename(mut made: Vec<Variable>, request: &ConnectRequest) -> Result<Vec<Varia
     for variable in &made {
         let name = &variable.name;
         if !fits_variable(name) {
-            return Err(Problem::new(Kind::Usage, "KC1610", format!("`{name}` can't name a variable"))
-                .why("names hold letters, digits, `_`, `-` and `.`, and begin with no digit")
+            return Err(Problem::new(Kind::Usage, "KC1610", format!("`{name}` is not a valid name of a variable"))
+                .why("names may contain letters, digits, `_`, `-` and `.`, and must not begin with a digit")
                 .fix("choose another one with --map or --env-prefix"));
         }
         if seen.insert(name.clone(), ()).is_some() {
-            return Err(Problem::new(Kind::Usage, "KC1610", format!("two variables would be called {name}"))
+            return Err(Problem::new(Kind::Usage, "KC1610", format!("two variables would have the name {name}"))
                 .fix("choose other names with --map or --env-prefix"));
         }
     }
@@ -150,7 +150,7 @@ fn given(made: &[Variable], secrets: &BTreeMap<String, secrecy::SecretString>) -
         return Ok(());
     };
     let problem = Problem::new(Kind::Usage, "KC1603", format!("the {missing} was not given"))
-        .why("secrets that a user gives are kept in the Kubernetes Secret alone, so they are needed at each run");
+        .why("given secrets are stored only in the Kubernetes Secret, so every run needs them");
     Err(if wanted.len() == 1 {
         problem.fix("give it on standard input: --secret-stdin").fix("or in a file: --secret-file FILE")
     } else {
@@ -176,7 +176,7 @@ pub(crate) fn named(made: &[Variable], secrets: &BTreeMap<String, secrecy::Secre
 
 fn missing(service: &Service, word: &str) -> Problem {
     let (flag, what, value) = match word {
-        "user" => ("--username".to_owned(), "the user name that goes with the password".to_owned(), "NAME"),
+        "user" => ("--username".to_owned(), "the user name for the password".to_owned(), "NAME"),
         word => {
             let help = service.parameters.iter().find(|p| p.name == word).map_or("Value", |p| p.help);
             let mut letters = help.chars();

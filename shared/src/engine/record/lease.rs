@@ -98,14 +98,14 @@ fn may_take(lease: &Value, name: &str) -> Result<()> {
         return Ok(());
     }
     let connection = name.split_once('.').map_or(name, |(_, c)| c);
-    Err(Problem::new(Kind::Failed, "KC6001", format!("{holder} is at work on connection `{connection}`"))
-        .why("two runs at once would get in each other's way")
-        .fix(format!("wait for it; if it is gone, the lock runs out {seconds} s after its last sign of life")))
+    Err(Problem::new(Kind::Failed, "KC6001", format!("{holder} is working on connection `{connection}`"))
+        .why("only one run at a time may change a connection")
+        .fix(format!("wait for it; if it has died, the lock expires {seconds} s after its last renewal")))
 }
 
 fn lost(failure: Failure, name: &str) -> Problem {
     match failure.status() {
-        Some(409) => Problem::new(Kind::Failed, "KC6001", format!("somebody else took the lock {name} at this moment"))
+        Some(409) => Problem::new(Kind::Failed, "KC6001", format!("another run took the lock {name} at the same time"))
             .fix("run the same command again"),
         _ => failure.into(),
     }

@@ -207,8 +207,8 @@ async fn write(kube: &Cluster, pending: &mut PendingRecord) -> Result<()> {
         }
         Err(failure) if matches!(failure.status(), Some(409)) => {
             Err(Problem::new(Kind::Failed, "KC6004", format!("somebody else changed connection `{}` meanwhile", pending.record.name))
-                .why("its record is not the one that this run looked at")
-                .fix("run the same command again: it plans from what is there now"))
+                .why("its record changed after this run read it")
+                .fix("run the same command again: it plans from the present state"))
         }
         Err(failure) => Err(Problem::from(failure).context("writing the record")),
     }

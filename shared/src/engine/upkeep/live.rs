@@ -94,7 +94,7 @@ async fn target(session: &Session, record: &Record) -> Live {
     let live = |state, message| Live { step: "target".into(), state, message };
     let Some(service) = catalogue::find(&record.service) else { return live(State::Unknown, None) };
     match crate::lookup::resources::read_target(session, service, &record.target).await {
-        Ok(Some(_)) if service.is_outside() => live(State::Unknown, Some("lives outside Azure".into())),
+        Ok(Some(_)) if service.is_outside() => live(State::Unknown, Some("is outside Azure".into())),
         Ok(Some(_)) => live(State::AsRecorded, None),
         Ok(None) => live(State::Missing, None),
         Err(problem) => live(State::Unknown, Some(problem.to_string())),

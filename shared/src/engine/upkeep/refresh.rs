@@ -10,7 +10,7 @@ use crate::model::variable::Part;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::Goal;
 use crate::plan::record::{Phase, Record};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::{Family, StepSpec};
 use crate::steps::context::{Cx, Run};
 
 /// Result of comparing the keys.
@@ -41,35 +41,35 @@ pub async fn refresh(session: &Session, connection: &str, timeout: std::time::Du
         return Err(Problem::new(
             Kind::Usage,
             "KC6013",
-            format!("{} of connection `{connection}` was given and not fetched", variable.name),
+            format!("{} of connection `{connection}` was given by a user, not fetched", variable.name),
         )
-        .why("only you know the new value")
-        .fix("run the command that made the connection again, with --secret-stdin or --secret-file"));
+        .why("this tool does not know the new value")
+        .fix("run the command that created the connection again, with --secret-stdin or --secret-file"));
     }
     let specs: Vec<StepSpec> = past.steps.iter().filter(|s| is_delivery(s)).cloned().collect();
     let cx = context(session, past, timeout);
     let seen = secret.delivered(&cx).await?;
     if let Some(name) = &seen.missing {
         return Err(Problem::new(Kind::Failed, "KC6014", format!("secret `{}` lacks {name}", secret.name))
-            .why("that is no rotated key: the Secret itself was changed or deleted")
-            .fix(format!("put it back: kubectl connect repair {connection} -n {namespace}")));
+            .why("this is not a rotated key: the Secret itself was changed or deleted")
+            .fix(format!("restore it: kubectl connect repair {connection} -n {namespace}")));
     }
     // A run that was interrupted between the Secret and the restart is continued.
     if seen.stale.is_none() && past.phase == Phase::Ready {
         return Ok(Refresh::Same(former.record));
     }
     if secret.foreign && seen.stale.is_some() {
-        return Err(Problem::new(Kind::Failed, "KC6019", format!("secret `{}` is not this tool's to write", secret.name))
-            .why("it was taken over, and it holds a key that was rotated")
-            .fix("have it written again by what made it, such as: az aks connection update")
+        return Err(Problem::new(Kind::Failed, "KC6019", format!("secret `{}` is not managed by this tool", secret.name))
+            .why("it was adopted, and it contains a key that was rotated")
+            .fix("update it with the tool that created it, for example: az aks connection update")
             .fix(format!(
-                "or make the connection this tool's: kubectl connect {} {} --auth secret --name {connection} -n {namespace}",
+                "or let this tool manage it: kubectl connect {} {} --auth secret --name {connection} -n {namespace}",
                 past.service,
                 past.target.name()
             )));
     }
     let target = crate::lookup::resources::read_target(session, service, &past.target).await?.ok_or_else(|| {
-        Problem::new(Kind::NotFound, "KC1301", format!("the {} {} is gone", service.noun, past.target))
+        Problem::new(Kind::NotFound, "KC1301", format!("the {} {} no longer exists", service.noun, past.target))
             .fix(format!("delete the connection: kubectl connect delete {connection} -n {namespace}"))
     })?;
     let draft = Draft::examine(&cx, specs, Goal::Present, &past.receipts).await?;
@@ -87,7 +87,7 @@ fn holds_key(variable: &crate::model::variable::Variable) -> bool {
 }
 
 fn is_delivery(step: &StepSpec) -> bool {
-    matches!(step, StepSpec::Secret(_) | StepSpec::Workload(_))
+    matches!(step.family(), Family::Delivery | Family::Workload)
 }
 
 /// Finishing a refresh marks the record as ready, so all other steps must be finished.

@@ -29,7 +29,7 @@ pub async fn repair(session: &Session, connection: &str, timeout: std::time::Dur
         .ok_or_else(|| Problem::new(Kind::Failed, "KC6010", format!("the record names the unknown service `{}`", past.service)))?;
     let others = records.iter().filter(|s| !mine(s)).map(|s| s.record.clone()).collect();
     let target = crate::lookup::resources::read_target(session, service, &past.target).await?.ok_or_else(|| {
-        Problem::new(Kind::NotFound, "KC1301", format!("the {} {} is gone", service.noun, past.target))
+        Problem::new(Kind::NotFound, "KC1301", format!("the {} {} no longer exists", service.noun, past.target))
             .fix(format!("delete the connection: kubectl connect delete {connection} -n {namespace}"))
     })?;
     let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run { others, ..Run::of(past, timeout) });

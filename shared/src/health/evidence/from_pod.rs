@@ -11,7 +11,7 @@ use crate::kube::Ended;
 use crate::lookup::session::Session;
 use crate::model::target::Target;
 use crate::model::{Cloud, ResourceId};
-use crate::plan::spec::StepSpec;
+use crate::plan::record::Record;
 
 /// Host of the service's data plane in the current cloud; empty if the catalogue does not know it.
 pub(crate) fn host(service: &Service, target: &Target, cloud: &Cloud) -> String {
@@ -50,10 +50,8 @@ pub(crate) fn choose(pods: &[Value], e: &Evidence) -> Option<(String, String)> {
     };
     let pod = pods.iter().find(ready)?;
     let names: Vec<&str> = pod["spec"]["containers"].as_array()?.iter().filter_map(|c| c["name"].as_str()).collect();
-    let connected = e.record.iter().flat_map(|r| &r.steps).find_map(|s| match s {
-        StepSpec::Workload(step) => step.containers.iter().find(|c| names.contains(&c.as_str())),
-        _ => None,
-    });
+    let step = e.record.as_ref().and_then(Record::patched);
+    let connected = step.and_then(|step| step.containers.iter().find(|c| names.contains(&c.as_str())));
     let container = connected.map(String::as_str).or_else(|| names.first().copied())?;
     Some((pod["metadata"]["name"].as_str()?.to_owned(), container.to_owned()))
 }
@@ -66,11 +64,12 @@ pub(crate) async fn resolve(session: &Session, e: &Evidence, pod: &str, containe
         match session.kube.run_in(&e.namespace, pod, container, &command).await {
             Ok(Ended::Ran { code, said }) => return read(code, &said),
             Ok(Ended::NoSuchProgram) => {}
-            Ok(Ended::NotRun(why)) => return Seen::NotTried(format!("container {container} of pod {pod} ran nothing: {why}")),
+            Ok(Ended::NotRun(why)) => return Seen::NotTried(format!("container {container} of pod {pod} could not run a command: {why}")),
             Err(failure) if failure.status() == Some(403) => {
                 let namespace = &e.namespace;
                 let why = format!(
-                    "you may not run commands in pods of namespace {namespace}: kubectl auth can-i create pods/exec -n {namespace}"
+                    "you lack the permission to run commands in pods of namespace {namespace}: kubectl auth can-i create pods/exec -n \
+                     {namespace}"
                 );
                 return Seen::NotTried(why);
             }
@@ -78,7 +77,8 @@ pub(crate) async fn resolve(session: &Session, e: &Evidence, pod: &str, containe
         }
     }
     Seen::NotTried(format!(
-        "container {container} has neither getent nor nslookup; by hand: kubectl debug -n {} -it {pod} --image busybox:1.36 -- nslookup {host}",
+        "container {container} has neither getent nor nslookup; check it yourself: kubectl debug -n {} -it {pod} --image busybox:1.36 -- \
+         nslookup {host}",
         e.namespace
     ))
 }

@@ -17,7 +17,7 @@ use crate::lookup::session::Session;
 use crate::model::propagation::PROPAGATION;
 use crate::model::{ResourceId, Result};
 use crate::plan::record::Record;
-use crate::plan::spec::StepSpec;
+use crate::steps::behaviour;
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
 
@@ -196,12 +196,8 @@ async fn in_azure(session: &Session, evidence: &mut Evidence) {
         arm.list(&path, api_versions::AUTHORIZATION, &[("$filter", &filter)]).await.ok()
     };
     let own_grants = async {
-        let (path, api_version) = evidence.record.iter().flat_map(|r| &r.steps).find_map(|step| match step {
-            StepSpec::CosmosRole(role) => Some((format!("{}/sqlRoleAssignments", role.account), api_versions::COSMOS)),
-            StepSpec::RedisPolicy(policy) => Some((format!("{}/accessPolicyAssignments", policy.cache), api_versions::REDIS)),
-            _ => None,
-        })?;
-        arm.list(&path, api_version, &[]).await.ok()
+        let list = evidence.record.iter().flat_map(|r| &r.steps).find_map(|step| behaviour(step).own_list())?;
+        arm.list(&list.path, list.api_version, &[]).await.ok()
     };
     let (credentials, assignments, own_grants) =
         tokio::join!(arm.list(&credentials_at, api_versions::MANAGED_IDENTITY, &[]), roles, own_grants);

@@ -66,28 +66,20 @@ pub(crate) async fn in_cluster(session: &Session, question: Question<'_>, mint: 
     );
     let (workload, accounts) = (workload?, accounts.unwrap_or_default());
     let (token, issuer_fault) = token.unzip();
-    let at = |a: &&Value| a["metadata"]["namespace"] == namespace;
-    let called = |a: &&Value| a["metadata"]["name"] == account_name.as_str();
-    // If the user may not list service accounts, read this one by name.
-    let account = match accounts.iter().filter(at).find(called) {
-        Some(found) => Some(found.clone()),
-        None => kube.get(&resources::SERVICE_ACCOUNT, Some(namespace), &account_name).await?,
-    };
-    let elsewhere =
-        accounts.iter().filter(called).filter(|a| !at(a)).filter_map(|a| a["metadata"]["namespace"].as_str().map(str::to_owned)).collect();
+    let accounts = Accounts::sort(kube, namespace, &account_name, accounts).await?;
     Ok(Evidence {
         namespace: namespace.to_owned(),
         authority: session.cloud().authority.clone(),
         webhook_fix: outside_aks::install_webhook(session),
         hooks: webhook.hooks,
         hook_deployments: webhook.deployments,
-        accounts: accounts.iter().filter(at).cloned().collect(),
+        accounts: accounts.here,
         workload: workload.workload,
         pods: workload.pods,
         events: events.unwrap_or_default().into_iter().filter(|e| e["type"] == "Warning").collect(),
         account_name,
-        account,
-        elsewhere,
+        account: accounts.own,
+        elsewhere: accounts.elsewhere,
         services: services.unwrap_or_default(),
         secret,
         token,
@@ -105,7 +97,7 @@ async fn read_workload(kube: &Cluster, namespace: &str, named: Option<&WorkloadR
     Ok(found.map(|object| Workload::new(named.kind, object)))
 }
 
-/// What hangs on the workload.
+/// Evidence that depends on the workload.
 struct WorkloadFacts {
     workload: Option<Workload>,
     pods: Option<Vec<Value>>,
@@ -146,6 +138,31 @@ async fn webhook_facts(kube: &Cluster) -> WebhookFacts {
     let is_hook = |h: &Value| h["webhooks"].as_array().into_iter().flatten().any(|w| w["name"] == HOOK);
     let hooks = hooks.map(|all| all.into_iter().filter(is_hook).collect());
     WebhookFacts { hooks, deployments: deployments.into_iter().flatten().collect() }
+}
+
+/// The service accounts that can be seen, by their part in the evidence.
+struct Accounts {
+    /// The workload's own.
+    own: Option<Value>,
+    /// All of the namespace.
+    here: Vec<Value>,
+    /// Other namespaces that have one of the same name.
+    elsewhere: Vec<String>,
+}
+
+impl Accounts {
+    /// If the user may not list service accounts, the own one is read by name.
+    async fn sort(kube: &Cluster, namespace: &str, name: &str, all: Vec<Value>) -> Result<Accounts> {
+        let called = |a: &&Value| a["metadata"]["name"] == name;
+        let (here, others): (Vec<Value>, Vec<Value>) = all.into_iter().partition(|a| a["metadata"]["namespace"] == namespace);
+        let own = match here.iter().find(called) {
+            Some(found) => Some(found.clone()),
+            None => kube.get(&resources::SERVICE_ACCOUNT, Some(namespace), name).await?,
+        };
+        let place = |a: &Value| a["metadata"]["namespace"].as_str().map(str::to_owned);
+        let elsewhere = others.iter().filter(called).filter_map(place).collect();
+        Ok(Accounts { own, here, elsewhere })
+    }
 }
 
 /// Service accounts of all namespaces, or of this one if the user may not list all.

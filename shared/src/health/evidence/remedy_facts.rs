@@ -2,7 +2,7 @@
 
 use super::seen::Evidence;
 use crate::kube::Workload;
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::RoleAssignment;
 
 impl Evidence {
     /// The values for remedies.
@@ -10,10 +10,8 @@ impl Evidence {
         let identity = self.identity_id();
         let text = |t: Option<&str>| t.map(str::to_owned);
         let issuer = self.token.as_ref().map(|t| t.issuer.clone()).or_else(|| text(self.issuer()));
-        let grant = self.record.iter().flat_map(|r| &r.steps).find_map(|s| match s {
-            StepSpec::RoleAssignment(role) => Some((role.role.name.clone(), role.scope.to_string())),
-            _ => None,
-        });
+        let assigned = self.record.iter().flat_map(|r| &r.steps).find_map(RoleAssignment::of);
+        let grant = assigned.map(|role| (role.role.name.clone(), role.scope.to_string()));
         let (role, scope) = grant.unzip();
         let found: [(&'static str, Option<String>); 18] = [
             ("namespace", Some(self.namespace.clone())),

@@ -24,7 +24,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     }
     let Some(account) = &e.account else {
         return vec![match e.elsewhere.is_empty() {
-            true => found("KC5200", format!("none called {name} in namespace {namespace}"), "it exists", &facts.pairs()),
+            true => found("KC5200", format!("there is no {name} in namespace {namespace}"), "it exists", &facts.pairs()),
             false => {
                 found("KC5212", format!("{name} is in namespace {}", e.elsewhere.join(", ")), format!("in {namespace}"), &facts.pairs())
             }
@@ -56,7 +56,7 @@ fn tenant(e: &Evidence, annotations: &Value) -> Option<Check> {
     let facts = e.facts();
     let said = annotations[format!("{PREFIX}tenant-id").as_str()].as_str()?;
     if said.is_empty() {
-        return Some(found("KC5208", "an empty text", "a tenant id, or no such annotation", &facts.pairs()));
+        return Some(found("KC5208", "an empty text", "a tenant id, or no annotation", &facts.pairs()));
     }
     let own = e.of_identity("tenantId")?;
     (!said.eq_ignore_ascii_case(own)).then(|| found("KC5209", said, own, &facts.pairs()))

@@ -37,13 +37,13 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
         return checks;
     }
     match (&e.issuer_fault, &e.token) {
-        (Some(fault), _) => checks.push(found("KC5112", fault.clone(), "two JSON documents that anybody may read", &facts.pairs())),
+        (Some(fault), _) => checks.push(found("KC5112", fault.clone(), "two publicly readable JSON documents", &facts.pairs())),
         (None, Some(_)) => checks.push(Check::ok("KC5102", GROUP, "the issuer's documents can be read", "")),
         (None, None) => {}
     }
     let way_out = body["properties"]["networkProfile"]["outboundType"].as_str().unwrap_or_default();
     if matches!(way_out, "none" | "block") {
-        checks.push(found("KC5115", format!("outboundType {way_out}"), "a way to Entra", &facts.pairs()));
+        checks.push(found("KC5115", format!("outboundType {way_out}"), "access to Entra", &facts.pairs()));
     }
     checks
 }

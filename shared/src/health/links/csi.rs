@@ -8,7 +8,7 @@ use crate::health::evidence::gather::{FactSheet, uses_node};
 use crate::health::evidence::seen::Evidence;
 use crate::health::findings::of_aadsts;
 use crate::model::TOKEN_EXCHANGE_AUDIENCE;
-use crate::plan::spec::StepSpec;
+use crate::plan::record::Record;
 
 const GROUP: &str = "csi";
 
@@ -65,10 +65,7 @@ fn addon(e: &Evidence, facts: &FactSheet) -> Vec<Check> {
             checks.push(found("KC5809", format!("{ready} of {wanted} pods of {name} are ready"), "all", &facts.pairs()));
         }
     }
-    let step = e.record.iter().flat_map(|r| &r.steps).find_map(|s| match s {
-        StepSpec::Workload(step) => step.mount.as_ref().map(|mount| (step, mount)),
-        _ => None,
-    });
+    let step = e.record.as_ref().and_then(Record::patched).and_then(|step| Some((step, step.mount.as_ref()?)));
     if let (Some((step, mount)), Some(workload)) = (step, &e.workload) {
         let mounts = |c: &&String| workload.mounts_of(c).contains(&(mount.class.name.as_str(), mount.path.as_str()));
         let without: Vec<&str> = step.containers.iter().filter(|c| !mounts(c)).map(String::as_str).collect();

@@ -27,7 +27,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
         Check { result, ..check }
     };
     vec![match (&inside.seen, private) {
-        (Seen::NotTried(why), _) => Check::skipped("KC5707", GROUP, format!("what pods resolve {host} to"), why.clone()),
+        (Seen::NotTried(why), _) => Check::skipped("KC5707", GROUP, format!("the address to which pods resolve {host}"), why.clone()),
         (Seen::Unknown, true) => not_there(format!("pod {pod} does not know {host}")),
         (Seen::Unknown, false) => found("KC5706", format!("pod {pod} does not know {host}"), wanted, &e.facts().with("host", host).pairs()),
         (Seen::Addresses(all), true) if !inside.fits(all) => not_there(format!("{} in pod {pod}", shown(all))),

@@ -11,6 +11,8 @@ use crate::model::propagation::PROPAGATION;
 use crate::model::words;
 use crate::plan::spec::StepSpec;
 use crate::plan::spec::access::{RoleAssignment, VaultPolicy};
+use crate::steps::behaviour;
+use crate::steps::step::OwnList;
 
 const GROUP: &str = "grant";
 /// Owner, Contributor, Reader, User Access Administrator: management roles without access to data.
@@ -27,22 +29,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
         .filter_map(|step| match step {
             StepSpec::RoleAssignment(role) => Some(by_role(e, role)),
             StepSpec::VaultPolicy(policy) => Some(by_policy(e, policy)),
-            StepSpec::CosmosRole(role) => {
-                let scope = role.scope();
-                Some(by_own_list(e, &role.role.name, &scope, |a| {
-                    let ends = |key: &str, tail: &str| a[key].as_str().is_some_and(|v| v.to_ascii_lowercase().ends_with(tail));
-                    let covers = a["scope"].as_str().is_some_and(|s| {
-                        let (outer, inner) = (s.to_ascii_lowercase(), scope.to_ascii_lowercase());
-                        inner == outer || inner.strip_prefix(&outer).is_some_and(|rest| rest.starts_with('/'))
-                    });
-                    ends("roleDefinitionId", &role.role.id) && covers
-                }))
-            }
-            StepSpec::RedisPolicy(policy) => {
-                let scope = policy.cache.to_string();
-                Some(by_own_list(e, &policy.policy, &scope, |a| a["accessPolicyName"] == policy.policy.as_str()))
-            }
-            _ => None,
+            other => behaviour(other).own_list().map(|list| by_own_list(e, &list)),
         })
         .collect()
 }
@@ -103,15 +90,16 @@ fn by_policy(e: &Evidence, policy: &VaultPolicy) -> Check {
     };
     let seen: Vec<String> = lists.iter().flat_map(|(collection, _)| held(collection)).collect();
     if lists.iter().all(enough) {
-        return Check::ok("KC5405", GROUP, "the vault's access policies let the identity in", seen.join(" "));
+        return Check::ok("KC5405", GROUP, "the vault's access policies allow the identity", seen.join(" "));
     }
     let seen = if seen.is_empty() { "no entry for the identity".to_owned() } else { seen.join(" ") };
     found("KC5405", seen, wanted, &facts.pairs())
 }
 
 /// Grants of a data plane: Cosmos DB's roles, the access policies of a cache.
-fn by_own_list(e: &Evidence, name: &str, scope: &str, fits: impl Fn(&Value) -> bool) -> Check {
-    let Some(listed) = &e.own_grants else { return Check::skipped("KC5407", GROUP, name, "what the target grants can't be read") };
+fn by_own_list(e: &Evidence, list: &OwnList<'_>) -> Check {
+    let (name, scope) = (list.grant, list.scope.as_str());
+    let Some(listed) = &e.own_grants else { return Check::skipped("KC5407", GROUP, name, "the target's grants can't be read") };
     let principal = e.of_identity("principalId").unwrap_or_default();
     let its = |a: &&Value| {
         let id = a["properties"]["principalId"].as_str().or(a["properties"]["objectId"].as_str());
@@ -119,8 +107,8 @@ fn by_own_list(e: &Evidence, name: &str, scope: &str, fits: impl Fn(&Value) -> b
     };
     let held: Vec<&Value> = listed.iter().filter(its).collect();
     let place = scope.rsplit('/').next().unwrap_or_default();
-    if held.iter().any(|a| fits(&a["properties"])) {
-        return Check::ok("KC5407", GROUP, format!("the target's own list grants {name}"), format!("on {place}"));
+    if held.iter().any(|a| (list.fits)(&a["properties"])) {
+        return Check::ok("KC5407", GROUP, format!("the target's own grants include {name}"), format!("on {place}"));
     }
     let seen = match held.len() {
         0 => "no entry for the identity".to_owned(),
@@ -150,15 +138,7 @@ fn age(assignment: &Value) -> Option<i64> {
 /// Explains a refusal although the grant exists: it is recent, or something else blocks access.
 pub(crate) fn refused(check: Check, e: &Evidence) -> Check {
     let Some(Refusal::DataPlane(401 | 403, _)) = check.refusal else { return check };
-    let roles: Vec<&RoleAssignment> = e
-        .record
-        .iter()
-        .flat_map(|r| &r.steps)
-        .filter_map(|s| match s {
-            StepSpec::RoleAssignment(role) => Some(role),
-            _ => None,
-        })
-        .collect();
+    let roles: Vec<&RoleAssignment> = e.record.iter().flat_map(|r| &r.steps).filter_map(RoleAssignment::of).collect();
     let wanted = |a: &&Value| {
         let guid = role_guid(a["properties"]["roleDefinitionId"].as_str().unwrap_or_default());
         roles.iter().any(|r| r.role.id == guid)
@@ -168,7 +148,7 @@ pub(crate) fn refused(check: Check, e: &Evidence) -> Check {
     let propagation = i64::try_from(PROPAGATION.as_secs()).unwrap_or(i64::MAX);
     match youngest {
         Some(age) if age < propagation => {
-            found("KC5402", format!("granted {age} s ago; {seen}"), "up to 600 s of patience", &e.facts().pairs())
+            found("KC5402", format!("granted {age} s ago; {seen}"), "role assignments take up to 600 s", &e.facts().pairs())
         }
         Some(age) => found("KC5406", format!("granted {age} s ago; {seen}"), "access", &e.facts().pairs()),
         None => check,

@@ -34,7 +34,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
         let names: Vec<&str> = hit.iter().filter_map(|(p, _)| p["metadata"]["name"].as_str()).collect();
         let why = hit.first().and_then(|(_, v)| v.as_ref()).map(|v| v.1.clone()).unwrap_or_default();
         let seen = format!("{} of {} ({}): {why}", hit.len(), words::count(pods.len(), "pod"), words::list(names));
-        checks.push(found(code, seen, "as the template and the service account say now", &e.facts().pairs()));
+        checks.push(found(code, seen, "as in the current template and service account", &e.facts().pairs()));
     }
     if checks.is_empty() {
         checks.push(Check::ok("KC5602", GROUP, "running pods have token file and variables", words::count(pods.len(), "pod")));
@@ -70,7 +70,7 @@ fn blocked(e: &Evidence, workload: &Workload) -> Vec<Check> {
 fn verdict(e: &Evidence, workload: &Workload, pod: &Value) -> Option<Verdict> {
     let account = pod["spec"]["serviceAccountName"].as_str().unwrap_or("default");
     if pod["metadata"]["labels"][USE] != "true" {
-        return Some(Verdict("KC5601", "made before the label".into()));
+        return Some(Verdict("KC5601", "created before the label was set".into()));
     }
     if account != e.account_name && workload.service_account().unwrap_or("default") == e.account_name {
         return Some(Verdict("KC5601", format!("runs as {account}")));

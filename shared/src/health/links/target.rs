@@ -34,7 +34,12 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
         if let Some(subnet) = subnet {
             facts = facts.with("subnet", subnet);
         }
-        checks.push(found("KC5701", "publicNetworkAccess Disabled, no private endpoint", "one way in", &facts.pairs()));
+        checks.push(found(
+            "KC5701",
+            "publicNetworkAccess Disabled, no private endpoint",
+            "public access or a private endpoint",
+            &facts.pairs(),
+        ));
     }
     if checks.is_empty() {
         let way = match (closed, approved, has_firewall(&target.properties)) {
@@ -43,14 +48,14 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
             (_, _, true) => "public, with firewall rules",
             _ => "public",
         };
-        checks.push(Check::ok("KC5701", GROUP, format!("the {} is there", service.noun), way));
+        checks.push(Check::ok("KC5701", GROUP, format!("the {} exists", service.noun), way));
     }
     checks
 }
 
 /// A check that can't be made from this machine, although pods use the private endpoint.
 fn only_inside(check: &Check) -> Check {
-    let why = "it is reached privately only, and pods resolve its name to the private endpoint: its data plane can't be tried from here";
+    let why = "it is only reachable through its private endpoint, which pods use: its data plane can't be checked from this machine";
     Check::skipped(check.code, check.group, check.description.clone(), why)
 }
 
@@ -77,8 +82,8 @@ pub(crate) fn refused(check: &Check, e: &Evidence) -> Option<Check> {
                 }
                 _ => format!("az storage account network-rule add --account-name {name} --resource-group {group} --ip-address ADDRESS"),
             };
-            let fix = format!("{add}   # ADDRESS: the cluster's outbound address; from here yours");
-            Some(found("KC5702", seen, "the address is among its rules", &facts.with("firewall", fix).pairs()))
+            let fix = format!("{add}   # ADDRESS: the cluster's outbound address, or yours for this machine");
+            Some(found("KC5702", seen, "its rules include the address", &facts.with("firewall", fix).pairs()))
         }
         Some(Refusal::Silence) if private && looked => Some(only_inside(check)),
         Some(Refusal::Silence) if private => Some(found("KC5704", seen, "", &facts.pairs())),

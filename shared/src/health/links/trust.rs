@@ -121,7 +121,7 @@ fn mismatch(e: &Evidence, token: &TokenSays, all: &[Credential<'_>]) -> Check {
     if let Some(c) = nearest(token, all).filter(|c| c.issuer == token.issuer).or_else(|| first(&|c| c.issuer == token.issuer)) {
         return finding("KC5304", Some(c), c.subject.into(), &token.subject);
     }
-    let seen = format!("{}, none of this issuer", words::count(all.len(), "credential"));
+    let seen = format!("{}, none for this issuer", words::count(all.len(), "credential"));
     finding("KC5301", nearest(token, all), seen, &token.issuer)
 }
 

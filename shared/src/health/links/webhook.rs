@@ -19,10 +19,16 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
         None => e.facts(),
     };
     let Some(hooks) = &e.hooks else {
-        return vec![Check::skipped("KC5103", GROUP, "the workload identity webhook", "you may not list webhook configurations")];
+        return vec![Check::skipped(
+            "KC5103",
+            GROUP,
+            "the workload identity webhook",
+            "you lack the permission to list webhook \
+            configurations",
+        )];
     };
     let Some(hook) = hooks.first() else {
-        let mut missing = found("KC5120", "no MutatingWebhookConfiguration calls it", "one that the add-on makes", &facts.pairs());
+        let mut missing = found("KC5120", "there is no MutatingWebhookConfiguration for it", "the add-on's configuration", &facts.pairs());
         if e.cluster.as_ref().is_some_and(outside_aks::is_one) {
             missing.fix = Some(e.webhook_fix.clone());
         }

@@ -7,7 +7,6 @@ use crate::health::check::found;
 use crate::health::evidence::seen::Evidence;
 use crate::kube::workload_identity::{PREFIX, USE};
 use crate::kube::{Workload, wrap_template};
-use crate::plan::spec::StepSpec;
 
 const GROUP: &str = "workload";
 /// Variables that the webhook sets unless the container has them.
@@ -18,7 +17,7 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     let Some(workload) = e.workload.as_ref().filter(|_| e.uses_identity()) else { return checks };
     let facts = e.facts();
     if e.namespace == "kube-system" {
-        checks.push(found("KC5509", "kube-system", "a namespace of its own", &facts.pairs()));
+        checks.push(found("KC5509", "kube-system", "another namespace", &facts.pairs()));
         return checks;
     }
     checks.push(label(e, workload));
@@ -77,12 +76,12 @@ fn in_the_way(e: &Evidence, workload: &Workload) -> Vec<Check> {
         for entry in entries.into_iter().flatten() {
             let name = entry["name"].as_str().unwrap_or_default();
             let Some(name) = INJECTED.iter().find(|i| **i == name) else { continue };
-            let value = entry["value"].as_str().unwrap_or("taken from elsewhere");
+            let value = entry["value"].as_str().unwrap_or("taken from another object");
             // The path varies between versions of the webhook, so a fixed path breaks sooner or later.
             let same = right(name).is_some_and(|r| r.eq_ignore_ascii_case(value));
             if !same && (right(name).is_some() || *name == "AZURE_FEDERATED_TOKEN_FILE") {
                 let facts = e.facts().with("container", container).with("variable", *name);
-                let expected = right(name).unwrap_or_else(|| "left to the webhook".into());
+                let expected = right(name).unwrap_or_else(|| "set by the webhook".into());
                 checks.push(found("KC5507", format!("{name}={value} in container {container}"), expected, &facts.pairs()));
             }
         }
@@ -98,22 +97,16 @@ fn variables(e: &Evidence) -> Vec<Check> {
         return vec![];
     };
     let mut checks = vec![match &e.secret {
-        None => Check::skipped("KC5500", "variables", format!("secret {}", secret.name), "you may not read it"),
+        None => Check::skipped("KC5500", "variables", format!("secret {}", secret.name), "you lack the permission to read it"),
         Some(None) => found("KC5500", format!("no secret {}", secret.name), "it exists", &facts.pairs()),
         Some(Some(_)) if e.secret_differs.is_empty() => {
             let names: Vec<&str> = secret.variables.iter().map(|v| v.name.as_str()).collect();
             Check::ok("KC5501", "variables", format!("secret {}", secret.name), names.join(", "))
         }
         // Only names are shown, since values may be secret.
-        Some(Some(_)) => {
-            found("KC5501", format!("{} missing or changed", e.secret_differs.join(", ")), "as the connection says", &facts.pairs())
-        }
+        Some(Some(_)) => found("KC5501", format!("{} missing or changed", e.secret_differs.join(", ")), "as recorded", &facts.pairs()),
     }];
-    let step = record.steps.iter().find_map(|s| match s {
-        StepSpec::Workload(s) => Some(s),
-        _ => None,
-    });
-    if let (Some(step), Some(workload)) = (step, &e.workload) {
+    if let (Some(step), Some(workload)) = (record.patched(), &e.workload) {
         let reads = |container: &&String| {
             let env = workload.env_of(container);
             step.variables.iter().all(|v| {

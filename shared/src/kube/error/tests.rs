@@ -42,7 +42,7 @@ fn a_missing_right_is_told_with_the_command_that_checks_it() {
     let text =
         "namespaces is forbidden: User \"system:anonymous\" cannot list resource \"namespaces\" in API group \"\" at the cluster scope";
     let problem = told(403, "Forbidden", text, json!({ "kind": "namespaces" }));
-    assert!(problem.what().contains("in the whole cluster") && problem.fixes()[0].contains("no sign-in was sent"), "{problem}");
+    assert!(problem.what().contains("in the whole cluster") && problem.fixes()[0].contains("the request had no credentials"), "{problem}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn deployments_are_judged_by_generation_then_counts() {
     let none = || json!([]);
     assert_eq!(look(&deployment(2, 1, 2, [2, 2, 2], none())), going("waiting for the rollout to start"), "the patch's own answer");
     assert_eq!(look(&deployment(2, 2, 2, [3, 1, 2], none())), going("1 of 2 pods updated"));
-    assert_eq!(look(&deployment(2, 2, 2, [3, 2, 2], none())), going("1 old pod to go"));
+    assert_eq!(look(&deployment(2, 2, 2, [3, 2, 2], none())), going("1 old pod still to be deleted"));
     assert_eq!(look(&deployment(2, 2, 2, [2, 2, 1], none())), going("1 of 2 updated pods available"));
     assert_eq!(look(&deployment(2, 2, 2, [2, 2, 2], none())), Seen::Done(None));
     assert_eq!(look(&deployment(1, 1, 0, [0, 0, 0], none())), Seen::Done(None), "no replicas wanted");
@@ -138,7 +138,7 @@ async fn an_unchanged_workload_needs_no_request_and_waiting_ends_at_the_limit() 
     let (result, _, _) = waited(deployment(2, 2, 2, [3, 1, 2], json!([])), vec![Answer::Never], Duration::from_millis(200)).await;
     let problem = result.unwrap_err();
     assert_eq!((problem.code(), problem.kind(), problem.reason()), ("KC3601", Kind::TimedOut, Some("1 of 2 pods updated")));
-    assert_eq!(problem.fixes()[0], "kubectl describe pods -l app=web -n shop   # Events at the end say why");
+    assert_eq!(problem.fixes()[0], "kubectl describe pods -l app=web -n shop   # the events at the end show the reason");
 
     let deleted = Answer::Text(200, r#"{"type":"DELETED","object":{}}"#);
     let (result, _, _) = waited(deployment(2, 2, 2, [3, 1, 2], json!([])), vec![deleted], Duration::from_secs(10)).await;

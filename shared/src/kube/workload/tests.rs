@@ -44,7 +44,7 @@ fn workload_names_are_parsed_like_in_kubectl() {
     }
     for (text, hint) in [
         ("web", "deployment/web"),
-        ("pod/web", "what creates it"),
+        ("pod/web", "the workload that creates it"),
         ("rs/web", "Deployment"),
         ("jobs.apps/x", "jobs.apps"),
         ("deployment/", "characters"),

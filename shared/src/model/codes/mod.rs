@@ -1,9 +1,8 @@
-//! The meaning of every code that the program prints, in one sentence, with advice.
+//! Every code that the program prints, with its meaning in one sentence and with what helps.
 //!
-//! A code is stable, but its message varies: it names, for example, the workload or the file. This table has the
-//! general meaning of each code; `doctor CODE` and `docs/codes.md` show it. Findings of `verify` and `doctor` are in
-//! a separate table, with reason and remedy (`health/findings.rs`). A test compares both tables with the codes in the
-//! sources.
+//! A message names the objects of its run, such as the workload or the file; a code is the same everywhere. A reader who looks up a
+//! code later needs the general meaning, which `doctor CODE` and `docs/codes.md` take from here. Findings of `verify` and
+//! `doctor` have a table of their own, with reason and remedy. A test compares both tables with the codes in the sources.
 
 mod code;
 mod command_line;
@@ -17,7 +16,7 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
     [command_line::CODES, systems::CODES, connection::CODES].into_iter().flatten()
 }
 
-/// The meaning of a code, in any letter case.
+/// The entry of a code; letter case does not matter.
 pub fn find(code: &str) -> Option<&'static Code> {
     all().find(|known| known.code.eq_ignore_ascii_case(code))
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::family::{Family, Need, Spec, StepId, Thing};
 use crate::model::ResourceId;
 use crate::model::variable::Variable;
 use crate::model::vault::{CsiIdentity, VaultObject};
@@ -18,6 +19,32 @@ pub struct Secret {
     /// Adopted from somebody else: read, never written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub foreign: bool,
+}
+
+impl Secret {
+    /// Key of a Secret.
+    pub fn key(namespace: &str, name: &str) -> Thing {
+        Thing::named("secret", format!("{namespace}/{name}"))
+    }
+}
+
+impl Spec for Secret {
+    fn id(&self) -> StepId {
+        "secret".into()
+    }
+
+    fn thing(&self) -> Thing {
+        Self::key(&self.namespace, &self.name)
+    }
+
+    /// A variable may hold the identity's client id.
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Family(Family::Identity)]
+    }
+
+    fn take_over(&mut self) {
+        self.foreign = true;
+    }
 }
 
 /// See [`StepSpec::Workload`].
@@ -50,6 +77,28 @@ pub struct Workload {
     pub mount: Option<Mount>,
 }
 
+impl Spec for Workload {
+    fn id(&self) -> StepId {
+        "workload".into()
+    }
+
+    fn thing(&self) -> Thing {
+        Thing::named("workload", format!("{} {}/{}", self.kind, self.namespace, self.name))
+    }
+
+    /// The workload needs the data of only two steps, but comes last: pods that start before the trust exists fail their
+    /// first token request and may cache the refusal for minutes.
+    fn needs(&self) -> Vec<Need> {
+        [Family::Cluster, Family::Identity, Family::Trust, Family::Grant, Family::Delivery].map(Need::Family).into()
+    }
+
+    /// The values that the pods see are then not this tool's.
+    fn take_over(&mut self) {
+        self.foreign = true;
+        self.variables.clear();
+    }
+}
+
 /// Key Vault objects mounted as files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mount {
@@ -74,6 +123,23 @@ pub struct VaultSecret {
     pub variable: Variable,
 }
 
+impl VaultSecret {
+    /// Key of a secret in a vault. Names of vaults are unique within a cloud, and neither name heeds case.
+    pub fn key(vault: &str, name: &str) -> Thing {
+        Thing::named("vault secret", format!("{vault}/{name}").to_ascii_lowercase())
+    }
+}
+
+impl Spec for VaultSecret {
+    fn id(&self) -> StepId {
+        format!("vault-secret:{}", self.variable.name)
+    }
+
+    fn thing(&self) -> Thing {
+        Self::key(self.vault.name(), &self.name)
+    }
+}
+
 /// See [`StepSpec::SecretProviderClass`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SecretProviderClass {
@@ -92,6 +158,21 @@ pub struct SecretProviderClass {
     pub identity: CsiIdentity,
     /// The objects to fetch.
     pub objects: Vec<VaultObject>,
+}
+
+impl Spec for SecretProviderClass {
+    fn id(&self) -> StepId {
+        "secret-provider-class".into()
+    }
+
+    fn thing(&self) -> Thing {
+        Thing::named("class", format!("{}/{}", self.namespace, self.name))
+    }
+
+    /// The add-on of the cluster installs the custom resource definition; the class names the identity.
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Family(Family::Cluster), Need::Family(Family::Identity)]
+    }
 }
 
 impl SecretProviderClass {

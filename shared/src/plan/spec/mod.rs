@@ -4,141 +4,144 @@
 pub mod access;
 pub(crate) mod defaults;
 pub mod delivery;
+pub mod family;
+pub(crate) mod list;
 pub mod trust;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::list::every_step;
 use crate::model::ResourceId;
 
-pub use self::access::{CosmosRole, Grantee, RedisPolicy, RoleAssignment, VaultPolicy};
-pub use self::delivery::{Mount, Secret, SecretProviderClass, VaultSecret, Workload};
-pub use self::trust::{ClusterFeatures, FederatedCredential, Identity, ServiceAccount};
+pub use self::access::*;
+pub use self::delivery::*;
+pub use self::family::{Family, Need, Spec, StepId, Thing};
+pub use self::trust::*;
 
-/// Id of a step within its connection: `identity`, `role:<GUID>`.
-pub type StepId = String;
+/// Makes the types of steps from the list of kinds.
+macro_rules! types {
+    ($($(#[$doc:meta])* $kind:ident: $family:ident, $word:tt, $title:literal;)*) => {
+        /// The desired state of one object.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "step")]
+        pub enum StepSpec {
+            $($(#[$doc])* #[serde(rename = $word)] $kind($kind),)*
+        }
 
-/// The desired state of one object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "step", rename_all = "camelCase")]
-pub enum StepSpec {
-    /// The cluster publishes an OIDC issuer and runs the workload identity webhook.
-    ClusterFeatures(ClusterFeatures),
-    /// The managed identity exists.
-    Identity(Identity),
-    /// The identity holds a role at a scope.
-    RoleAssignment(RoleAssignment),
-    /// The identity has an entry in a vault's access policies.
-    VaultPolicy(VaultPolicy),
-    /// The identity holds a role of a Cosmos DB account's own data plane.
-    CosmosRole(CosmosRole),
-    /// The identity is assigned an access policy of a Redis cache.
-    RedisPolicy(RedisPolicy),
-    /// Entra trusts tokens of the service account for the identity.
-    FederatedCredential(FederatedCredential),
-    /// The Secret exists and holds the connection's variables.
-    ServiceAccount(ServiceAccount),
-    /// The Secret exists and holds the connection's variables.
-    Secret(Secret),
-    /// A Key Vault secret exists and holds a key or connection string of the service.
-    VaultSecret(VaultSecret),
-    /// The SecretProviderClass exists: it tells the CSI driver what to mount and with which identity.
-    SecretProviderClass(SecretProviderClass),
-    /// The workload's pods use the service account, carry the webhook's label and see the variables.
-    Workload(Workload),
+        /// The kinds of steps.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum StepKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl StepKind {
+            /// All kinds, in the order of the list.
+            pub const ALL: &[StepKind] = &[$(StepKind::$kind,)*];
+
+            /// The word for the kind in records: `roleAssignment`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(StepKind::$kind => $word,)* }
+            }
+
+            /// The kind as shown to users.
+            pub fn title(self) -> &'static str {
+                match self { $(StepKind::$kind => $title,)* }
+            }
+
+            /// The family of the kind.
+            pub fn family(self) -> Family {
+                match self { $(StepKind::$kind => Family::$family,)* }
+            }
+        }
+
+        impl StepSpec {
+            /// The kind of the step.
+            pub fn kind(&self) -> StepKind {
+                match self { $(StepSpec::$kind(_) => StepKind::$kind,)* }
+            }
+
+            fn spec(&self) -> &dyn Spec {
+                match self { $(StepSpec::$kind(spec) => spec,)* }
+            }
+
+            fn spec_mut(&mut self) -> &mut dyn Spec {
+                match self { $(StepSpec::$kind(spec) => spec,)* }
+            }
+        }
+
+        $(
+            impl $kind {
+                /// The content of `step`, if the step is of this kind.
+                pub fn of(step: &StepSpec) -> Option<&Self> {
+                    match step {
+                        StepSpec::$kind(spec) => Some(spec),
+                        _ => None,
+                    }
+                }
+            }
+
+            impl From<$kind> for StepSpec {
+                fn from(spec: $kind) -> StepSpec {
+                    StepSpec::$kind(spec)
+                }
+            }
+        )*
+    };
 }
 
+every_step!(types);
+
 impl StepSpec {
-    /// The step's id within the connection. Records hold it, so it must not change between versions.
+    /// The step's id within the connection. Records hold the id, so it must not change between versions.
     pub fn id(&self) -> StepId {
-        match self {
-            StepSpec::ClusterFeatures(_) => "cluster".into(),
-            StepSpec::Identity(_) => "identity".into(),
-            StepSpec::RoleAssignment(RoleAssignment { role, part: Some(part), .. }) => format!("role:{}:{part}", role.id),
-            StepSpec::RoleAssignment(s) => format!("role:{}", s.role.id),
-            StepSpec::VaultPolicy(_) => "vault-policy".into(),
-            StepSpec::CosmosRole(s) => format!("cosmos-role:{}", s.role.id),
-            StepSpec::RedisPolicy(_) => "redis-policy".into(),
-            StepSpec::FederatedCredential(_) => "federated-credential".into(),
-            StepSpec::ServiceAccount(_) => "service-account".into(),
-            StepSpec::Secret(_) => "secret".into(),
-            StepSpec::SecretProviderClass(_) => "secret-provider-class".into(),
-            StepSpec::VaultSecret(s) => format!("vault-secret:{}", s.variable.name),
-            StepSpec::Workload(_) => "workload".into(),
+        self.spec().id()
+    }
+
+    /// The family of the step's kind.
+    pub fn family(&self) -> Family {
+        self.kind().family()
+    }
+
+    /// What the step waits for.
+    pub fn needs(&self) -> Vec<Need> {
+        self.spec().needs()
+    }
+
+    /// Whether the step is one of those that `need` names.
+    pub fn meets(&self, need: &Need) -> bool {
+        match need {
+            Need::Family(family) => self.family() == *family,
+            Need::Thing(thing) => self.thing() == *thing,
         }
+    }
+
+    /// Lock of the step; steps with the same lock run one at a time.
+    pub fn lock(&self) -> Option<String> {
+        self.spec().lock()
+    }
+
+    /// The object that the step is about. Two connections that share the object have the same key for it.
+    pub fn thing(&self) -> Thing {
+        self.spec().thing()
     }
 
     /// The role or policy that the step grants, and the name of what it is granted at.
     pub fn grants(&self) -> Option<(&str, &str)> {
-        match self {
-            StepSpec::RoleAssignment(s) => Some((&s.role.name, s.scope.name())),
-            StepSpec::CosmosRole(s) => {
-                Some((&s.role.name, s.path.rsplit('/').next().filter(|p| !p.is_empty()).unwrap_or(s.account.name())))
-            }
-            StepSpec::RedisPolicy(s) => Some((&s.policy, s.cache.name())),
-            _ => None,
-        }
+        self.spec().grants()
     }
 
-    /// Ids of the steps whose results this step needs. The workload needs the data of only two steps, but comes last:
-    /// pods that start before the trust exists fail their first token request and may cache the refusal for minutes.
-    pub fn needs(&self) -> &'static [&'static str] {
-        match self {
-            StepSpec::ClusterFeatures(_) | StepSpec::VaultSecret(_) => &[],
-            // AKS creates this identity together with the add-on.
-            StepSpec::Identity(s) if s.addon_of.is_some() => &["cluster"],
-            StepSpec::Identity(_) => &[],
-            // The add-on installs the custom resource definition.
-            StepSpec::SecretProviderClass(_) => &["cluster", "identity"],
-            StepSpec::RoleAssignment(_) | StepSpec::VaultPolicy(_) | StepSpec::CosmosRole(_) | StepSpec::RedisPolicy(_) => &["identity"],
-            StepSpec::FederatedCredential(_) => &["cluster", "identity"],
-            StepSpec::ServiceAccount(_) | StepSpec::Secret(_) => &["identity"],
-            StepSpec::Workload(_) => &[
-                "cluster",
-                "identity",
-                "role:",
-                "vault-policy",
-                "cosmos-role:",
-                "redis-policy",
-                "federated-credential",
-                "service-account",
-                "secret",
-                "vault-secret:",
-                "secret-provider-class",
-            ],
-        }
+    /// Whether the step gives access to a part of `target` only.
+    pub fn is_narrower_than(&self, target: &ResourceId) -> bool {
+        self.spec().is_narrower_than(target)
     }
 
-    /// Lock of the step; steps with the same lock run one at a time. The identity service answers 409 to concurrent
-    /// writes of federated credentials of one identity.
-    pub fn lock(&self) -> Option<String> {
-        match self {
-            StepSpec::FederatedCredential(s) => Some(format!("federated credentials of {}", s.identity.as_str().to_ascii_lowercase())),
-            // Both services answer 409 while another write to the same account runs.
-            StepSpec::CosmosRole(s) => Some(format!("data roles of {}", s.account.as_str().to_ascii_lowercase())),
-            StepSpec::RedisPolicy(s) => Some(format!("policies of {}", s.cache.as_str().to_ascii_lowercase())),
-            _ => None,
-        }
-    }
-
-    /// Key of the object that the step is about. Two connections that share the object have the same key.
-    pub fn thing(&self) -> String {
-        let lower = |id: &ResourceId| id.as_str().to_ascii_lowercase();
-        match self {
-            StepSpec::ClusterFeatures(s) => format!("cluster {}", lower(&s.cluster)),
-            StepSpec::Identity(s) => format!("identity {}", lower(&s.id)),
-            StepSpec::RoleAssignment(s) => format!("role {} {} {}", lower(&s.scope), s.role.id, s.to.key()),
-            StepSpec::VaultPolicy(s) => format!("policy {} {}", lower(&s.vault), s.to.key()),
-            StepSpec::CosmosRole(s) => format!("cosmos role {}/{} {} {}", lower(&s.account), s.path, s.role.id, s.to.key()),
-            StepSpec::RedisPolicy(s) => format!("redis policy {} {} {}", lower(&s.cache), s.policy, s.to.key()),
-            StepSpec::FederatedCredential(s) => format!("credential {} {}/{}", lower(&s.identity), s.namespace, s.service_account),
-            StepSpec::ServiceAccount(s) => format!("serviceaccount {}/{}", s.namespace, s.name),
-            StepSpec::Secret(s) => format!("secret {}/{}", s.namespace, s.name),
-            StepSpec::VaultSecret(s) => format!("vault secret {}/{}", s.uri, s.name),
-            StepSpec::SecretProviderClass(s) => format!("class {}/{}", s.namespace, s.name),
-            StepSpec::Workload(s) => format!("workload {} {}/{}", s.kind, s.namespace, s.name),
-        }
+    /// The step about the same object, if somebody else has set that object up: it is read and never written.
+    #[must_use]
+    pub fn taken_over(mut self) -> StepSpec {
+        self.spec_mut().take_over();
+        self
     }
 }
 
@@ -146,3 +149,6 @@ impl StepSpec {
 pub fn tags(owner: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(crate::model::PREFIX.to_owned(), owner.to_owned())])
 }
+
+#[cfg(test)]
+mod tests;

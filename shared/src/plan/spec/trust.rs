@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::family::{Family, Need, Spec, StepId, Thing};
 use crate::model::ResourceId;
 
 /// See [`StepSpec::ClusterFeatures`].
@@ -18,6 +19,23 @@ pub struct ClusterFeatures {
     /// Whether the Key Vault add-on is wanted: the secrets store CSI driver with Azure's provider.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub secrets_provider: bool,
+}
+
+impl ClusterFeatures {
+    /// Key of a managed cluster.
+    pub fn key(cluster: &ResourceId) -> Thing {
+        Thing::azure("cluster", cluster)
+    }
+}
+
+impl Spec for ClusterFeatures {
+    fn id(&self) -> StepId {
+        "cluster".into()
+    }
+
+    fn thing(&self) -> Thing {
+        Self::key(&self.cluster)
+    }
 }
 
 /// See [`StepSpec::Identity`].
@@ -42,6 +60,28 @@ pub struct Identity {
     pub tags: BTreeMap<String, String>,
 }
 
+impl Identity {
+    /// Key of a managed identity.
+    pub fn key(id: &ResourceId) -> Thing {
+        Thing::azure("identity", id)
+    }
+}
+
+impl Spec for Identity {
+    fn id(&self) -> StepId {
+        "identity".into()
+    }
+
+    fn thing(&self) -> Thing {
+        Self::key(&self.id)
+    }
+
+    /// AKS creates the add-on's identity together with the add-on.
+    fn needs(&self) -> Vec<Need> {
+        self.addon_of.iter().map(|cluster| Need::Thing(ClusterFeatures::key(cluster))).collect()
+    }
+}
+
 /// See [`StepSpec::FederatedCredential`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,6 +95,27 @@ pub struct FederatedCredential {
     /// Issuer of a cluster outside AKS; `None`: read from the managed cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
+}
+
+impl Spec for FederatedCredential {
+    fn id(&self) -> StepId {
+        "federated-credential".into()
+    }
+
+    fn thing(&self) -> Thing {
+        let identity = self.identity.as_str().to_ascii_lowercase();
+        Thing::named("credential", format!("{identity} {}/{}", self.namespace, self.service_account))
+    }
+
+    /// The credential names the issuer of the cluster.
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Family(Family::Cluster), Need::Thing(Identity::key(&self.identity))]
+    }
+
+    /// The identity service answers 409 to concurrent writes of federated credentials of one identity.
+    fn lock(&self) -> Option<String> {
+        Some(format!("federated credentials of {}", self.identity.as_str().to_ascii_lowercase()))
+    }
 }
 
 /// See [`StepSpec::ServiceAccount`].
@@ -73,4 +134,23 @@ pub struct ServiceAccount {
     /// Pull secrets of the service account that the workload used before; the workload still needs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub image_pull_secrets: Vec<String>,
+}
+
+impl Spec for ServiceAccount {
+    fn id(&self) -> StepId {
+        "service-account".into()
+    }
+
+    fn thing(&self) -> Thing {
+        Thing::named("serviceaccount", format!("{}/{}", self.namespace, self.name))
+    }
+
+    /// The annotation names the identity's client id.
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::Family(Family::Identity)]
+    }
+
+    fn take_over(&mut self) {
+        self.foreign = true;
+    }
 }

@@ -9,12 +9,12 @@ use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result, names};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Spec;
 use crate::plan::spec::access::CosmosRole;
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
 use crate::steps::ownership;
-use crate::steps::step::{Examined, Right, Step};
+use crate::steps::step::{Examined, OwnList, Right, Step};
 
 #[async_trait]
 impl Step for CosmosRole {
@@ -56,6 +56,20 @@ impl Step for CosmosRole {
         }
         Ok(receipt)
     }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![Right::Arm { scope: self.account.to_string(), action: "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/delete" }]
+    }
+
+    fn own_list(&self) -> Option<OwnList<'_>> {
+        let scope = self.scope();
+        let fits = move |entry: &Value| {
+            let text = |key: &str| entry[key].as_str().unwrap_or_default().to_ascii_lowercase();
+            text("roleDefinitionId").ends_with(&self.role.id) && is_covered(&self.scope(), &text("scope"))
+        };
+        let path = format!("{}/sqlRoleAssignments", self.account);
+        Some(OwnList { path, api_version: api_versions::COSMOS, grant: &self.role.name, scope, fits: Box::new(fits) })
+    }
 }
 
 /// Whether the account does not know the principal yet: a new identity takes a while to reach the account. The
@@ -64,11 +78,16 @@ fn is_unknown(failure: &Failure) -> bool {
     matches!(failure, Failure::Service(error) if error.status == 400 && error.message.contains("was not found in the AAD tenant"))
 }
 
+/// Whether an assignment at `outer` reaches `scope`. The service answers ids in any case.
+fn is_covered(scope: &str, outer: &str) -> bool {
+    let (scope, outer) = (scope.to_ascii_lowercase(), outer.to_ascii_lowercase());
+    !outer.is_empty() && (scope == outer || scope.strip_prefix(&outer).is_some_and(|rest| rest.starts_with('/')))
+}
+
 impl CosmosRole {
     fn change(&self, action: Action) -> Change {
         let place = if self.path.is_empty() { self.account.name().to_owned() } else { format!("{}/{}", self.account.name(), self.path) };
-        let id = StepSpec::CosmosRole(self.clone()).id();
-        Change::new(id, Layer::Azure, "cosmosRoleAssignment", format!("{} → {place}", self.role.name), action)
+        Change::new(self.id(), Layer::Azure, "cosmosRoleAssignment", format!("{} → {place}", self.role.name), action)
             .granted(&self.role.name, self.scope())
     }
 
@@ -77,7 +96,7 @@ impl CosmosRole {
     }
 
     /// ARM id of the account, or of a part of it.
-    pub(crate) fn scope(&self) -> String {
+    fn scope(&self) -> String {
         if self.path.is_empty() { self.account.to_string() } else { format!("{}/{}", self.account, self.path) }
     }
 
@@ -91,14 +110,12 @@ impl CosmosRole {
     /// case.
     async fn held(&self, cx: &Cx, principal: &str) -> Result<Vec<Value>> {
         let listed = cx.arm.list(&format!("{}/sqlRoleAssignments", self.account), api_versions::COSMOS, &[]).await?;
-        let scope = self.scope().to_ascii_lowercase();
         Ok(listed
             .into_iter()
             .filter(|a| {
                 let text = |key: &str| a["properties"][key].as_str().unwrap_or_default().to_ascii_lowercase();
-                let outer = text("scope");
-                let covers = scope == outer || scope.strip_prefix(&outer).is_some_and(|rest| rest.starts_with('/'));
-                text("principalId") == principal.to_ascii_lowercase() && text("roleDefinitionId").ends_with(&self.role.id) && covers
+                let role = text("roleDefinitionId").ends_with(&self.role.id);
+                text("principalId") == principal.to_ascii_lowercase() && role && is_covered(&self.scope(), &text("scope"))
             })
             .collect())
     }
@@ -124,12 +141,11 @@ impl CosmosRole {
         let mut intent = ownership::recorded(past, self.account.as_str());
         let id = held.iter().filter_map(|h| h["id"].as_str()).find(|id| own.is_some_and(|o| o.eq_ignore_ascii_case(id)));
         let mut rights = vec![];
-        let change = match ownership::stays(cx, &intent, id.is_some(), &StepSpec::CosmosRole(self.clone())) {
+        let change = match ownership::stays(cx, &intent, id.is_some(), &self.thing()) {
             Some(why) => self.change(Action::NoOp).reason(why),
             None => {
                 intent.id = id.unwrap_or_default().to_owned();
-                let action = "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments/delete";
-                rights.push(Right::Arm { scope: self.account.to_string(), action });
+                rights = self.rights_to_delete();
                 self.change(Action::Delete)
             }
         };

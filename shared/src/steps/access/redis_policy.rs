@@ -7,12 +7,12 @@ use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result, names};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Spec;
 use crate::plan::spec::access::RedisPolicy;
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
 use crate::steps::ownership;
-use crate::steps::step::{Examined, Right, Step};
+use crate::steps::step::{Examined, OwnList, Right, Step};
 
 #[async_trait]
 impl Step for RedisPolicy {
@@ -52,12 +52,22 @@ impl Step for RedisPolicy {
         }
         Ok(receipt)
     }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![Right::Arm { scope: self.cache.to_string(), action: "Microsoft.Cache/redis/accessPolicyAssignments/delete" }]
+    }
+
+    fn own_list(&self) -> Option<OwnList<'_>> {
+        let path = format!("{}/accessPolicyAssignments", self.cache);
+        let fits = |entry: &Value| entry["accessPolicyName"] == self.policy.as_str();
+        let (grant, scope) = (self.policy.as_str(), self.cache.to_string());
+        Some(OwnList { path, api_version: api_versions::REDIS, grant, scope, fits: Box::new(fits) })
+    }
 }
 
 impl RedisPolicy {
     fn change(&self, action: Action) -> Change {
-        let id = StepSpec::RedisPolicy(self.clone()).id();
-        Change::new(id, Layer::Azure, "redisAccessPolicy", format!("{} → {}", self.policy, self.cache.name()), action)
+        Change::new(self.id(), Layer::Azure, "redisAccessPolicy", format!("{} → {}", self.policy, self.cache.name()), action)
             .granted(&self.policy, &self.cache)
     }
 
@@ -95,11 +105,11 @@ impl RedisPolicy {
         let mut intent = ownership::recorded(past, self.cache.as_str());
         let id = held.and_then(|h| h["id"].as_str()).filter(|id| own.is_some_and(|o| o.eq_ignore_ascii_case(id)));
         let mut rights = vec![];
-        let change = match ownership::stays(cx, &intent, id.is_some(), &StepSpec::RedisPolicy(self.clone())) {
+        let change = match ownership::stays(cx, &intent, id.is_some(), &self.thing()) {
             Some(why) => self.change(Action::NoOp).reason(why),
             None => {
                 intent.id = id.unwrap_or_default().to_owned();
-                rights.push(Right::Arm { scope: self.cache.to_string(), action: "Microsoft.Cache/redis/accessPolicyAssignments/delete" });
+                rights = self.rights_to_delete();
                 self.change(Action::Delete)
             }
         };

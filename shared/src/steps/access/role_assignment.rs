@@ -9,7 +9,7 @@ use crate::model::ids::role_guid;
 use crate::model::{Kind, Problem, ResourceId, Result, names};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Spec;
 use crate::plan::spec::access::RoleAssignment;
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
@@ -50,6 +50,10 @@ impl Step for RoleAssignment {
         }
         Ok(receipt)
     }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![Right::Arm { scope: self.scope.to_string(), action: "Microsoft.Authorization/roleAssignments/delete" }]
+    }
 }
 
 impl RoleAssignment {
@@ -58,14 +62,8 @@ impl RoleAssignment {
     }
 
     fn change(&self, action: Action) -> Change {
-        Change::new(
-            StepSpec::RoleAssignment(self.clone()).id(),
-            Layer::Azure,
-            "roleAssignment",
-            format!("{} → {}", self.role.name, self.scope.name()),
-            action,
-        )
-        .granted(&self.role.name, &self.scope)
+        Change::new(self.id(), Layer::Azure, "roleAssignment", format!("{} → {}", self.role.name, self.scope.name()), action)
+            .granted(&self.role.name, &self.scope)
     }
 
     fn id_for(&self, principal: &str) -> String {
@@ -101,7 +99,7 @@ impl RoleAssignment {
                 let inherited = !at_scope(&found);
                 let change = if inherited {
                     let scope = found["properties"]["scope"].as_str().unwrap_or_default();
-                    self.change(Action::NoOp).reason(format!("held already, inherited from {scope}"))
+                    self.change(Action::NoOp).reason(format!("already assigned, inherited from {scope}"))
                 } else {
                     self.change(Action::NoOp)
                 };
@@ -123,11 +121,11 @@ impl RoleAssignment {
         let is_ours = |a: &&Value| ours.as_deref().is_some_and(|o| a["id"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(o)));
         let found = held.iter().find(is_ours).map(|a| a["id"].as_str().unwrap_or_default());
         let mut rights = vec![];
-        let change = match ownership::stays(cx, &intent, found.is_some(), &StepSpec::RoleAssignment(self.clone())) {
+        let change = match ownership::stays(cx, &intent, found.is_some(), &self.thing()) {
             Some(why) => self.change(Action::NoOp).reason(why),
             None => {
                 intent.id = found.unwrap_or_default().to_owned();
-                rights.push(Right::Arm { scope: self.scope.to_string(), action: "Microsoft.Authorization/roleAssignments/delete" });
+                rights = self.rights_to_delete();
                 self.change(Action::Delete)
             }
         };

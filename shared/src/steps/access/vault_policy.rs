@@ -8,7 +8,7 @@ use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Spec;
 use crate::plan::spec::access::VaultPolicy;
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
@@ -49,11 +49,15 @@ impl Step for VaultPolicy {
         }
         Ok(done(&examined.intent))
     }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![self.right()]
+    }
 }
 
 impl VaultPolicy {
     fn change(&self, action: Action) -> Change {
-        Change::new("vault-policy".into(), Layer::Azure, "accessPolicy", self.vault.name(), action).resource(&self.vault)
+        Change::new(self.id(), Layer::Azure, "accessPolicy", self.vault.name(), action).resource(&self.vault)
     }
 
     fn right(&self) -> Right {
@@ -96,14 +100,14 @@ impl VaultPolicy {
     fn examine_absent(&self, cx: &Cx, held: &[Permission], past: Option<&Receipt>) -> Examined {
         let intent = ownership::recorded(past, self.vault.as_str());
         let mut rights = vec![];
-        let stays = ownership::stays(cx, &intent, !held.is_empty(), &StepSpec::VaultPolicy(self.clone()));
+        let stays = ownership::stays(cx, &intent, !held.is_empty(), &self.thing());
         let change = match (stays, &intent.before) {
             (Some(why), _) => self.change(Action::NoOp).reason(why),
-            (None, Some(_)) => self.change(Action::Update).reason("goes back to what it was"),
+            (None, Some(_)) => self.change(Action::Update).reason("restores the former permissions"),
             (None, None) => self.change(Action::Delete),
         };
         if change.writes() {
-            rights.push(self.right());
+            rights = self.rights_to_delete();
         }
         Examined { change, goal: Goal::Absent, intent, rights }
     }

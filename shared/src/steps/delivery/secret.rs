@@ -12,6 +12,7 @@ use crate::model::variable::{Part, Variable};
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::Secret;
 use crate::steps::context::Cx;
 use crate::steps::marks::{done, labels, taking_back, told_labels, uid};
@@ -56,6 +57,10 @@ impl Step for Secret {
 
     async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
         self.write(cx, examined, Apply { dry_run: true, ..Apply::default() }).await.map(drop)
+    }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![self.right("delete")]
     }
 }
 
@@ -143,7 +148,7 @@ impl Secret {
     }
 
     fn change(&self, action: Action) -> Change {
-        Change::new("secret".into(), Layer::Cluster, "Secret", format!("{}/{}", self.namespace, self.name), action)
+        Change::new(self.id(), Layer::Cluster, "Secret", format!("{}/{}", self.namespace, self.name), action)
     }
 
     fn described(&self, action: Action, keys: Vec<String>, connection: &str) -> Change {
@@ -171,10 +176,10 @@ impl Secret {
                 return Err(Problem::new(
                     Kind::Failed,
                     "KC1305",
-                    format!("secret `{}` in namespace `{}` is not ours", self.name, self.namespace),
+                    format!("secret `{}` in namespace `{}` belongs to somebody else", self.name, self.namespace),
                 )
                 .why("a Secret of that name exists and does not belong to this connection")
-                .fix("name the connection otherwise: --name NAME"));
+                .fix("choose another name for the connection: --name NAME"));
             }
             Some(secret) => {
                 // Fetches the keys again and compares: a digest stored in the Secret would not show that a key was
@@ -197,15 +202,15 @@ impl Secret {
     fn examine_foreign(&self, cx: &Cx, found: Option<&Value>) -> Result<Examined> {
         let lacks = |secret: &Value| self.variables.iter().find(|v| secret["data"].get(&v.name).is_none()).map(|v| v.name.clone());
         let fault = match found {
-            None => Some(format!("secret `{}` is gone", self.name)),
+            None => Some(format!("secret `{}` no longer exists", self.name)),
             Some(secret) => lacks(secret).map(|name| format!("secret `{}` lacks {name}", self.name)),
         };
         if let Some(fault) = fault {
             return Err(Problem::new(Kind::NotFound, "KC6016", fault)
-                .why("it was taken over: this tool did not make it and does not write it")
-                .fix("have it written again by what made it, such as: az aks connection update")
+                .why("it was adopted: this tool did not create it and does not change it")
+                .fix("update it with the tool that created it, for example: az aks connection update")
                 .fix(format!(
-                    "or delete the connection and connect anew: kubectl connect delete {} -n {}",
+                    "or delete the connection and connect again: kubectl connect delete {} -n {}",
                     cx.connection, self.namespace
                 )));
         }
@@ -218,13 +223,13 @@ impl Secret {
         let id = format!("{}/{}", self.namespace, self.name);
         let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Created, id));
         let (change, rights) = match found {
-            None => (self.change(Action::NoOp).reason("is already gone"), vec![]),
+            None => (self.change(Action::NoOp).reason("already deleted"), vec![]),
             Some(secret) if intent.is_ours() && is_this_connections(cx, secret) => {
                 intent.uid = uid(secret);
-                (self.change(Action::Delete), vec![self.right("delete")])
+                (self.change(Action::Delete), self.rights_to_delete())
             }
-            Some(_) if !intent.is_ours() => (self.change(Action::NoOp).reason("was there before: stays"), vec![]),
-            Some(_) => (self.change(Action::NoOp).reason("is not ours any more: stays"), vec![]),
+            Some(_) if !intent.is_ours() => (self.change(Action::NoOp).reason("existed before: kept"), vec![]),
+            Some(_) => (self.change(Action::NoOp).reason("belongs to somebody else now: kept"), vec![]),
         };
         Examined { change, goal: Goal::Absent, intent, rights }
     }

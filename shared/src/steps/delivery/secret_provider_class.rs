@@ -13,6 +13,7 @@ use crate::model::vault::{CsiIdentity, VaultObject};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::SecretProviderClass;
 use crate::steps::context::Cx;
 use crate::steps::marks::{done, labels, taking_back, told_labels, uid};
@@ -64,6 +65,10 @@ impl Step for SecretProviderClass {
             Err(failure) => Err(failure.into()),
         }
     }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![self.right("delete")]
+    }
 }
 
 impl SecretProviderClass {
@@ -90,13 +95,16 @@ impl SecretProviderClass {
         loop {
             match self.write(cx, examined, Apply::default()).await {
                 Err(Failure::NoSuchKind { .. }) if Instant::now() < until => {
-                    cx.waiting("secret-provider-class", "waiting for the cluster to know SecretProviderClass");
+                    cx.waiting("secret-provider-class", "waiting for the add-on to install SecretProviderClass");
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 Err(Failure::NoSuchKind { .. }) => {
-                    return Err(Problem::new(Kind::TimedOut, "KC4608", "the cluster knows no SecretProviderClass")
-                        .why("the kind comes with the Key Vault add-on, which is on, but has not brought it")
-                        .fix("look at the add-on: kubectl get pods -n kube-system -l 'app in (secrets-store-csi-driver, secrets-store-provider-azure)'"));
+                    return Err(Problem::new(Kind::TimedOut, "KC4608", "the cluster does not know SecretProviderClass")
+                        .why("the Key Vault add-on is enabled, but has not installed this kind")
+                        .fix(
+                            "check the add-on: kubectl get pods -n kube-system -l 'app in (secrets-store-csi-driver, \
+                            secrets-store-provider-azure)'",
+                        ));
                 }
                 other => return Ok(other?),
             }
@@ -128,7 +136,7 @@ impl SecretProviderClass {
 
     fn change(&self, action: Action) -> Change {
         let name = format!("{}/{}", self.namespace, self.name);
-        Change::new("secret-provider-class".into(), Layer::Cluster, "SecretProviderClass", name, action)
+        Change::new(self.id(), Layer::Cluster, "SecretProviderClass", name, action)
     }
 
     fn right(&self, verb: &'static str) -> Right {
@@ -160,10 +168,10 @@ impl SecretProviderClass {
                 (change, Receipt { uid: None, ..intent }, vec![self.right("create"), self.right("patch")])
             }
             Live::There(class) if !is_this_connections(cx, class) => {
-                let what = format!("SecretProviderClass `{}` in namespace `{}` is not ours", self.name, self.namespace);
+                let what = format!("SecretProviderClass `{}` in namespace `{}` belongs to somebody else", self.name, self.namespace);
                 return Err(Problem::new(Kind::Failed, "KC1316", what)
                     .why("a class of that name exists and does not belong to this connection")
-                    .fix("name the connection otherwise: --name NAME"));
+                    .fix("choose another name for the connection: --name NAME"));
             }
             Live::There(class) => {
                 let intent = Receipt { uid: uid(class), ..intent };
@@ -182,11 +190,13 @@ impl SecretProviderClass {
     async fn synced_is_free(&self, cx: &Cx) -> Result<()> {
         let Some(name) = self.synced() else { return Ok(()) };
         match cx.kube_read(&resources::SECRET, Some(&self.namespace), &name).await? {
-            Some(secret) if secret["metadata"]["labels"][MANAGED] != "true" => {
-                Err(Problem::new(Kind::Failed, "KC1305", format!("secret `{name}` in namespace `{}` is not ours", self.namespace))
-                    .why("the driver keeps the variables in a Secret of that name, and touches none that it did not make")
-                    .fix("name the connection otherwise: --name NAME"))
-            }
+            Some(secret) if secret["metadata"]["labels"][MANAGED] != "true" => Err(Problem::new(
+                Kind::Failed,
+                "KC1305",
+                format!("secret `{name}` in namespace `{}` belongs to somebody else", self.namespace),
+            )
+            .why("the driver stores the variables in a Secret of that name, and changes only Secrets that it created")
+            .fix("choose another name for the connection: --name NAME")),
             _ => Ok(()),
         }
     }
@@ -195,12 +205,12 @@ impl SecretProviderClass {
         let id = format!("{}/{}", self.namespace, self.name);
         let mut intent = past.cloned().unwrap_or_else(|| Receipt::intent(Ownership::Created, id));
         let (change, rights) = match live {
-            Live::NoKind | Live::Missing => (self.change(Action::NoOp).reason("is already gone"), vec![]),
+            Live::NoKind | Live::Missing => (self.change(Action::NoOp).reason("already deleted"), vec![]),
             Live::There(class) if is_this_connections(cx, class) => {
                 intent.uid = uid(class);
-                (self.change(Action::Delete), vec![self.right("delete")])
+                (self.change(Action::Delete), self.rights_to_delete())
             }
-            Live::There(_) => (self.change(Action::NoOp).reason("is not ours any more: stays"), vec![]),
+            Live::There(_) => (self.change(Action::NoOp).reason("belongs to somebody else now: kept"), vec![]),
         };
         Examined { change, goal: Goal::Absent, intent, rights }
     }

@@ -48,7 +48,7 @@ impl Cx {
             Part::Given { name, escaped } => {
                 let given = self.given.get(name).ok_or_else(|| {
                     Problem::new(Kind::Usage, "KC1603", format!("the {name} was not given"))
-                        .why("secrets that a user gives are kept in the Kubernetes Secret alone, so they are needed at each run")
+                        .why("given secrets are stored only in the Kubernetes Secret, so every run needs them")
                         .fix("give it on standard input: --secret-stdin")
                 })?;
                 Some(form(given.expose_secret(), *escaped))
@@ -69,9 +69,9 @@ impl Cx {
             .await
             .map_err(|failure| Problem::from(failure).context(format!("fetching the keys of `{}`", key.resource.name())))?;
         key.pick(answer).map(str::to_owned).ok_or_else(|| {
-            Problem::new(Kind::Failed, "KC1611", format!("`{}` did not hand out the key that was asked for", key.resource.name()))
-                .why(format!("its answer to {} holds nothing at {}", key.operation.as_deref().unwrap_or("a read"), key.field))
-                .fix("look at the resource in the portal: the key may have been removed or switched off")
+            Problem::new(Kind::Failed, "KC1611", format!("`{}` did not return the requested key", key.resource.name()))
+                .why(format!("its answer to {} has nothing at {}", key.operation.as_deref().unwrap_or("a read"), key.field))
+                .fix("check the resource in the portal: the key may have been removed or disabled")
         })
     }
 }

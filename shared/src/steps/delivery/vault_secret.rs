@@ -10,6 +10,7 @@ use crate::azure::Failure;
 use crate::model::{Kind, PREFIX, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::VaultSecret;
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
@@ -52,7 +53,7 @@ impl VaultSecret {
 
     fn change(&self, action: Action) -> Change {
         let name = format!("{}/{}", self.vault.name(), self.name);
-        Change::new(format!("vault-secret:{}", self.variable.name), Layer::Azure, "vaultSecret", name, action)
+        Change::new(self.id(), Layer::Azure, "vaultSecret", name, action)
     }
 
     fn is_ours(&self, found: &Value) -> bool {
@@ -77,10 +78,10 @@ impl VaultSecret {
                 return Err(Problem::new(
                     Kind::Failed,
                     "KC1319",
-                    format!("secret `{}` of vault `{}` is not ours", self.name, self.vault.name()),
+                    format!("secret `{}` of vault `{}` belongs to somebody else", self.name, self.vault.name()),
                 )
                 .why(format!("its tag {PREFIX} does not name this connection"))
-                .fix("name the connection otherwise: --name NAME"));
+                .fix("choose another name for the connection: --name NAME"));
             }
             Some(found) => {
                 let value = cx.values(std::slice::from_ref(&self.variable)).await?.map(|v| v.concat());
@@ -106,11 +107,11 @@ impl VaultSecret {
         let id = format!("{}/secrets/{}", self.uri, self.name);
         let intent = ownership::recorded(past, id);
         let change = match found {
-            None => self.change(Action::NoOp).reason("is already gone"),
+            None => self.change(Action::NoOp).reason("already deleted"),
             Some(found) if intent.is_ours() && self.is_ours(found) => {
-                self.change(Action::Delete).reason("the vault keeps it, recoverable, for as long as it is set to")
+                self.change(Action::Delete).reason("soft delete keeps it recoverable")
             }
-            Some(_) => self.change(Action::NoOp).reason("is not ours: stays"),
+            Some(_) => self.change(Action::NoOp).reason("belongs to somebody else: kept"),
         };
         Examined { change, goal: Goal::Absent, intent, rights: vec![] }
     }

@@ -1,17 +1,19 @@
 //! The workload's pod template: the webhook's label, the service account and the variables, as one server-side apply
 //! with the connection's field manager. Undoing gives up these fields; fields of others are not touched.
 
-use crate::kube::workload_identity::{CSI_DRIVER, USE};
+use crate::kube::workload_identity::USE;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::pod_template::{digest_key, holds_template, patch};
 use super::values::are_secret;
 use crate::kube::{self, Access, Applied, Apply, WorkloadKind, wrap_template};
-use crate::model::{Kind, PREFIX, Problem, Result};
+use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
-use crate::plan::spec::delivery::{Mount, SecretProviderClass, Workload};
+use crate::plan::spec::Spec;
+use crate::plan::spec::delivery::{SecretProviderClass, Workload};
 use crate::steps::context::{Cx, Known};
 use crate::steps::marks::{done, uid};
 use crate::steps::ownership;
@@ -55,6 +57,11 @@ impl Step for Workload {
         kube::rollout::wait(&cx.kube, &workload, cx.timeout, &|seen: String| cx.waiting(&id, seen)).await?;
         Ok(receipt)
     }
+
+    /// Deleting is letting go of the fields, which is a patch.
+    fn rights_to_delete(&self) -> Vec<Right> {
+        self.kind().map(|kind| self.right(kind)).into_iter().collect()
+    }
 }
 
 impl Workload {
@@ -63,8 +70,12 @@ impl Workload {
             .ok_or_else(|| Problem::new(Kind::Failed, "KC6005", format!("the record names the unknown workload kind `{}`", self.kind)))
     }
 
+    fn right(&self, kind: WorkloadKind) -> Right {
+        Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace)))
+    }
+
     fn change(&self, kind: WorkloadKind, action: Action) -> Change {
-        Change::new("workload".into(), Layer::Cluster, kind.resource().kind, format!("{}/{}", self.namespace, self.name), action)
+        Change::new(self.id(), Layer::Cluster, kind.resource().kind, format!("{}/{}", self.namespace, self.name), action)
     }
 
     fn empty(&self, kind: WorkloadKind, uid: Option<&str>) -> Value {
@@ -163,8 +174,15 @@ impl Workload {
                 |p| Receipt { done: false, ..p.clone() },
             )
         };
-        let change = if same { self.change(kind, Action::NoOp) } else { self.describe(cx, kind, &workload) };
-        let rights = if same { vec![] } else { vec![Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace)))] };
+        // A run that was interrupted in the middle of the rollout has patched the workload, but its pods may still be the old
+        // ones: applying again changes nothing and waits for the rollout.
+        let unfinished = past.is_some_and(|p| !p.done);
+        let change = match (same, unfinished) {
+            (true, false) => self.change(kind, Action::NoOp),
+            (true, true) => self.change(kind, Action::Update).reason("its rollout was not seen to end"),
+            (false, _) => self.describe(cx, kind, &workload),
+        };
+        let rights = if change.writes() { vec![self.right(kind)] } else { vec![] };
         Ok(Examined { change, goal: Goal::Present, intent, rights })
     }
 
@@ -178,8 +196,8 @@ impl Workload {
             if let Some(account) = &self.service_account {
                 patch["spec"]["serviceAccountName"] = json!(account);
             }
-            return Err(Problem::new(Kind::Failed, "KC6018", format!("{workload} is not set up any more as it was taken over"))
-                .why("its label or its service account was changed, and this tool does not change what it did not set up")
+            return Err(Problem::new(Kind::Failed, "KC6018", format!("{workload} has changed since it was adopted"))
+                .why("its label or its service account was changed, and this tool does not change adopted objects")
                 .fix(format!(
                     "kubectl patch {} {} -n {} --patch '{}'",
                     kind.as_str(),
@@ -273,18 +291,10 @@ impl Workload {
             "KC1320",
             format!("connection `{}` sets {variable} in container `{container}` of {}", other.name, self.name),
         )
-        .why("a variable can have one source only")
-        .fix(format!("call it otherwise here: --map {variable}=NEWNAME, or all variables: --env-prefix TEXT"))
+        .why("a variable can have only one source")
+        .fix(format!("rename it here: --map {variable}=NEWNAME, or rename all variables: --env-prefix TEXT"))
         .fix("or give them to another container: --container NAME")
-        .fix(format!("or delete that one first: kubectl connect delete {} -n {}", other.name, other.namespace))
-    }
-
-    /// The variables, each with the Secret from which it is read.
-    fn env(&self) -> Vec<(&str, String)> {
-        let own = self.variables.iter().map(|v| (v.name.as_str(), self.secret.clone()));
-        let class = self.mount.as_ref().map(|m| &m.class);
-        let synced = class.and_then(SecretProviderClass::synced).unwrap_or_default();
-        own.chain(class.into_iter().flat_map(|c| c.variables().map(|name| (name, synced.clone())))).collect()
+        .fix(format!("or delete that connection first: kubectl connect delete {} -n {}", other.name, other.namespace))
     }
 
     /// Checks mount path and volume: the API server refuses two mounts at one path, and a volume with two sources.
@@ -296,18 +306,18 @@ impl Workload {
             && found["csi"]["volumeAttributes"]["secretProviderClass"] != volume
         {
             return taken(
-                format!("{workload} has another volume called `{volume}`"),
-                "the vault's volume is called like the connection",
-                "name the connection otherwise: --name NAME",
+                format!("{workload} has another volume named `{volume}`"),
+                "the vault's volume has the connection's name",
+                "choose another name for the connection: --name NAME",
             );
         }
         for container in &self.containers {
             let mut mounts = workload.mounts_of(container).into_iter();
             if let Some((other, _)) = mounts.find(|(name, path)| path.trim_end_matches('/') == mount.path && *name != volume) {
                 return taken(
-                    format!("container `{container}` of {workload} mounts `{other}` at {} already", mount.path),
-                    "a path can show one volume only",
-                    "choose another place: --mount-path PATH",
+                    format!("container `{container}` of {workload} already mounts `{other}` at {}", mount.path),
+                    "only one volume can be mounted at a path",
+                    "choose another path: --mount-path PATH",
                 );
             }
         }
@@ -325,78 +335,18 @@ impl Workload {
         let mut intent = ownership::recorded(past, id);
         let mut rights = vec![];
         let change = match live {
-            None => self.change(kind, Action::NoOp).reason("is already gone"),
+            None => self.change(kind, Action::NoOp).reason("already deleted"),
             Some(live) if holds_template(live, &cx.manager()) => {
                 intent.uid = uid(live);
-                rights.push(Right::Kube(Access::to("patch", kind.resource(), Some(&self.namespace))));
+                rights.push(self.right(kind));
                 let what = "remove our label, service account and variables";
                 let rollout = if kind == WorkloadKind::CronJob { "" } else { " (1 rollout)" };
                 self.change(kind, Action::Update).reason(format!("{what}{rollout}"))
             }
-            Some(_) => self.change(kind, Action::NoOp).reason("holds nothing of ours"),
+            Some(_) => self.change(kind, Action::NoOp).reason("has nothing of this connection"),
         };
         Examined { change, goal: Goal::Absent, intent, rights }
     }
-}
-
-/// The patch of the pod template with everything that a workload needs for the connection. `digest` is omitted when
-/// the patch is printed for users.
-pub fn patch(workload: &Workload, connection: &str, digest: Option<&str>) -> Value {
-    let env: Vec<Value> = workload
-        .env()
-        .iter()
-        .map(|(name, secret)| json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name}}}))
-        .collect();
-    let mut containers: Vec<Value> = workload.containers.iter().map(|name| json!({"name": name, "env": env})).collect();
-    let mut volumes = Vec::new();
-    if let Some(Mount { path, class }) = &workload.mount {
-        let mount = json!([{"name": class.name, "mountPath": path, "readOnly": true}]);
-        containers.iter_mut().for_each(|container| container["volumeMounts"] = mount.clone());
-        let attributes = json!({"secretProviderClass": class.name});
-        volumes.push(json!({"name": class.name, "csi": {"driver": CSI_DRIVER, "readOnly": true, "volumeAttributes": attributes}}));
-    }
-    let mut template = json!({"spec": {"containers": containers}});
-    if !volumes.is_empty() {
-        template["spec"]["volumes"] = json!(volumes);
-    }
-    if workload.identity {
-        template["metadata"]["labels"] = json!({USE: "true"});
-    }
-    if let Some(digest) = digest {
-        template["metadata"]["annotations"] = json!({digest_key(connection): digest});
-    }
-    if let Some(account) = &workload.service_account {
-        // Sets the deprecated field as well: if only the new one were applied, it could never be unset again.
-        template["spec"]["serviceAccountName"] = json!(account);
-        template["spec"]["serviceAccount"] = json!(account);
-    }
-    template
-}
-
-/// Annotation of the pod template that changes when a value does, so that pods start anew.
-fn digest_key(connection: &str) -> String {
-    format!("{PREFIX}/digest.{connection}")
-}
-
-/// Whether `manager` owns more than list keys in the object's spec. After a PUT by somebody else only the keys
-/// remain.
-fn holds_template(object: &Value, manager: &str) -> bool {
-    let entries = object["metadata"]["managedFields"].as_array();
-    entries
-        .into_iter()
-        .flatten()
-        .filter(|e| e["manager"] == manager && e["operation"] == "Apply")
-        .any(|e| holds_value(&e["fieldsV1"]["f:spec"]))
-}
-
-fn holds_value(fields: &Value) -> bool {
-    fields.as_object().is_some_and(|fields| {
-        fields.iter().any(|(key, inner)| match key.as_str() {
-            "." | "f:name" => false,
-            _ if inner.as_object().is_some_and(serde_json::Map::is_empty) => key.starts_with("f:"),
-            _ => holds_value(inner),
-        })
-    })
 }
 
 #[cfg(test)]
@@ -420,28 +370,10 @@ mod tests {
     }
 
     #[test]
-    fn the_patch_sets_both_account_fields_or_neither() {
-        let with = patch(&workload(Some("web")), "c", None);
-        assert_eq!((&with["spec"]["serviceAccountName"], &with["spec"]["serviceAccount"]), (&json!("web"), &json!("web")));
-        let without = patch(&workload(None), "c", None);
-        assert!(without["spec"].get("serviceAccountName").is_none() && without["spec"].get("serviceAccount").is_none());
-        assert_eq!(without["spec"]["containers"][1]["env"][0]["valueFrom"]["secretKeyRef"], json!({"name": "keyvault-v", "key": "A"}));
-    }
-
-    #[test]
     fn the_digest_changes_with_the_values() {
         let workload = workload(None);
         let known = |id: &str| Known { client_id: Some(id.into()), ..Known::default() };
         assert_ne!(workload.digest(&known("one")), workload.digest(&known("two")));
         assert_eq!(workload.digest(&known("one")), workload.digest(&known("one")));
-    }
-
-    #[test]
-    fn a_manager_entry_with_only_list_keys_owns_nothing() {
-        let entry = |fields: Value| json!({"metadata": {"managedFields": [{"manager": "m", "operation": "Apply", "fieldsV1": {"f:spec": fields}}]}});
-        let keys = json!({"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:name": {}}}}}});
-        assert!(!holds_template(&entry(keys), "m"));
-        let real = json!({"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:name": {}, "f:env": {"k:{\"name\":\"A\"}": {".": {}, "f:name": {}, "f:valueFrom": {"f:secretKeyRef": {}}}}}}}}});
-        assert!(holds_template(&entry(real.clone()), "m") && !holds_template(&entry(real), "other"));
     }
 }

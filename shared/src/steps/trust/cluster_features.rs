@@ -12,6 +12,7 @@ use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
+use crate::plan::spec::Spec;
 use crate::plan::spec::trust::ClusterFeatures;
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
@@ -79,13 +80,13 @@ impl Step for ClusterFeatures {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let Some(cluster) = cx.arm.read(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &[]).await? else {
             if goal == Goal::Absent {
-                return Ok(self.kept(Goal::Absent, past, "the cluster is gone"));
+                return Ok(self.kept(Goal::Absent, past, "the cluster no longer exists"));
             }
             return Err(Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {}", self.cluster)));
         };
         if goal == Goal::Absent {
             learn(cx, &cluster);
-            return Ok(self.kept(goal, past, "stays on: the issuer can't be switched off, and others may use it"));
+            return Ok(self.kept(goal, past, "stays enabled: the issuer can't be disabled, and others may use it"));
         }
         let begun = past.is_some_and(|p| !p.done);
         let cluster = if begun && is_busy(&cluster) { self.settled(cx).await? } else { cluster };
@@ -96,12 +97,12 @@ impl Step for ClusterFeatures {
         }
         self.can_be_updated(&cluster)?;
         let addon_alone = issuer && off.iter().all(|switch| switch.name == ADDON.name);
-        let mut change = Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update)
+        let mut change = Change::new(self.id(), Layer::Azure, "managedCluster", self.cluster.name(), Action::Update)
             .resource(&self.cluster)
             .reason(if addon_alone {
-                "installs the add-on's driver on every node (about 4 minutes); `delete` does not switch it off"
+                "installs the add-on's driver on every node (about 4 minutes); `delete` does not disable it"
             } else {
-                "restarts the API server (about 4 minutes); the issuer can't be switched off again"
+                "restarts the API server (about 4 minutes); the issuer can't be disabled again"
             });
         for switch in off {
             change = change.detail(switch.name, Some("off"), Some("on"));
@@ -118,7 +119,7 @@ impl Step for ClusterFeatures {
             let body = enabled(&current, &self.switches().collect::<Vec<_>>())?;
             let etag = current["eTag"].as_str();
             let what: Vec<&str> = examined.change.details.iter().map(|d| d.name.as_str()).collect();
-            cx.waiting("cluster", format!("waiting for AKS to switch on {} (about 4 minutes)", what.join(", ")));
+            cx.waiting("cluster", format!("waiting for AKS to enable {} (about 4 minutes)", what.join(", ")));
             let mut cluster = cx.arm.put(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &body, etag).await?.body;
             // The answer to the write may be older than the add-on's identity.
             let told = |cluster: &Value| learn(cx, cluster) || !self.federation;
@@ -147,8 +148,7 @@ impl ClusterFeatures {
     }
 
     fn kept(&self, goal: Goal, past: Option<&Receipt>, why: &str) -> Examined {
-        let mut change =
-            Change::new("cluster".into(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp).resource(&self.cluster);
+        let mut change = Change::new(self.id(), Layer::Azure, "managedCluster", self.cluster.name(), Action::NoOp).resource(&self.cluster);
         if !why.is_empty() {
             change = change.reason(why);
         }
@@ -169,7 +169,7 @@ impl ClusterFeatures {
                 return Err(Problem::new(Kind::TimedOut, "KC4606", format!("cluster `{}` is still being updated", self.cluster.name()))
                     .fix("run the same command again later"));
             }
-            cx.waiting("cluster", "waiting for the update of the cluster that an earlier run began");
+            cx.waiting("cluster", "waiting for the cluster update of an earlier run");
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
     }
@@ -179,8 +179,11 @@ impl ClusterFeatures {
         if is_busy(cluster) {
             let state = cluster["properties"]["provisioningState"].as_str().unwrap_or("Updating");
             return Err(Problem::new(Kind::Failed, "KC1104", format!("cluster `{name}` is busy: {state}"))
-                .why("AKS refuses a change while another one is running")
-                .fix(format!("wait for it: az aks wait --updated --name {name} --resource-group {}", self.cluster.resource_group())));
+                .why("AKS refuses changes while another change is running")
+                .fix(format!(
+                    "wait until it has ended: az aks wait --updated --name {name} --resource-group {}",
+                    self.cluster.resource_group()
+                )));
         }
         Ok(())
     }
@@ -234,8 +237,8 @@ fn enabled(cluster: &Value, switches: &[&Switch]) -> Result<Value> {
         switches.iter().for_each(|switch| set(value, switch.path));
     }
     if before != after || !body["location"].is_string() {
-        return Err(Problem::new(Kind::Failed, "KC4607", "the update of the cluster would change more than was asked for")
-            .fix("switch the features on with: az aks update --enable-oidc-issuer --enable-workload-identity, then run this again")
+        return Err(Problem::new(Kind::Failed, "KC4607", "the cluster update would change more than intended")
+            .fix("enable the features with: az aks update --enable-oidc-issuer --enable-workload-identity, then run this command again")
             .fix("and the add-on with: az aks enable-addons --addons azure-keyvault-secrets-provider"));
     }
     Ok(body)

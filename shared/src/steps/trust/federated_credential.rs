@@ -8,7 +8,7 @@ use crate::azure::api_versions;
 use crate::model::{Kind, Problem, Result, TOKEN_EXCHANGE_AUDIENCE, names};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Spec;
 use crate::plan::spec::trust::FederatedCredential;
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
@@ -51,6 +51,13 @@ impl Step for FederatedCredential {
         }
         Ok(receipt)
     }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![Right::Arm {
+            scope: self.identity.to_string(),
+            action: "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/delete",
+        }]
+    }
 }
 
 impl FederatedCredential {
@@ -64,7 +71,7 @@ impl FederatedCredential {
     }
 
     fn change(&self, name: &str, action: Action) -> Change {
-        let change = Change::new("federated-credential".into(), Layer::Azure, "federatedCredential", name, action);
+        let change = Change::new(self.id(), Layer::Azure, "federatedCredential", name, action);
         if name == KNOWN_AFTER_APPLY { change } else { change.resource(&self.identity.child("federatedIdentityCredentials", name)) }
     }
 
@@ -122,9 +129,10 @@ impl FederatedCredential {
     fn full(&self, used: usize) -> Problem {
         Problem::new(Kind::Failed, "KC1303", format!("identity `{}` has {used} of {MOST} federated credentials", self.identity.name()))
             .why("an identity can trust at most 20 service accounts")
-            .fix("leave --identity away to have an identity of its own made, or name another one with --identity")
+            .fix("omit --identity to create a separate identity, or name another one with --identity")
             .fix(format!(
-                "look for credentials of clusters that are gone: az identity federated-credential list --identity-name {} --resource-group {} -o table",
+                "look for credentials of deleted clusters: az identity federated-credential list --identity-name {} --resource-group {} \
+                 -o table",
                 self.identity.name(),
                 self.identity.resource_group()
             ))
@@ -145,14 +153,11 @@ impl FederatedCredential {
         let mut intent = ownership::recorded(past, self.identity.as_str());
         let name = found.and_then(|c| c["name"].as_str()).or(recorded.as_deref()).unwrap_or(&subject).to_owned();
         let mut rights = vec![];
-        let change = match ownership::stays(cx, &intent, found.is_some(), &StepSpec::FederatedCredential(self.clone())) {
+        let change = match ownership::stays(cx, &intent, found.is_some(), &self.thing()) {
             Some(why) => self.change(&name, Action::NoOp).reason(why),
             None => {
                 intent.id = self.identity.child("federatedIdentityCredentials", &name).to_string();
-                rights.push(Right::Arm {
-                    scope: self.identity.to_string(),
-                    action: "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/delete",
-                });
+                rights = self.rights_to_delete();
                 self.change(&name, Action::Delete)
             }
         };

@@ -8,7 +8,7 @@ use crate::model::{Kind, PREFIX, Problem, ResourceId, Result, words};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::trust::Identity;
-use crate::plan::spec::{StepSpec, tags};
+use crate::plan::spec::{Spec, tags};
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
 use crate::steps::ownership;
@@ -46,11 +46,15 @@ impl Step for Identity {
         }
         Ok(done(&examined.intent))
     }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![Right::Arm { scope: self.id.to_string(), action: "Microsoft.ManagedIdentity/userAssignedIdentities/delete" }]
+    }
 }
 
 impl Identity {
     fn change(&self, action: Action) -> Change {
-        Change::new("identity".into(), Layer::Azure, "managedIdentity", self.id.name(), action).resource(&self.id)
+        Change::new(Spec::id(self), Layer::Azure, "managedIdentity", self.id.name(), action).resource(&self.id)
     }
 
     /// The add-on's identity, as described by the cluster. It is not read directly: it is in AKS' own resource group,
@@ -58,7 +62,7 @@ impl Identity {
     async fn of_addon(&self, cx: &Cx, cluster: &ResourceId, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let body = cx.arm.read(cluster.as_str(), api_versions::MANAGED_CLUSTERS, &[]).await?.unwrap_or_default();
         let known = super::cluster_features::learn_addon(cx, &body);
-        let why = if known || goal == Goal::Absent { "the Key Vault add-on's own" } else { "comes with the Key Vault add-on" };
+        let why = if known || goal == Goal::Absent { "belongs to the Key Vault add-on" } else { "created by the Key Vault add-on" };
         let intent = ownership::recorded(past, self.id.as_str());
         Ok(Examined { change: self.change(Action::NoOp).reason(why), goal, intent, rights: vec![] })
     }
@@ -68,16 +72,26 @@ impl Identity {
         if let Some(other) =
             found.and_then(our_tag).filter(|owner| self.create && past.is_none() && !owner.eq_ignore_ascii_case(&self.owner))
         {
-            return Err(Problem::new(Kind::Failed, "KC1322", format!("the identity `{}` is another service account's", self.id.name()))
-                .why(format!("it was made for {other}, and each account has an identity of its own, so that none may do what another may"))
-                .fix("tell them apart: --identity-name with {cluster}, {namespace} and {service-account}, or with {hash}")
-                .fix(format!("or share it knowingly: --identity {}", self.id)));
+            return Err(Problem::new(
+                Kind::Failed,
+                "KC1322",
+                format!("the identity `{}` belongs to another service account", self.id.name()),
+            )
+            .why(format!(
+                "it was created for {other}; each service account has a separate identity, so that none gets another's \
+                    permissions"
+            ))
+            .fix(
+                "use a template with different names: --identity-name with {cluster}, {namespace} and {service-account}, or with \
+                    {hash}",
+            )
+            .fix(format!("or share it on purpose: --identity {}", self.id)));
         }
         let (change, ownership, rights) = match found {
             Some(identity) if bears_our_tag(identity) && self.create => {
                 (self.change(Action::NoOp), ownership::of_found(true, past), vec![])
             }
-            Some(_) => (self.change(Action::NoOp).reason("exists, is used as it is"), Ownership::Adopted, vec![]),
+            Some(_) => (self.change(Action::NoOp).reason("exists, used unchanged"), Ownership::Adopted, vec![]),
             None if self.create => {
                 let change = self.change(Action::Create).detail("resourceGroup", None, Some(self.id.resource_group())).detail(
                     "location",
@@ -90,8 +104,8 @@ impl Identity {
             }
             None => {
                 return Err(Problem::new(Kind::NotFound, "KC1302", format!("there is no managed identity `{}`", self.id.name()))
-                    .why(format!("looked for {}", self.id))
-                    .fix("leave --identity away to have one made, or list them: az identity list -o table"));
+                    .why(format!("searched for {}", self.id))
+                    .fix("omit --identity to create one, or list the existing ones: az identity list -o table"));
             }
         };
         Ok(Examined { change, goal: Goal::Present, intent: Receipt::intent(ownership, self.id.as_str()), rights })
@@ -104,20 +118,17 @@ impl Identity {
         let mut rights = vec![];
         let keep = |why: String| self.change(Action::NoOp).reason(why);
         let change = match found {
-            None => keep("is already gone".into()),
-            Some(_) if !intent.is_ours() => keep("was there before: stays".into()),
-            Some(identity) if !bears_our_tag(identity) => keep(format!("lost its tag {PREFIX}: somebody took it over, stays")),
-            Some(_) => match ownership::shared(cx, &StepSpec::Identity(self.clone())) {
+            None => keep("already deleted".into()),
+            Some(_) if !intent.is_ours() => keep("existed before: kept".into()),
+            Some(identity) if !bears_our_tag(identity) => keep(format!("lost its tag {PREFIX}, so it belongs to somebody else: kept")),
+            Some(_) => match ownership::shared(cx, &self.thing()) {
                 Some(why) => keep(why),
                 None => match self.foreign_credentials(cx).await? {
                     0 => {
-                        rights.push(Right::Arm {
-                            scope: self.id.to_string(),
-                            action: "Microsoft.ManagedIdentity/userAssignedIdentities/delete",
-                        });
+                        rights = self.rights_to_delete();
                         self.change(Action::Delete)
                     }
-                    n => keep(format!("stays: {} on it that this tool did not make", words::count(n, "federated credential"))),
+                    n => keep(format!("kept: it has {} that this tool did not create", words::count(n, "federated credential"))),
                 },
             },
         };

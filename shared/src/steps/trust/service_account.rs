@@ -9,7 +9,7 @@ use crate::kube::{Access, Applied, Apply, resources};
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
-use crate::plan::spec::StepSpec;
+use crate::plan::spec::Spec;
 use crate::plan::spec::trust::ServiceAccount;
 use crate::steps::context::Cx;
 use crate::steps::marks::{done, is_ours, labels, taking_back, told_labels, uid};
@@ -55,6 +55,10 @@ impl Step for ServiceAccount {
     async fn rehearse(&self, cx: &Cx, examined: &Examined) -> Result<()> {
         self.write(cx, examined, Apply { dry_run: true, ..Apply::default() }).await.map(drop)
     }
+
+    fn rights_to_delete(&self) -> Vec<Right> {
+        vec![self.right("delete")]
+    }
 }
 
 impl ServiceAccount {
@@ -81,7 +85,7 @@ impl ServiceAccount {
     }
 
     fn change(&self, action: Action) -> Change {
-        Change::new("service-account".into(), Layer::Cluster, "ServiceAccount", format!("{}/{}", self.namespace, self.name), action)
+        Change::new(self.id(), Layer::Cluster, "ServiceAccount", format!("{}/{}", self.namespace, self.name), action)
     }
 
     fn right(&self, verb: &'static str) -> Right {
@@ -156,8 +160,8 @@ impl ServiceAccount {
             }
             (Some(current), _) => Err(self.taken(current)),
             (None, client_id) => {
-                Err(Problem::new(Kind::Failed, "KC6017", format!("service account `{}` names no identity any more", self.name))
-                    .why("it was taken over: this tool did not set it up and does not write it")
+                Err(Problem::new(Kind::Failed, "KC6017", format!("service account `{}` no longer names an identity", self.name))
+                    .why("it was adopted: this tool did not create it and does not change it")
                     .fix(format!(
                         "kubectl annotate serviceaccount {} -n {} {CLIENT_ID}={}",
                         self.name,
@@ -169,32 +173,31 @@ impl ServiceAccount {
     }
 
     fn taken(&self, current: &str) -> Problem {
-        Problem::new(Kind::Failed, "KC1304", format!("service account `{}` already acts as another identity", self.name))
-            .why(format!("its annotation {CLIENT_ID} is {current}, and a service account can act as one identity only"))
+        Problem::new(Kind::Failed, "KC1304", format!("service account `{}` already uses another identity", self.name))
+            .why(format!("its annotation {CLIENT_ID} is {current}, and a service account can use only one identity"))
             .fix(format!("connect with that identity: --identity {current}"))
-            .fix("or give the workload a service account of its own")
+            .fix("or give the workload a separate service account")
     }
 
     fn examine_absent(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Examined {
         let id = format!("{}/{}", self.namespace, self.name);
         let mut intent = ownership::recorded(past, id);
-        let step = StepSpec::ServiceAccount(self.clone());
         let mut rights = vec![];
         let change = match found {
-            None => self.change(Action::NoOp).reason("is already gone"),
+            None => self.change(Action::NoOp).reason("already deleted"),
             Some(account) => {
-                let needed = ownership::shared(cx, &step);
+                let needed = ownership::shared(cx, &self.thing());
                 let same = intent.uid.is_none() || intent.uid == uid(account);
                 if intent.is_ours() && is_ours(account) && same && needed.is_none() {
                     intent.uid = uid(account);
-                    rights.push(self.right("delete"));
+                    rights = self.rights_to_delete();
                     self.change(Action::Delete)
                 } else if holds_field(account, &cx.manager(), CLIENT_ID) {
                     intent.uid = uid(account);
                     rights.push(self.right("patch"));
                     self.change(Action::Update).reason(needed.unwrap_or_else(|| "remove our annotations".into()))
                 } else {
-                    self.change(Action::NoOp).reason("was there before: stays")
+                    self.change(Action::NoOp).reason("existed before: kept")
                 }
             }
         };

@@ -34,12 +34,12 @@ pub(crate) async fn by_hand(session: &Session, shown: &Shown, identities: &[Iden
         }
         let words: Vec<String> = workloads.iter().map(ToString::to_string).collect();
         let Some(identity) = identities.iter().find(|i| i.client_id.eq_ignore_ascii_case(client_id)) else {
-            found.passed_over.push(format!("{}: its account names {client_id}, an identity that you can't see", words.join(", ")));
+            found.passed_over.push(format!("{}: its service account names {client_id}, an identity that you can't see", words.join(", ")));
             continue;
         };
         let reached = reached(session, &identity.principal).await?;
         if reached.is_empty() {
-            let what = "holds no role at a resource of a service that this tool knows";
+            let what = "has no role on a resource of a supported service";
             found.passed_over.push(format!("{}: its identity {} {what}", words.join(", "), identity.id.name()));
         }
         for (service, target) in reached {

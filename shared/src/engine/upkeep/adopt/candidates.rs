@@ -136,8 +136,7 @@ pub fn choose<'a>(found: &'a Found, name: &str, namespace: &str) -> Result<&'a C
     if let Some(candidate) = found.candidates.iter().find(called) {
         return Ok(candidate);
     }
-    let problem =
-        Problem::new(Kind::NotFound, "KC1206", format!("there is nothing called `{name}` to take over in namespace `{namespace}`"));
+    let problem = Problem::new(Kind::NotFound, "KC1206", format!("there is no set-up `{name}` to adopt in namespace `{namespace}`"));
     let mut names: Vec<&str> = found.candidates.iter().map(|c| c.name.as_str()).collect();
     names.sort_by_key(|n| strsim::damerau_levenshtein(n, name));
     let problem = match found.passed_over.iter().find(|p| p.starts_with(&format!("{name}:"))) {
@@ -145,7 +144,7 @@ pub fn choose<'a>(found: &'a Found, name: &str, namespace: &str) -> Result<&'a C
         None => problem,
     };
     Err(match names.is_empty() {
-        true => problem.fix("see what there is, and why something is not: kubectl connect adopt"),
-        false => problem.fix(format!("there is {}", words::nearest(&names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>()))),
+        true => problem.fix("list the set-ups that can be adopted, and why others can't: kubectl connect adopt"),
+        false => problem.fix(format!("existing: {}", words::nearest(&names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>()))),
     })
 }

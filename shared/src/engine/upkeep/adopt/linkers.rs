@@ -20,7 +20,7 @@ pub(crate) async fn linkers(session: &Session, cluster: &ResourceId, namespace: 
     match session.arm.list(&path, LINKERS, &[]).await {
         Ok(listed) => Ok(listed.into_iter().filter(|l| l["properties"]["scope"].as_str().unwrap_or("default") == namespace).collect()),
         Err(failure) if matches!(failure.status(), Some(403)) => {
-            passed_over.push("you may not list the connections that Service Connector keeps for this cluster".into());
+            passed_over.push("you lack the permission to list Service Connector's connections for this cluster".into());
             Ok(Vec::new())
         }
         // The resource provider is not registered, so there are no connections.
@@ -40,41 +40,31 @@ pub(crate) async fn of_linker(
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let state = properties["provisioningState"].as_str().unwrap_or("Succeeded");
     if state != "Succeeded" {
-        return Ok(Err(format!("Service Connector is not done with it: {state}")));
+        return Ok(Err(format!("Service Connector has not finished it: {state}")));
     }
     if properties["targetService"]["resourceProperties"]["connectAsKubernetesCsiDriver"] == true {
-        return Ok(Err("it mounts the vault through the add-on's own identity, which is the whole cluster's".into()));
+        return Ok(Err("it mounts the vault with the add-on's identity, which the whole cluster shares".into()));
     }
     let secret = service_connector::secret_of(linker["name"].as_str().unwrap_or_default());
     if !shown.secrets.contains(&secret) {
         return Ok(Err(format!("its secret {secret} is not in this namespace")));
     }
     let Some(id) = properties["targetService"]["id"].as_str().and_then(|id| id.parse::<ResourceId>().ok()) else {
-        return Ok(Err("its target is no Azure resource".into()));
+        return Ok(Err("its target is not an Azure resource".into()));
     };
-    let (auth, account, identity, principal) = match properties["authInfo"]["authType"].as_str().unwrap_or_default() {
-        "userAssignedIdentity" => {
-            let client_id = properties["authInfo"]["clientId"].as_str().unwrap_or_default();
-            let Some(identity) = identities.iter().find(|i| i.client_id.eq_ignore_ascii_case(client_id)) else {
-                return Ok(Err(format!("you can't see its identity {client_id}")));
-            };
-            (Auth::WorkloadIdentity, Some(service_connector::account_of(client_id)), Some(identity.clone()), None)
-        }
-        "secret" => (Auth::Secret, None, None, None),
-        "servicePrincipalSecret" => {
-            let client_id = properties["authInfo"]["clientId"].as_str().unwrap_or_default().to_owned();
-            (Auth::ServicePrincipal, None, None, Some((client_id, text(&properties["authInfo"]["principalId"]))))
-        }
-        other => return Ok(Err(format!("its way of authentication is `{other}`"))),
+    let signing_in = match SigningIn::of(&properties["authInfo"], identities) {
+        Ok(signing_in) => signing_in,
+        Err(why) => return Ok(Err(why)),
     };
     let variables = secret_keys(session, &secret).await?;
     let top = id.top();
     let Some(service) = service_connector::service_of(&top.arm_type(), &variables) else {
-        return Ok(Err(format!("no service of ours goes with {}", id.arm_type())));
+        return Ok(Err(format!("the type {} is not supported", id.arm_type())));
     };
     let Some(target) = crate::lookup::resources::read_target(session, service, &top).await? else {
-        return Ok(Err(format!("its target {top} is gone")));
+        return Ok(Err(format!("its target {top} no longer exists")));
     };
+    let SigningIn { auth, account, identity, principal } = signing_in;
     let uses = |w: &&Workload| account.as_deref().is_some_and(|a| w.service_account() == Some(a)) || reads(w, &secret);
     Ok(Ok(Candidate {
         name: service_connector::name_of(&secret).unwrap_or_default().to_owned(),
@@ -91,6 +81,37 @@ pub(crate) async fn of_linker(
         principal,
         secret: Some(secret),
     }))
+}
+
+/// How a connection of Service Connector signs in.
+struct SigningIn {
+    auth: Auth,
+    account: Option<String>,
+    identity: Option<Identity>,
+    principal: Option<(String, Option<String>)>,
+}
+
+impl SigningIn {
+    /// Reads a linker's `authInfo`, or says why the connection can't be adopted.
+    fn of(info: &Value, identities: &[Identity]) -> Result<SigningIn, String> {
+        let client_id = info["clientId"].as_str().unwrap_or_default();
+        let none = |auth| SigningIn { auth, account: None, identity: None, principal: None };
+        match info["authType"].as_str().unwrap_or_default() {
+            "userAssignedIdentity" => {
+                let Some(identity) = identities.iter().find(|i| i.client_id.eq_ignore_ascii_case(client_id)) else {
+                    return Err(format!("you can't see its identity {client_id}"));
+                };
+                let account = Some(service_connector::account_of(client_id));
+                Ok(SigningIn { account, identity: Some(identity.clone()), ..none(Auth::WorkloadIdentity) })
+            }
+            "secret" => Ok(none(Auth::Secret)),
+            "servicePrincipalSecret" => {
+                let principal = Some((client_id.to_owned(), info["principalId"].as_str().map(str::to_owned)));
+                Ok(SigningIn { principal, ..none(Auth::ServicePrincipal) })
+            }
+            other => Err(format!("its way of authentication is `{other}`, which is not supported")),
+        }
+    }
 }
 
 async fn secret_keys(session: &Session, secret: &str) -> Result<Vec<String>> {

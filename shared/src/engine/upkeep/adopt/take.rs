@@ -24,7 +24,7 @@ use crate::plan::build::grant_step;
 use crate::plan::change::Goal;
 use crate::plan::record::{Origin, Ownership, Phase, RECORD_VERSION, Receipt, Record};
 use crate::plan::spec::access::Grantee;
-use crate::plan::spec::{self, StepId, StepSpec};
+use crate::plan::spec::{self, Family, StepSpec};
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
 use crate::steps::step::Examined;
@@ -71,14 +71,14 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     if let Some(fault) = names::connection_name_fault(&name) {
         let flag = "--name";
         return Err(Problem::new(Kind::Usage, "KC1002", format!("{flag} `{name}` can't be used: it {fault}"))
-            .fix("name it otherwise: --name NAME, in lower-case letters, digits and hyphens"));
+            .fix("choose another name: --name NAME, in lower-case letters, digits and hyphens"));
     }
     let mine = |s: &&Stored| s.record.name == name && s.record.namespace == namespace;
     let former = found.records.iter().find(mine).cloned();
     // An adoption that was interrupted while the record was written is continued.
     if former.as_ref().is_some_and(|f| f.record.origin == Origin::Made || f.record.phase != Phase::Applying) {
-        return Err(Problem::new(Kind::Usage, "KC1208", format!("there is a connection `{name}` in namespace `{namespace}` already"))
-            .fix("give this one another name: --name NAME"));
+        return Err(Problem::new(Kind::Usage, "KC1208", format!("connection `{name}` already exists in namespace `{namespace}`"))
+            .fix("choose another name: --name NAME"));
     }
     let cluster = match (&found.issuer, &candidate.identity) {
         (Some(issuer), Some(identity)) => outside_aks::id(identity.id.subscription(), identity.id.resource_group(), issuer),
@@ -95,7 +95,7 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     let variables = variables(&cx, session, candidate, access).await?;
     let specs = specs(candidate, &cluster, found.issuer.as_ref(), &namespace, grants, variables, workload.as_ref());
     let mut draft = Draft::examine(&cx, specs, Goal::Present, &BTreeMap::new()).await?;
-    is_whole(candidate, &draft.examined)?;
+    is_whole(candidate, &draft)?;
     draft.examined.values_mut().for_each(own_nothing);
     let known = cx.outputs.known();
     let record = Record {
@@ -134,8 +134,8 @@ fn workload(candidate: &Candidate, named: Option<&WorkloadRef>) -> Result<Option
         (Some(named), users) if users.contains(&named.to_string()) => Ok(Some(named.clone())),
         (Some(named), _) => {
             Err(Problem::new(Kind::Usage, "KC1210", format!("{named} does not use `{}`", candidate.name)).fix(match all.is_empty() {
-                true => "leave --workload away: no workload uses it".to_owned(),
-                false => format!("what uses it: {all}"),
+                true => "omit --workload: no workload uses it".to_owned(),
+                false => format!("used by: {all}"),
             }))
         }
         (None, []) => Ok(None),
@@ -295,28 +295,27 @@ fn specs(
 }
 
 /// Fails if anything is missing, because adopting changes nothing.
-fn is_whole(candidate: &Candidate, examined: &BTreeMap<StepId, Examined>) -> Result<()> {
+fn is_whole(candidate: &Candidate, draft: &Draft) -> Result<()> {
     let missing: Vec<String> =
-        examined.values().filter(|e| e.change.writes()).map(|e| format!("{} {}", e.change.kind, e.change.name)).collect();
+        draft.examined.values().filter(|e| e.change.writes()).map(|e| format!("{} {}", e.change.kind, e.change.name)).collect();
     let ungranted = candidate.identity.is_some()
-        && !examined.keys().any(|id| id.contains("role:") || id.ends_with("-policy"))
+        && !draft.specs.iter().any(|s| s.family() == Family::Grant)
         && !(candidate.service.grants)(&candidate.target, candidate.service.default_access).is_empty();
     let missing = match (missing.is_empty(), ungranted) {
         (true, false) => return Ok(()),
         (true, true) => format!("access to {}", candidate.target.name()),
         (false, _) => missing.join(", "),
     };
-    let problem =
-        Problem::new(Kind::Failed, "KC6015", format!("`{}` is not whole: {missing} is missing or not as it should be", candidate.name))
-            .why("taking over changes nothing, so what is taken over must work");
+    let problem = Problem::new(Kind::Failed, "KC6015", format!("`{}` is incomplete: {missing} is missing or wrong", candidate.name))
+        .why("adopting changes nothing, so the set-up must work");
     Err(match candidate.workloads.first() {
         Some(workload) => problem.fix(format!("find out what is wrong: kubectl connect doctor {workload}")),
-        None => problem.fix("put it back with what made it, such as: az aks connection update"),
+        None => problem.fix("restore it with the tool that created it, for example: az aks connection update"),
     })
 }
 
 /// Marks the object as not owned, whatever labels it has: it existed before.
 fn own_nothing(found: &mut Examined) {
     found.intent = Receipt { ownership: Ownership::Adopted, ..found.intent.clone() };
-    found.change.reason.get_or_insert_with(|| "is taken over as it is".into());
+    found.change.reason.get_or_insert_with(|| "adopted unchanged".into());
 }
