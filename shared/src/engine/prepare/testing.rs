@@ -10,7 +10,7 @@ use super::observed::Observed;
 use super::reading::Reading;
 use super::subject::Subject;
 use super::variables::Naming;
-use crate::kube::{Workload, WorkloadKind};
+use crate::kube::{Workload, WorkloadKind, wrap_template};
 use crate::lookup::azure::{Found, Located};
 use crate::lookup::cluster::{Survey, Webhook};
 use crate::model::access::Role;
@@ -36,10 +36,8 @@ pub(super) fn names(variables: &[Variable]) -> Vec<&str> {
 
 /// A workload with one container, `app`.
 pub(super) fn workload(kind: WorkloadKind, name: &str, metadata: &Value) -> Workload {
-    let mut object = json!({
-        "metadata": {"namespace": "shop", "name": name},
-        "spec": {"template": {"spec": {"containers": [{"name": "app", "image": "shop/app:1"}]}}},
-    });
+    let mut object = wrap_template(kind, json!({"spec": {"containers": [{"name": "app", "image": "shop/app:1"}]}}));
+    object["metadata"] = json!({"namespace": "shop", "name": name});
     for (key, value) in metadata.as_object().into_iter().flatten() {
         object["metadata"][key] = value.clone();
     }
