@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use connect_core::engine::prepare::prepare;
 use connect_core::kube::Flags;
+use connect_core::lookup::azure_session::AzureSession;
 use connect_core::lookup::session::Session;
 use connect_core::model::request::ConnectRequest;
 use connect_core::model::{Event, Events, Result};
@@ -41,7 +42,7 @@ async fn plan(service: &str, target: &str, workload: &str) -> Result<()> {
         _ => {}
     });
     // Both sides: Azure with az's sign-in, and the cluster of the kube context. `Flags` are kubectl's connection flags.
-    let session = Session::open(&Flags::default(), &events).await?;
+    let session = Session::open(&Flags::default(), &AzureSession::default(), &events).await?;
 
     // What is wanted. Everything that is not set has the default of the command line.
     let request = ConnectRequest { workload: Some(workload.to_owned()), ..ConnectRequest::new(service, target) };

@@ -7,6 +7,7 @@
 pub mod azure;
 pub mod catalogue;
 mod cli;
+pub mod clock;
 pub mod engine;
 pub mod health;
 pub mod kube;

@@ -1,4 +1,4 @@
-//! Environment, clock and processes: everything impure except the network. Only `azure`, `kube` and `ui` use it.
+//! Environment and processes: everything impure except the network. Only `azure`, `kube` and `ui` use it.
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
@@ -17,11 +17,6 @@ pub fn var(name: &str) -> Option<String> {
 /// The user's home directory.
 pub fn home() -> Option<PathBuf> {
     var("HOME").or_else(|| var("USERPROFILE")).map(PathBuf::from)
-}
-
-/// The current time in UTC.
-pub fn now() -> jiff::Timestamp {
-    jiff::Timestamp::now()
 }
 
 /// This machine's name, shown to users as part of who holds a lock.

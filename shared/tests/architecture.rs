@@ -8,18 +8,20 @@ use std::path::{Path, PathBuf};
 
 /// The rooms that each room may name after `crate::`.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("cli", &["engine", "health", "lookup", "ui", "steps", "plan", "catalogue", "azure", "kube", "model", "sys"]),
-    ("engine", &["health", "lookup", "steps", "plan", "catalogue", "azure", "kube", "model"]),
-    ("health", &["lookup", "steps", "plan", "catalogue", "azure", "kube", "model"]),
-    ("lookup", &["plan", "catalogue", "azure", "kube", "model"]),
-    ("steps", &["plan", "azure", "kube", "model"]),
+    ("cli", &["engine", "health", "lookup", "ui", "steps", "plan", "catalogue", "azure", "kube", "model", "sys", "clock"]),
+    ("engine", &["health", "lookup", "steps", "plan", "catalogue", "azure", "kube", "model", "clock"]),
+    ("health", &["lookup", "steps", "plan", "catalogue", "azure", "kube", "model", "clock"]),
+    ("lookup", &["plan", "catalogue", "azure", "kube", "model", "clock"]),
+    ("steps", &["plan", "azure", "kube", "model", "clock"]),
     ("plan", &["catalogue", "model"]),
     ("catalogue", &["model"]),
-    ("azure", &["model", "sys"]),
-    ("kube", &["model", "sys"]),
-    ("ui", &["plan", "model", "sys"]),
+    ("azure", &["model", "sys", "clock"]),
+    ("kube", &["model", "sys", "clock"]),
+    ("ui", &["plan", "model", "sys", "clock"]),
     ("model", &[]),
     ("sys", &[]),
+    // Time is read and waited for in one place; rooms without I/O take it as a value.
+    ("clock", &["model"]),
 ];
 
 /// Rooms that only read.
@@ -285,4 +287,65 @@ fn each_code_has_one_meaning() {
         let upper = rooms.iter().all(|r| ["engine", "health", "lookup", "steps", "cli", "catalogue"].contains(r));
         assert!(rooms.len() == 1 || upper, "{code} is used by {rooms:?}");
     }
+}
+
+/// Kinds of steps whose names mean nothing else in the sources, and whose objects no finding explains by name.
+const KINDS: [&str; 3] = ["CosmosRole", "RedisPolicy", "FederatedCredential"];
+
+/// Whether `code` names the kind `word` as a step. `Grant::RedisPolicy` is a grant of the catalogue, not a step.
+fn names_kind(code: &str, word: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    code.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&code[..at], &code[at + word.len()..]);
+        !before.ends_with(is_letter) && !after.starts_with(is_letter) && !before.ends_with("Grant::")
+    })
+}
+
+#[test]
+fn a_kind_of_step_is_named_in_few_files() {
+    // The rooms of plain values and of the catalogue know grants, not steps.
+    let sources: BTreeMap<String, String> =
+        all_sources().into_iter().filter(|(inside, _)| !["model", "catalogue"].contains(&room_of(inside))).collect();
+    let mut wrong = Vec::new();
+    for kind in KINDS {
+        let names_it = |(inside, source): &(&String, &String)| !inside.ends_with("tests.rs") && names_kind(&code_of(source), kind);
+        let named: Vec<&str> = sources.iter().filter(names_it).map(|(inside, _)| inside.as_str()).collect();
+        // The list of kinds, the spec, the behaviour, and what decides that a connection has such a step.
+        if !(3..=4).contains(&named.len()) {
+            wrong.push(format!("{kind} is named in {} files: {}", named.len(), named.join(", ")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(names_kind("x(RedisPolicy)", "RedisPolicy") && !names_kind("Grant::RedisPolicy", "RedisPolicy"));
+}
+
+/// Files that pause without saying what for, each with the reason.
+const QUIET: [(&str, &str); 5] = [
+    ("azure/http.rs", "a pause of less than a second before a request is sent again"),
+    ("azure/sign_in.rs", "a part of the wait for az, which the caller tells"),
+    ("cli/verbs/list.rs", "between two watches of a list that is shown all the time"),
+    ("engine/record/ledger.rs", "gathers what a background task writes"),
+    ("engine/record/lease.rs", "renews a lease in the background"),
+];
+
+#[test]
+fn the_clock_is_read_and_waited_for_in_one_place() {
+    let is_test = |inside: &str| inside.ends_with("/testing.rs") || inside.ends_with("/tests.rs");
+    let quiet: BTreeSet<&str> = QUIET.iter().map(|(file, _)| *file).collect();
+    let (mut wrong, mut resting) = (Vec::new(), BTreeSet::new());
+    for (inside, source) in all_sources().into_iter().filter(|(inside, _)| inside != "clock.rs" && !is_test(inside)) {
+        let code = code_of(&source);
+        // What a sign-in plugin says is passed on while it runs: the pause is one of four things that may happen first.
+        let own_sleep = inside == "kube/credential_plugin.rs";
+        for (call, instead) in [("Timestamp::now", "clock::now"), ("Zoned::now", "clock::now"), ("time::sleep", "clock::Wait")] {
+            if code.contains(call) && !(own_sleep && call == "time::sleep") {
+                wrong.push(format!("{inside}: {call}, use {instead}"));
+            }
+        }
+        if code.contains("clock::rest(") {
+            resting.insert(inside);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(resting.iter().map(String::as_str).collect::<BTreeSet<_>>(), quiet, "a pause that nobody is told of needs a reason");
 }

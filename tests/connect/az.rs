@@ -2,7 +2,7 @@
 //! same as in kubectl, with commands for az.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -19,6 +19,8 @@ const KEY: &str = "key-of-this-run";
 struct Az {
     program: PathBuf,
     environment: Vec<(String, String)>,
+    /// Tenant and scope of every token that was asked for.
+    asked: Mutex<Vec<String>>,
 }
 
 /// The same answers as `_session.py`.
@@ -26,6 +28,7 @@ async fn token(State(az): State<Arc<Az>>, headers: HeaderMap, Json(body): Json<V
     if headers["authorization"] != format!("Bearer {KEY}") {
         return (StatusCode::FORBIDDEN, Json(json!({})));
     }
+    az.asked.lock().unwrap().push(format!("{} {}", body["tenantId"], body["scopes"][0]));
     let mut command = tokio::process::Command::new(&az.program);
     command.args(["account", "get-access-token", "-o", "json", "--scope", body["scopes"][0].as_str().unwrap()]);
     command.args(body["tenantId"].as_str().into_iter().flat_map(|tenant| ["--tenant", tenant]));
@@ -42,21 +45,27 @@ async fn token(State(az): State<Arc<Az>>, headers: HeaderMap, Json(body): Json<V
 
 /// Runs the command line that the extension would build for `az connect WORDS`.
 pub async fn az(case: &Case, words: &str) -> Ran {
+    az_asking(case, words).await.0
+}
+
+/// As [`az`], with the tokens that az was asked for.
+async fn az_asking(case: &Case, words: &str) -> (Ran, Vec<String>) {
     let program = harness::program().to_owned();
     if !case.sandbox.bin().join("az-connect").exists() {
         case.sandbox.link("az-connect", &program).unwrap();
     }
-    let az = Arc::new(Az { program: case.sandbox.bin().join("az"), environment: case.sandbox.env() });
+    let az = Arc::new(Az { program: case.sandbox.bin().join("az"), environment: case.sandbox.env(), asked: Mutex::default() });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}/token", listener.local_addr().unwrap());
-    let server = tokio::spawn(axum::serve(listener, Router::new().route("/token", post(token)).with_state(az)).into_future());
+    let server = tokio::spawn(axum::serve(listener, Router::new().route("/token", post(token)).with_state(az.clone())).into_future());
     let mut command = tokio::process::Command::new(case.sandbox.bin().join("az-connect"));
     command.args(words.split_whitespace()).arg("--output=json").envs(case.sandbox.env()).kill_on_drop(true);
     command.env("AZ_CONNECT_TOKEN_ENDPOINT", endpoint).env("AZ_CONNECT_TOKEN_KEY", KEY);
     command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let ran = case.finish(command).await;
     server.abort();
-    ran
+    let asked = az.asked.lock().unwrap().clone();
+    (ran, asked)
 }
 
 /// The error as az's users see it: it is on stdout, and the extension turns it into az's error.
@@ -103,6 +112,20 @@ async fn errors_are_those_of_kubectl_in_az_s_words() {
         same(&before, &case.everything(), &format!("{} changed something", bad.name));
     }
     snapshot::file("tests/connect/snapshots/az_errors.txt", &said);
+}
+
+/// The credentials of a cluster named by its Azure name come from the sign-in of the run itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_asks_az_once_for_each_tenant_and_scope() {
+    let case = Case::on("aks-ready").await;
+    let cluster = "--aks-name aks-ready --aks-resource-group rg-shop";
+    let (ran, mut asked) = az_asking(&case, &format!("keyvault my-vault -n shop --workload deployment/web --yes {cluster}")).await;
+    ran.ended(0);
+    asked.sort();
+    let mut once = asked.clone();
+    once.dedup();
+    assert!(!asked.is_empty());
+    assert_eq!(asked, once);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use connect_core::azure::{Arm, Failure, SignIn, retry_while};
+use connect_core::clock::Wait;
 use connect_core::model::{Cloud, Events};
 use serde_json::Value;
 
@@ -15,9 +16,9 @@ const NOT_ABSENCE: [&str; 5] =
 /// Replays the recordings of a file.
 pub async fn replay(recordings: &[Recording]) {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let sign_in = SignIn::new();
+    let (sign_in, silent) = (SignIn::new(), Events::silent());
     for recording in recordings {
-        let arm = Arm::new(Cloud::public(), sign_in.clone(), None, Events::silent()).unwrap();
+        let arm = Arm::new(Cloud::public(), sign_in.clone(), None, silent.clone()).unwrap();
         for step in &recording.steps {
             let first = recording.exchange(step.first());
             let what = format!("{} #{} {} {}", recording.name, first.index, first.method, first.uri);
@@ -36,7 +37,8 @@ pub async fn replay(recordings: &[Recording]) {
                 Step::Patient { tries } => {
                     let waits = std::iter::repeat_n(Duration::ZERO, tries.len() - 1);
                     let again = |failure: &Failure| failure.is("PrincipalNotFound");
-                    let outcome = retry_while(again, waits, || arm.put(&path, &version, &first.sent, None)).await;
+                    let wait = Wait::new(&silent, "recording", "waiting for the recorded service");
+                    let outcome = retry_while(wait, again, waits, || arm.put(&path, &version, &first.sent, None)).await;
                     let last = recording.exchange(tries[tries.len() - 1]);
                     match outcome {
                         Ok(written) => assert_eq!((written.status, &written.body), (last.status, &last.body), "{what}"),

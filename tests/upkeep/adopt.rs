@@ -207,7 +207,7 @@ async fn what_is_lost_later_is_told_and_not_written() {
     case.run("repair sc-keyvaultab12 -n shop --yes").await.ended(3).says(&["KC6016", "az aks connection update"]);
     case.run("verify sc-keyvaultab12 -n shop").await.ended(1);
     let live = case.run("show sc-keyvaultab12 -n shop --live").await.ended(0).stdout;
-    assert!(live.contains("now missing: secret `sc-keyvaultab12-secret` no longer exists"), "{live}");
+    assert!(live.contains("now missing: secret `sc-keyvaultab12-secret` is gone"), "{live}");
     assert!(foreign_writes(&case).is_empty());
     case.run("delete sc-keyvaultab12 -n shop --yes").await.ended(0);
 

@@ -200,7 +200,7 @@ async fn verify() {
                             AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
           workload        ✓ the pod template has the label: deployment/web
           pods            ✓ running pods have token file and variables: 2 pods
-          target          ✓ the vault is there: public
+          target          ✓ the vault exists: public
           proof           ✓ got a token for service account shop/web
                           ✓ exchange it at Entra for identity
                             <id>: Entra accepted it
@@ -244,7 +244,7 @@ async fn verify() {
                             AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
           workload        ✓ the pod template has the label: deployment/web
           pods            ✓ running pods have token file and variables: 2 pods
-          target          ✓ the vault is there: public
+          target          ✓ the vault exists: public
           proof           ✓ got a token for service account shop/web
                           ✓ exchange it at Entra for identity
                             <id>: Entra accepted it
@@ -301,7 +301,7 @@ async fn doctor() {
                             AZURE_KEYVAULT_SCOPE, AZURE_KEYVAULT_CLIENTID
           workload        ✓ the pod template has the label: deployment/web
           pods            ✓ running pods have token file and variables: 2 pods
-          target          ✓ the vault is there: public
+          target          ✓ the vault exists: public
           proof           ✓ got a token for service account shop/web
                           ✓ exchange it at Entra for identity
                             <id>: Entra accepted it

@@ -13,6 +13,7 @@ use super::memo::{Memo, Question, normal};
 use super::sign_in::SignIn;
 use super::token::Token;
 use super::{Failure, http};
+use crate::clock::Wait;
 use crate::model::{Cloud, Events, Kind, Problem, Result};
 
 /// API version of Resource Graph: the newest stable one.
@@ -42,17 +43,17 @@ pub struct Written {
 #[derive(Clone)]
 pub struct Arm {
     shared: Arc<Shared>,
+    http: Http,
+    memo: Arc<Memo>,
     tenant: Option<Arc<str>>,
     limit: Duration,
 }
 
 struct Shared {
-    http: Http,
     sign_in: Arc<SignIn>,
     cloud: Cloud,
     base: Url,
     correlation_id: String,
-    memo: Memo,
 }
 
 impl fmt::Debug for Arm {
@@ -85,15 +86,14 @@ impl Arm {
         tenant: Option<String>,
         events: Events,
     ) -> Arm {
-        let shared = Shared {
+        let shared = Shared { sign_in, cloud, base, correlation_id: Uuid::new_v4().to_string() };
+        Arm {
+            shared: Arc::new(shared),
             http: Http::over(client, events),
-            sign_in,
-            cloud,
-            base,
-            correlation_id: Uuid::new_v4().to_string(),
-            memo: Memo::default(),
-        };
-        Arm { shared: Arc::new(shared), tenant: tenant.map(Into::into), limit: OPERATION_LIMIT }
+            memo: Arc::default(),
+            tenant: tenant.map(Into::into),
+            limit: OPERATION_LIMIT,
+        }
     }
 
     /// The cloud of this client.
@@ -121,13 +121,34 @@ impl Arm {
     /// # Errors
     /// As [`SignIn::token`].
     pub async fn token(&self, scope: &str) -> Result<Token> {
-        self.shared.sign_in.token(self.tenant.as_deref(), scope).await
+        self.token_of(self.tenant.as_deref(), scope).await
+    }
+
+    /// A token of `tenant` (`None`: az's current tenant) for `scope`, from the same sign-in.
+    ///
+    /// # Errors
+    /// As [`SignIn::token`].
+    pub async fn token_of(&self, tenant: Option<&str>, scope: &str) -> Result<Token> {
+        let mut wait = Wait::new(self.events(), "az", "waiting for az to give a token");
+        wait.during(self.shared.sign_in.token(tenant, scope)).await
     }
 
     /// The same client with tokens of another tenant.
     #[must_use]
     pub fn with_tenant(&self, tenant: &str) -> Arm {
         Arm { tenant: Some(tenant.into()), ..self.clone() }
+    }
+
+    /// The same client with another receiver of wait messages.
+    #[must_use]
+    pub fn with_events(&self, events: &Events) -> Arm {
+        Arm { http: self.http.with_events(events), ..self.clone() }
+    }
+
+    /// The same client with an empty cache: for looks that must not see answers from before a change.
+    #[must_use]
+    pub fn afresh(&self) -> Arm {
+        Arm { memo: Arc::default(), ..self.clone() }
     }
 
     /// The same client with another time limit for long-running operations (default: 30 minutes).
@@ -141,7 +162,11 @@ impl Arm {
     }
 
     pub(crate) fn http(&self) -> &Http {
-        &self.shared.http
+        &self.http
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        self.http.events()
     }
 
     pub(crate) fn base(&self) -> &Url {
@@ -163,7 +188,7 @@ impl Arm {
     /// Errors of the service or the network. A 404 for the subscription or the resource type is an error too.
     pub async fn read(&self, path: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Option<Value>, Failure> {
         let question = self.question("one", path, api_version, query);
-        self.shared.memo.answer(question, || self.fetch(path, api_version, query)).await
+        self.memo.answer(question, || self.fetch(path, api_version, query)).await
     }
 
     /// Reads a resource again, bypassing the cache. Later [`read`](Self::read)s ask again as well.
@@ -171,7 +196,7 @@ impl Arm {
     /// # Errors
     /// As [`read`](Self::read).
     pub async fn get(&self, path: &str, api_version: &str) -> Result<Option<Value>, Failure> {
-        self.shared.memo.forget_exactly(path);
+        self.memo.forget_exactly(path);
         self.fetch(path, api_version, &[]).await
     }
 
@@ -181,7 +206,7 @@ impl Arm {
     /// As [`read`](Self::read); also if the parent does not exist.
     pub async fn list(&self, path: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Vec<Value>, Failure> {
         let question = self.question("all", path, api_version, query);
-        match self.shared.memo.answer(question, || self.fetch_all(path, api_version, query)).await? {
+        match self.memo.answer(question, || self.fetch_all(path, api_version, query)).await? {
             Some(Value::Array(items)) => Ok(items),
             _ => Ok(Vec::new()),
         }
@@ -189,7 +214,7 @@ impl Arm {
 
     /// Drops cached answers for `path` and everything below it. Writes do this themselves.
     pub fn forget(&self, path: &str) {
-        self.shared.memo.forget(path);
+        self.memo.forget(path);
     }
 
     /// Creates or replaces a resource and waits until it is finished. With `if_match`, the write succeeds only if the
@@ -328,7 +353,7 @@ impl Arm {
         let outcome = outcome.await;
         // Also after a failure: the service may have acted.
         if !reads {
-            self.shared.memo.written(path);
+            self.memo.written(path);
         }
         outcome
     }

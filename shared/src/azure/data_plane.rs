@@ -51,7 +51,7 @@ impl Arm {
         })?;
         let mut headers = probe.headers.clone();
         if probe.cosmos {
-            let now = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            let now = crate::clock::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
             headers.push(("x-ms-date".into(), now));
             headers.push(("authorization".into(), format!("type%3daad%26ver%3d1.0%26sig%3d{}", token.secret())));
         }

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::http::{Call, Payload};
 use super::{Arm, Failure, Token};
+use crate::clock;
 use crate::model::mask;
 use crate::model::{Kind, Problem};
-use crate::sys;
 
 /// Input of the exchange.
 #[derive(Clone, Copy)]
@@ -65,7 +65,7 @@ impl Arm {
         let headers = vec![("client-request-id".to_owned(), Uuid::new_v4().to_string())];
         // A token request changes nothing at Entra, so it may be repeated.
         let call = Call { headers, payload: Payload::Form(fields), reads: true, ..Call::new(Method::POST, url) };
-        let asked_at = sys::now();
+        let asked_at = clock::now();
         let reply = self.http().send(&call).await?;
         if !reply.is_success() {
             let body = reply.json().unwrap_or_default();
@@ -119,7 +119,7 @@ mod tests {
             Service::telling([told(200, &[], json!({"token_type": "Bearer", "expires_in": 3600, "access_token": "opaque"}))]).await;
         let token = service.arm().exchange(&EXCHANGE).await.unwrap().unwrap();
         assert_eq!(token.secret(), "opaque");
-        assert!(token.expires() > sys::now() + SignedDuration::from_mins(59));
+        assert!(token.expires() > clock::now() + SignedDuration::from_mins(59));
         let seen = &service.seen()[0];
         assert_eq!(seen.line(), "POST /t-1/oauth2/v2.0/token");
         assert_eq!(

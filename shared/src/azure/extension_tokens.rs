@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::token::{Refusal, Token};
+use crate::clock;
 use crate::model::Kind;
 use crate::model::mask;
 use crate::sys;
@@ -84,7 +85,7 @@ impl Endpoint {
         let answer: Answer = reply.json().await.map_err(|_| broken("the token endpoint's answer can't be parsed"))?;
         match answer {
             Answer { token: Some(token), expires_on: Some(at), .. } => {
-                Ok(Token::new(token, Timestamp::from_second(at).unwrap_or_else(|_| sys::now())))
+                Ok(Token::new(token, Timestamp::from_second(at).unwrap_or_else(|_| clock::now())))
             }
             Answer { error: Some(said), .. } => Err(refused(said, tenant, scope)),
             _ => Err(broken("the token endpoint's answer has no token")),
@@ -153,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn tokens_come_from_the_extension_and_az_is_not_started() {
-        let expires = sys::now().as_second() + 3600;
+        let expires = clock::now().as_second() + 3600;
         let (url, seen) = telling(json!({"token": "t0ken", "expiresOn": expires, "subscriptionId": null, "tenantId": "t1"})).await;
         let sign_in = SignIn::from(FakeAz::saying([]), Some(Endpoint::new(url, "k3y".into())));
         assert_eq!(sign_in.token(Some("t1"), SCOPE).await.unwrap().secret(), "t0ken");

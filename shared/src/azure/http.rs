@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::retry::{self, Outcome};
 use super::{Failure, ServiceError, Token};
+use crate::clock;
 use crate::model::mask;
 use crate::model::{Event, Events, Kind, Problem, Result};
 use crate::sys;
@@ -18,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// ARM ends a provider's call after 60 s with a 504 (ARM RPC), so a longer wait is useless.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Shorter waits are not reported to the user.
-const WORTH_SAYING: Duration = Duration::from_secs(2);
+const WORTH_SAYING: Duration = Duration::from_secs(1);
 
 /// A client for Azure's public hosts: HTTPS only; no redirects, since a redirect would send the token to another
 /// host; with the system's trust store and the CA certificates from `REQUESTS_CA_BUNDLE`, which users set for az.
@@ -134,9 +135,17 @@ impl Http {
         Http { client, events, user_agent }
     }
 
+    pub(crate) fn with_events(&self, events: &Events) -> Http {
+        Http { events: events.clone(), ..self.clone() }
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
     /// Sends a request, and repeats it as the rules of [`retry`] allow. Error answers are returned as replies.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
-        let (mut doubtful, mut tries) = (false, 0);
+        let (mut doubtful, mut tries, began) = (false, 0, Instant::now());
         loop {
             tries += 1;
             let result = self.once(call).await;
@@ -144,7 +153,7 @@ impl Http {
                 Ok(reply) if reply.status < 400 => (None, String::new()),
                 Ok(reply) => {
                     let error = reply.error();
-                    let retry_after = retry::retry_after(&reply.headers, sys::now());
+                    let retry_after = retry::retry_after(&reply.headers, clock::now());
                     let outcome = Outcome::Refused { status: reply.status, code: &error.code, retry_after };
                     (retry::wait_before_next(&call.method, call.reads, outcome, tries), format!("HTTP {} {}", reply.status, error.code))
                 }
@@ -164,14 +173,16 @@ impl Http {
                 Ok(reply) => matches!(reply.status, 408 | 500 | 502 | 504),
                 Err(lost) => !matches!(lost.outcome, Some(Outcome::NotSent)),
             };
-            if wait >= WORTH_SAYING {
-                let asked =
-                    if result.as_ref().is_ok_and(|r| r.headers.contains_key(RETRY_AFTER)) { ", as the service requested" } else { "" };
-                self.events.say(Event::Note(format!("waiting {} s for {}{asked} ({why})", wait.as_secs(), call.host())));
-            }
             tracing::debug!(target: "connect::http", tries, ms = wait.as_millis(), why, "asking again");
+            if wait < WORTH_SAYING {
+                clock::rest(wait).await;
+                continue;
+            }
+            let asked = if result.as_ref().is_ok_and(|r| r.headers.contains_key(RETRY_AFTER)) { ", as the service requested" } else { "" };
+            let since = if tries > 1 { format!(", {} s since the first try", began.elapsed().as_secs()) } else { String::new() };
+            let note = format!("waiting {} s for {}{asked} ({why}){since}", wait.as_secs(), call.host());
             drop(result);
-            tokio::time::sleep(wait).await;
+            clock::announced(&self.events, note, wait).await;
         }
     }
 

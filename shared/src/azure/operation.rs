@@ -3,7 +3,7 @@
 //!
 //! Pure functions decide what an answer means; the loop at the end of the file only asks and waits.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::{Method, Url};
 use serde_json::Value;
@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::arm::Arm;
 use super::http::{Payload, Reply};
 use super::{Failure, ServiceError, retry};
+use crate::clock::{self, Wait};
 use crate::model::{Kind, Problem};
-use crate::sys;
 
 /// First wait if the service gives none. Waits grow up to [`SLOWEST`].
 const QUICKEST: Duration = Duration::from_millis(500);
@@ -175,7 +175,8 @@ impl Arm {
     /// Follows a write to `resource` from its first answer to its end. Returns the finished resource or the action's
     /// result.
     pub(crate) async fn finish(&self, method: &Method, resource: &Url, first: Reply) -> Result<Value, Failure> {
-        let began = Instant::now();
+        let name = resource.path().rsplit('/').next().unwrap_or_default();
+        let mut waiting = Wait::new(self.events(), resource.path(), format!("waiting for Azure to finish {} {name}", doing(method)));
         let mut body = first.json()?;
         let mut next = begun(method, &look(&first, &body));
         let (mut reply, mut polls, mut patience) = (first, 0, PATIENCE);
@@ -193,11 +194,11 @@ impl Arm {
                 Watch::Resource => resource.clone(),
             };
             let itself = watches_itself(&watch, resource, &url);
-            let wait = pause(retry::retry_after(&reply.headers, sys::now()), polls);
-            if began.elapsed() + wait > self.limit() {
+            let wait = pause(retry::retry_after(&reply.headers, clock::now()), polls);
+            if waiting.elapsed() + wait > self.limit() {
                 return Err(too_long(method, resource, self.limit(), self.correlation_id()).into());
             }
-            tokio::time::sleep(wait).await;
+            waiting.pause(wait).await;
             polls += 1;
             // Gets the token anew for each poll, since a long operation may outlive a token.
             let answer = self.ask(Method::GET, url, Payload::Nothing, None, true).await;
@@ -237,12 +238,19 @@ fn failed(reply: &Reply, body: &Value, word: &str) -> Failure {
     if reply.is_success() { ServiceError::of_operation(reply.status, &reply.headers, body, word).into() } else { reply.error().into() }
 }
 
+fn doing(method: &Method) -> &'static str {
+    if *method == Method::DELETE { "deleting" } else { "writing" }
+}
+
 fn too_long(method: &Method, resource: &Url, limit: Duration, correlation_id: &str) -> Problem {
-    let doing = if *method == Method::DELETE { "deleting" } else { "writing" };
-    Problem::new(Kind::TimedOut, "KC4033", format!("{doing} {} takes longer than {} minutes", resource.path(), limit.as_secs() / 60))
-        .why("the service has not reported the end of the operation, which continues there")
-        .fix("run the same command again: it continues where this one stopped")
-        .request(format!("correlation {correlation_id}"))
+    Problem::new(
+        Kind::TimedOut,
+        "KC4033",
+        format!("{} {} takes longer than {} minutes", doing(method), resource.path(), limit.as_secs() / 60),
+    )
+    .why("the service has not reported the end of the operation, which continues there")
+    .fix("run the same command again: it continues where this one stopped")
+    .request(format!("correlation {correlation_id}"))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ impl Arm {
         let mut call = Call { payload, reads, ..Call::new(method, url) };
         let mut renewed = false;
         loop {
-            let token = self.sign_in().token(tenant, &scope).await?;
+            let token = self.token_of(tenant, &scope).await?;
             call.headers = vec![
                 ("x-ms-client-request-id".into(), Uuid::new_v4().to_string()),
                 ("x-ms-correlation-request-id".into(), self.correlation_id().to_owned()),

@@ -11,6 +11,7 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 
 use super::Failure;
+use crate::clock::Wait;
 
 /// Longest single wait. A longer one is split, so that the user sees progress.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -75,12 +76,14 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
     }
 }
 
-/// Runs `work`, and repeats it after each wait of `schedule` as long as `again` accepts its failure. For failures
+/// Runs `work`, and repeats it after each pause of `schedule` as long as `again` accepts its failure. `wait` says what the
+/// pauses are for. For failures
 /// that only the caller knows to be temporary, such as a 404 for something just created, or `PrincipalNotFound`.
 ///
 /// # Errors
 /// The last failure.
 pub async fn retry_while<T, W, F>(
+    mut wait: Wait<'_>,
     again: impl Fn(&Failure) -> bool,
     schedule: impl IntoIterator<Item = Duration>,
     mut work: W,
@@ -89,11 +92,11 @@ where
     W: FnMut() -> F,
     F: Future<Output = Result<T, Failure>>,
 {
-    let mut waits = schedule.into_iter();
+    let mut pauses = schedule.into_iter();
     loop {
         match work().await {
-            Err(failure) if again(&failure) => match waits.next() {
-                Some(wait) => tokio::time::sleep(wait).await,
+            Err(failure) if again(&failure) => match pauses.next() {
+                Some(pause) => wait.pause(pause).await,
                 None => return Err(failure),
             },
             other => return other,
@@ -104,6 +107,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Events;
     use reqwest::header::HeaderValue;
 
     fn refused(status: u16) -> Outcome<'static> {
@@ -174,10 +178,11 @@ mod tests {
             tries.set(tries.get() + 1);
             async { Err::<(), _>(failure()) }
         };
-        let schedule = [Duration::ZERO; 2];
-        assert!(retry_while(|_| true, schedule, work).await.is_err());
+        let (schedule, events) = ([Duration::ZERO; 2], Events::silent());
+        let wait = || Wait::new(&events, "x", "waiting");
+        assert!(retry_while(wait(), |_| true, schedule, work).await.is_err());
         assert_eq!(tries.replace(0), 3);
-        assert!(retry_while(|f| f.status() == Some(404), schedule, work).await.is_err());
+        assert!(retry_while(wait(), |f| f.status() == Some(404), schedule, work).await.is_err());
         assert_eq!(tries.get(), 1);
     }
 }

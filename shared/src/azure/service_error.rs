@@ -5,7 +5,6 @@
 //! `error_description`, as XML (Storage, Service Bus), as HTML (proxies, gateways), or send no body. Optional fields
 //! may be null or absent.
 
-use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
@@ -81,7 +80,7 @@ impl ServiceError {
         }
         error.request_id = header("x-ms-request-id").or_else(|| header("request-id"));
         error.correlation_id = header("x-ms-correlation-request-id");
-        error.retry_after = retry::retry_after(headers, Timestamp::now()).map(|wait| wait.as_secs());
+        error.retry_after = retry::retry_after(headers, crate::clock::now()).map(|wait| wait.as_secs());
         error.gateway = header("x-ms-failure-cause").is_some_and(|cause| cause.eq_ignore_ascii_case("gateway"));
         error
     }

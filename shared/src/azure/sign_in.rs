@@ -19,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::extension_tokens::Endpoint;
 use super::token::{Refusal, Token};
+use crate::clock;
 use crate::model::{Kind, Problem, Result, mask};
 use crate::sys;
 
@@ -96,7 +97,7 @@ impl SignIn {
         let mut held = self.held();
         match answer {
             Ok(token) => {
-                held.tokens.insert(key, (token.clone(), sys::now()));
+                held.tokens.insert(key, (token.clone(), clock::now()));
                 Ok(token)
             }
             Err(refusal) => {
@@ -117,7 +118,7 @@ impl SignIn {
 
     fn known(&self, key: &Key) -> Option<Result<Token>> {
         let held = self.held();
-        let now = sys::now();
+        let now = clock::now();
         if let Some((token, got)) = held.tokens.get(key) {
             let until = (token.expires() - EARLY).max(*got + KEEP_AT_LEAST).min(token.expires());
             if now < until {
@@ -147,13 +148,13 @@ impl SignIn {
         if let Err(e) = &answer {
             let text = e.to_string();
             if CACHE_RACES.iter().any(|race| text.contains(race)) {
-                tokio::time::sleep(CACHE_PAUSE).await;
+                clock::rest(CACHE_PAUSE).await;
                 answer = az.get_token(&[scope], None).await;
             }
         }
         tracing::debug!(target: "connect::az", scope, tenant, ok = answer.is_ok(), ms = began.elapsed().as_millis(), "asked az for a token");
         let token = answer.map_err(explain)?;
-        let expires = Timestamp::from_second(token.expires_on.unix_timestamp()).unwrap_or_else(|_| sys::now());
+        let expires = Timestamp::from_second(token.expires_on.unix_timestamp()).unwrap_or_else(|_| clock::now());
         Ok(Token::new(token.token.secret().to_owned(), expires))
     }
 }

@@ -34,7 +34,7 @@ impl Said {
     }
 
     pub(crate) fn token(secret: &str, seconds: i64) -> Said {
-        let expires = jiff::Timestamp::now().as_second() + seconds;
+        let expires = crate::clock::now().as_second() + seconds;
         Said::exit_with(0, &format!(r#"{{"accessToken":"{secret}","expires_on":{expires},"tokenType":"Bearer"}}"#))
     }
 }

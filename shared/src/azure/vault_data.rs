@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::http::{Call, Payload, Reply};
 use super::{Arm, Failure};
+use crate::clock::Wait;
 use crate::model::{Kind, Problem};
 
 /// API version of the data plane (REST reference of Key Vault).
@@ -34,12 +35,13 @@ impl Arm {
         if reply.status == 409 && is_in_the_bin(&reply) {
             checked(&self.ask_vault(Method::POST, &format!("{vault}/deletedsecrets/{name}/recover"), None).await?)?;
             // Recovery continues after its answer, so the write is repeated until the name is free.
+            let mut wait = Wait::new(self.events(), &url, format!("waiting for the vault to bring back the deleted secret {name}"));
             for _ in 0..30 {
                 reply = self.ask_vault(Method::PUT, &url, Some(body.clone())).await?;
                 if reply.status != 409 {
                     break;
                 }
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                wait.pause(std::time::Duration::from_secs(1)).await;
             }
         }
         checked(&reply)

@@ -3,7 +3,7 @@
 
 use clap::{ArgMatches, Command, FromArgMatches};
 
-use crate::cli::flags::{global, values};
+use crate::cli::flags::{az_cluster, global, values};
 use crate::cli::frontend::Frontend;
 use crate::engine::Stop;
 use crate::kube::{Cluster, Flags};
@@ -55,7 +55,7 @@ impl Invocation<'_> {
     pub async fn session(&self) -> Result<(Session, Progress)> {
         let flags = self.flags()?;
         let progress = self.ui.progress();
-        let session = Session::open(&flags, &progress.events()).await?;
+        let session = Session::open(&flags, az_cluster::azure(), &progress.events()).await?;
         Ok((session, progress))
     }
 

@@ -11,6 +11,7 @@ use super::findings;
 use crate::azure::role_for;
 use crate::azure::{Arm, Exchange};
 use crate::kube::{Access, Cluster, Flags, WorkloadRef, machine, resources};
+use crate::lookup::azure_session::AzureSession;
 use crate::lookup::records::{Writing, record_rights};
 use crate::lookup::session::Session;
 use crate::lookup::{azure, outside_aks};
@@ -24,10 +25,10 @@ const RIGHTS: &str = "rights";
 ///
 /// # Errors
 /// If the workload does not exist, or the cluster stops answering.
-pub async fn doctor(flags: &Flags, events: &Events, workload: Option<&str>, words: &[&str]) -> Result<Vec<Check>> {
+pub async fn doctor(flags: &Flags, azure: &AzureSession, events: &Events, workload: Option<&str>, words: &[&str]) -> Result<Vec<Check>> {
     let named = workload.map(str::parse::<WorkloadRef>).transpose()?;
     let mut checks = programs(flags, words).await;
-    let session = match open(flags, events, &mut checks).await {
+    let session = match open(flags, azure, events, &mut checks).await {
         Some(session) => session,
         None => return Ok(checks),
     };
@@ -119,9 +120,8 @@ async fn kubelogin(command: &str) -> Check {
 }
 
 /// Opens both sides; problems become findings.
-async fn open(flags: &Flags, events: &Events, checks: &mut Vec<Check>) -> Option<Session> {
-    let azure = Session::azure(events);
-    let (profile, arm) = match azure {
+async fn open(flags: &Flags, azure: &AzureSession, events: &Events, checks: &mut Vec<Check>) -> Option<Session> {
+    let (profile, arm) = match azure.open(events) {
         Ok(both) => both,
         Err(problem) => {
             checks.push(found("KC5901", problem.to_string(), "a sign-in", &[]));

@@ -10,12 +10,13 @@ use super::check::{Check, Refusal};
 use super::evidence::token::Mint;
 use crate::azure::{Arm, Exchange, Probe, Token};
 use crate::catalogue::{Service, keyvault};
+use crate::clock::Wait;
 use crate::kube::Cluster;
 use crate::model::propagation::PROPAGATION;
 use crate::model::target::Target;
 use crate::model::variable::Part;
 use crate::model::vault::{ObjectKind, VaultObject};
-use crate::model::{Event, Events, Kind, Problem, Result, words};
+use crate::model::{Events, Kind, Problem, Result, words};
 use crate::plan::change::Goal;
 use crate::plan::record::Record;
 use crate::plan::spec::delivery::VaultSecret;
@@ -240,6 +241,7 @@ fn listing(chain: &Chain<'_>, url: &str) -> String {
 
 async fn exchange(attempt: Attempt<'_>, client_id: &str, assertion: &str, scope: &str) -> Result<Result<Token, Refused>> {
     let Attempt { arm, events, chain, began } = attempt;
+    let mut wait = Wait::new(events, "verify", "waiting for Entra to apply the new trust").since(began);
     for tries in 0.. {
         let ask = Exchange { tenant: &chain.record.tenant, client_id, assertion, scope };
         let refused = match arm.exchange(&ask).await? {
@@ -254,13 +256,15 @@ async fn exchange(attempt: Attempt<'_>, client_id: &str, assertion: &str, scope:
             );
             return Ok(Err(Refused { message: refused.message, fix, cause: Refusal::Entra(refused.codes) }));
         }
-        wait(events, tries, format!("waiting for Entra to apply the new trust ({} s so far)", began.elapsed().as_secs())).await;
+        wait.pause(pause(tries)).await;
     }
     Ok(Err(Refused { message: String::new(), fix: String::new(), cause: Refusal::Silence }))
 }
 
 async fn read(attempt: Attempt<'_>, probe: &crate::catalogue::Probe, token: &Token) -> Result<Result<String, Refused>> {
     let Attempt { arm, events, chain, began } = attempt;
+    let why = format!("waiting for the grant to take effect in {}", chain.target.name());
+    let mut wait = Wait::new(events, "verify", why).since(began);
     let headers = probe.headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let ask = Probe { url: probe.url.clone(), headers, cosmos: probe.cosmos };
     for tries in 0.. {
@@ -299,19 +303,9 @@ async fn read(attempt: Attempt<'_>, probe: &crate::catalogue::Probe, token: &Tok
             let message = message.trim().trim_end_matches(':').to_owned();
             return Ok(Err(Refused { message, fix, cause: Refusal::DataPlane(answer.status, inner) }));
         }
-        wait(
-            events,
-            tries,
-            format!("waiting for the grant to take effect in {} ({} s so far)", chain.target.name(), began.elapsed().as_secs()),
-        )
-        .await;
+        wait.pause(pause(tries)).await;
     }
     Ok(Ok(String::new()))
-}
-
-async fn wait(events: &Events, attempt: u32, why: String) {
-    events.say(Event::Waiting { id: "verify".into(), why });
-    tokio::time::sleep(pause(attempt)).await;
 }
 
 fn identity<'a>(chain: &'a Chain<'_>) -> &'a str {

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use crate::model::Result;
+use crate::model::{Events, Result};
 
 /// Provides credentials beyond the kubeconfig.
 #[async_trait::async_trait]
@@ -11,12 +11,12 @@ pub trait Source: Send + Sync {
     ///
     /// # Errors
     /// If the kubeconfig can't be fetched.
-    async fn kubeconfig(&self) -> Result<Option<SecretString>>;
+    async fn kubeconfig(&self, events: &Events) -> Result<Option<SecretString>>;
 
     /// A token of `tenant` for the server application `audience`. Called before every request, so implementations
     /// must cache.
     ///
     /// # Errors
     /// If there is no token.
-    async fn token(&self, tenant: Option<&str>, audience: &str) -> Result<SecretString>;
+    async fn token(&self, tenant: Option<&str>, audience: &str, events: &Events) -> Result<SecretString>;
 }

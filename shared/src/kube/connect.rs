@@ -66,7 +66,7 @@ impl Cluster {
     /// # Errors
     /// What is missing or wrong in kubeconfig, flags, files or sign-in, and how to fix it.
     pub async fn connect(flags: &Flags, events: &Events) -> Result<Cluster> {
-        if let Some(text) = source::kubeconfig(flags).await? {
+        if let Some(text) = source::kubeconfig(flags, events).await? {
             return Self::to(kubeconfig::choose(&kubeconfig::parse(&text)?, flags)?, flags, events).await;
         }
         let paths = kubeconfig::paths(flags);
@@ -99,7 +99,7 @@ impl Cluster {
         config.headers.extend(HeaderValue::try_from(agent()).map(|agent| (USER_AGENT, agent)));
         let wants_cluster = chosen.user.exec.as_ref().is_some_and(|exec| exec.provide_cluster_info);
         let cluster_info = if wants_cluster { ExecAuthCluster::try_from(&chosen.cluster).ok() } else { None };
-        let sign_in = match crate::kube::signin::instead_of_plugin(&mut chosen.user, flags).await? {
+        let sign_in = match crate::kube::signin::instead_of_plugin(&mut chosen.user, flags, events).await? {
             Some(sign_in) => sign_in,
             None => SignIn::take(&mut chosen.user, cluster_info, flags.interactive, events).await?,
         };

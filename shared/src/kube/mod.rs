@@ -25,7 +25,7 @@ pub(crate) mod send;
 mod signin;
 mod source;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trace;
 mod verbs;
 pub mod workload;

@@ -12,6 +12,7 @@ use super::connect::Cluster;
 use super::error::{Failure, shorten};
 use super::pods;
 use super::workload::{Workload, WorkloadKind};
+use crate::clock::Wait;
 use crate::model::{Kind, Problem, Result};
 
 /// Interval between reads if a watch is not possible.
@@ -57,8 +58,8 @@ pub(crate) enum Stuck {
 ///
 /// # Errors
 /// After `limit`, with the last known state; or at once if waiting can't help.
-pub async fn wait(cluster: &Cluster, workload: &Workload, limit: Duration, progress: &(dyn Fn(String) + Send + Sync)) -> Result<()> {
-    let mut waiter = Waiter { workload, told: String::new(), told_at: Instant::now(), failing_since: None, trouble: None, progress };
+pub async fn wait(cluster: &Cluster, workload: &Workload, limit: Duration, waiting: &mut Wait<'_>) -> Result<()> {
+    let mut waiter = Waiter { workload, told: String::new(), told_at: Instant::now(), failing_since: None, trouble: None, waiting };
     if waiter.look(&workload.object)? {
         return Ok(());
     }
@@ -79,17 +80,17 @@ pub async fn wait(cluster: &Cluster, workload: &Workload, limit: Duration, progr
     }
 }
 
-struct Waiter<'a> {
+struct Waiter<'a, 'b> {
     workload: &'a Workload,
     told: String,
     told_at: Instant,
     failing_since: Option<Instant>,
     /// Why pods can't be created at the moment.
     trouble: Option<String>,
-    progress: &'a (dyn Fn(String) + Send + Sync),
+    waiting: &'a mut Wait<'b>,
 }
 
-impl Waiter<'_> {
+impl Waiter<'_, '_> {
     async fn until_done(&mut self, cluster: &Cluster) -> Result<()> {
         let mut version = self.workload.resource_version().to_owned();
         loop {
@@ -110,7 +111,7 @@ impl Waiter<'_> {
                 Err(failure) if passes(&failure) => {}
                 Err(failure) => return Err(Problem::from(failure).context(format!("waiting for {w}"))),
             }
-            tokio::time::sleep(POLL).await;
+            self.waiting.pause(POLL).await;
         }
     }
 
@@ -187,7 +188,7 @@ impl Waiter<'_> {
 
     fn tell(&mut self, text: String) {
         if text != self.told {
-            (self.progress)(text.clone());
+            self.waiting.say(text.clone());
             self.told = text;
             self.told_at = Instant::now();
         }
@@ -200,7 +201,7 @@ impl Waiter<'_> {
             return;
         }
         let why = pods::trouble(cluster, self.workload).await.map(|why| format!("; {why}")).unwrap_or_default();
-        (self.progress)(format!("{}{why}", self.told));
+        self.waiting.say(format!("{}{why}", self.told));
         self.told_at = Instant::now();
     }
 

@@ -11,7 +11,7 @@ use super::call::Call;
 use super::connect::Cluster;
 use super::error::{Failure, Status, Why, from_answer, from_kube, not_kubernetes};
 use super::trace;
-use crate::model::Event;
+use crate::clock;
 
 /// Maximum number of tries for a request that may be repeated.
 const TRIES: u32 = 3;
@@ -21,7 +21,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 impl Cluster {
     /// Sends a call, and repeats it if it may be repeated and that can help.
     pub(crate) async fn send(&self, call: &Call) -> Result<Value, Failure> {
-        let mut tried = 1;
+        let (mut tried, began) = (1, Instant::now());
         loop {
             let failure = match self.send_once(call).await {
                 Ok(value) => return Ok(value),
@@ -35,8 +35,9 @@ impl Cluster {
             let Some(wait) = wait_before_next(&failure, tried).filter(|_| call.again && tried < TRIES) else {
                 return Err(failure);
             };
-            self.inner.events.say(Event::Note(format!("{failure}; trying again in {:.1} s", wait.as_secs_f32())));
-            tokio::time::sleep(wait).await;
+            let since = if tried > 1 { format!(", {} s since the first try", began.elapsed().as_secs()) } else { String::new() };
+            let note = format!("{failure}; trying again in {:.1} s{since}", wait.as_secs_f32());
+            clock::announced(&self.inner.events, note, wait).await;
             tried += 1;
         }
     }

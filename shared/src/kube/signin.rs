@@ -15,9 +15,9 @@ use tokio::sync::Mutex;
 use super::certificate;
 use super::credential_plugin::{self, base_name};
 use super::flags::Flags;
+use crate::clock;
 use crate::kube::source::{Azure, kubeconfig};
 use crate::model::{Events, Kind, Problem, Result};
-use crate::sys;
 
 /// How long before its expiry a token is renewed, and how long a new token is kept even if it claims to have expired:
 /// a plugin that returns a past expiry must not run for every request.
@@ -141,7 +141,7 @@ impl SignIn {
     pub(crate) async fn let_go(&self) -> bool {
         let SignIn::Plugin(plugin) = self else { return false };
         let mut held = plugin.held.lock().await;
-        let old = sys::now().duration_since(held.since) > MARGIN;
+        let old = clock::now().duration_since(held.since) > MARGIN;
         if old {
             held.header = None;
         }
@@ -165,7 +165,7 @@ impl Plugin {
     async fn header(&self) -> Result<HeaderValue> {
         // The lock is held while the plugin runs, so that concurrent requests start it only once.
         let mut held = self.held.lock().await;
-        if let Some(header) = held.header.as_ref().filter(|_| held.renew_after.is_none_or(|at| sys::now() < at)) {
+        if let Some(header) = held.header.as_ref().filter(|_| held.renew_after.is_none_or(|at| clock::now() < at)) {
             return Ok(header.clone());
         }
         let given = credential_plugin::run(&self.exec, self.cluster.clone(), self.interactive, &self.events).await?;
@@ -184,8 +184,8 @@ impl Held {
         let Some(token) = &given.token else { return Ok(None) };
         let command = credential_plugin::base_name(exec.command.as_deref().unwrap_or("the plugin"));
         let header = bearer(token.expose_secret(), &format!("the token from {command}"))?;
-        let renew_after = given.expires.map(|end| (end - MARGIN).max(sys::now() + MARGIN));
-        Ok(Some(Held { header: Some(header), renew_after, since: sys::now() }))
+        let renew_after = given.expires.map(|end| (end - MARGIN).max(clock::now() + MARGIN));
+        Ok(Some(Held { header: Some(header), renew_after, since: clock::now() }))
     }
 }
 
@@ -195,7 +195,7 @@ fn describe_certificate(user: &AuthInfo) -> String {
         return "requests without credentials".into();
     }
     match certificate::end(user) {
-        Some(end) if end < sys::now() => format!("the client certificate, which expired on {}", end.strftime("%F")),
+        Some(end) if end < clock::now() => format!("the client certificate, which expired on {}", end.strftime("%F")),
         Some(end) => format!("the client certificate, which is valid until {}", end.strftime("%F")),
         None => "the client certificate".into(),
     }
@@ -221,16 +221,16 @@ fn sensitive(text: &str, what: &str) -> Result<HeaderValue> {
 /// For a user entry with kubelogin and an interactive sign-in: the sign-in through Azure. It is used if kubelogin is
 /// not installed, or if the entry was fetched from Azure; a fetched entry says `devicecode` and would make the user
 /// sign in again.
-pub(crate) async fn instead_of_plugin(user: &mut AuthInfo, flags: &Flags) -> Result<Option<SignIn>> {
+pub(crate) async fn instead_of_plugin(user: &mut AuthInfo, flags: &Flags, events: &Events) -> Result<Option<SignIn>> {
     let (Some(source), Some(exec)) = (&flags.source, &user.exec) else { return Ok(None) };
     if user.token.is_some() || user.token_file.is_some() {
         return Ok(None);
     }
     let Some((audience, tenant)) = asks_for(exec) else { return Ok(None) };
-    if is_installed(exec) && kubeconfig(flags).await?.is_none() {
+    if is_installed(exec) && kubeconfig(flags, events).await?.is_none() {
         return Ok(None);
     }
-    let azure = Azure { source: source.clone(), audience, tenant };
+    let azure = Azure { source: source.clone(), audience, tenant, events: events.clone() };
     // Request a token now, so that errors are reported here and not by the first request.
     azure.token().await?;
     user.exec = None;
@@ -305,11 +305,11 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Source for Fixed {
-        async fn kubeconfig(&self) -> Result<Option<SecretString>> {
+        async fn kubeconfig(&self, _: &Events) -> Result<Option<SecretString>> {
             Ok(None)
         }
 
-        async fn token(&self, tenant: Option<&str>, audience: &str) -> Result<SecretString> {
+        async fn token(&self, tenant: Option<&str>, audience: &str, _: &Events) -> Result<SecretString> {
             Ok(format!("{}-{audience}", tenant.unwrap_or_default()).into())
         }
     }
@@ -319,7 +319,7 @@ mod tests {
         let exec = kubelogin("/nowhere/kubelogin", "get-token --server-id app --tenant-id t");
         let mut user = AuthInfo { exec: Some(exec), ..AuthInfo::default() };
         let flags = Flags { source: Some(Arc::new(Fixed)), ..Flags::default() };
-        let sign_in = instead_of_plugin(&mut user, &flags).await.unwrap().unwrap();
+        let sign_in = instead_of_plugin(&mut user, &flags, &Events::silent()).await.unwrap().unwrap();
         assert_eq!(sign_in.header().await.unwrap().unwrap(), "Bearer t-app");
         assert!(user.exec.is_none());
     }
@@ -333,7 +333,7 @@ mod tests {
         let exec = kubelogin(command.to_str().unwrap(), "get-token --server-id app");
         let mut user = AuthInfo { exec: Some(exec), ..AuthInfo::default() };
         let flags = Flags { source: Some(Arc::new(Fixed)), ..Flags::default() };
-        assert!(instead_of_plugin(&mut user, &flags).await.unwrap().is_none());
+        assert!(instead_of_plugin(&mut user, &flags, &Events::silent()).await.unwrap().is_none());
         assert!(user.exec.is_some());
     }
 }

@@ -8,18 +8,19 @@ use secrecy::SecretString;
 
 use super::cluster_credentials::Source;
 use super::flags::Flags;
-use crate::model::Result;
+use crate::model::{Events, Result};
 
 /// The token to request in place of kubelogin.
 pub(crate) struct Azure {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) audience: String,
     pub(crate) tenant: Option<String>,
+    pub(crate) events: Events,
 }
 
 impl Azure {
     pub(crate) async fn token(&self) -> Result<SecretString> {
-        self.source.token(self.tenant.as_deref(), &self.audience).await
+        self.source.token(self.tenant.as_deref(), &self.audience, &self.events).await
     }
 }
 
@@ -29,10 +30,10 @@ impl fmt::Debug for Azure {
     }
 }
 
-pub(crate) async fn kubeconfig(flags: &Flags) -> Result<Option<SecretString>> {
+pub(crate) async fn kubeconfig(flags: &Flags, events: &Events) -> Result<Option<SecretString>> {
     match &flags.source {
         // A context or file named by the user takes precedence over a cluster named by its Azure name.
-        Some(source) if flags.context.is_none() && flags.kubeconfig.is_none() => source.kubeconfig().await,
+        Some(source) if flags.context.is_none() && flags.kubeconfig.is_none() => source.kubeconfig(events).await,
         _ => Ok(None),
     }
 }

@@ -9,9 +9,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::session::Session;
+use super::azure_session::AzureSession;
 use crate::azure::api_versions;
-use crate::azure::{Arm, Profile};
 use crate::kube::Source;
 use crate::model::request::ClusterChoice;
 use crate::model::{Events, Kind, Problem, ResourceId, Result};
@@ -19,7 +18,7 @@ use crate::model::{Events, Kind, Problem, ResourceId, Result};
 /// Credentials from Azure. Nothing is requested before it is needed.
 pub struct FromAzure {
     choice: ClusterChoice,
-    azure: OnceCell<(Profile, Arm)>,
+    azure: AzureSession,
     kubeconfig: OnceCell<Option<SecretString>>,
 }
 
@@ -32,20 +31,16 @@ impl fmt::Debug for FromAzure {
 impl FromAzure {
     /// Credentials for the cluster that `choice` names, if any; tokens in any case.
     #[allow(clippy::new_ret_no_self, reason = "always shared")]
-    pub fn new(choice: ClusterChoice) -> Arc<dyn Source> {
-        Arc::new(FromAzure { choice, azure: OnceCell::new(), kubeconfig: OnceCell::new() })
+    pub fn new(choice: ClusterChoice, azure: AzureSession) -> Arc<dyn Source> {
+        Arc::new(FromAzure { choice, azure, kubeconfig: OnceCell::new() })
     }
 
-    async fn azure(&self) -> Result<&(Profile, Arm)> {
-        self.azure.get_or_try_init(|| async { Session::azure(&Events::silent()) }).await
-    }
-
-    async fn fetch(&self) -> Result<Option<SecretString>> {
+    async fn fetch(&self, events: &Events) -> Result<Option<SecretString>> {
         let ClusterChoice { id, name, resource_group } = &self.choice;
         if id.is_none() && name.is_none() {
             return Ok(None);
         }
-        let (profile, arm) = self.azure().await?;
+        let (profile, arm) = self.azure.open(events)?;
         let cluster = match (id, name, resource_group) {
             (Some(id), _, _) => {
                 id.parse::<ResourceId>().map_err(|fault| Problem::new(Kind::Usage, "KC1001", format!("the cluster's id: {fault}")))?
@@ -93,13 +88,13 @@ fn no_subscription() -> Problem {
 
 #[async_trait::async_trait]
 impl Source for FromAzure {
-    async fn kubeconfig(&self) -> Result<Option<SecretString>> {
-        self.kubeconfig.get_or_try_init(|| self.fetch()).await.cloned()
+    async fn kubeconfig(&self, events: &Events) -> Result<Option<SecretString>> {
+        self.kubeconfig.get_or_try_init(|| self.fetch(events)).await.cloned()
     }
 
-    async fn token(&self, tenant: Option<&str>, audience: &str) -> Result<SecretString> {
-        let (_, arm) = self.azure().await?;
-        let token = arm.sign_in().token(tenant.or(arm.tenant()), &format!("{audience}/.default")).await?;
+    async fn token(&self, tenant: Option<&str>, audience: &str, events: &Events) -> Result<SecretString> {
+        let (_, arm) = self.azure.open(events)?;
+        let token = arm.token_of(tenant.or(arm.tenant()), &format!("{audience}/.default")).await?;
         Ok(token.secret().to_owned().into())
     }
 }
@@ -112,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_requested_without_a_cluster_name() {
-        assert!(FromAzure::new(ClusterChoice::default()).kubeconfig().await.unwrap().is_none());
+        assert!(FromAzure::new(ClusterChoice::default(), AzureSession::default()).kubeconfig(&Events::silent()).await.unwrap().is_none());
     }
 
     #[test]

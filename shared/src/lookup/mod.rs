@@ -2,6 +2,7 @@
 //! room never writes, so that doctor, verify and audits need only read permissions.
 
 pub(crate) mod azure;
+pub mod azure_session;
 pub(crate) mod cluster;
 pub mod cluster_credentials;
 pub(crate) mod given_ids;

@@ -1,6 +1,7 @@
 //! Both sides of a run: the signed-in Azure session and the cluster of the kube context.
 
-use crate::azure::{Arm, Profile, SignIn};
+use super::azure_session::AzureSession;
+use crate::azure::{Arm, Profile};
 use crate::kube::{Cluster, Flags};
 use crate::model::{Cloud, Events, Result};
 
@@ -22,18 +23,17 @@ impl Session {
     ///
     /// # Errors
     /// Errors in az's files or in the kube context.
-    pub async fn open(flags: &Flags, events: &Events) -> Result<Session> {
-        let (profile, arm) = Self::azure(events)?;
+    pub async fn open(flags: &Flags, azure: &AzureSession, events: &Events) -> Result<Session> {
+        let (profile, arm) = azure.open(events)?;
         arm.prefetch_token();
         let kube = Cluster::connect(flags, events).await?;
         Ok(Session { profile, arm, kube, events: events.clone() })
     }
 
-    pub(crate) fn azure(events: &Events) -> Result<(Profile, Arm)> {
-        let profile = Profile::load()?;
-        let tenant = profile.active().map(|s| s.tenant.clone());
-        let arm = Arm::new(profile.cloud.clone(), SignIn::new(), tenant, events.clone())?;
-        Ok((profile, arm))
+    /// The same sides with empty read caches: for looks that must not see answers from before a change.
+    #[must_use]
+    pub fn afresh(self) -> Session {
+        Session { arm: self.arm.afresh(), kube: self.kube.afresh(), ..self }
     }
 
     /// az's active cloud.

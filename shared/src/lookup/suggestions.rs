@@ -3,8 +3,8 @@
 use futures::future::join_all;
 use serde_json::Value;
 
+use super::azure_session::AzureSession;
 use super::service_connector;
-use super::session::Session;
 use crate::azure::names::resource_names;
 use crate::catalogue::Service;
 use crate::kube::{Cluster, WorkloadKind, resources};
@@ -20,8 +20,8 @@ const KINDS: [WorkloadKind; 4] = [WorkloadKind::Deployment, WorkloadKind::Statef
 ///
 /// # Errors
 /// Errors of az or Azure.
-pub async fn targets(service: &Service) -> Result<Vec<Offer>> {
-    let (_, arm) = Session::azure(&Events::silent())?;
+pub async fn targets(azure: &AzureSession, service: &Service) -> Result<Vec<Offer>> {
+    let (_, arm) = azure.open(&Events::silent())?;
     let mut names = resource_names(&arm, service.arm_type).await?;
     for (_, group) in &mut names {
         *group = format!("in {group}");

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ConnectionKey;
+
 /// A progress event.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -19,6 +21,13 @@ pub enum Event {
         id: String,
         /// The object of the wait, and the reason.
         why: String,
+        /// How long the wait has lasted.
+        waited: Duration,
+    },
+    /// The wait of the step is over, and the step goes on.
+    Resumed {
+        /// Id of the step.
+        id: String,
     },
     /// The step is done.
     Finished {
@@ -42,14 +51,25 @@ pub enum Event {
     Warning(String),
 }
 
-/// Receives events. Cheap to clone; callable from any task.
+/// Receives events, for one connection or for none. Cheap to clone; callable from any task.
 #[derive(Clone)]
-pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);
+pub struct Events {
+    sink: Arc<Sink>,
+    scope: Option<Arc<ConnectionKey>>,
+}
+
+type Sink = dyn Fn(Option<&ConnectionKey>, Event) + Send + Sync;
 
 impl Events {
-    /// Sends events to `sink`.
+    /// Sends events to `sink`, which does not need to know the connection.
     pub fn new(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Events(Arc::new(sink))
+        Events::by_connection(move |_, event| sink(event))
+    }
+
+    /// Sends events to `sink` with the connection to which each belongs. Ids of steps are unique only within one
+    /// connection.
+    pub fn by_connection(sink: impl Fn(Option<&ConnectionKey>, Event) + Send + Sync + 'static) -> Self {
+        Events { sink: Arc::new(sink), scope: None }
     }
 
     /// Discards events: for tests and quiet commands.
@@ -57,8 +77,14 @@ impl Events {
         Events::new(|_| {})
     }
 
+    /// The same receiver, for events of one connection.
+    #[must_use]
+    pub fn scoped(&self, connection: &ConnectionKey) -> Self {
+        Events { sink: self.sink.clone(), scope: Some(Arc::new(connection.clone())) }
+    }
+
     /// Sends an event.
     pub fn say(&self, event: Event) {
-        (self.0)(event);
+        (self.sink)(self.scope.as_deref(), event);
     }
 }

@@ -26,8 +26,8 @@ pub struct Facts {
     pub principal: Option<String>,
     /// The permissions to grant.
     pub grants: Vec<Grant>,
-    /// Name of the Secret.
-    pub secret: String,
+    /// Name of the Secret; `None` if the connection has none.
+    pub secret: Option<String>,
     /// Variables in the Secret.
     pub variables: Vec<Variable>,
     /// Secrets stored in a vault. The vault is then the target of the grants.
@@ -83,8 +83,8 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
     }
     let (namespace, variables) = (facts.namespace.clone(), facts.variables.clone());
     specs.extend(facts.stored.iter().cloned().map(StepSpec::VaultSecret));
-    if facts.stored.is_empty() || !variables.is_empty() {
-        let (namespace, name) = (namespace.clone(), facts.secret.clone());
+    if let Some(name) = facts.secret.clone().filter(|_| facts.stored.is_empty() || !variables.is_empty()) {
+        let namespace = namespace.clone();
         specs.push(StepSpec::Secret(spec::Secret { namespace, name, variables: variables.clone(), foreign: false }));
     }
     specs.extend(facts.mount.iter().map(|mount| StepSpec::SecretProviderClass(mount.class.clone())));
@@ -98,7 +98,7 @@ pub fn specs(facts: &Facts) -> Vec<StepSpec> {
             foreign: false,
             identity: account.is_some(),
             service_account: account.filter(|_| workload.on_default_account),
-            secret: facts.secret.clone(),
+            secret: facts.secret.clone().unwrap_or_default(),
             variables,
             mount: facts.mount.clone(),
         }));
@@ -142,3 +142,6 @@ pub fn grant_step(target: &ResourceId, scope: &str, grant: &Grant, to: Grantee) 
         Grant::RedisPolicy { policy } => StepSpec::RedisPolicy(spec::RedisPolicy { cache: target, policy: policy.clone(), to }),
     }
 }
+
+#[cfg(test)]
+mod tests;

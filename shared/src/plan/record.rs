@@ -161,13 +161,6 @@ pub struct Verified {
     pub success: bool,
 }
 
-impl Verified {
-    /// A result with the current time.
-    pub fn now(success: bool) -> Self {
-        Verified { at: jiff::Timestamp::now().to_string(), success }
-    }
-}
-
 impl Record {
     /// Name of the connection's ConfigMap and Lease.
     pub fn object_name(connection: &str) -> String {

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
+use super::outputs::Outputs;
 use crate::azure::Arm;
+use crate::clock::Wait;
 use crate::kube::{Access, Cluster, Only, Resource};
-use crate::model::{ConnectionKey, Event, Events, Result};
+use crate::model::{ConnectionKey, Events, ResourceId, Result};
 use crate::plan::record::Record;
 use crate::plan::spec::Thing;
 
@@ -15,7 +17,7 @@ use crate::plan::spec::Thing;
 pub struct Cx {
     /// Azure Resource Manager.
     pub arm: Arm,
-    /// The cluster's body.
+    /// The cluster.
     pub kube: Cluster,
     /// Receiver of progress events.
     pub events: Events,
@@ -25,6 +27,10 @@ pub struct Cx {
     pub namespace: String,
     /// Tenant of the identity.
     pub tenant: String,
+    /// The managed cluster of the connection.
+    pub cluster: ResourceId,
+    /// The managed identity of the connection, if it has one. Steps that do not name their identity mean this one.
+    pub identity: Option<ResourceId>,
     /// The other visible connections of this tool: objects that they use are kept.
     pub others: Vec<Record>,
     /// Time limit for a rollout or a long-running operation.
@@ -36,48 +42,21 @@ pub struct Cx {
     pub(crate) keys: Keys,
 }
 
-/// Results that steps pass to each other.
-#[derive(Default)]
-pub struct Outputs(Mutex<Known>);
-
-/// Values known so far. Examining an existing object provides them, or applying the step that creates it.
-#[derive(Clone, Default)]
-pub struct Known {
-    /// The cluster's issuer, byte for byte.
-    pub issuer: Option<String>,
-    /// The identity's client id.
-    pub client_id: Option<String>,
-    /// The identity's object id.
-    pub principal_id: Option<String>,
-    /// Version of the connection's Secret, if it holds secret values.
-    pub secret_version: Option<String>,
-    /// Versions of the stored vault secrets, by name.
-    pub vault_versions: std::collections::BTreeMap<String, String>,
-}
-
-impl Outputs {
-    /// A copy of the values known now.
-    pub fn known(&self) -> Known {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    /// Adds values.
-    pub fn learn(&self, teach: impl FnOnce(&mut Known)) {
-        teach(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    }
-}
-
 impl Cx {
     /// A context without results, in the tenant of the run; the cluster's read cache comes with `kube`.
     pub fn new(arm: &Arm, kube: Cluster, events: &Events, run: Run) -> Self {
-        let Run { key, tenant, others, timeout } = run;
+        let Run { key, tenant, cluster, identity, others, timeout } = run;
+        let events = events.scoped(&key);
+        let arm = arm.with_events(&events);
         Cx {
-            arm: if tenant.is_empty() { arm.clone() } else { arm.with_tenant(&tenant) },
+            arm: if tenant.is_empty() { arm } else { arm.with_tenant(&tenant) },
             kube,
-            events: events.clone(),
+            events,
             connection: key.name,
             namespace: key.namespace,
             tenant,
+            cluster,
+            identity,
             others,
             timeout,
             outputs: Outputs::default(),
@@ -102,9 +81,19 @@ impl Cx {
         Ok(self.kube.may_once(access).await?)
     }
 
-    /// Reports that step `id` waits, and why.
-    pub fn waiting(&self, id: &str, why: impl Into<String>) {
-        self.events.say(Event::Waiting { id: id.into(), why: why.into() });
+    /// A wait of step `id`, which says what is waited for: `waiting for AKS`.
+    pub fn wait(&self, id: impl Into<String>, why: impl Into<String>) -> Wait<'_> {
+        Wait::new(&self.events, id, why)
+    }
+
+    /// Client id of the connection's identity, once known.
+    pub fn client_id(&self) -> Option<String> {
+        self.outputs.client_id(self.identity.as_ref()?)
+    }
+
+    /// Object id of the connection's identity, once known.
+    pub fn principal_id(&self) -> Option<String> {
+        self.outputs.principal_id(self.identity.as_ref()?)
     }
 
     /// The field manager of this connection's applies.
@@ -138,6 +127,10 @@ pub struct Run {
     pub key: ConnectionKey,
     /// Tenant of the identity.
     pub tenant: String,
+    /// The managed cluster.
+    pub cluster: ResourceId,
+    /// The managed identity, if the connection has one.
+    pub identity: Option<ResourceId>,
     /// The other visible connections of this tool.
     pub others: Vec<Record>,
     /// Time limit for a rollout or a long-running operation.
@@ -149,7 +142,8 @@ impl Run {
     /// are none.
     pub fn of(record: &Record, timeout: std::time::Duration) -> Run {
         let key = ConnectionKey::new(&record.namespace, &record.name);
-        Run { key, tenant: record.tenant.clone(), others: Vec::new(), timeout }
+        let (tenant, cluster) = (record.tenant.clone(), record.cluster.clone());
+        Run { key, tenant, cluster, identity: record.identity().cloned(), others: Vec::new(), timeout }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::step::Examined;
+use crate::clock;
 use crate::kube::Apply;
 use crate::model::PREFIX;
 use crate::plan::change::Action;
@@ -44,5 +45,5 @@ pub(crate) fn uid(object: &Value) -> Option<String> {
 
 /// The receipt of a finished step, with the current time.
 pub(crate) fn done(intent: &Receipt) -> Receipt {
-    Receipt { done: true, at: jiff::Timestamp::now().to_string(), ..intent.clone() }
+    Receipt { done: true, at: clock::stamp(), ..intent.clone() }
 }

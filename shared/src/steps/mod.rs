@@ -6,6 +6,7 @@ pub mod context;
 pub(crate) mod delivery;
 pub(crate) mod examine;
 pub(crate) mod marks;
+pub mod outputs;
 mod ownership;
 pub mod step;
 pub(crate) mod trust;
@@ -15,6 +16,7 @@ use crate::plan::spec::StepSpec;
 use crate::plan::spec::list::every_step;
 
 pub use self::delivery::pod_template::patch as workload_patch;
+pub(crate) use self::delivery::workload::Known as WorkloadKnown;
 pub(crate) use self::trust::cluster_features::{addon_identity, is_busy as cluster_is_busy};
 
 /// Makes [`behaviour`] from the list of kinds.

@@ -11,7 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::page::{self, Page, Stream};
-use crate::model::{Event, Events};
+use crate::model::{ConnectionKey, Event, Events};
 
 /// The live displays of this process, which must not overwrite the message about Ctrl-C.
 static DISPLAYS: Mutex<Vec<Weak<Mutex<Display>>>> = Mutex::new(Vec::new());
@@ -35,13 +35,16 @@ pub enum ProgressForm {
 #[derive(Clone)]
 pub struct Progress(Arc<Mutex<Display>>);
 
+/// What one line of the display is about: a step of a connection. Two connections have steps of the same ids.
+type Line = (Option<ConnectionKey>, String);
+
 struct Display {
     quiet: bool,
     json: bool,
     live: Option<MultiProgress>,
-    bars: HashMap<String, ProgressBar>,
-    doing: HashMap<String, (String, Instant)>,
-    reminded: HashMap<String, (String, Instant)>,
+    bars: HashMap<Line, ProgressBar>,
+    doing: HashMap<Line, String>,
+    reminded: HashMap<Line, (String, Instant)>,
 }
 
 impl Progress {
@@ -60,7 +63,7 @@ impl Progress {
     /// The receiver of events.
     pub fn events(&self) -> Events {
         let display = self.0.clone();
-        Events::new(move |event| locked(&display).show(event))
+        Events::by_connection(move |connection, event| locked(&display).show(connection, event))
     }
 
     /// Removes the live display before something else is printed.
@@ -94,7 +97,7 @@ impl Display {
     /// one line lower than the display assumes. Moving it back lets the display clear its lines.
     fn interrupted(&self, text: &str) {
         if self.json {
-            let _ = writeln!(anstream::stderr(), "{}", as_json(&Event::Note(text.into())));
+            let _ = writeln!(anstream::stderr(), "{}", as_json(None, &Event::Note(text.into())));
             return;
         }
         if cfg!(unix) && self.live.is_some() && !self.bars.is_empty() {
@@ -103,32 +106,39 @@ impl Display {
         self.line(text);
     }
 
-    fn show(&mut self, event: Event) {
+    fn show(&mut self, connection: Option<&ConnectionKey>, event: Event) {
         let warning = matches!(event, Event::Warning(_));
         if self.quiet && !warning {
             return;
         }
+        let line = |id: &str| (connection.cloned(), id.to_owned());
         if self.json {
-            if matches!(&event, Event::Waiting { id, why } if !self.is_due(id, why, true)) {
-                return;
+            let is_shown = match &event {
+                Event::Waiting { id, why, .. } => self.is_due(&line(id), why, true),
+                // Programs see the end of a wait in what the step does next.
+                Event::Resumed { .. } => false,
+                _ => true,
+            };
+            if is_shown {
+                let _ = writeln!(anstream::stderr(), "{}", as_json(connection, &event));
             }
-            let _ = writeln!(anstream::stderr(), "{}", as_json(&event));
             return;
         }
         let colour = |c: AnsiColor| Style::new().fg_color(Some(c.into()));
         match event {
             Event::Started { id, doing } => {
-                self.doing.insert(id.clone(), (doing.clone(), Instant::now()));
-                self.spin(&id, doing);
+                self.doing.insert(line(&id), doing.clone());
+                self.spin(&line(&id), doing);
             }
-            Event::Waiting { id, why } => self.wait(&id, &why),
+            Event::Waiting { id, why, waited } => self.wait(&line(&id), &why, waited),
+            Event::Resumed { id } => self.resume(&line(&id)),
             Event::Finished { id, done, took } => {
-                self.stop(&id);
+                self.stop(&line(&id));
                 let green = colour(AnsiColor::Green);
                 self.line(&format!("  {green}✓{green:#} {done}  ({})", elapsed(took)));
             }
             Event::Failed { id, doing } => {
-                self.stop(&id);
+                self.stop(&line(&id));
                 let red = colour(AnsiColor::Red);
                 self.line(&format!("  {red}✗{red:#} {doing}"));
             }
@@ -140,32 +150,38 @@ impl Display {
         }
     }
 
-    fn wait(&mut self, id: &str, why: &str) {
-        let doing = self.doing.get(id).cloned();
+    fn wait(&mut self, line: &Line, why: &str, waited: Duration) {
         if self.live.is_some() {
-            return self.spin(id, doing.map_or_else(|| why.to_owned(), |(doing, _)| format!("{doing}: {why}")));
+            let message = self.doing.get(line).map_or_else(|| why.to_owned(), |doing| format!("{doing}: {why}"));
+            return self.spin(line, message);
         }
-        if self.is_due(id, why, false) {
-            // A short wait needs no time.
-            let since = doing.map(|(_, since)| since.elapsed()).filter(|took| *took >= REMIND);
-            let since = since.map(|took| format!("  ({})", elapsed(took))).unwrap_or_default();
-            self.line(&format!("  ◎ {why}{since}"));
+        if self.is_due(line, why, false) {
+            self.line(&waiting(why, waited));
+        }
+    }
+
+    /// Removes the text of a wait that is over, and its line if no step is running.
+    fn resume(&mut self, line: &Line) {
+        self.reminded.remove(line);
+        match self.doing.get(line).cloned() {
+            Some(doing) => self.spin(line, doing),
+            None => self.stop(line),
         }
     }
 
     /// Whether to report a wait: the first time, again after a while, and, if every change counts, when it changes.
-    fn is_due(&mut self, id: &str, why: &str, every_change: bool) -> bool {
-        let last = self.reminded.get(id);
+    fn is_due(&mut self, line: &Line, why: &str, every_change: bool) -> bool {
+        let last = self.reminded.get(line);
         let due = last.is_none_or(|(said, at)| at.elapsed() >= REMIND || (every_change && said != why));
         if due {
-            self.reminded.insert(id.to_owned(), (why.to_owned(), Instant::now()));
+            self.reminded.insert(line.clone(), (why.to_owned(), Instant::now()));
         }
         due
     }
 
-    fn spin(&mut self, id: &str, message: String) {
+    fn spin(&mut self, line: &Line, message: String) {
         let Some(live) = &self.live else { return };
-        let bar = self.bars.entry(id.to_owned()).or_insert_with(|| {
+        let bar = self.bars.entry(line.clone()).or_insert_with(|| {
             let bar = live.add(ProgressBar::new_spinner());
             if let Ok(style) = ProgressStyle::with_template("  {spinner} {wide_msg} {elapsed}") {
                 bar.set_style(style);
@@ -176,10 +192,10 @@ impl Display {
         bar.set_message(message);
     }
 
-    fn stop(&mut self, id: &str) {
-        self.doing.remove(id);
-        self.reminded.remove(id);
-        if let Some(bar) = self.bars.remove(id) {
+    fn stop(&mut self, line: &Line) {
+        self.doing.remove(line);
+        self.reminded.remove(line);
+        if let Some(bar) = self.bars.remove(line) {
             bar.finish_and_clear();
         }
     }
@@ -201,16 +217,28 @@ impl Display {
     }
 }
 
-/// An event as JSON.
-fn as_json(event: &Event) -> Value {
-    match event {
+/// What is waited for, with the time waited so far. A short wait needs no time.
+fn waiting(why: &str, waited: Duration) -> String {
+    let since = if waited >= REMIND { format!(", {}", elapsed(waited)) } else { String::new() };
+    format!("  ◎ {why}{since}")
+}
+
+/// An event as JSON, with its connection.
+fn as_json(connection: Option<&ConnectionKey>, event: &Event) -> Value {
+    let mut value = match event {
         Event::Started { id, doing } => json!({"event": "started", "id": id, "message": doing}),
-        Event::Waiting { id, why } => json!({"event": "waiting", "id": id, "message": why}),
+        Event::Waiting { id, why, waited } => json!({"event": "waiting", "id": id, "message": why, "seconds": waited.as_secs_f64()}),
+        Event::Resumed { id } => json!({"event": "resumed", "id": id}),
         Event::Finished { id, done, took } => json!({"event": "finished", "id": id, "message": done, "seconds": took.as_secs_f64()}),
         Event::Failed { id, doing } => json!({"event": "failed", "id": id, "message": doing}),
         Event::Note(text) => json!({"event": "note", "message": text}),
         Event::Warning(text) => json!({"event": "warning", "message": text}),
+    };
+    if let Some(connection) = connection {
+        value["connection"] = json!(connection.name);
+        value["namespace"] = json!(connection.namespace);
     }
+    value
 }
 
 /// Elapsed time: `0.3s`, `12s`, `3m52s`.
@@ -229,8 +257,43 @@ mod tests {
     #[test]
     fn events_for_programs_are_one_object_each() {
         let done = Event::Finished { id: "identity".into(), done: "identity made".into(), took: Duration::from_millis(1500) };
-        assert_eq!(as_json(&done).to_string(), r#"{"event":"finished","id":"identity","message":"identity made","seconds":1.5}"#);
-        assert_eq!(as_json(&Event::Note("x".into())).to_string(), r#"{"event":"note","message":"x"}"#);
+        assert_eq!(as_json(None, &done).to_string(), r#"{"event":"finished","id":"identity","message":"identity made","seconds":1.5}"#);
+        assert_eq!(as_json(None, &Event::Note("x".into())).to_string(), r#"{"event":"note","message":"x"}"#);
+    }
+
+    #[test]
+    fn events_for_programs_name_their_connection() {
+        let waiting = Event::Waiting { id: "identity".into(), why: "waiting for az".into(), waited: Duration::from_secs(12) };
+        let seen = as_json(Some(&ConnectionKey::new("shop", "orders")), &waiting);
+        let expected = json!({"event": "waiting", "id": "identity", "message": "waiting for az", "seconds": 12.0,
+            "connection": "orders", "namespace": "shop"});
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn steps_of_the_same_id_in_two_connections_have_a_line_each() {
+        let progress = Progress::new(false, ProgressForm::Plain);
+        let events = progress.events();
+        let [first, second] = ["orders", "stock"].map(|name| events.scoped(&ConnectionKey::new("shop", name)));
+        let started = |doing: &str| Event::Started { id: "identity".into(), doing: doing.into() };
+        first.say(started("creating identity id-orders"));
+        second.say(started("creating identity id-stock"));
+        let doing = || {
+            let mut all: Vec<_> = locked(&progress.0).doing.values().cloned().collect();
+            all.sort();
+            all
+        };
+        assert_eq!(doing(), ["creating identity id-orders", "creating identity id-stock"]);
+        first.say(Event::Waiting { id: "identity".into(), why: "waiting".into(), waited: Duration::ZERO });
+        assert!(locked(&progress.0).is_due(&(Some(ConnectionKey::new("shop", "stock")), "identity".into()), "waiting", false));
+        first.say(Event::Finished { id: "identity".into(), done: "identity id-orders created".into(), took: Duration::ZERO });
+        assert_eq!(doing(), ["creating identity id-stock"], "the other connection's step is still at work");
+    }
+
+    #[test]
+    fn a_long_wait_says_since_when() {
+        assert_eq!(waiting("waiting for az", Duration::from_secs(2)), "  ◎ waiting for az");
+        assert_eq!(waiting("waiting for az", Duration::from_secs(72)), "  ◎ waiting for az, 72s");
     }
 
     #[test]

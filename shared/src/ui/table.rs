@@ -43,7 +43,7 @@ impl Table {
 /// Time since a timestamp, in kubectl's format: `45s`, `12m`, `5h`, `3d`.
 pub fn age(since: &str) -> String {
     let Ok(since) = since.parse::<Timestamp>() else { return "<unknown>".into() };
-    words::age(Timestamp::now().duration_since(since).as_secs())
+    words::age(crate::clock::now().duration_since(since).as_secs())
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ async fn starts_az_once_per_tenant_and_scope() {
 async fn asks_anew_before_expiry_and_when_told_to_forget() {
     let sign_in = SignIn::with_executor(FakeAz::saying([]));
     let token = sign_in.token(None, SCOPE).await.unwrap();
-    let old = (sys::now() + SignedDuration::from_mins(4), sys::now() - SignedDuration::from_mins(60));
+    let old = (clock::now() + SignedDuration::from_mins(4), clock::now() - SignedDuration::from_mins(60));
     sign_in.held().tokens.insert((None, SCOPE.into()), (Token::new("old".into(), old.0), old.1));
     let fresh = sign_in.token(None, SCOPE).await.unwrap();
     assert_eq!(fresh.secret(), "token-2");

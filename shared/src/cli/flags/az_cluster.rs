@@ -1,10 +1,11 @@
 //! Flags that the az front end adds to every verb: the cluster by its Azure name.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::kube::Source;
+use crate::lookup::azure_session::AzureSession;
 use crate::lookup::cluster_credentials::FromAzure;
 use crate::model::request::ClusterChoice;
 
@@ -27,10 +28,16 @@ pub fn with_cluster_choice(root: Command) -> Command {
     AzureCluster::augment_args(root)
 }
 
+/// The Azure session of this process: one command line is one run.
+pub fn azure() -> &'static AzureSession {
+    static RUN: LazyLock<AzureSession> = LazyLock::new(AzureSession::default);
+    &RUN
+}
+
 /// Source of credentials besides the kubeconfig. The kubectl plugin always uses the context's cluster; for it, az
 /// provides only the tokens that kubelogin would otherwise get.
 pub fn source(root: &ArgMatches) -> Arc<dyn Source> {
     let named = root.try_contains_id("aks_name").is_ok();
     let chosen = if named { AzureCluster::from_arg_matches(root).unwrap_or_default() } else { AzureCluster::default() };
-    FromAzure::new(ClusterChoice { id: chosen.aks_id, name: chosen.aks_name, resource_group: chosen.aks_resource_group })
+    FromAzure::new(ClusterChoice { id: chosen.aks_id, name: chosen.aks_name, resource_group: chosen.aks_resource_group }, azure().clone())
 }

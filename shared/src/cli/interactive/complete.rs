@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::catalogue;
 use crate::cli::command_line;
-use crate::cli::flags::{global, output};
+use crate::cli::flags::{az_cluster, global, output};
 use crate::cli::frontend::Frontend;
 use crate::kube::{Cluster, Flags, contexts};
 use crate::lookup::suggestions::{self, Offer};
@@ -187,7 +187,7 @@ fn live(what: &str, service: Option<&'static catalogue::Service>, before: &[Stri
     let ask = async {
         if what == "target" {
             return match service {
-                Some(service) => suggestions::targets(service).await,
+                Some(service) => suggestions::targets(az_cluster::azure(), service).await,
                 None => Ok(Vec::new()),
             };
         }

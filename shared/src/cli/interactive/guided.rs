@@ -9,7 +9,7 @@ use clap::{ArgMatches, Command};
 use crate::azure;
 use crate::catalogue::{self, Service};
 use crate::cli::command_line;
-use crate::cli::flags::{connect, global};
+use crate::cli::flags::{az_cluster, connect, global};
 use crate::cli::frontend::Frontend;
 use crate::cli::interactive::complete;
 use crate::cli::runtime::in_runtime;
@@ -184,7 +184,7 @@ async fn cluster(ui: &Ui, known: &ArgMatches) -> Result<(Cluster, bool)> {
 }
 
 async fn targets(ui: &Ui, known: &ArgMatches, words: &[String], service: &'static Service) -> Result<Vec<Choice>> {
-    let found = suggestions::targets(service).await?;
+    let found = suggestions::targets(az_cluster::azure(), service).await?;
     let again = |name: &str| found.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).count() > 1;
     let mut choices: Vec<Choice> = found
         .iter()

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{ArgMatches, Command};
 
 use crate::catalogue;
+use crate::cli::flags::az_cluster;
 use crate::cli::flags::connect::{self as connect_flags, Run as How};
 use crate::cli::flags::values::DryRun;
 use crate::cli::interactive::consent::Question;
@@ -140,7 +141,7 @@ fn patience(prepared: &Prepared, how: &How) -> Option<Duration> {
 fn is_young(record: &Record) -> bool {
     let fresh = |at: &str| {
         at.parse::<jiff::Timestamp>().is_ok_and(|at| {
-            let age = jiff::Timestamp::now().duration_since(at).as_secs();
+            let age = crate::clock::now().duration_since(at).as_secs();
             u64::try_from(age).is_ok_and(|age| age < PROPAGATION.as_secs())
         })
     };
@@ -153,7 +154,7 @@ async fn roll_back(ui: &Ui, flags: &Flags, prepared: &Prepared, problem: Problem
     let (name, namespace) = (&prepared.record.name, &prepared.record.namespace);
     let undone = async {
         // A new session, since the cached reads of this run are outdated.
-        let session = Session::open(flags, &progress.events()).await?;
+        let session = Session::open(flags, az_cluster::azure(), &progress.events()).await?.afresh();
         match undo(&session, name, prepared.cx.timeout).await {
             Ok(undoing) => undoing.carry_out(&Stop::default()).await,
             // The run failed before it wrote a record.

@@ -3,6 +3,7 @@
 use clap::{Args, Command};
 use serde_json::json;
 
+use crate::cli::flags::az_cluster;
 use crate::cli::frontend::Frontend;
 use crate::cli::invocation::Invocation;
 use crate::cli::verbs::check_text::{self, FailOn};
@@ -61,7 +62,7 @@ async fn doctor(call: &Invocation<'_>) -> Result<u8> {
     let command = (call.whole)(Frontend::Kubectl);
     let words: Vec<&str> = command.get_subcommands().flat_map(|s| std::iter::once(s.get_name()).chain(s.get_all_aliases())).collect();
     let (flags, progress) = (call.flags()?, ui.progress());
-    let found = doctor::doctor(&flags, &progress.events(), asked.about.as_deref(), &words).await;
+    let found = doctor::doctor(&flags, az_cluster::azure(), &progress.events(), asked.about.as_deref(), &words).await;
     progress.clear();
     let found = found?;
     let title = asked.about.clone().unwrap_or_else(|| "this machine".into());

@@ -1,5 +1,7 @@
 //! `kubectl connect explain SERVICE`: variables, grants and steps of one combination, from the catalogue only.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Command};
 use serde_json::{Value, json};
 
@@ -10,9 +12,11 @@ use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
 use crate::engine::refuse_store;
 use crate::model::access::Grant;
 use crate::model::target::Target;
-use crate::model::variable::Client;
-use crate::model::vault::ObjectKind;
+use crate::model::variable::{Client, Variable};
+use crate::model::vault::{CsiIdentity, ObjectKind};
 use crate::model::{Auth, Kind, Problem, ResourceId, Result};
+use crate::plan::build::{self, WorkloadFacts};
+use crate::plan::spec::{self, Family, StepSpec};
 use crate::ui::Table;
 
 /// The verb.
@@ -87,17 +91,17 @@ fn explain(call: &Invocation<'_>) -> Result<u8> {
     let rows = rows(service, kind, auth, client);
     let grants = match auth {
         Auth::Secret => match store.as_ref().and_then(|_| catalogue::find("keyvault")) {
-            Some(vault) => names(&catalogue::keyvault::mounting(&imagined(vault, None), &[ObjectKind::Secret])),
+            Some(vault) => catalogue::keyvault::mounting(&imagined(vault, None), &[ObjectKind::Secret]),
             None => Vec::new(),
         },
         // One grant for each kind of mounted object.
-        Auth::Csi => {
-            names(&catalogue::keyvault::mounting(&imagined(service, kind), &[ObjectKind::Secret, ObjectKind::Key, ObjectKind::Cert]))
-        }
-        _ => names(&(service.grants)(&imagined(service, kind), service.default_access)),
+        Auth::Csi => catalogue::keyvault::mounting(&imagined(service, kind), &[ObjectKind::Secret, ObjectKind::Key, ObjectKind::Cert]),
+        _ => (service.grants)(&imagined(service, kind), service.default_access),
     };
-    let plain = rows.iter().any(|r| !service.is_secret(&r.value));
-    let steps = steps(auth, !grants.is_empty(), store.is_some(), plain);
+    let (kept, held): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|r| store.is_some() && service.is_secret(&r.value));
+    let combination = Combination { auth, stored: store.is_some(), grants: &grants, kept: &kept, held: &held };
+    let steps = combination.steps(imagined(service, kind).id);
+    let grants = names(&grants);
     let source = |row: &Row| match (service.is_secret(&row.value), row.value.as_str()) {
         (true, _) => "key",
         (false, "<client-id>") => "identity",
@@ -133,27 +137,78 @@ fn explain(call: &Invocation<'_>) -> Result<u8> {
     Ok(0)
 }
 
-/// Kinds of steps in their logical order. With a secret store, the pods read the vault with an identity, and the
-/// Secret has only variables that are not secret.
-fn steps(auth: Auth, granted: bool, stored: bool, plain: bool) -> Vec<&'static str> {
-    let mut steps = Vec::new();
-    if auth.has_identity() || stored {
-        steps.extend(["cluster features", "managed identity", "federated credential", "service account"]);
+/// What decides which steps a connection has.
+struct Combination<'a> {
+    auth: Auth,
+    stored: bool,
+    grants: &'a [Grant],
+    /// Variables that are kept in the vault.
+    kept: &'a [&'a Row],
+    /// Variables in the Secret.
+    held: &'a [&'a Row],
+}
+
+impl Combination<'_> {
+    /// Titles of the steps in the order of their families, each once.
+    fn steps(&self, target: ResourceId) -> Vec<&'static str> {
+        let mut steps = build::specs(&self.facts(target));
+        steps.sort_by_key(StepSpec::family);
+        // The grants stand beside the steps by name.
+        let title = |step: &StepSpec| if step.family() == Family::Grant { "grant" } else { step.kind().title() };
+        let mut titles: Vec<&'static str> = steps.iter().map(title).collect();
+        titles.dedup();
+        titles
     }
-    if granted {
-        steps.push("grant");
+
+    /// The facts of a connection of which nothing but the combination is known. With a store the pods read the vault with an
+    /// identity of their own.
+    fn facts(&self, target: ResourceId) -> build::Facts {
+        let word = |word: &str| word.to_owned();
+        let acts = self.auth.has_identity() || self.stored;
+        let identity = spec::Identity {
+            id: target.clone(),
+            location: word("<region>"),
+            create: true,
+            owner: String::new(),
+            tags: BTreeMap::new(),
+            addon_of: None,
+        };
+        let (namespace, name) = (word("<namespace>"), word("<name>"));
+        let account = spec::ServiceAccount { namespace, name, create: true, foreign: false, image_pull_secrets: Vec::new() };
+        let class = spec::SecretProviderClass {
+            namespace: word("<namespace>"),
+            name: word("<name>"),
+            vault: word("<vault>"),
+            tenant: word("<tenant>"),
+            cloud: None,
+            identity: CsiIdentity::Workload,
+            objects: Vec::new(),
+        };
+        let stored = |row: &&Row| spec::VaultSecret {
+            vault: target.clone(),
+            uri: word("<vault>"),
+            name: row.name.clone(),
+            owner: String::new(),
+            variable: Variable::text(&row.name, &row.value),
+        };
+        let workload = WorkloadFacts { kind: word("deployment"), name: word("<name>"), containers: Vec::new(), on_default_account: true };
+        build::Facts {
+            scope: String::new(),
+            cluster: target.clone(),
+            issuer: None,
+            namespace: word("<namespace>"),
+            identity: acts.then_some(identity),
+            account: acts.then_some(account),
+            principal: Some(word("<object-id>")),
+            grants: self.grants.to_vec(),
+            secret: Some(word("<name>")),
+            variables: self.held.iter().map(|row| Variable::text(&row.name, &row.value)).collect(),
+            stored: self.kept.iter().map(stored).collect(),
+            mount: (self.auth == Auth::Csi || self.stored).then(|| spec::Mount { path: word("<path>"), class }),
+            workload: Some(workload),
+            target,
+        }
     }
-    if stored {
-        steps.push("vault secret");
-    }
-    if plain || !stored {
-        steps.push("secret");
-    }
-    if auth == Auth::Csi || stored {
-        steps.push("secret provider class");
-    }
-    steps.push("workload");
-    steps
 }
 
 /// A resource of the service without properties, except that it uses roles.

@@ -123,7 +123,7 @@ async fn watch(ui: &Ui, kube: &Cluster, columns: &Columns, namespace: Option<&st
             }
         }
         // Pause, in case a server ends every stream at once.
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        crate::clock::rest(std::time::Duration::from_millis(200)).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! `kubectl connect wait NAME`: waits until a connection is ready or deleted.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, Command, ValueEnum};
 use serde_json::json;
@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cli::flags::values::duration;
 use crate::cli::invocation::Invocation;
 use crate::cli::verbs::verb::{Az, AzTable, Group, Run, Verb};
+use crate::clock;
 use crate::lookup::records;
 use crate::model::{Kind, Problem, Result};
 
@@ -52,7 +53,9 @@ fn flags(command: Command) -> Command {
 async fn wait(call: &Invocation<'_>) -> Result<u8> {
     let asked: Wait = call.read()?;
     let kube = call.cluster().await?;
-    let (name, began) = (&asked.connection, Instant::now());
+    let (name, events) = (&asked.connection, call.ui.progress().events());
+    let state = if asked.until == Until::Deleted { "gone" } else { "ready" };
+    let mut wait = clock::Wait::new(&events, "wait", format!("waiting for connection {name} to be {state}"));
     loop {
         let found = records::load(&kube, kube.namespace(), name).await?;
         let status = found.as_ref().map_or("Deleted", |s| s.record.status());
@@ -65,14 +68,14 @@ async fn wait(call: &Invocation<'_>) -> Result<u8> {
             call.ui.result(&value, || format!("connection/{name} is {}", status.to_lowercase()), &[format!("connection/{name}")]);
             return Ok(0);
         }
-        if began.elapsed() >= asked.timeout {
+        if wait.elapsed() >= asked.timeout {
             let state = found.as_ref().map_or("absent".to_owned(), |s| s.record.status().to_lowercase());
-            let seconds = began.elapsed().as_secs();
+            let seconds = wait.elapsed().as_secs();
             let seen = if asked.until == Until::Deleted { "still exists".to_owned() } else { format!("is {state}") };
             return Err(Problem::new(Kind::TimedOut, "KC6011", format!("timed out after {seconds} s: connection {name} {seen}"))
                 .fix(format!("show its parts: kubectl connect tree {name} -n {}", kube.namespace()))
                 .fix("or wait longer: --timeout 15m"));
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        wait.pause(Duration::from_millis(500)).await;
     }
 }

@@ -8,20 +8,21 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::Stop;
 use super::prepare::Prepared;
 use super::prepare::draft::Retired;
 use super::record::ledger::{self, Ledger};
+use super::stop::{Stop, Writing};
 use super::undo::Undoing;
 use crate::health::check::Check;
 use crate::health::check::is_success;
 use crate::health::connection::verify;
 use crate::health::proof::Chain;
+use crate::kube::Cluster;
 use crate::lookup::records::Stored;
 use crate::model::{Event, Kind, Problem, Result, words};
 use crate::plan::change::{Goal, KNOWN_AFTER_APPLY};
 use crate::plan::graph::{Direction, Walked, walk};
-use crate::plan::record::{Phase, Receipt, Record, Verified};
+use crate::plan::record::{Phase, Receipt, Record};
 use crate::plan::spec::{Family, StepId, StepSpec};
 use crate::steps::behaviour;
 use crate::steps::context::Cx;
@@ -62,8 +63,7 @@ impl Prepared {
         let mut intent = self.record.clone();
         intent.phase = Phase::Applying;
         intent.retired = self.draft.retired.iter().map(|r| (r.step.clone(), Some(r.examined.intent.clone()))).collect();
-        stop.writing(true);
-        let ledger = Ledger::open(&self.cx.kube, intent.clone(), self.former.as_ref()).await?;
+        let (writing, ledger) = open(stop, &self.cx.kube, intent.clone(), self.former.as_ref()).await?;
         // Remove the previous version's grants before the proof; otherwise the proof could succeed because of them.
         let gate = Gate::new(self.draft.specs.iter().filter(|s| is_proven(s)).count() + usize::from(!self.draft.retired.is_empty()));
         let pass = |spec: &StepSpec| {
@@ -73,8 +73,7 @@ impl Prepared {
         };
         let proving = async {
             gate.open.notified().await;
-            let known = self.cx.outputs.known();
-            let (client_id, principal_id) = (known.client_id, known.principal_id);
+            let (client_id, principal_id) = (self.cx.client_id(), self.cx.principal_id());
             self.prove(&Record { client_id, principal_id, ..intent.clone() }, patience.unwrap_or_default()).await
         };
         let mut proving = pin!(proving);
@@ -102,22 +101,21 @@ impl Prepared {
         if !self.draft.retired.is_empty() {
             gate.pass();
         }
-        let known = self.cx.outputs.known();
         let complete = walked.failed.is_empty() && walked.left.is_empty();
         if complete && proof.is_none() {
             proof = tokio::time::timeout(GRACE, &mut proving).await.ok();
         }
         let proven =
-            proof.as_ref().filter(|_| patience.is_some()).and_then(|p| p.as_ref().ok()).map(|checks| Verified::now(is_success(checks)));
+            proof.as_ref().filter(|_| patience.is_some()).and_then(|p| p.as_ref().ok()).map(|checks| ledger::proven(is_success(checks)));
         let closed = ledger.close(|record| {
-            (record.client_id, record.principal_id) = (known.client_id, known.principal_id);
+            (record.client_id, record.principal_id) = (self.cx.client_id(), self.cx.principal_id());
             if complete {
                 record.phase = Phase::Ready;
                 record.verified = proven;
             }
         });
         let closed = closed.await;
-        stop.writing(false);
+        drop(writing);
         outcome(walked, stop, &self.again(), &format!("kubectl connect delete {} -n {}", self.cx.connection, self.cx.namespace))?;
         let mut record = closed?;
         let proof = match proof {
@@ -141,6 +139,13 @@ impl Prepared {
     fn again(&self) -> String {
         format!("run the same command again to continue; the record of `{}` has the finished steps", self.cx.connection)
     }
+}
+
+/// Opens the record. The run counts as writing from the first request on, and no longer than the guard lives: not at all
+/// after an opening that failed.
+async fn open(stop: &Stop, kube: &Cluster, intent: Record, former: Option<&Stored>) -> Result<(Writing, Ledger)> {
+    let writing = stop.writing();
+    Ok((writing, Ledger::open(kube, intent, former).await?))
 }
 
 /// Whether the proof depends on this step. It signs in as the service account itself, so it needs no pod.
@@ -175,8 +180,7 @@ impl Undoing {
         let Some(Stored { record, .. }) = &self.stored else { return Ok(()) };
         let mut intent = record.clone();
         intent.phase = Phase::Deleting;
-        stop.writing(true);
-        let ledger = Ledger::open(&self.cx.kube, intent, self.stored.as_ref()).await?;
+        let (_writing, ledger) = open(stop, &self.cx.kube, intent, self.stored.as_ref()).await?;
         let walked = run(&self.cx, &self.draft.specs, &self.draft.examined, Direction::Backward, stop, &ledger, &|_| {}).await;
         if walked.failed.is_empty() && walked.left.is_empty() {
             return ledger.delete_record().await;
@@ -283,3 +287,6 @@ fn outcome(mut walked: Walked<Receipt, Problem>, stop: &Stop, again: &str, undo:
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

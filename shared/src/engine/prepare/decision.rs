@@ -114,7 +114,7 @@ impl Decision {
             account: subject.account.clone(),
             principal: asked.request.principal.object_id.clone(),
             grants: self.grants.clone(),
-            secret: subject.connection.name.clone(),
+            secret: Some(subject.connection.name.clone()),
             variables: self.variables.clone(),
             stored: self.stored.clone(),
             mount: self.mount.clone(),

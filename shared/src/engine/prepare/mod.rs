@@ -107,6 +107,8 @@ fn context(session: &Session, stages: Stages<'_>, decision: &Decision) -> Cx {
     let run = Run {
         key: stages.subject.connection.clone(),
         tenant: stages.reading.located.tenant.clone(),
+        cluster: stages.reading.located.cluster.clone(),
+        identity: decision.identity.as_ref().map(|i| i.id.clone()),
         others: stages.subject.others.clone(),
         timeout: stages.asked.request.timeout,
     };
@@ -120,7 +122,6 @@ fn record(cx: &Cx, stages: Stages<'_>, draft: &Draft) -> Record {
     let Stages { asked, observed, subject, reading } = stages;
     let past = subject.past();
     let located = &reading.located;
-    let known = cx.outputs.known();
     Record {
         version: RECORD_VERSION,
         name: subject.connection.name.clone(),
@@ -133,12 +134,12 @@ fn record(cx: &Cx, stages: Stages<'_>, draft: &Draft) -> Record {
         access: subject.mode.access,
         auth: subject.mode.auth,
         client: subject.mode.client,
-        client_id: known.client_id,
-        principal_id: known.principal_id,
+        client_id: cx.client_id(),
+        principal_id: cx.principal_id(),
         phase: past.map_or(Phase::Applying, |p| p.phase),
         // Connecting again takes over what was adopted: from now on it belongs to this connection.
         origin: Origin::Made,
-        created: past.map_or_else(|| jiff::Timestamp::now().to_string(), |p| p.created.clone()),
+        created: past.map_or_else(crate::clock::stamp, |p| p.created.clone()),
         steps: draft.specs.clone(),
         receipts: draft.receipts(past),
         retired: Vec::new(),

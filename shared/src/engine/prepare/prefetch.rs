@@ -16,8 +16,9 @@ use crate::model::target::Target;
 use crate::plan::change::Goal;
 use crate::plan::record::{Receipt, Record};
 use crate::plan::spec::{self, Family, StepId, StepSpec};
+use crate::steps::WorkloadKnown;
 use crate::steps::behaviour;
-use crate::steps::context::{Cx, Known};
+use crate::steps::context::Cx;
 use crate::steps::step::Right;
 
 /// Tries the patch of the workload while Azure is still being read. That is possible because the patch consists of
@@ -54,17 +55,14 @@ pub(crate) async fn try_workload(session: &Session, asked: &Asked, observed: &Ob
         }
         None => None,
     };
-    let known = Known { client_id: former.and_then(|f| f.record.client_id.clone()), secret_version, ..Known::default() };
+    let known = WorkloadKnown { client_id: former.and_then(|f| f.record.client_id.clone()), secret_version, ..WorkloadKnown::default() };
     let _ = workload.try_out(&session.kube, &subject.connection.name, live, &known).await;
 }
 
 /// Examines every recorded step concurrently with the recorded ids, and reads the permissions for undoing. The steps
 /// are examined again in the order of their needs, from the cache.
 pub(crate) async fn look_to_undo(session: &Session, cx: &Cx, record: &Record, specs: &[StepSpec], receipts: &BTreeMap<StepId, Receipt>) {
-    cx.outputs.learn(|known| {
-        known.client_id.clone_from(&record.client_id);
-        known.principal_id.clone_from(&record.principal_id);
-    });
+    cx.outputs.recall(record);
     let looks = join_all(specs.iter().map(|spec| behaviour(spec).examine(cx, Goal::Absent, receipts.get(&spec.id()))));
     let goes = |spec: &&StepSpec| {
         let ours = receipts.get(&spec.id()).is_some_and(Receipt::is_ours) || spec.family() == Family::Workload;
@@ -77,5 +75,5 @@ pub(crate) async fn look_to_undo(session: &Session, cx: &Cx, record: &Record, sp
         }
     }));
     join(looks, rights).await;
-    cx.outputs.learn(|known| *known = Known::default());
+    cx.outputs.forget();
 }

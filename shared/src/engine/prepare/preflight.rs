@@ -5,6 +5,7 @@ use futures::future::try_join_all;
 use serde_json::Value;
 
 use crate::azure::role_for;
+use crate::clock::Wait;
 use crate::lookup::cluster::{self, Webhook};
 use crate::lookup::permissions::{is_allowed, permissions};
 use crate::lookup::records::Stored;
@@ -102,12 +103,14 @@ pub(crate) fn webhook(session: &Session, webhook: Webhook, about_to_be_enabled: 
 pub(crate) async fn settled_webhook(session: &Session, seen: Webhook, former: Option<&Stored>) -> Webhook {
     let unfinished = former.is_some_and(|f| f.record.phase == Phase::Applying);
     let mut state = seen;
+    let mut wait =
+        Wait::new(&session.events, "webhook", "waiting for the workload identity webhook, whose installation an earlier run began");
     for look in 0..if unfinished { 30 } else { 1 } {
         if !matches!(state, Webhook::Absent | Webhook::NotReady) {
             break;
         }
         if look > 0 {
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            wait.pause(std::time::Duration::from_secs(1)).await;
         }
         state = cluster::webhook(&session.kube).await;
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
+use crate::clock;
 use crate::kube::{Cluster, Failure, Only, resources};
 use crate::model::{Kind, Problem, Result};
 
@@ -66,7 +67,7 @@ impl Lease {
 
 async fn renew(kube: Cluster, namespace: String, name: String, mut version: String) {
     loop {
-        tokio::time::sleep(Duration::from_secs(DURATION.unsigned_abs() / 3)).await;
+        clock::rest(Duration::from_secs(DURATION.unsigned_abs() / 3)).await;
         let renewed = kube.replace(&resources::LEASE, Some(&namespace), &name, &body(&namespace, &name, Some(&version))).await;
         if let Ok(lease) = renewed {
             version = lease["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
@@ -76,7 +77,7 @@ async fn renew(kube: Cluster, namespace: String, name: String, mut version: Stri
 
 fn body(namespace: &str, name: &str, version: Option<&str>) -> Value {
     // Lease times require exactly six decimals.
-    let now = format!("{:.6}", Timestamp::now());
+    let now = format!("{:.6}", clock::now());
     let mut lease = json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"name": name, "namespace": namespace, "labels": crate::steps::marks::labels(None)},
@@ -93,7 +94,7 @@ fn may_take(lease: &Value, name: &str) -> Result<()> {
     let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
     let seconds = lease["spec"]["leaseDurationSeconds"].as_i64().unwrap_or(DURATION);
     let renewed: Option<Timestamp> = lease["spec"]["renewTime"].as_str().and_then(|t| t.parse().ok());
-    let expired = renewed.is_none_or(|at| at.checked_add(seconds.seconds()).is_ok_and(|end| end < Timestamp::now()));
+    let expired = renewed.is_none_or(|at| at.checked_add(seconds.seconds()).is_ok_and(|end| end < clock::now()));
     if expired || crate::kube::is_dead(holder) {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, Notify};
 
 use super::lease::Lease;
+use crate::clock;
 use crate::kube::{Cluster, Only, resources};
 use crate::lookup::records::{Stored, load};
 use crate::model::{Kind, PREFIX, Problem, Result};
@@ -23,7 +24,7 @@ pub async fn remember(kube: &Cluster, record: &mut Record, success: bool) -> Res
     if record.verified.as_ref().is_some_and(|v| v.success == success) {
         return Ok(());
     }
-    record.verified = Some(Verified::now(success));
+    record.verified = Some(proven(success));
     let Some(stored) = load(kube, &record.namespace, &record.name).await? else { return Ok(()) };
     let current = Record { verified: record.verified.clone(), ..stored.record };
     let body = object(&current, &stored.labels, Some(&stored.resource_version))?;
@@ -31,6 +32,11 @@ pub async fn remember(kube: &Cluster, record: &mut Record, success: bool) -> Res
     // Ignored: a concurrent write of somebody else is more important.
     let _ = kube.replace(&resources::CONFIG_MAP, Some(&record.namespace), &name, &body).await;
     Ok(())
+}
+
+/// The result of a verification that ended now.
+pub(crate) fn proven(success: bool) -> Verified {
+    Verified { at: clock::stamp(), success }
 }
 
 pub(crate) fn object(record: &Record, kept: &Map<String, Value>, resource_version: Option<&str>) -> Result<Value> {
@@ -181,7 +187,7 @@ async fn keep_writing(kube: Cluster, pending: Arc<Mutex<PendingRecord>>, changed
     loop {
         changed.notified().await;
         // Receipts come in bursts, and the closing write follows the last one: one write covers them all.
-        tokio::time::sleep(GATHER).await;
+        clock::rest(GATHER).await;
         let mut pending = pending.lock().await;
         if pending.fault.is_none() {
             pending.fault = write(&kube, &mut pending).await.err();

@@ -108,9 +108,6 @@ fn is_whole(record: &Record) -> Result<()> {
 fn context(session: &Session, record: &Record, timeout: std::time::Duration) -> Cx {
     let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run::of(record, timeout));
     // The steps that would provide these ids are not examined.
-    cx.outputs.learn(|known| {
-        known.client_id.clone_from(&record.client_id);
-        known.principal_id.clone_from(&record.principal_id);
-    });
+    cx.outputs.recall(record);
     cx
 }

@@ -35,11 +35,10 @@ pub async fn repair(session: &Session, connection: &str, timeout: std::time::Dur
     let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run { others, ..Run::of(past, timeout) });
     let mut draft = Draft::examine(&cx, past.steps.clone(), Goal::Present, &past.receipts).await?;
     draft.retire(&cx, past.retired.iter().cloned()).await?;
-    let known = cx.outputs.known();
     let record = Record {
         receipts: draft.receipts(Some(past)),
-        client_id: known.client_id.or_else(|| past.client_id.clone()),
-        principal_id: known.principal_id.or_else(|| past.principal_id.clone()),
+        client_id: cx.client_id().or_else(|| past.client_id.clone()),
+        principal_id: cx.principal_id().or_else(|| past.principal_id.clone()),
         ..past.clone()
     };
     let plan = draft.plan(&record, draft.record_action(Some(&former), &record));

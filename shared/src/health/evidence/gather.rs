@@ -17,9 +17,11 @@ use crate::lookup::session::Session;
 use crate::model::propagation::PROPAGATION;
 use crate::model::{ResourceId, Result};
 use crate::plan::record::Record;
+use crate::plan::spec::Identity;
 use crate::steps::behaviour;
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
+use crate::steps::outputs::Output;
 
 pub(crate) use super::remedy_facts::FactSheet;
 
@@ -213,7 +215,10 @@ pub(crate) async fn secret_differs(session: &Session, evidence: &Evidence) -> Ve
         return Vec::new();
     };
     let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, Run::of(record, PROPAGATION));
-    cx.outputs.learn(|known| known.client_id = evidence.of_identity("clientId").map(str::to_owned).or_else(|| record.client_id.clone()));
+    cx.outputs.recall(record);
+    if let (Some(id), Some(client_id)) = (record.identity(), evidence.of_identity("clientId")) {
+        cx.outputs.learn(Identity::key(id), Output::ClientId, client_id);
+    }
     // Values that can't be compared, because only the user knows them, don't count as a difference.
     secret.differing(&cx, live).await.unwrap_or_default()
 }

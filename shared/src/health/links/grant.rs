@@ -132,7 +132,7 @@ fn flags(policy: &VaultPolicy) -> String {
 fn age(assignment: &Value) -> Option<i64> {
     let properties = &assignment["properties"];
     let at: Timestamp = properties["updatedOn"].as_str().or(properties["createdOn"].as_str())?.parse().ok()?;
-    Some(Timestamp::now().duration_since(at).as_secs().max(0))
+    Some(crate::clock::now().duration_since(at).as_secs().max(0))
 }
 
 /// Explains a refusal although the grant exists: it is recent, or something else blocks access.

@@ -1,9 +1,10 @@
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
 use super::*;
 use crate::kube::testing::{Answer, Server};
+use crate::model::{Event, Events};
 
 /// A Deployment as the controllers write it (counts of a real rollout).
 fn deployment(generation: u64, observed: u64, replicas: u64, counts: [u64; 3], conditions: Value) -> Value {
@@ -91,11 +92,17 @@ fn failures_to_create_pods_are_explained() {
 async fn waited(first: Value, answers: Vec<Answer>, limit: Duration) -> (Result<()>, Vec<String>, Vec<String>) {
     let server = Server::start(answers).await;
     let cluster = server.cluster().await;
-    let told = Mutex::new(Vec::new());
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let sink = told.clone();
+    let events = Events::new(move |event| {
+        if let Event::Waiting { why, .. } = event {
+            sink.lock().unwrap().push(why);
+        }
+    });
     let workload = Workload::new(WorkloadKind::Deployment, first);
-    let result = wait(&cluster, &workload, limit, &|text| told.lock().unwrap().push(text)).await;
+    let result = wait(&cluster, &workload, limit, &mut Wait::new(&events, "workload", "waiting")).await;
     let asked = server.asked().into_iter().map(|asked| asked.path).collect();
-    (result, told.into_inner().unwrap(), asked)
+    (result, told.lock().unwrap().clone(), asked)
 }
 
 #[tokio::test]

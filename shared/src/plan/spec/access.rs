@@ -66,14 +66,6 @@ impl Grantee {
         }
     }
 
-    /// Object id, if known. `identity` is the object id of the connection's identity.
-    pub fn principal(&self, identity: Option<String>) -> Option<String> {
-        match self {
-            Grantee::Identity(_) => identity,
-            Grantee::Principal(object_id) => Some(object_id.clone()),
-        }
-    }
-
     fn key(&self) -> String {
         match self {
             Grantee::Identity(id) => id.as_str().to_ascii_lowercase(),

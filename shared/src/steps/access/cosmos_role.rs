@@ -19,7 +19,7 @@ use crate::steps::step::{Examined, OwnList, Right, Step};
 #[async_trait]
 impl Step for CosmosRole {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
-        let principal = self.to.principal(cx.outputs.known().principal_id);
+        let principal = cx.outputs.principal_of(&self.to);
         // If the identity is deleted, its assignments remain. The one that this connection created is then found by
         // the id in the receipt.
         let left = past.filter(|p| goal == Goal::Absent && p.is_ours() && p.id.contains("/sqlRoleAssignments/")).map(|p| p.id.clone());
@@ -39,15 +39,18 @@ impl Step for CosmosRole {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
             Action::Create => {
-                let principal = self
-                    .to
-                    .principal(cx.outputs.known().principal_id)
+                let principal = cx
+                    .outputs
+                    .principal_of(&self.to)
                     .ok_or_else(|| Problem::new(Kind::Failed, "KC4610", format!("identity `{}` has no object id", self.to.name())))?;
                 receipt.id = self.id_for(&principal);
                 let properties = json!({"roleDefinitionId": self.definition(), "scope": self.scope(), "principalId": principal});
                 let body = json!({"properties": properties});
+                let why = format!("waiting for {} to know {}", self.account.name(), self.to.name());
+                let wait = cx.wait(&examined.change.id, why);
                 let schedule = [1, 2, 4, 8, 15, 15, 15].map(std::time::Duration::from_secs);
-                crate::azure::retry_while(is_unknown, schedule, || cx.arm.put(&receipt.id, api_versions::COSMOS, &body, None)).await?;
+                crate::azure::retry_while(wait, is_unknown, schedule, || cx.arm.put(&receipt.id, api_versions::COSMOS, &body, None))
+                    .await?;
             }
             Action::Delete => {
                 cx.arm.delete(&receipt.id, api_versions::COSMOS).await?;

@@ -17,7 +17,7 @@ use crate::steps::step::{Examined, OwnList, Right, Step};
 #[async_trait]
 impl Step for RedisPolicy {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
-        let principal = self.to.principal(cx.outputs.known().principal_id);
+        let principal = cx.outputs.principal_of(&self.to);
         // If the identity is deleted, its assignments remain. The one that this connection created is then found by
         // the id in the receipt.
         let left = past.filter(|p| goal == Goal::Absent && p.is_ours() && p.id.contains("/accessPolicyAssignments/")).map(|p| p.id.clone());
@@ -37,9 +37,9 @@ impl Step for RedisPolicy {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
             Action::Create => {
-                let principal = self
-                    .to
-                    .principal(cx.outputs.known().principal_id)
+                let principal = cx
+                    .outputs
+                    .principal_of(&self.to)
                     .ok_or_else(|| Problem::new(Kind::Failed, "KC4609", format!("identity `{}` has no object id", self.to.name())))?;
                 receipt.id = self.id_for(&principal);
                 let properties = json!({"accessPolicyName": self.policy, "objectId": principal, "objectIdAlias": self.to.name()});

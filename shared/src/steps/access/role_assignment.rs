@@ -58,7 +58,7 @@ impl Step for RoleAssignment {
 
 impl RoleAssignment {
     fn principal(&self, cx: &Cx) -> Option<String> {
-        self.to.principal(cx.outputs.known().principal_id)
+        cx.outputs.principal_of(&self.to)
     }
 
     fn change(&self, action: Action) -> Change {
@@ -142,8 +142,11 @@ impl RoleAssignment {
             "principalType": "ServicePrincipal",
         }});
         let not_replicated = |failure: &crate::azure::Failure| failure.is("PrincipalNotFound");
+        let why = format!("waiting for the role assignment of {} to be accepted", self.to.name());
+        let wait = cx.wait(self.id(), why);
         let schedule = [1, 2, 4, 8, 15, 15, 15].map(std::time::Duration::from_secs);
-        match crate::azure::retry_while(not_replicated, schedule, || cx.arm.put(&id, api_versions::AUTHORIZATION, &body, None)).await {
+        match crate::azure::retry_while(wait, not_replicated, schedule, || cx.arm.put(&id, api_versions::AUTHORIZATION, &body, None)).await
+        {
             Ok(_) => Ok(id),
             Err(failure) if failure.is("RoleAssignmentExists") => match self.held(cx, principal).await?.first() {
                 Some(found) => Ok(found["id"].as_str().unwrap_or(&id).to_owned()),

@@ -19,7 +19,7 @@ use crate::steps::step::{Examined, Right, Step};
 impl Step for VaultPolicy {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
         let vault = cx.arm.read(self.vault.as_str(), api_versions::KEY_VAULT, &[]).await?;
-        let entry = match (&vault, self.to.principal(cx.outputs.known().principal_id)) {
+        let entry = match (&vault, cx.outputs.principal_of(&self.to)) {
             (Some(vault), Some(principal)) => entry_of(vault, &principal).cloned(),
             _ => None,
         };
@@ -31,9 +31,9 @@ impl Step for VaultPolicy {
     }
 
     async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt> {
-        let principal = self
-            .to
-            .principal(cx.outputs.known().principal_id)
+        let principal = cx
+            .outputs
+            .principal_of(&self.to)
             .ok_or_else(|| Problem::new(Kind::Failed, "KC4604", format!("identity `{}` has no object id", self.to.name())))?;
         match (examined.goal, examined.change.action) {
             (_, Action::NoOp) => {}

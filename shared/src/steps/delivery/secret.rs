@@ -16,6 +16,7 @@ use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::Secret;
 use crate::steps::context::Cx;
 use crate::steps::marks::{done, labels, taking_back, told_labels, uid};
+use crate::steps::outputs::Output;
 use crate::steps::ownership::is_this_connections;
 use crate::steps::step::{Examined, Right, Step};
 
@@ -138,7 +139,7 @@ impl Secret {
     /// where anybody could test guessed passwords against it.
     fn learn(&self, cx: &Cx, secret: &Value) {
         if let Some(version) = self.version(secret) {
-            cx.outputs.learn(|known| known.secret_version = Some(version));
+            cx.outputs.learn(self.thing(), Output::SecretVersion, version);
         }
     }
 
@@ -202,7 +203,7 @@ impl Secret {
     fn examine_foreign(&self, cx: &Cx, found: Option<&Value>) -> Result<Examined> {
         let lacks = |secret: &Value| self.variables.iter().find(|v| secret["data"].get(&v.name).is_none()).map(|v| v.name.clone());
         let fault = match found {
-            None => Some(format!("secret `{}` no longer exists", self.name)),
+            None => Some(format!("secret `{}` is gone", self.name)),
             Some(secret) => lacks(secret).map(|name| format!("secret `{}` lacks {name}", self.name)),
         };
         if let Some(fault) = fault {

@@ -3,7 +3,7 @@
 //! The cluster's Key Vault add-on installs the resource definition; until then the API server does not know the kind,
 //! and applying waits for it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ impl SecretProviderClass {
         let mut body = json!({
             "apiVersion": resources::SECRET_PROVIDER_CLASS.api_version(), "kind": "SecretProviderClass",
             "metadata": {"name": self.name, "labels": labels(Some(&cx.connection))},
-            "spec": self.spec(cx.outputs.known().client_id.as_deref().unwrap_or_default()),
+            "spec": self.spec(cx.client_id().as_deref().unwrap_or_default()),
         });
         let how = taking_back(examined, how, &mut body);
         let applied = Applied {
@@ -91,23 +91,22 @@ impl SecretProviderClass {
 
     /// Retries while the kind is unknown: the add-on's update ends before the API server serves its kinds.
     async fn write_when_known(&self, cx: &Cx, examined: &Examined) -> Result<Value> {
-        let until = Instant::now() + cx.timeout.min(Duration::from_secs(300));
-        loop {
+        let mut wait = cx.wait(&examined.change.id, "waiting for the add-on to install SecretProviderClass");
+        let limit = cx.timeout.min(Duration::from_secs(300));
+        let written = wait.until(limit, Duration::from_millis(500), || async {
             match self.write(cx, examined, Apply::default()).await {
-                Err(Failure::NoSuchKind { .. }) if Instant::now() < until => {
-                    cx.waiting("secret-provider-class", "waiting for the add-on to install SecretProviderClass");
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
-                Err(Failure::NoSuchKind { .. }) => {
-                    return Err(Problem::new(Kind::TimedOut, "KC4608", "the cluster does not know SecretProviderClass")
-                        .why("the Key Vault add-on is enabled, but has not installed this kind")
-                        .fix(
-                            "check the add-on: kubectl get pods -n kube-system -l 'app in (secrets-store-csi-driver, \
-                            secrets-store-provider-azure)'",
-                        ));
-                }
-                other => return Ok(other?),
+                Err(Failure::NoSuchKind { .. }) => None,
+                other => Some(other),
             }
+        });
+        match written.await {
+            Some(written) => Ok(written?),
+            None => Err(Problem::new(Kind::TimedOut, "KC4608", "the cluster does not know SecretProviderClass")
+                .why("the Key Vault add-on is enabled, but has not installed this kind")
+                .fix(
+                    "check the add-on: kubectl get pods -n kube-system -l 'app in (secrets-store-csi-driver, \
+                    secrets-store-provider-azure)'",
+                )),
         }
     }
 
@@ -157,7 +156,7 @@ impl SecretProviderClass {
 
     async fn examine_present(&self, cx: &Cx, live: Live, past: Option<&Receipt>) -> Result<Examined> {
         self.synced_is_free(cx).await?;
-        let client_id = cx.outputs.known().client_id;
+        let client_id = cx.client_id();
         let id = format!("{}/{}", self.namespace, self.name);
         let intent = Receipt { uid: past.and_then(|p| p.uid.clone()), ..Receipt::intent(Ownership::Created, id) };
         let (change, intent, rights) = match &live {

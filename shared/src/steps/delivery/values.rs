@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 
 use crate::model::variable::{Key, Part, Variable, escape};
 use crate::model::{Kind, Problem, Result};
-use crate::steps::context::{Cx, Keys, Known};
+use crate::steps::context::{Cx, Keys};
 use crate::steps::step::Right;
 
 impl fmt::Debug for Keys {
@@ -23,12 +23,11 @@ impl Cx {
     /// # Errors
     /// If the service does not return its keys, or a secret was not given.
     pub(crate) async fn values(&self, variables: &[Variable]) -> Result<Option<Vec<String>>> {
-        let known = self.outputs.known();
         let mut values = Vec::new();
         for variable in variables {
             let mut value = String::new();
             for part in variable.parts() {
-                match self.part(&part, &known).await? {
+                match self.part(&part).await? {
                     Some(text) => value.push_str(&text),
                     None => return Ok(None),
                 }
@@ -38,12 +37,12 @@ impl Cx {
         Ok(Some(values))
     }
 
-    async fn part(&self, part: &Part, known: &Known) -> Result<Option<String>> {
+    async fn part(&self, part: &Part) -> Result<Option<String>> {
         let form = |text: &str, escaped: bool| if escaped { escape(text) } else { text.to_owned() };
         Ok(match part {
             Part::Text(text) => Some(text.clone()),
-            Part::ClientId => known.client_id.clone(),
-            Part::PrincipalId => known.principal_id.clone(),
+            Part::ClientId => self.client_id(),
+            Part::PrincipalId => self.principal_id(),
             Part::Key { key, escaped } => Some(form(&self.key(key).await?, *escaped)),
             Part::Given { name, escaped } => {
                 let given = self.given.get(name).ok_or_else(|| {

@@ -14,6 +14,7 @@ use crate::plan::spec::Spec;
 use crate::plan::spec::delivery::VaultSecret;
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
+use crate::steps::outputs::Output;
 use crate::steps::ownership;
 use crate::steps::step::{Examined, Step};
 
@@ -64,7 +65,7 @@ impl VaultSecret {
     /// secret only when it mounts.
     fn learn(&self, cx: &Cx, secret: &Value) {
         let version = secret["id"].as_str().and_then(|id| id.rsplit('/').next()).unwrap_or_default().to_owned();
-        cx.outputs.learn(|known| drop(known.vault_versions.insert(self.name.clone(), version)));
+        cx.outputs.learn(self.thing(), Output::VaultVersion, version);
     }
 
     async fn examine_present(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {

@@ -2,6 +2,8 @@
 //! with the connection's field manager. Undoing gives up these fields; fields of others are not touched.
 
 use crate::kube::workload_identity::USE;
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -9,18 +11,30 @@ use sha2::{Digest, Sha256};
 use super::pod_template::{digest_key, holds_template, patch};
 use super::values::are_secret;
 use crate::kube::{self, Access, Applied, Apply, WorkloadKind, wrap_template};
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Kind, Problem, ResourceId, Result};
 use crate::plan::change::{Action, Change, Goal, KNOWN_AFTER_APPLY, Layer};
 use crate::plan::record::{Ownership, Receipt, Record};
 use crate::plan::spec::Spec;
-use crate::plan::spec::delivery::{SecretProviderClass, Workload};
-use crate::steps::context::{Cx, Known};
+use crate::plan::spec::delivery::{Secret, SecretProviderClass, VaultSecret, Workload};
+use crate::steps::context::Cx;
 use crate::steps::marks::{done, uid};
+use crate::steps::outputs::{Output, Outputs};
 use crate::steps::ownership;
 use crate::steps::step::{Examined, Right, Step};
 
 /// Placeholder for the digest in a dry run whose result does not depend on it.
 const UNDECIDED: &str = "pending";
+
+/// What a digest is made from and other steps make known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// Client id of the connection's identity.
+    pub(crate) client_id: Option<String>,
+    /// Version of the connection's Secret, if the Secret holds secret values.
+    pub(crate) secret_version: Option<String>,
+    /// Versions of the mounted vault secrets that a connection stores, by name.
+    pub(crate) vault_versions: BTreeMap<String, String>,
+}
 
 #[async_trait]
 impl Step for Workload {
@@ -40,7 +54,9 @@ impl Step for Workload {
         }
         let kind = self.kind()?;
         let body = match examined.goal {
-            Goal::Present => self.body(&cx.connection, kind, receipt.uid.as_deref(), &self.digest(&cx.outputs.known())),
+            Goal::Present => {
+                self.body(&cx.connection, kind, receipt.uid.as_deref(), &self.digest(&self.known(&cx.outputs, cx.identity.as_ref())))
+            }
             Goal::Absent => self.empty(kind, receipt.uid.as_deref()),
         };
         let applied = cx
@@ -53,8 +69,8 @@ impl Step for Workload {
             .map_err(|f| self.refused(f))?;
         receipt.uid = uid(&applied);
         let workload = kube::Workload::new(kind, applied);
-        let id = examined.change.id.clone();
-        kube::rollout::wait(&cx.kube, &workload, cx.timeout, &|seen: String| cx.waiting(&id, seen)).await?;
+        let mut wait = cx.wait(&examined.change.id, "waiting for the new pods");
+        kube::rollout::wait(&cx.kube, &workload, cx.timeout, &mut wait).await?;
         Ok(receipt)
     }
 
@@ -117,6 +133,21 @@ impl Workload {
         hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
     }
 
+    /// What of the digest's inputs is known. `identity` is the identity of the connection.
+    pub(crate) fn known(&self, outputs: &Outputs, identity: Option<&ResourceId>) -> Known {
+        let secret_version = outputs.get(&Secret::key(&self.namespace, &self.secret), Output::SecretVersion);
+        let mounted = self.mount.iter().flat_map(|mount| mount.class.objects.iter().map(|object| (&mount.class.vault, &object.name)));
+        let version = |(vault, name): (&String, &String)| {
+            let version = outputs.get(&VaultSecret::key(vault, name), Output::VaultVersion)?;
+            Some((name.clone(), version))
+        };
+        Known {
+            client_id: identity.and_then(|id| outputs.client_id(id)),
+            secret_version,
+            vault_versions: mounted.filter_map(version).collect(),
+        }
+    }
+
     /// Whether all inputs of the digest are known.
     fn is_settled(&self, known: &Known) -> bool {
         let names_identity = self.identity || self.mount.is_some();
@@ -164,7 +195,7 @@ impl Workload {
         }
         self.variables_are_free(cx, &workload)?;
         self.place_is_free(&workload)?;
-        let known = cx.outputs.known();
+        let known = self.known(&cx.outputs, cx.identity.as_ref());
         let would_be = self.try_out(&cx.kube, &cx.connection, &live, &known).await.map_err(|f| self.refused(f))?;
         let same = self.may_be_same(&known, &live, &cx.manager()) && would_be["spec"] == live["spec"];
         let intent = Receipt {
@@ -230,7 +261,7 @@ impl Workload {
         change = change.list("env", vec![], names).list("containers", vec![], self.containers.clone());
         let key = digest_key(&cx.connection);
         let now = workload.template()["metadata"]["annotations"][&key].as_str();
-        let known = cx.outputs.known();
+        let known = self.known(&cx.outputs, cx.identity.as_ref());
         // A mount's digest holds versions that the vault gives.
         let decided = self.mount.is_none() && self.is_settled(&known);
         let digest = if decided { self.digest(&known) } else { KNOWN_AFTER_APPLY.to_owned() };

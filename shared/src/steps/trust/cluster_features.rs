@@ -9,13 +9,14 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::azure::api_versions;
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Kind, Problem, ResourceId, Result};
 use crate::plan::change::{Action, Change, Goal, Layer};
 use crate::plan::record::{Ownership, Receipt};
 use crate::plan::spec::Spec;
-use crate::plan::spec::trust::ClusterFeatures;
+use crate::plan::spec::trust::{ClusterFeatures, Identity};
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
+use crate::steps::outputs::Output;
 use crate::steps::ownership;
 use crate::steps::step::{Examined, Right, Step};
 
@@ -85,12 +86,12 @@ impl Step for ClusterFeatures {
             return Err(Problem::new(Kind::NotFound, "KC1102", format!("there is no AKS cluster {}", self.cluster)));
         };
         if goal == Goal::Absent {
-            learn(cx, &cluster);
+            self.learn(cx, &cluster);
             return Ok(self.kept(goal, past, "stays enabled: the issuer can't be disabled, and others may use it"));
         }
         let begun = past.is_some_and(|p| !p.done);
         let cluster = if begun && is_busy(&cluster) { self.settled(cx).await? } else { cluster };
-        let issuer = learn(cx, &cluster) || !self.federation;
+        let issuer = self.learn(cx, &cluster) || !self.federation;
         let off: Vec<&Switch> = self.switches().filter(|switch| !switch.is_on(&cluster)).collect();
         if off.is_empty() && issuer {
             return Ok(self.kept(goal, past, ""));
@@ -119,10 +120,11 @@ impl Step for ClusterFeatures {
             let body = enabled(&current, &self.switches().collect::<Vec<_>>())?;
             let etag = current["eTag"].as_str();
             let what: Vec<&str> = examined.change.details.iter().map(|d| d.name.as_str()).collect();
-            cx.waiting("cluster", format!("waiting for AKS to enable {} (about 4 minutes)", what.join(", ")));
-            let mut cluster = cx.arm.put(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &body, etag).await?.body;
+            let mut wait = cx.wait("cluster", format!("waiting for AKS to enable {} (about 4 minutes)", what.join(", ")));
+            let update = cx.arm.put(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS, &body, etag);
+            let mut cluster = wait.during(update).await?.body;
             // The answer to the write may be older than the add-on's identity.
-            let told = |cluster: &Value| learn(cx, cluster) || !self.federation;
+            let told = |cluster: &Value| self.learn(cx, cluster) || !self.federation;
             if !told(&cluster) || (self.secrets_provider && addon_identity(&cluster).is_none()) {
                 cluster = cx.arm.get(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS).await?.unwrap_or_default();
                 if !told(&cluster) {
@@ -158,20 +160,28 @@ impl ClusterFeatures {
 
     /// Waits for an update that a killed run began.
     async fn settled(&self, cx: &Cx) -> Result<Value> {
-        let until = std::time::Instant::now() + cx.timeout;
+        let mut wait = cx.wait("cluster", "waiting for the cluster update of an earlier run");
         loop {
             let cluster = cx.arm.get(self.cluster.as_str(), api_versions::MANAGED_CLUSTERS).await?.unwrap_or_default();
             if !is_busy(&cluster) {
                 cx.arm.forget(self.cluster.as_str());
                 return Ok(cluster);
             }
-            if std::time::Instant::now() > until {
+            if wait.elapsed() > cx.timeout {
                 return Err(Problem::new(Kind::TimedOut, "KC4606", format!("cluster `{}` is still being updated", self.cluster.name()))
                     .fix("run the same command again later"));
             }
-            cx.waiting("cluster", "waiting for the cluster update of an earlier run");
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            wait.pause(std::time::Duration::from_secs(1)).await;
         }
+    }
+
+    /// Stores the issuer, byte for byte. Returns whether there is one.
+    fn learn(&self, cx: &Cx, cluster: &Value) -> bool {
+        let issuer = cluster["properties"]["oidcIssuerProfile"]["issuerURL"].as_str().filter(|i| !i.is_empty());
+        if let Some(issuer) = issuer {
+            cx.outputs.learn(self.thing(), Output::Issuer, issuer);
+        }
+        issuer.is_some()
     }
 
     fn can_be_updated(&self, cluster: &Value) -> Result<()> {
@@ -196,26 +206,18 @@ pub(crate) fn is_busy(cluster: &Value) -> bool {
     !terminal(&cluster["properties"]["provisioningState"]) || pools.into_iter().flatten().any(|p| !terminal(&p["provisioningState"]))
 }
 
-/// Stores the issuer, byte for byte. Returns whether there is one.
-fn learn(cx: &Cx, cluster: &Value) -> bool {
-    let issuer = cluster["properties"]["oidcIssuerProfile"]["issuerURL"].as_str().filter(|i| !i.is_empty()).map(str::to_owned);
-    let found = issuer.is_some();
-    if found {
-        cx.outputs.learn(|known| known.issuer = issuer);
-    }
-    found
-}
-
 /// Client id, object id and resource id of the Key Vault add-on's identity, once it exists.
 pub(crate) fn addon_identity(cluster: &Value) -> Option<(&str, &str, &str)> {
     let identity = &cluster["properties"]["addonProfiles"]["azureKeyvaultSecretsProvider"]["identity"];
     Some((identity["clientId"].as_str()?, identity["objectId"].as_str()?, identity["resourceId"].as_str()?))
 }
 
-/// Stores the add-on's identity, for connections whose driver uses it. Returns whether there is one.
+/// Stores the ids of the add-on's identity, for connections whose driver uses it. Returns whether there is one.
 pub(crate) fn learn_addon(cx: &Cx, cluster: &Value) -> bool {
-    let Some((client_id, object_id, _)) = addon_identity(cluster) else { return false };
-    cx.outputs.learn(|known| (known.client_id, known.principal_id) = (Some(client_id.to_owned()), Some(object_id.to_owned())));
+    let Some((client_id, object_id, id)) = addon_identity(cluster) else { return false };
+    let Ok(id) = id.parse::<ResourceId>() else { return false };
+    cx.outputs.learn(Identity::key(&id), Output::ClientId, client_id);
+    cx.outputs.learn(Identity::key(&id), Output::PrincipalId, object_id);
     true
 }
 

@@ -21,14 +21,13 @@ const MOST: usize = 20;
 #[async_trait]
 impl Step for FederatedCredential {
     async fn examine(&self, cx: &Cx, goal: Goal, past: Option<&Receipt>) -> Result<Examined> {
-        let known = cx.outputs.known();
-        let listed = if known.client_id.is_some() {
+        let listed = if cx.outputs.client_id(&self.identity).is_some() {
             cx.arm.list(&format!("{}/federatedIdentityCredentials", self.identity), api_versions::MANAGED_IDENTITY, &[]).await?
         } else {
             Vec::new()
         };
         match goal {
-            Goal::Present => self.examine_present(self.issuer.as_deref().or(known.issuer.as_deref()), &listed, past),
+            Goal::Present => self.examine_present(self.issuer_of(cx).as_deref(), &listed, past),
             Goal::Absent => Ok(self.examine_absent(cx, &listed, past)),
         }
     }
@@ -37,8 +36,7 @@ impl Step for FederatedCredential {
         let mut receipt = done(&examined.intent);
         match examined.change.action {
             Action::Create | Action::Update => {
-                let issuer = self.issuer.clone().or_else(|| cx.outputs.known().issuer);
-                let issuer = issuer.ok_or_else(|| Problem::new(Kind::Failed, "KC4601", "the cluster has no OIDC issuer"))?;
+                let issuer = self.issuer_of(cx).ok_or_else(|| Problem::new(Kind::Failed, "KC4601", "the cluster has no OIDC issuer"))?;
                 let id = self.identity.child("federatedIdentityCredentials", &self.own_name(&issuer));
                 let body = json!({"properties": {"issuer": issuer, "subject": self.subject(), "audiences": [TOKEN_EXCHANGE_AUDIENCE]}});
                 cx.arm.put(id.as_str(), api_versions::MANAGED_IDENTITY, &body, None).await?;
@@ -61,6 +59,11 @@ impl Step for FederatedCredential {
 }
 
 impl FederatedCredential {
+    /// The issuer: the recorded one of a cluster outside AKS, else that of the connection's cluster, once known.
+    fn issuer_of(&self, cx: &Cx) -> Option<String> {
+        self.issuer.clone().or_else(|| cx.outputs.issuer(&cx.cluster))
+    }
+
     /// The `sub` claim of the service account's tokens.
     fn subject(&self) -> String {
         format!("system:serviceaccount:{}:{}", self.namespace, self.service_account)

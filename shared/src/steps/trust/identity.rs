@@ -11,6 +11,7 @@ use crate::plan::spec::trust::Identity;
 use crate::plan::spec::{Spec, tags};
 use crate::steps::context::Cx;
 use crate::steps::marks::done;
+use crate::steps::outputs::Output;
 use crate::steps::ownership;
 use crate::steps::step::{Examined, Right, Step};
 
@@ -22,7 +23,7 @@ impl Step for Identity {
         }
         let found = cx.arm.read(self.id.as_str(), api_versions::MANAGED_IDENTITY, &[]).await?;
         if let Some(identity) = &found {
-            learn(cx, identity);
+            self.learn(cx, identity);
         }
         match goal {
             Goal::Present => self.examine_present(found.as_ref(), past),
@@ -37,7 +38,7 @@ impl Step for Identity {
                 tags.extend(self.tags.clone());
                 let body = json!({"location": self.location, "tags": tags});
                 let written = cx.arm.put(self.id.as_str(), api_versions::MANAGED_IDENTITY, &body, None).await?;
-                learn(cx, &written.body);
+                self.learn(cx, &written.body);
             }
             Action::Delete => {
                 cx.arm.delete(self.id.as_str(), api_versions::MANAGED_IDENTITY).await?;
@@ -55,6 +56,15 @@ impl Step for Identity {
 impl Identity {
     fn change(&self, action: Action) -> Change {
         Change::new(Spec::id(self), Layer::Azure, "managedIdentity", self.id.name(), action).resource(&self.id)
+    }
+
+    /// Client id and object id; Azure returns both from the first answer on.
+    fn learn(&self, cx: &Cx, identity: &Value) {
+        for (output, key) in [(Output::ClientId, "clientId"), (Output::PrincipalId, "principalId")] {
+            if let Some(id) = identity["properties"][key].as_str() {
+                cx.outputs.learn(self.thing(), output, id);
+            }
+        }
     }
 
     /// The add-on's identity, as described by the cluster. It is not read directly: it is in AKS' own resource group,
@@ -139,15 +149,6 @@ impl Identity {
         let listed = cx.arm.list(&format!("{}/federatedIdentityCredentials", self.id), api_versions::MANAGED_IDENTITY, &[]).await?;
         Ok(listed.iter().filter(|credential| !super::federated_credential::has_our_name(credential)).count())
     }
-}
-
-/// Client id and object id of an identity; Azure returns both from the first answer on.
-fn learn(cx: &Cx, identity: &Value) {
-    let text = |key: &str| identity["properties"][key].as_str().map(str::to_owned);
-    cx.outputs.learn(|known| {
-        known.client_id = text("clientId");
-        known.principal_id = text("principalId");
-    });
 }
 
 fn bears_our_tag(identity: &Value) -> bool {

@@ -63,7 +63,7 @@ impl Step for ServiceAccount {
 
 impl ServiceAccount {
     async fn write(&self, cx: &Cx, examined: &Examined, how: Apply) -> Result<Value> {
-        let mut body = self.body(cx, &cx.outputs.known().client_id.unwrap_or_default(), examined.intent.is_ours());
+        let mut body = self.body(cx, &cx.client_id().unwrap_or_default(), examined.intent.is_ours());
         let live = cx.kube_read(&resources::SERVICE_ACCOUNT, Some(&self.namespace), &self.name).await?;
         // If another connection has set the annotation, don't use force: a service account acts as one identity for
         // all connections.
@@ -107,7 +107,7 @@ impl ServiceAccount {
     }
 
     fn examine_present(&self, cx: &Cx, found: Option<&Value>, past: Option<&Receipt>) -> Result<Examined> {
-        let client_id = cx.outputs.known().client_id;
+        let client_id = cx.client_id();
         let shown = client_id.as_deref().unwrap_or(KNOWN_AFTER_APPLY);
         let id = format!("{}/{}", self.namespace, self.name);
         let Some(account) = found else {

@@ -20,13 +20,14 @@ use crate::model::access::{Access, Grant, Role};
 use crate::model::ids::role_guid;
 use crate::model::variable::{Part, Variable};
 use crate::model::{ConnectionKey, Kind, Problem, ResourceId, Result, names};
-use crate::plan::build::grant_step;
+use crate::plan::build::{self, Facts, WorkloadFacts, grant_step};
 use crate::plan::change::Goal;
 use crate::plan::record::{Origin, Ownership, Phase, RECORD_VERSION, Receipt, Record};
 use crate::plan::spec::access::Grantee;
 use crate::plan::spec::{self, Family, StepSpec};
 use crate::steps::context::Cx;
 use crate::steps::context::Run;
+use crate::steps::outputs::Output;
 use crate::steps::step::Examined;
 
 /// What to adopt, and how.
@@ -87,17 +88,25 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
     let tenant = tenant.unwrap_or_default().to_owned();
     let others = found.records.iter().filter(|s| !mine(s)).map(|s| s.record.clone()).collect();
-    let run = Run { key: ConnectionKey::new(&namespace, &name), tenant: tenant.clone(), others, timeout: wish.timeout };
+    let run = Run {
+        key: ConnectionKey::new(&namespace, &name),
+        tenant: tenant.clone(),
+        cluster: cluster.clone(),
+        identity: candidate.identity.as_ref().map(|i| i.id.clone()),
+        others,
+        timeout: wish.timeout,
+    };
     let cx = Cx::new(&session.arm, session.kube.afresh(), &session.events, run);
     let (access, grants) = grants(&cx, session, candidate).await?;
-    let client_id = candidate.identity.as_ref().map(|i| i.client_id.clone());
-    cx.outputs.learn(|known| known.client_id = client_id);
+    if let Some(identity) = &candidate.identity {
+        cx.outputs.learn(spec::Identity::key(&identity.id), Output::ClientId, &identity.client_id);
+    }
     let variables = variables(&cx, session, candidate, access).await?;
-    let specs = specs(candidate, &cluster, found.issuer.as_ref(), &namespace, grants, variables, workload.as_ref());
+    let facts = Facts { grants, variables, ..facts(&cx, candidate, found.issuer.as_ref(), workload.as_ref()) };
+    let specs = build::specs(&facts).into_iter().map(StepSpec::taken_over).collect();
     let mut draft = Draft::examine(&cx, specs, Goal::Present, &BTreeMap::new()).await?;
     is_whole(candidate, &draft)?;
     draft.examined.values_mut().for_each(own_nothing);
-    let known = cx.outputs.known();
     let record = Record {
         version: RECORD_VERSION,
         name,
@@ -110,11 +119,11 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
         access,
         auth: candidate.auth,
         client: candidate.client,
-        client_id: known.client_id,
-        principal_id: known.principal_id,
+        client_id: cx.client_id(),
+        principal_id: cx.principal_id(),
         phase: former.as_ref().map_or(Phase::Applying, |f| f.record.phase),
         origin: candidate.origin,
-        created: former.as_ref().map_or_else(|| jiff::Timestamp::now().to_string(), |f| f.record.created.clone()),
+        created: former.as_ref().map_or_else(crate::clock::stamp, |f| f.record.created.clone()),
         receipts: draft.receipts(None),
         steps: draft.specs.clone(),
         retired: Vec::new(),
@@ -147,7 +156,7 @@ fn workload(candidate: &Candidate, named: Option<&WorkloadRef>) -> Result<Option
 }
 
 /// The highest access level of which the principal holds all grants, and its other grants on the target itself.
-async fn grants(cx: &Cx, session: &Session, candidate: &Candidate) -> Result<(Access, Vec<StepSpec>)> {
+async fn grants(cx: &Cx, session: &Session, candidate: &Candidate) -> Result<(Access, Vec<Grant>)> {
     let default = candidate.service.default_access;
     let (to, principal) = match (&candidate.identity, &candidate.principal) {
         (Some(identity), _) => (Grantee::Identity(identity.id.clone()), identity.principal.clone()),
@@ -155,27 +164,31 @@ async fn grants(cx: &Cx, session: &Session, candidate: &Candidate) -> Result<(Ac
         _ => return Ok((default, Vec::new())),
     };
     let target = &candidate.target;
-    let mut held: Option<(Access, Vec<StepSpec>)> = None;
+    let step = |grant: &Grant| grant_step(&target.id, "", grant, to.clone());
+    let mut held: Option<(Access, Vec<Grant>)> = None;
     for level in Access::ALL {
-        let steps: Vec<StepSpec> =
-            (candidate.service.grants)(target, level).iter().map(|g: &Grant| grant_step(&target.id, "", g, to.clone())).collect();
+        let of_level = (candidate.service.grants)(target, level);
+        let steps: Vec<StepSpec> = of_level.iter().map(step).collect();
         let key = ConnectionKey::new(&cx.namespace, &cx.connection);
-        let run = Run { key, tenant: cx.tenant.clone(), others: Vec::new(), timeout: cx.timeout };
+        let (tenant, cluster, identity) = (cx.tenant.clone(), cx.cluster.clone(), cx.identity.clone());
+        let run = Run { key, tenant, cluster, identity, others: Vec::new(), timeout: cx.timeout };
         let look = Cx::new(&cx.arm, cx.kube.afresh(), &cx.events, run);
-        look.outputs.learn(|known| known.principal_id = Some(principal.clone()));
+        if let Some(identity) = &look.identity {
+            look.outputs.learn(spec::Identity::key(identity), Output::PrincipalId, &principal);
+        }
         let looked = crate::steps::examine::examine(&look, &steps, Goal::Present, &BTreeMap::new()).await?;
         if !steps.is_empty() && looked.values().all(|e| !e.change.writes()) {
-            held = Some((level, steps));
+            held = Some((level, of_level));
         }
     }
-    let (level, mut steps) = held.unwrap_or((default, Vec::new()));
+    let (level, mut grants) = held.unwrap_or((default, Vec::new()));
     for role in roles_at(cx, session, &target.id, &principal).await? {
-        let step = grant_step(&target.id, "", &Grant::Role(role), to.clone());
-        if !steps.iter().any(|s| s.id() == step.id()) {
-            steps.push(step);
+        let more = Grant::Role(role);
+        if !grants.iter().any(|grant| step(grant).id() == step(&more).id()) {
+            grants.push(more);
         }
     }
-    Ok((level, steps))
+    Ok((level, grants))
 }
 
 /// Roles that the principal holds on the target itself.
@@ -228,70 +241,45 @@ async fn equals(cx: &Cx, variable: &Variable, live: &Value) -> bool {
     alone.differing(cx, live).await.is_ok_and(|names| names.is_empty())
 }
 
-fn specs(
-    candidate: &Candidate,
-    cluster: &ResourceId,
-    issuer: Option<&String>,
-    namespace: &str,
-    grants: Vec<StepSpec>,
-    variables: Vec<Variable>,
-    workload: Option<&WorkloadRef>,
-) -> Vec<StepSpec> {
-    let mut specs = Vec::new();
-    if let Some(identity) = &candidate.identity {
-        if issuer.is_none() {
-            specs.push(StepSpec::ClusterFeatures(spec::ClusterFeatures {
-                cluster: cluster.clone(),
-                federation: true,
-                secrets_provider: false,
-            }));
-        }
-        let (id, location) = (identity.id.clone(), identity.location.clone());
-        specs.push(StepSpec::Identity(spec::Identity {
-            id,
-            location,
-            create: false,
-            owner: String::new(),
-            tags: Default::default(),
-            addon_of: None,
-        }));
+/// The set-up as it is, but for its grants and variables.
+fn facts(cx: &Cx, candidate: &Candidate, issuer: Option<&String>, workload: Option<&WorkloadRef>) -> Facts {
+    let identity = candidate.identity.as_ref().map(|identity| spec::Identity {
+        id: identity.id.clone(),
+        location: identity.location.clone(),
+        create: false,
+        owner: String::new(),
+        tags: BTreeMap::new(),
+        addon_of: None,
+    });
+    let account = candidate.account.as_ref().map(|name| spec::ServiceAccount {
+        namespace: cx.namespace.clone(),
+        name: name.clone(),
+        create: false,
+        foreign: true,
+        image_pull_secrets: Vec::new(),
+    });
+    let workload = workload.map(|workload| WorkloadFacts {
+        kind: workload.kind.as_str().into(),
+        name: workload.name.clone(),
+        containers: Vec::new(),
+        on_default_account: true,
+    });
+    Facts {
+        target: candidate.target.id.clone(),
+        scope: String::new(),
+        cluster: cx.cluster.clone(),
+        issuer: issuer.cloned(),
+        namespace: cx.namespace.clone(),
+        identity,
+        account,
+        principal: candidate.principal.as_ref().and_then(|(_, object_id)| object_id.clone()),
+        grants: Vec::new(),
+        secret: candidate.secret.clone(),
+        variables: Vec::new(),
+        stored: Vec::new(),
+        mount: None,
+        workload,
     }
-    specs.extend(grants);
-    if let (Some(identity), Some(account)) = (&candidate.identity, &candidate.account) {
-        specs.push(StepSpec::FederatedCredential(spec::FederatedCredential {
-            identity: identity.id.clone(),
-            namespace: namespace.to_owned(),
-            service_account: account.clone(),
-            issuer: issuer.cloned(),
-        }));
-        let (namespace, name) = (namespace.to_owned(), account.clone());
-        specs.push(StepSpec::ServiceAccount(spec::ServiceAccount {
-            namespace,
-            name,
-            create: false,
-            foreign: true,
-            image_pull_secrets: vec![],
-        }));
-    }
-    if let Some(secret) = &candidate.secret {
-        let (namespace, name) = (namespace.to_owned(), secret.clone());
-        specs.push(StepSpec::Secret(spec::Secret { namespace, name, variables, foreign: true }));
-    }
-    if let Some(workload) = workload {
-        specs.push(StepSpec::Workload(spec::Workload {
-            kind: workload.kind.as_str().into(),
-            namespace: namespace.to_owned(),
-            name: workload.name.clone(),
-            containers: vec![],
-            mount: None,
-            foreign: true,
-            identity: candidate.account.is_some(),
-            service_account: candidate.account.clone(),
-            secret: candidate.secret.clone().unwrap_or_default(),
-            variables: vec![],
-        }));
-    }
-    specs
 }
 
 /// Fails if anything is missing, because adopting changes nothing.
