@@ -48,7 +48,7 @@ fn a_service_account_gets_an_identity_of_its_own() {
     assert_eq!(names(&decision.variables), ["AZURE_KEYVAULT_RESOURCEENDPOINT", "AZURE_KEYVAULT_SCOPE", "AZURE_KEYVAULT_CLIENTID"]);
     assert!(decision.mount.is_none() && decision.stored.is_empty() && decision.notes.is_empty());
     let facts = decision.facts(scene.stages());
-    assert_eq!((facts.secret.as_str(), facts.namespace.as_str(), &facts.target), ("keyvault-vault", "shop", &vault("vault").id));
+    assert_eq!((facts.secret.as_deref(), facts.namespace.as_str(), &facts.target), (Some("keyvault-vault"), "shop", &vault("vault").id));
     assert_eq!(facts.workload.map(|w| (w.name, w.containers)), Some(("web".into(), vec!["app".into()])));
 }
 
