@@ -108,7 +108,7 @@ async fn install_leaves_the_file_of_somebody_else() {
     std::fs::create_dir_all(&folder).unwrap();
     let theirs = folder.join("kubectl_complete-connect");
     std::fs::write(&theirs, "theirs").unwrap();
-    installed(&case, &folder, &["kubectl-connect"], &["completion", "install"]).await.ended(1).says(&["KC1091", "no link"]);
+    installed(&case, &folder, &["kubectl-connect"], &["completion", "install"]).await.ended(1).says(&["KC1091", "not a link"]);
     assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "theirs");
 }
 

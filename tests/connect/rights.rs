@@ -225,7 +225,11 @@ async fn without_an_azure_action_the_command_names_it_and_its_remedy() {
 async fn without_a_right_in_the_cluster_the_command_names_it_and_its_remedy() {
     let azure = [azure_role("azure-role.json")];
     for (verb, resource, words) in [
-        ("create", "secrets", ["KC1502", "you may not create secrets in namespace `shop`", "kubectl auth can-i create secrets -n shop"]),
+        (
+            "create",
+            "secrets",
+            ["KC1502", "you lack the permission to create secrets in namespace `shop`", "kubectl auth can-i create secrets -n shop"],
+        ),
         (
             "patch",
             "deployments",
@@ -234,7 +238,7 @@ async fn without_a_right_in_the_cluster_the_command_names_it_and_its_remedy() {
         (
             "create",
             "configmaps",
-            ["KC1502", "you may not create configmaps in namespace `shop`", "kubectl auth can-i create configmaps -n shop"],
+            ["KC1502", "you lack the permission to create configmaps in namespace `shop`", "kubectl auth can-i create configmaps -n shop"],
         ),
         ("get", "deployments", ["KC3102", "may not get deployments", "kubectl auth can-i get deployments"]),
     ] {

@@ -156,7 +156,7 @@ async fn what_is_wrong_is_named_and_stops_what_would_use_it() {
     with(&case, PLAN, &[("KUBECTL_CONNECT_TIMEOUT", "soon")]).await.ended(2).says(&[
         "KC1013",
         "KUBECTL_CONNECT_TIMEOUT",
-        "`soon` is no time",
+        "`soon` is not a duration",
     ]);
     with(&case, PLAN, &[("KUBECTL_CONNECT_CONFIG", "/nowhere/config.yaml")]).await.ended(2).says(&["KC1012", "/nowhere/config.yaml"]);
     case.run(&format!("{PLAN} --tag kubectl-connect.dev=mine")).await.ended(2).says(&["this tool uses it to recognise its identities"]);

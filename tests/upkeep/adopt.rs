@@ -270,7 +270,7 @@ async fn what_can_not_be_taken_over_says_why() {
     // The identity has no role of any service.
     let case = Case::with("aks-ready", |w| plant_identity(w, Some(credential(&issuer(), SUBJECT, AUDIENCE)))).await;
     by_hand(case.cluster("aks-ready"));
-    case.run("adopt -n shop").await.ended(0).says(&["id-api holds no role", "Nothing to adopt"]);
+    case.run("adopt -n shop").await.ended(0).says(&["id-api has no role", "Nothing to adopt"]);
 
     // A missing permission for linkers is reported.
     let case = Case::with("aks-ready", |w| w.knobs.deny("Microsoft.ServiceLinker/linkers/read", &cluster())).await;
