@@ -17,6 +17,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 
+use crate::clock::Wait;
 use crate::model::{Event, Events, Kind, Problem, Result};
 use crate::sys;
 
@@ -76,7 +77,9 @@ async fn run_within(
     let ask = interactive && mode != ExecInteractiveMode::Never;
     let mut child = command_for(exec, command, cluster, ask).spawn().map_err(|error| not_started(exec, command, &error))?;
     let (mut out, mut told) = (Vec::new(), Told { command: base_name(command), events, line: Vec::new(), lines: Vec::new() });
-    let ended = tokio::time::timeout(limit, read_to_end(&mut child, &mut out, &mut told)).await;
+    let mut wait = Wait::new(events, "sign-in", format!("waiting for the sign-in plugin {}", base_name(command)));
+    let ended = tokio::time::timeout(limit, wait.during(read_to_end(&mut child, &mut out, &mut told))).await;
+    drop(wait);
     let Ok(status) = ended else {
         let problem =
             Problem::new(Kind::NotSignedIn, "KC3023", format!("the sign-in plugin {command} did not end within {} s", limit.as_secs()));
