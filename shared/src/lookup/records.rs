@@ -144,3 +144,26 @@ pub fn record_rights(namespace: &str, writing: Writing) -> Vec<Access> {
     let lease = ["create", "update", "delete"].map(|verb| Access::to(verb, &resources::LEASE, Some(namespace)));
     record.chain(lease).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_writing_may_take_over_the_lease_that_guards_it() {
+        let rights = |writing| record_rights("shop", writing).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let verbs = |writing| -> Vec<String> {
+            let on_record = record_rights("shop", writing).into_iter().filter(|access| access.resource == "configmaps");
+            on_record.map(|access| access.verb).collect()
+        };
+        for (writing, wanted) in
+            [(Writing::New, vec!["create", "update"]), (Writing::Change, vec!["update"]), (Writing::Remove, vec!["update", "delete"])]
+        {
+            assert_eq!(verbs(writing), wanted, "{writing:?}");
+            for verb in ["create", "update", "delete"] {
+                let lease = format!("{verb} leases.coordination.k8s.io -n shop");
+                assert!(rights(writing).contains(&lease), "{writing:?}: {lease}");
+            }
+        }
+    }
+}

@@ -5,6 +5,8 @@ pub mod change;
 pub mod graph;
 pub mod record;
 pub mod spec;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use change::{Action, Attribute, Change, Detail, Goal, Granted, Layer, Plan, Subject};
 pub use record::{Ownership, Phase, Receipt, Record};

@@ -215,3 +215,6 @@ pub fn refuse_store(service: &Service, auth: Auth) -> Result<()> {
         .why("it stores the keys and connection strings of a service");
     Err(if service.auths.contains(&Auth::Secret) { problem.fix("use --auth secret") } else { problem.fix("omit it") })
 }
+
+#[cfg(test)]
+mod tests;

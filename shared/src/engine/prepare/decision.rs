@@ -229,3 +229,6 @@ fn grant_notes(asked: &Asked, grants: &[Grant], connection: &str) -> Option<Stri
         false => format!("no Azure role is needed: {}", asked.service.ungranted),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,3 +110,6 @@ impl Draft {
         own.chain(self.retired.iter().map(|r| r.examined.change.clone())).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@ pub(crate) mod preflight;
 pub(crate) mod reading;
 pub(crate) mod secret_store;
 pub(crate) mod subject;
+#[cfg(test)]
+mod testing;
 pub(crate) mod variables;
 
 use serde_json::Value;

@@ -100,3 +100,6 @@ pub(crate) fn workload_of(facts: &WorkloadFacts, specs: &[StepSpec], mount: Opti
         mount,
     }
 }
+
+#[cfg(test)]
+mod tests;

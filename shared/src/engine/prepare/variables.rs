@@ -190,3 +190,6 @@ fn missing(service: &Service, word: &str) -> Problem {
         .why(format!("{} connections need {what}", service.title))
         .fix(format!("add {flag} {value}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,3 +144,66 @@ fn unnamed(e: &Evidence) -> Check {
 fn named_labels(e: &Evidence) -> Option<String> {
     e.account.as_ref()?["metadata"]["labels"][CLIENT_ID].as_str().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::health::check::Outcome::{Error, Success};
+    use crate::health::links::testing::{CLIENT, PRINCIPAL, fault, fix, judged, seen};
+
+    fn annotate(e: &mut Evidence, key: &str, value: &str) {
+        e.account.as_mut().unwrap()["metadata"]["annotations"][format!("{PREFIX}{key}")] = json!(value);
+    }
+
+    #[test]
+    fn an_account_that_names_the_identity_is_sound() {
+        assert_eq!(judged(judge, |_| {}), [("KC5201", Success)]);
+    }
+
+    #[test]
+    fn an_account_may_be_absent_elsewhere_or_not_the_one_that_is_used() {
+        assert_eq!(judged(judge, |e| e.account = None), [("KC5200", Error)]);
+        let elsewhere = fault(judge, |e| (e.account, e.elsewhere) = (None, vec!["stock".into()]));
+        assert_eq!((elsewhere.code, seen(&elsewhere)), ("KC5212", "web is in namespace stock"));
+        let other = fault(judge, |e| e.account_name = "shop".into());
+        assert_eq!((other.code, seen(&other), other.expected.as_deref()), ("KC5211", "deployment/web runs as web", Some("shop")));
+    }
+
+    #[test]
+    fn the_annotation_must_be_the_client_id_of_the_identity() {
+        for (value, code) in [("id-web", "KC5204"), (PRINCIPAL, "KC5205"), ("99999999-aaaa-4bbb-8ccc-000000000099", "KC5207")] {
+            let wrong = fault(judge, |e| annotate(e, "client-id", value));
+            assert_eq!((wrong.code, seen(&wrong), wrong.expected.as_deref()), (code, value, Some(CLIENT)));
+        }
+        assert_eq!(judged(judge, |e| e.identity = None), [("KC5206", Error)]);
+        assert_eq!(judged(judge, |e| (e.identity, e.identity_hidden) = (None, true)), [("KC5201", Success)], "nobody may look");
+    }
+
+    #[test]
+    fn a_missing_annotation_is_looked_for_under_other_keys_and_on_other_objects() {
+        let none = |e: &mut Evidence| e.account.as_mut().unwrap()["metadata"]["annotations"] = json!({});
+        assert_eq!(judged(judge, none), [("KC5201", Error)]);
+        let misspelt = fault(judge, |e| {
+            none(e);
+            annotate(e, "client_id", CLIENT);
+        });
+        assert_eq!((misspelt.code, misspelt.expected.as_deref()), ("KC5202", Some(CLIENT_ID)));
+        assert!(fix(&misspelt).contains("azure.workload.identity/client_id-") && fix(&misspelt).contains(CLIENT), "{}", fix(&misspelt));
+        let label = fault(judge, |e| {
+            none(e);
+            e.account.as_mut().unwrap()["metadata"]["labels"] = json!({CLIENT_ID: CLIENT});
+        });
+        assert_eq!(label.code, "KC5203");
+        assert!(seen(&label).starts_with(CLIENT), "{}", seen(&label));
+    }
+
+    #[test]
+    fn tenant_and_lifetime_are_checked_where_they_are_set() {
+        assert_eq!(judged(judge, |e| annotate(e, "tenant-id", "")), [("KC5208", Error)]);
+        assert_eq!(judged(judge, |e| annotate(e, "tenant-id", CLIENT)), [("KC5209", Error)]);
+        assert_eq!(judged(judge, |e| annotate(e, "service-account-token-expiration", "60")), [("KC5210", Error)]);
+        assert_eq!(judged(judge, |e| annotate(e, "service-account-token-expiration", "3600")), [("KC5201", Success)]);
+    }
+}

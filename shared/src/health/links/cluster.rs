@@ -47,3 +47,44 @@ pub(crate) fn judge(e: &Evidence) -> Vec<Check> {
     }
     checks
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::health::check::Outcome::{Error, Skipped, Success, Warning};
+    use crate::health::links::testing::{ISSUER, fault, fix, judged, seen};
+
+    fn properties(e: &mut Evidence) -> &mut Value {
+        &mut e.cluster_body.as_mut().unwrap()["properties"]
+    }
+
+    #[test]
+    fn a_cluster_with_both_features_is_sound() {
+        assert_eq!(judged(judge, |_| {}), [("KC5101", Success), ("KC5102", Success)]);
+        assert_eq!(judged(judge, |e| e.cluster_body = None), [("KC5101", Skipped)]);
+    }
+
+    #[test]
+    fn each_feature_is_named_when_it_is_off() {
+        let issuer = fault(judge, |e| properties(e)["oidcIssuerProfile"]["enabled"] = json!(false));
+        assert_eq!((issuer.code, issuer.result), ("KC5110", Error));
+        assert!(fix(&issuer).contains("--name aks --resource-group shop-rg"), "{}", fix(&issuer));
+        assert_eq!(judged(judge, |e| properties(e)["securityProfile"] = json!({})), [("KC5111", Error), ("KC5102", Success)]);
+    }
+
+    #[test]
+    fn tokens_must_come_from_the_issuer_that_is_published() {
+        let old = fault(judge, |e| e.token.as_mut().unwrap().issuer = "https://old/".into());
+        assert_eq!((old.code, seen(&old), old.expected.as_deref()), ("KC5113", "https://old/", Some(ISSUER)));
+        let hidden = fault(judge, |e| e.issuer_fault = Some("HTTP 404".into()));
+        assert_eq!((hidden.code, seen(&hidden)), ("KC5112", "HTTP 404"));
+    }
+
+    #[test]
+    fn a_cluster_without_a_way_out_is_only_a_warning() {
+        let closed = fault(judge, |e| properties(e)["networkProfile"]["outboundType"] = json!("none"));
+        assert_eq!((closed.code, closed.result, seen(&closed)), ("KC5115", Warning, "outboundType none"));
+    }
+}

@@ -32,6 +32,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn values_that_differ_stand_one_above_the_other() {
+        let lines = rows("subject", "shop:web", "shop:Web");
+        assert_eq!(lines, ["subject  ≠  token       shop:web", "            credential  shop:Web", "                             ^"]);
+    }
+
+    #[test]
     fn differing_characters_are_marked() {
         assert_eq!(rows("issuer", "https://a/", "https://a/"), ["issuer   =  https://a/"]);
         assert_eq!(marks("https://a/", "https://a"), "         ^");

@@ -193,7 +193,132 @@ fn aadsts(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::health::check::Outcome::{Error, Success};
+    use crate::health::links::testing::{CLIENT, fault, fix, judged, seen, workload_step};
+    use crate::model::vault::CsiIdentity;
+    use crate::plan::spec::{Mount, SecretProviderClass, StepSpec};
+    use crate::plan::testing::TENANT;
+
+    const OBJECTS: &str = "array:\n  - |\n    objectName: db-password\n    objectType: secret\n    objectAlias: DB\n";
+
+    fn class() -> Value {
+        let parameters = json!({"clientID": CLIENT, "keyvaultName": "vault", "tenantID": TENANT, "objects": OBJECTS});
+        json!({"spec": {"parameters": parameters, "secretObjects": [{"secretName": "synced", "data": [{"objectName": "DB", "key": "DB"}]}]}})
+    }
+
+    /// Adds a mounted class and its driver, both in order.
+    fn mounted(e: &mut Evidence) {
+        e.classes = vec![("vault".into(), Some(class()))];
+        e.driver = Some(Some(json!({"spec": {"tokenRequests": [{"audience": TOKEN_EXCHANGE_AUDIENCE}]}})));
+        e.driver_pods = vec![json!({"metadata": {"name": "aks-secrets-store"}, "status": {"numberReady": 2, "desiredNumberScheduled": 2}})];
+        let spec = &mut e.workload.as_mut().unwrap().object["spec"]["template"]["spec"];
+        spec["volumes"] = json!([{"name": "files", "csi": {"volumeAttributes": {"secretProviderClass": "vault"}}}]);
+        spec["containers"][0]["volumeMounts"] = json!([{"name": "files", "mountPath": "/mnt/secrets-store"}]);
+    }
+
+    /// The finding about a mounted vault after a change.
+    fn about(change: impl FnOnce(&mut Evidence)) -> Check {
+        fault(judge, |e| {
+            mounted(e);
+            change(e);
+        })
+    }
+
+    fn of_class(e: &mut Evidence) -> &mut Value {
+        &mut e.classes[0].1.as_mut().unwrap()["spec"]
+    }
+
+    #[test]
+    fn a_mounted_vault_in_order_is_sound() {
+        assert_eq!(judged(judge, |_| {}), [], "nothing is mounted");
+        assert_eq!(judged(judge, mounted), [("KC5800", Success)]);
+    }
+
+    #[test]
+    fn driver_and_class_must_be_there() {
+        assert_eq!(about(|e| e.classes[0].1 = None).code, "KC5800");
+        assert_eq!(about(|e| e.driver = Some(None)).code, "KC5802");
+        assert_eq!(about(|e| e.driver = Some(Some(json!({})))).code, "KC5803");
+        let few = about(|e| e.driver_pods[0]["status"]["numberReady"] = json!(1));
+        assert_eq!((few.code, seen(&few)), ("KC5809", "1 of 2 pods of aks-secrets-store are ready"));
+    }
+
+    #[test]
+    fn mistakes_that_the_api_server_accepts_are_found() {
+        let misspelt = about(|e| {
+            let parameters = of_class(e)["parameters"].as_object_mut().unwrap();
+            let id = parameters.remove("clientID").unwrap();
+            parameters.insert("clientId".into(), id);
+        });
+        assert_eq!((misspelt.code, seen(&misspelt)), ("KC5801", "vault has clientId"));
+        let no_tenant = about(|e| of_class(e)["parameters"]["tenantID"] = json!(" "));
+        assert_eq!((no_tenant.code, seen(&no_tenant)), ("KC5804", "vault has no tenantID"));
+        let by_name = about(|e| of_class(e)["secretObjects"][0]["data"][0]["objectName"] = json!("db-password"));
+        assert_eq!((by_name.code, seen(&by_name), by_name.expected.as_deref()), ("KC5806", "db-password", Some("DB")));
+        let unmounted = about(|e| {
+            let container = &mut e.workload.as_mut().unwrap().object["spec"]["template"]["spec"]["containers"][0];
+            container["volumeMounts"] = json!([]);
+            container["env"][0]["valueFrom"]["secretKeyRef"]["name"] = json!("synced");
+        });
+        assert_eq!((unmounted.code, seen(&unmounted)), ("KC5805", "container app reads synced"));
+    }
+
+    #[test]
+    fn a_connection_that_mounts_needs_the_add_on_and_its_volume() {
+        let connected = |path: &str| {
+            let class = SecretProviderClass {
+                namespace: "shop".into(),
+                name: "files".into(),
+                vault: "vault".into(),
+                tenant: TENANT.into(),
+                cloud: None,
+                identity: CsiIdentity::Workload,
+                objects: vec![],
+            };
+            let mount = Mount { path: path.into(), class: class.clone() };
+            let steps = vec![StepSpec::SecretProviderClass(class), workload_step(Some(mount))];
+            move |e: &mut Evidence| {
+                e.record.as_mut().unwrap().steps = steps;
+                e.cluster_body.as_mut().unwrap()["properties"]["addonProfiles"] =
+                    json!({"azureKeyvaultSecretsProvider": {"enabled": true}});
+            }
+        };
+        let elsewhere = about(connected("/mnt/other"));
+        assert_eq!(
+            (elsewhere.code, seen(&elsewhere), elsewhere.expected.as_deref()),
+            ("KC5810", "container app", Some("files at /mnt/other"))
+        );
+        let off = about(|e| {
+            connected("/mnt/secrets-store")(e);
+            e.cluster_body.as_mut().unwrap()["properties"]["addonProfiles"] = json!({});
+        });
+        assert_eq!(off.code, "KC5808");
+        assert!(fix(&off).contains("--name aks --resource-group shop-rg"), "{}", fix(&off));
+    }
+
+    #[test]
+    fn a_failed_mount_is_explained_by_the_message_of_the_kubelet() {
+        let failed = |message: &str, pod: &str| {
+            judged(judge, |e| {
+                mounted(e);
+                e.events = vec![json!({"reason": "FailedMount", "involvedObject": {"name": pod}, "message": message})];
+            })
+        };
+        for (message, code) in [
+            ("nodePublishSecretRef secret is not set", "KC5801"),
+            ("403 ForbiddenByRbac", "KC5400"),
+            ("403 ForbiddenByPolicy", "KC5405"),
+            ("403 ForbiddenByFirewall", "KC5702"),
+            ("AADSTS700213: no match", "KC5304"),
+            ("SecretNotFound", "KC5807"),
+        ] {
+            assert_eq!(failed(message, "web-1"), [(code, Error)], "{message}");
+        }
+        assert_eq!(failed("403 ForbiddenByRbac", "another"), [("KC5800", Success)], "that pod is not the workload's");
+    }
 
     #[test]
     fn objects_are_identified_by_their_alias() {

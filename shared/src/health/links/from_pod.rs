@@ -60,3 +60,58 @@ fn facts(e: &Evidence) -> crate::health::evidence::gather::FactSheet {
 fn shown(all: &[IpAddr]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::health::check::Outcome::{Error, Skipped, Success, Warning};
+    use crate::health::evidence::seen::Inside;
+    use crate::health::links::testing::{checks, judged, seen};
+    use crate::plan::testing::{VAULTS, target};
+
+    const ENDPOINT: &str = "10.1.2.3";
+    const PUBLIC: &str = "20.61.97.10";
+
+    fn addresses(all: &[&str]) -> Vec<IpAddr> {
+        all.iter().map(|a| a.parse().unwrap()).collect()
+    }
+
+    /// A pod saw this of a vault with these properties, whose endpoint has the address [`ENDPOINT`].
+    fn asked(properties: Value, seen: Seen) -> impl FnOnce(&mut Evidence) {
+        move |e: &mut Evidence| {
+            e.target = Some(target(VAULTS, "vault", properties));
+            e.inside = Some(Inside { pod: "web-1".into(), seen, endpoints: addresses(&[ENDPOINT]) });
+        }
+    }
+
+    fn private(access: &str) -> Value {
+        let state = json!({"privateLinkServiceConnectionState": {"status": "Approved"}});
+        json!({"publicNetworkAccess": access, "privateEndpointConnections": [{"id": "/x", "properties": state}]})
+    }
+
+    #[test]
+    fn without_the_question_nothing_is_said() {
+        assert_eq!(judged(judge, |_| {}), []);
+        assert_eq!(judged(judge, asked(json!({}), Seen::NotTried("no shell".into()))), [("KC5707", Skipped)]);
+    }
+
+    #[test]
+    fn pods_must_resolve_a_private_target_to_its_endpoint() {
+        let there = checks(judge, asked(private("Disabled"), Seen::Addresses(addresses(&[ENDPOINT]))));
+        assert_eq!((there[0].code, there[0].result, seen(&there[0])), ("KC5707", Success, "10.1.2.3 in pod web-1"));
+        let away = checks(judge, asked(private("Disabled"), Seen::Addresses(addresses(&[PUBLIC]))));
+        assert_eq!((away[0].code, away[0].result, away[0].expected.as_deref()), ("KC5707", Error, Some(ENDPOINT)));
+        assert_eq!(seen(&away[0]), "20.61.97.10 in pod web-1");
+        assert_eq!(judged(judge, asked(private("Disabled"), Seen::Unknown)), [("KC5707", Error)]);
+        let open = asked(private("Enabled"), Seen::Addresses(addresses(&[PUBLIC])));
+        assert_eq!(judged(judge, open), [("KC5707", Warning)], "the public way works as well");
+    }
+
+    #[test]
+    fn a_public_target_needs_any_address() {
+        assert_eq!(judged(judge, asked(json!({}), Seen::Addresses(addresses(&[PUBLIC])))), [("KC5707", Success)]);
+        assert_eq!(judged(judge, asked(json!({}), Seen::Unknown)), [("KC5706", Error)]);
+    }
+}

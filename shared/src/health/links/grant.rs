@@ -154,3 +154,110 @@ pub(crate) fn refused(check: Check, e: &Evidence) -> Check {
         None => check,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::health::check::Outcome::{Error, Skipped, Success};
+    use crate::health::links::testing::{PRINCIPAL, SECRETS_USER, fault, fix, held, judged, role_assignment, seen, sound};
+    use crate::model::access::Role;
+    use crate::plan::spec::{self, Grantee};
+    use crate::plan::testing::{SUBSCRIPTION, VAULTS, id, identity_id, target, vault};
+
+    fn vault_id() -> String {
+        vault("vault").id.to_string()
+    }
+
+    fn with_steps(e: &mut Evidence, steps: Vec<StepSpec>) {
+        e.record.as_mut().unwrap().steps = steps;
+    }
+
+    #[test]
+    fn a_role_at_the_target_or_above_it_is_sound() {
+        assert_eq!(judged(judge, |_| {}), [("KC5401", Success)]);
+        let above = held(SECRETS_USER, &format!("/subscriptions/{SUBSCRIPTION}"), "2026-11-01T10:00:00Z");
+        assert_eq!(judged(judge, |e| e.assignments = Some(vec![above])), [("KC5401", Success)]);
+        assert_eq!(judged(judge, |e| e.assignments = None), [("KC5401", Skipped)]);
+    }
+
+    #[test]
+    fn a_missing_role_is_named_with_its_scope() {
+        let none = fault(judge, |e| e.assignments = Some(vec![]));
+        assert_eq!((none.code, none.expected.as_deref()), ("KC5400", Some("Key Vault Secrets User on vault")));
+        for word in [PRINCIPAL, "Key Vault Secrets User", vault_id().as_str()] {
+            assert!(fix(&none).contains(word), "{word}: {}", fix(&none));
+        }
+        let beside = held(SECRETS_USER, id(VAULTS, "other").as_str(), "2026-11-01T10:00:00Z");
+        assert_eq!(judged(judge, |e| e.assignments = Some(vec![beside])), [("KC5400", Error)]);
+        let manager = held(MANAGEMENT[1].0, &vault_id(), "2026-11-01T10:00:00Z");
+        let manages = fault(judge, |e| e.assignments = Some(vec![manager]));
+        assert_eq!((manages.code, seen(&manages)), ("KC5401", "Contributor"));
+    }
+
+    #[test]
+    fn a_grant_of_the_other_permission_model_has_no_effect() {
+        let policies = |e: &mut Evidence| e.target = Some(target(VAULTS, "vault", json!({"enableRbacAuthorization": false})));
+        assert_eq!(judged(judge, policies), [("KC5403", Error)]);
+        assert_eq!(judged(judge, |e| with_steps(e, vec![policy()])), [("KC5404", Error)]);
+    }
+
+    fn policy() -> StepSpec {
+        let (vault, to) = (vault("vault").id, Grantee::Identity(identity_id("id-web")));
+        StepSpec::VaultPolicy(VaultPolicy { vault, secrets: vec!["get".into(), "list".into()], keys: vec![], certificates: vec![], to })
+    }
+
+    #[test]
+    fn an_access_policy_must_hold_every_permission() {
+        let entry = |permissions: Value| {
+            move |e: &mut Evidence| {
+                let entry = json!({"objectId": PRINCIPAL.to_uppercase(), "permissions": {"secrets": permissions}});
+                e.target = Some(target(VAULTS, "vault", json!({"accessPolicies": [entry]})));
+                with_steps(e, vec![policy()]);
+            }
+        };
+        assert_eq!(judged(judge, entry(json!(["Get", "List"]))), [("KC5405", Success)]);
+        assert_eq!(judged(judge, entry(json!(["all"]))), [("KC5405", Success)]);
+        let less = fault(judge, entry(json!(["Get"])));
+        assert_eq!((less.code, seen(&less), less.expected.as_deref()), ("KC5405", "get", Some("secrets get list")));
+        assert!(fix(&less).contains("--secret-permissions get list"), "{}", fix(&less));
+    }
+
+    #[test]
+    fn a_data_plane_with_grants_of_its_own_is_asked_itself() {
+        let account = id("Microsoft.DocumentDB/databaseAccounts", "docs");
+        let role = Role { name: "Data Reader".into(), id: "00000000-0000-0000-0000-000000000001".into() };
+        let to = Grantee::Identity(identity_id("id-web"));
+        let step = StepSpec::CosmosRole(spec::CosmosRole { account: account.clone(), path: "dbs/shop".into(), role, to });
+        let entry = |principal: &str, scope: &str| {
+            let definition = format!("{account}/sqlRoleDefinitions/00000000-0000-0000-0000-000000000001");
+            json!({"properties": {"principalId": principal, "roleDefinitionId": definition, "scope": scope}})
+        };
+        let listed = |entries: Vec<Value>| {
+            judged(judge, |e| {
+                with_steps(e, vec![step.clone()]);
+                e.own_grants = Some(entries);
+            })
+        };
+        assert_eq!(listed(vec![entry(PRINCIPAL, &format!("{account}/dbs/shop"))]), [("KC5407", Success)]);
+        assert_eq!(listed(vec![entry(PRINCIPAL, account.as_str())]), [("KC5407", Success)], "the whole account holds the database");
+        assert_eq!(listed(vec![entry(PRINCIPAL, &format!("{account}/dbs/shop2"))]), [("KC5407", Error)]);
+        assert_eq!(listed(vec![entry("somebody", account.as_str())]), [("KC5407", Error)]);
+    }
+
+    #[test]
+    fn a_refusal_in_spite_of_the_grant_is_explained_by_its_age() {
+        let explained = |at: &str| {
+            let mut e = sound();
+            with_steps(&mut e, vec![role_assignment()]);
+            e.assignments = Some(vec![held(SECRETS_USER, &vault_id(), at)]);
+            let check = Check::failed("KC5003", "proof", "read".into(), "HTTP 403".into(), None);
+            refused(Check { refusal: Some(Refusal::DataPlane(403, "ForbiddenByRbac".into())), ..check }, &e)
+        };
+        let young = explained("2999-01-01T00:00:00Z");
+        assert_eq!((young.code, seen(&young)), ("KC5402", "granted 0 s ago; HTTP 403"));
+        assert_eq!(explained("2020-01-01T00:00:00Z").code, "KC5406");
+        assert_eq!(explained("no time").code, "KC5003", "of unknown age, nothing explains it");
+    }
+}

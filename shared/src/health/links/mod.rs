@@ -9,6 +9,8 @@ pub(crate) mod from_pod;
 pub(crate) mod grant;
 pub(crate) mod pods;
 pub(crate) mod target;
+#[cfg(test)]
+mod testing;
 pub(crate) mod trust;
 pub(crate) mod webhook;
 pub(crate) mod workload;

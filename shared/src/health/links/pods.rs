@@ -141,3 +141,85 @@ fn token_files(pod: &Value, container: &Value) -> Vec<String> {
     }
     files
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::health::check::Outcome::{Error, Success};
+    use crate::health::links::testing::{CLIENT, fault, judged, seen, set};
+
+    fn pod(e: &mut Evidence) -> &mut Value {
+        &mut e.pods.as_mut().unwrap()[0]
+    }
+
+    /// The entry of a variable in the pod's container.
+    fn env(e: &mut Evidence, at: usize) -> &mut Value {
+        &mut pod(e)["spec"]["containers"][0]["env"][at]
+    }
+
+    #[test]
+    fn pods_with_token_and_variables_are_sound() {
+        assert_eq!(judged(judge, |_| {}), [("KC5602", Success)]);
+        assert_eq!(judged(judge, |e| e.pods = None), [], "nobody may list pods");
+    }
+
+    #[test]
+    fn a_workload_without_pods_is_found_unless_none_are_wanted() {
+        assert_eq!(judged(judge, |e| e.pods = Some(vec![])), [("KC5600", Error)]);
+        let scaled = |e: &mut Evidence| {
+            e.pods = Some(vec![]);
+            set(e, "/spec", "replicas", json!(0));
+        };
+        assert_eq!(judged(judge, scaled), []);
+    }
+
+    #[test]
+    fn pods_that_are_older_than_the_change_are_found() {
+        let before = fault(judge, |e| pod(e)["metadata"]["labels"] = json!({"app": "web"}));
+        assert_eq!(before.code, "KC5601");
+        assert!(seen(&before).starts_with("1 of 1 pod (web-1): "), "{}", seen(&before));
+        let account = fault(judge, |e| pod(e)["spec"]["serviceAccountName"] = json!("default"));
+        assert_eq!((account.code, seen(&account)), ("KC5601", "1 of 1 pod (web-1): runs as default"));
+        let variable = fault(judge, |e| env(e, 2)["name"] = json!("OTHER"));
+        assert_eq!((variable.code, seen(&variable)), ("KC5601", "1 of 1 pod (web-1): container app lacks AZURE_KEYVAULT_SCOPE"));
+    }
+
+    #[test]
+    fn pods_that_the_webhook_did_not_see_or_saw_differently_are_found() {
+        let unseen = fault(judge, |e| env(e, 0)["name"] = json!("OTHER"));
+        assert_eq!((unseen.code, seen(&unseen)), ("KC5602", "1 of 1 pod (web-1): container app has no AZURE_CLIENT_ID"));
+        let other = fault(judge, |e| env(e, 0)["value"] = json!("other"));
+        assert_eq!((other.code, seen(&other)), ("KC5603", "1 of 1 pod (web-1): AZURE_CLIENT_ID=other in container app"));
+        let nowhere = fault(judge, |e| env(e, 1)["value"] = json!("/tmp/token"));
+        assert_eq!((nowhere.code, seen(&nowhere)), ("KC5604", "1 of 1 pod (web-1): /tmp/token"));
+    }
+
+    #[test]
+    fn a_pod_from_before_the_annotation_is_old_and_not_unseen() {
+        let old = fault(judge, |e| {
+            env(e, 0)["name"] = json!("OTHER");
+            pod(e)["metadata"]["creationTimestamp"] = json!("2026-11-01T10:00:00Z");
+            let fields = json!({"f:metadata": {"f:annotations": {format!("f:{CLIENT_ID}"): {}}}});
+            let entry = json!({"time": "2026-11-02T10:00:00Z", "fieldsV1": fields});
+            let annotations = json!({CLIENT_ID: CLIENT});
+            e.account = Some(json!({"metadata": {"annotations": annotations, "managedFields": [entry]}}));
+        });
+        assert_eq!(old.code, "KC5601");
+    }
+
+    #[test]
+    fn refused_pods_are_explained_by_the_condition_of_the_workload() {
+        let refused = |message: &str| {
+            judged(judge, |e| {
+                e.pods = Some(vec![]);
+                let condition = json!({"type": "ReplicaFailure", "status": "True", "message": message});
+                e.workload.as_mut().unwrap().object["status"]["conditions"] = json!([condition]);
+            })
+        };
+        assert_eq!(refused("failed calling webhook \"mutation.azure-workload-identity.io\""), [("KC5606", Error)]);
+        assert_eq!(refused("admission webhook \"mutation.azure-workload-identity.io\" denied the request"), [("KC5607", Error)]);
+        assert_eq!(refused("exceeded quota"), [("KC5600", Error)]);
+    }
+}

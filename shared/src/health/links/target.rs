@@ -91,3 +91,82 @@ pub(crate) fn refused(check: &Check, e: &Evidence) -> Option<Check> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::health::check::Outcome::{Error, Skipped, Success};
+    use crate::health::evidence::seen::{Inside, Seen};
+    use crate::health::links::testing::{checks, fault, fix, judged, seen, sound};
+    use crate::plan::testing::{VAULTS, target, vault};
+
+    const ENDPOINT: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/vault/privateEndpointConnections/pe";
+
+    fn vault_with(properties: Value) -> impl FnOnce(&mut Evidence) {
+        move |e: &mut Evidence| e.target = Some(target(VAULTS, "vault", properties))
+    }
+
+    fn endpoint(state: &str) -> Value {
+        json!([{"id": ENDPOINT, "properties": {"privateLinkServiceConnectionState": {"status": state}}}])
+    }
+
+    #[test]
+    fn the_way_to_the_target_is_told() {
+        let closed = json!({"publicNetworkAccess": "Disabled", "privateEndpointConnections": endpoint("Approved")});
+        for (properties, way) in [
+            (json!({}), "public"),
+            (json!({"networkAcls": {"defaultAction": "Deny"}}), "public, with firewall rules"),
+            (json!({"privateEndpointConnections": endpoint("Approved")}), "private endpoint and public access"),
+            (closed, "private endpoint, public access off"),
+        ] {
+            let told = checks(judge, vault_with(properties));
+            assert_eq!((told[0].code, told[0].result, seen(&told[0])), ("KC5701", Success, way));
+        }
+        assert_eq!(judged(judge, |e| e.target = None), [("KC5701", Skipped)]);
+    }
+
+    #[test]
+    fn a_target_that_is_gone_or_closed_is_found() {
+        let gone = fault(judge, |e| e.target_gone = true);
+        assert_eq!(gone.code, "KC5700");
+        assert!(seen(&gone).contains(vault("vault").id.as_str()), "{}", seen(&gone));
+        let closed = fault(judge, vault_with(json!({"publicNetworkAccess": "Disabled"})));
+        assert_eq!(closed.code, "KC5701");
+        for word in ["--resource-group shop-rg", "--group-id vault", "privatelink.vaultcore.azure.net", "SUBNET"] {
+            assert!(fix(&closed).contains(word), "{word}: {}", fix(&closed));
+        }
+        let pending = fault(judge, vault_with(json!({"privateEndpointConnections": endpoint("Pending")})));
+        assert_eq!(pending.code, "KC5703");
+        assert!(fix(&pending).contains(ENDPOINT), "{}", fix(&pending));
+    }
+
+    #[test]
+    fn a_target_that_takes_no_tokens_is_found() {
+        let keys_only = |e: &mut Evidence| {
+            e.service = crate::catalogue::find("redis");
+            e.target = Some(target("Microsoft.Cache/redis", "cache", json!({})));
+        };
+        assert_eq!(judged(judge, keys_only), [("KC5705", Error)]);
+    }
+
+    #[test]
+    fn a_refusal_is_explained_by_the_network() {
+        let because = |properties: Value, refusal: Refusal, inside: bool| {
+            let mut e = sound();
+            e.target = Some(target(VAULTS, "vault", properties));
+            let seen = Seen::Addresses(vec!["10.1.2.3".parse().unwrap()]);
+            e.inside = inside.then(|| Inside { pod: "web-1".into(), seen, endpoints: vec![] });
+            let check = Check::failed("KC5003", "proof", "read".into(), "HTTP 403".into(), None);
+            refused(&Check { refusal: Some(refusal), ..check }, &e).map(|c| (c.code, c.result == Skipped))
+        };
+        let by = |code: &str| Refusal::DataPlane(403, code.into());
+        let private = || json!({"privateEndpointConnections": endpoint("Approved")});
+        assert_eq!(because(json!({}), by("ForbiddenByFirewall"), false), Some(("KC5702", false)));
+        assert_eq!(because(json!({}), by("ForbiddenByRbac"), false), None, "that is the grant's");
+        assert_eq!(because(private(), by("ForbiddenByConnection"), false), Some(("KC5704", false)));
+        assert_eq!(because(private(), by("ForbiddenByConnection"), true), Some(("KC5003", true)), "pods get there");
+        assert_eq!(because(json!({}), Refusal::Silence, false), Some(("KC5706", false)));
+    }
+}

@@ -124,3 +124,77 @@ fn mismatch(e: &Evidence, token: &TokenSays, all: &[Credential<'_>]) -> Check {
     let seen = format!("{}, none for this issuer", words::count(all.len(), "credential"));
     finding("KC5301", nearest(token, all), seen, &token.issuer)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::health::check::Outcome::{Skipped, Success};
+    use crate::health::links::testing::{ISSUER, SUBJECT, credential, fault, fix, judged, seen, sound};
+
+    /// The finding about an identity with these credentials only.
+    fn with(credentials: Vec<Value>) -> Check {
+        fault(judge, |e| e.credentials = Some(credentials))
+    }
+
+    #[test]
+    fn a_credential_that_equals_the_token_is_sound() {
+        assert_eq!(judged(judge, |_| {}), [("KC5301", Success)]);
+        assert_eq!(judged(judge, |e| e.credentials = None), [("KC5301", Skipped)]);
+        // Without a token, its claims follow from the cluster and the service account.
+        assert_eq!(judged(judge, |e| e.token = None), [("KC5301", Success)]);
+    }
+
+    #[test]
+    fn an_identity_that_trusts_nobody_gets_a_whole_command() {
+        let none = with(vec![]);
+        assert_eq!(none.code, "KC5300");
+        let name = names::federated_credential(ISSUER, "shop", "web");
+        for word in [name.as_str(), "--identity-name id-web", "--resource-group shop-rg", ISSUER, SUBJECT] {
+            assert!(fix(&none).contains(word), "{word}: {}", fix(&none));
+        }
+    }
+
+    #[test]
+    fn each_difference_has_a_finding_of_its_own() {
+        let bare = ISSUER.trim_end_matches('/');
+        let former = "https://westeurope.oic.prod-aks.azure.com/t/old/";
+        for (issuer, subject, code, shown) in [
+            (bare, SUBJECT, "KC5302", bare),
+            (ISSUER, "system:serviceaccount:shop:Web", "KC5303", "system:serviceaccount:shop:Web"),
+            (ISSUER, "system:serviceaccount:shop:worker", "KC5304", "system:serviceaccount:shop:worker"),
+            (former, SUBJECT, "KC5306", former),
+            ("https://other/", SUBJECT, "KC5301", "https://other/"),
+        ] {
+            let found = with(vec![credential("own", issuer, subject)]);
+            assert_eq!((found.code, seen(&found)), (code, shown));
+            assert!(!found.details.is_empty(), "{code} is shown side by side");
+        }
+        let blank = with(vec![credential("own", &format!("{ISSUER} "), SUBJECT)]);
+        assert_eq!(blank.code, "KC5308");
+        let mut audience = credential("own", ISSUER, SUBJECT);
+        audience["properties"]["audiences"] = json!(["api://other"]);
+        let audience = with(vec![audience]);
+        assert_eq!(
+            (audience.code, seen(&audience), audience.expected.as_deref()),
+            ("KC5305", "api://other", Some(TOKEN_EXCHANGE_AUDIENCE))
+        );
+        assert!(fix(&audience).contains("--name own"), "{}", fix(&audience));
+    }
+
+    #[test]
+    fn the_limit_of_credentials_is_announced() {
+        let many = fault(judge, |e| e.credentials.as_mut().unwrap().extend((1..MANY).map(|n| credential(&n.to_string(), ISSUER, "s"))));
+        assert_eq!((many.code, seen(&many)), ("KC5307", "18 of 20"));
+    }
+
+    #[test]
+    fn the_comparison_takes_the_most_similar_credential() {
+        let mut e = sound();
+        e.credentials = Some(vec![credential("far", "https://other/", "x"), credential("near", ISSUER, "system:serviceaccount:shop:Web")]);
+        let lines = comparison(&e);
+        assert_eq!(lines[0], format!("issuer   =  {ISSUER}"));
+        assert!(lines[2].ends_with("system:serviceaccount:shop:Web"), "{lines:?}");
+    }
+}

@@ -82,3 +82,67 @@ fn last_event(e: &Evidence, namespace: &str) -> String {
     let message = e.events.iter().rfind(of_hook).and_then(|event| event["message"].as_str());
     message.map_or_else(String::new, |m| format!("; last event: {m}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::health::check::Outcome::{Skipped, Success, Warning};
+    use crate::health::links::testing::{fault, judged, seen, set};
+    use crate::plan::testing::id;
+
+    #[test]
+    fn a_webhook_that_is_ready_is_sound() {
+        assert_eq!(judged(judge, |_| {}), [("KC5103", Success)]);
+        assert_eq!(judged(judge, |e| e.hooks = None), [("KC5103", Skipped)]);
+    }
+
+    #[test]
+    fn an_absent_webhook_is_installed_as_the_cluster_wants_it() {
+        let absent = |e: &mut Evidence| (e.hooks, e.webhook_fix) = (Some(vec![]), "helm install webhook".into());
+        let of_aks = fault(judge, absent);
+        assert_eq!(of_aks.code, "KC5120");
+        assert!(of_aks.fix.unwrap().contains("az aks update --name aks"), "the add-on brings it");
+        let elsewhere = fault(judge, |e| {
+            absent(e);
+            e.cluster = Some(id("kubectl-connect.dev/clusters", "kind"));
+        });
+        assert_eq!((elsewhere.code, elsewhere.fix.as_deref()), ("KC5120", Some("helm install webhook")));
+    }
+
+    #[test]
+    fn a_webhook_without_pods_shows_its_last_event() {
+        let down = fault(judge, |e| {
+            e.hook_deployments[0]["status"] = json!({});
+            let about = json!({"name": "azure-wi-webhook-controller-manager-1"});
+            e.events = vec![json!({"metadata": {"namespace": "kube-system"}, "involvedObject": about, "message": "no nodes"})];
+        });
+        assert_eq!((down.code, seen(&down)), ("KC5121", "0 of 2 pods ready in kube-system; last event: no nodes"));
+    }
+
+    #[test]
+    fn a_second_webhook_and_an_open_failure_policy_are_found() {
+        let two = fault(judge, |e| {
+            let mut own = e.hook_deployments[0].clone();
+            own["metadata"]["namespace"] = json!("azure-workload-identity-system");
+            e.hook_deployments.push(own);
+        });
+        assert_eq!(two.code, "KC5122");
+        let open = fault(judge, |e| e.hooks.as_mut().unwrap()[0]["webhooks"][0]["failurePolicy"] = json!("Ignore"));
+        assert_eq!((open.code, open.result), ("KC5124", Warning));
+    }
+
+    #[test]
+    fn an_identity_binding_needs_a_recent_webhook() {
+        let asked = |e: &mut Evidence| {
+            set(e, "/spec/template/metadata", "annotations", json!({"azure.workload.identity/use-identity-binding": "true"}));
+        };
+        assert_eq!(judged(judge, asked), [("KC5103", Success)]);
+        let old = fault(judge, |e| {
+            asked(e);
+            e.hook_deployments[0]["spec"]["template"]["spec"]["containers"][0]["image"] = json!("example.test/webhook:v1.5.1");
+        });
+        assert_eq!((old.code, seen(&old)), ("KC5512", "webhook v1.5.1"));
+    }
+}

@@ -125,3 +125,77 @@ fn variables(e: &Evidence) -> Vec<Check> {
     }
     checks
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::check::Outcome::{Error, Skipped, Success};
+    use crate::health::links::testing::{CLIENT, fault, fix, judged, seen, set};
+
+    const TEMPLATE: &str = "/spec/template/metadata";
+
+    #[test]
+    fn a_template_with_label_and_variables_is_sound() {
+        assert_eq!(judged(judge, |_| {}), [("KC5501", Success), ("KC5502", Success)]);
+        assert_eq!(judged(judge, |e| e.secret = None), [("KC5500", Skipped), ("KC5502", Success)]);
+    }
+
+    #[test]
+    fn the_label_is_looked_for_where_people_put_it() {
+        let unlabelled = |e: &mut Evidence| set(e, TEMPLATE, "labels", json!({"app": "web"}));
+        let label = || json!({USE: "true"});
+        assert_eq!(fault(judge, unlabelled).code, "KC5502");
+        let on = |place: &dyn Fn(&mut Evidence)| {
+            let found = fault(judge, |e| {
+                unlabelled(e);
+                place(e);
+            });
+            assert!(fix(&found).contains(r#"{"spec":{"template":{"metadata":{"labels":{"azure.workload.identity/use":"true"}}}}}"#));
+            found.code
+        };
+        assert_eq!(on(&|e| set(e, "/metadata", "labels", label())), "KC5503");
+        assert_eq!(on(&|e| e.account.as_mut().unwrap()["metadata"]["labels"] = label()), "KC5504");
+        assert_eq!(on(&|e| set(e, TEMPLATE, "annotations", label())), "KC5505");
+        let value = fault(judge, |e| set(e, TEMPLATE, "labels", json!({USE: "yes"})));
+        assert_eq!((value.code, seen(&value)), ("KC5506", "\"yes\""));
+    }
+
+    #[test]
+    fn variables_of_the_webhook_may_not_be_set_otherwise() {
+        let sets = |name: &str, value: &str| {
+            let entry = json!({"name": name, "value": value});
+            judged(judge, |e| {
+                let env = &mut e.workload.as_mut().unwrap().object["spec"]["template"]["spec"]["containers"][0]["env"];
+                env.as_array_mut().unwrap().push(entry);
+            })
+        };
+        let sound = [("KC5501", Success), ("KC5502", Success)];
+        assert_eq!(sets("AZURE_CLIENT_ID", CLIENT), sound);
+        assert_eq!(sets("AZURE_CLIENT_ID", "other"), [sound[0], sound[1], ("KC5507", Error)]);
+        assert_eq!(sets("AZURE_FEDERATED_TOKEN_FILE", "/tmp/token"), [sound[0], sound[1], ("KC5507", Error)]);
+    }
+
+    #[test]
+    fn the_secret_and_the_references_to_it_are_checked() {
+        assert_eq!(judged(judge, |e| e.secret = Some(None)), [("KC5500", Error), ("KC5502", Success)]);
+        let changed = fault(judge, |e| e.secret_differs = vec!["AZURE_KEYVAULT_SCOPE".into()]);
+        assert_eq!((changed.code, seen(&changed)), ("KC5501", "AZURE_KEYVAULT_SCOPE missing or changed"));
+        let unread = fault(judge, |e| set(e, "/spec/template/spec/containers/0", "env", json!([])));
+        assert_eq!(
+            (unread.code, seen(&unread), unread.expected.as_deref()),
+            ("KC5508", "container app", Some("secretKeyRef to keyvault-vault"))
+        );
+    }
+
+    #[test]
+    fn settings_that_keep_the_webhook_away_are_found() {
+        assert_eq!(fault(judge, |e| e.namespace = "kube-system".into()).code, "KC5509");
+        let annotated = |key: &str, value: &str| {
+            let found = fault(judge, |e| set(e, TEMPLATE, "annotations", json!({format!("{PREFIX}{key}"): value})));
+            found.code
+        };
+        assert_eq!(annotated("inject-proxy-sidecar", "false"), "KC5510");
+        assert_eq!(annotated("service-account-token-expiration", "60"), "KC5210");
+        assert_eq!(annotated("skip-containers", "app; other"), "KC5511");
+    }
+}
