@@ -44,18 +44,21 @@ async fn show(call: &Invocation<'_>) -> Result<u8> {
     let Show { which, live } = call.read()?;
     // Without --live nobody but the cluster is asked, and nobody needs to be signed in to Azure.
     let mut shown = Vec::new();
-    if live {
+    let namespace = if live {
         let (session, progress) = call.session().await?;
         for record in records(&session.kube, &which, false).await? {
             let looked = live::look(&session, &record).await;
             progress.clear();
             shown.push((record, Some(looked?)));
         }
+        session.kube.namespace().to_owned()
     } else {
-        shown.extend(records(&call.cluster().await?, &which, false).await?.into_iter().map(|record| (record, None)));
-    }
+        let kube = call.cluster().await?;
+        shown.extend(records(&kube, &which, false).await?.into_iter().map(|record| (record, None)));
+        kube.namespace().to_owned()
+    };
     if shown.is_empty() {
-        call.ui.say(format!("No connections in namespace {}.", kube.namespace()));
+        call.ui.say(format!("No connections in namespace {namespace}."));
     }
     let value = |(record, looked): &(Record, Option<Vec<Live>>)| {
         let mut value = report::connection(record);

@@ -54,9 +54,12 @@ fn a_second_connection_of_a_kind_has_names_that_hold_its_own() {
     }
 }
 
+/// A change to another connection's record.
+type Edit = fn(&mut Record);
+
 #[test]
 fn connections_of_others_take_no_names() {
-    let cases: [(&str, fn(&mut Record)); 4] = [
+    let cases: [(&str, Edit); 4] = [
         ("of another workload", |r| r.workload = Some("deployment/worker".into())),
         ("in another namespace", |r| r.namespace = "stock".into()),
         ("to another kind of service", |r| r.service = "storage-blob".into()),
