@@ -343,9 +343,8 @@ async fn offline() {
         -- exit 0
         $ kubectl connect config list
         -- stderr
-        error [KC1015]: there is no service `list`
-          fix  choose one: kubectl connect services
-               kubectl connect --help
+        error [KC1015]: kubectl connect config has no command `list`
+          fix  kubectl connect config --help
         -- exit 2
         $ kubectl connect completion tcsh
         -- stderr

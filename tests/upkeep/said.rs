@@ -91,7 +91,7 @@ async fn show() {
         -- exit 3
         $ kubectl connect show
         -- stderr
-        No connections in this namespace.
+        No connections in namespace default.
         -- exit 0
     "#
     );
