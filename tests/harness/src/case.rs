@@ -235,12 +235,23 @@ impl Case {
             .unwrap();
         let token: Value = serde_json::from_slice(&az.stdout).unwrap_or_else(|_| panic!("{az:?}"));
         let url = format!("https://management.azure.com{path}?api-version={api_version}");
-        let mut request = self.http_client().request(method.parse().unwrap(), url).bearer_auth(token["accessToken"].as_str().unwrap());
+        let token = token["accessToken"].as_str().unwrap();
+        let mut request = self.http_client().request(method.parse().unwrap(), url).bearer_auth(token);
         if let Some(body) = body {
             request = request.json(&body);
         }
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_success(), "{method} {path}: {}", answer.text().await.unwrap());
+        // A long-running operation must have ended, or the product's next write would meet it.
+        if let Some(operation) = answer.headers().get("azure-asyncoperation").map(|o| o.to_str().unwrap().to_owned()) {
+            let state = async || -> Value {
+                let answer = self.http_client().get(&operation).bearer_auth(token).send().await.unwrap();
+                serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+            };
+            while state().await["status"] == "InProgress" {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        }
         serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default()
     }
 
