@@ -13,7 +13,7 @@ use super::error::{Failure, shorten};
 use super::pods;
 use super::workload::{Workload, WorkloadKind};
 use crate::clock::Wait;
-use crate::model::{Kind, Problem, Result};
+use crate::model::{Kind, Problem, Result, words};
 
 /// Interval between reads if a watch is not possible.
 const POLL: Duration = Duration::from_secs(2);
@@ -355,7 +355,7 @@ fn deployment(spec: &Value, status: &Value) -> Seen {
         return Seen::Going(format!("{updated} of {wanted} pods updated"));
     }
     if all > updated {
-        return Seen::Going(format!("{} old {} still to be deleted", all - updated, pods(all - updated)));
+        return Seen::Going(format!("{} still to be deleted", words::count(all - updated, "old pod")));
     }
     Seen::Going(format!("{available} of {updated} updated pods available"))
 }
@@ -392,10 +392,6 @@ fn daemon_set(status: &Value) -> Seen {
         return Seen::Going(format!("{available} of {wanted} updated pods available"));
     }
     Seen::Done(None)
-}
-
-fn pods(count: u64) -> &'static str {
-    if count == 1 { "pod" } else { "pods" }
 }
 
 #[cfg(test)]

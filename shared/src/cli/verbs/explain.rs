@@ -59,39 +59,58 @@ fn flags(command: Command) -> Command {
     Explain::augment_args(command)
 }
 
-/// Explains one combination.
-fn explain(call: &Invocation<'_>) -> Result<u8> {
-    let (ui, asked) = (call.ui, call.read::<Explain>()?);
-    let service = catalogue::find(&asked.service).ok_or_else(|| {
-        let problem = Problem::new(Kind::Usage, "KC1004", format!("there is no service `{}`", asked.service));
-        match catalogue::retired(&asked.service) {
+/// The service, or what to name instead.
+fn service_named(word: &str) -> Result<&'static Service> {
+    catalogue::find(word).ok_or_else(|| {
+        let problem = Problem::new(Kind::Usage, "KC1004", format!("there is no service `{word}`"));
+        match catalogue::retired(word) {
             Some((title, next)) => problem.why(format!("{title} is retired")).fix(format!("kubectl connect explain {next}")),
             None => problem.fix("kubectl connect services"),
         }
-    })?;
+    })
+}
+
+/// The way of authentication, if the service has it.
+fn auth_of(asked: &Explain, service: &Service) -> Result<Auth> {
     let auth = asked.auth.as_deref().map_or_else(|| Some(service.default_auth()), Auth::parse).filter(|a| service.auths.contains(a));
-    let auth = auth.ok_or_else(|| {
+    auth.ok_or_else(|| {
         let word = asked.auth.clone().unwrap_or_default();
         Problem::new(Kind::Usage, "KC1601", format!("{} can't be connected to with --auth {word}", service.title))
             .fix(format!("choose one of: {}", service.auth_words()))
-    })?;
+    })
+}
+
+/// The client type, if the service has variables for it.
+fn client_of(asked: &Explain, service: &Service) -> Result<Client> {
+    Client::parse(&asked.client_type).filter(|c| service.clients.contains(c)).ok_or_else(|| {
+        let known = service.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", ");
+        Problem::new(Kind::Usage, "KC1005", format!("{} has no variables for client type `{}`", service.title, asked.client_type))
+            .fix(format!("choose one of: {known}"))
+    })
+}
+
+/// The kind of target, if the service has it.
+fn kind_of<'a>(asked: &'a Explain, service: &Service) -> Result<Option<&'a str>> {
+    match &asked.kind {
+        Some(kind) if !service.kinds.iter().any(|k| k.eq_ignore_ascii_case(kind)) => {
+            let known =
+                if service.kinds.is_empty() { "omit --kind".into() } else { format!("choose one of: {}", service.kinds.join(", ")) };
+            Err(Problem::new(Kind::Usage, "KC1618", format!("{} has no kind `{kind}`", service.title)).fix(known))
+        }
+        other => Ok(other.as_deref()),
+    }
+}
+
+/// Explains one combination.
+fn explain(call: &Invocation<'_>) -> Result<u8> {
+    let (ui, asked) = (call.ui, call.read::<Explain>()?);
+    let service = service_named(&asked.service)?;
+    let auth = auth_of(&asked, service)?;
     let store = asked.secret_store.as_deref().map(auth::store).transpose()?;
     if store.is_some() {
         refuse_store(service, auth)?;
     }
-    let client = Client::parse(&asked.client_type).filter(|c| service.clients.contains(c)).ok_or_else(|| {
-        let known = service.clients.iter().map(|c| c.word()).collect::<Vec<_>>().join(", ");
-        Problem::new(Kind::Usage, "KC1005", format!("{} has no variables for client type `{}`", service.title, asked.client_type))
-            .fix(format!("choose one of: {known}"))
-    })?;
-    let kind = match &asked.kind {
-        Some(kind) if !service.kinds.iter().any(|k| k.eq_ignore_ascii_case(kind)) => {
-            let known =
-                if service.kinds.is_empty() { "omit --kind".into() } else { format!("choose one of: {}", service.kinds.join(", ")) };
-            return Err(Problem::new(Kind::Usage, "KC1618", format!("{} has no kind `{kind}`", service.title)).fix(known));
-        }
-        other => other.as_deref(),
-    };
+    let (client, kind) = (client_of(&asked, service)?, kind_of(&asked, service)?);
     let access = asked.access.map_or(service.default_access, Level::into);
     let rows = rows(service, kind, auth, client);
     let grants = match auth {

@@ -69,7 +69,7 @@ async fn list(call: &Invocation<'_>) -> Result<u8> {
     let columns = Columns { everywhere: asked.all_namespaces, wide: ui.format == Format::Wide };
     show(ui, &columns, namespace, &records, &made);
     if asked.watch {
-        watch(ui, &kube, &columns, namespace, labels, version).await?;
+        watch(ui, &Watched { kube: &kube, columns: &columns, namespace, labels }, version).await?;
     }
     Ok(0)
 }
@@ -104,8 +104,17 @@ fn show(ui: &Ui, columns: &Columns, namespace: Option<&str>, records: &[Record],
     }
 }
 
+/// The records that are watched, and the columns in which their changes are reported.
+struct Watched<'a> {
+    kube: &'a Cluster,
+    columns: &'a Columns,
+    namespace: Option<&'a str>,
+    labels: Option<&'a str>,
+}
+
 /// Reports every change to a record until stopped, as one row or one object.
-async fn watch(ui: &Ui, kube: &Cluster, columns: &Columns, namespace: Option<&str>, labels: Option<&str>, mut from: String) -> Result<()> {
+async fn watch(ui: &Ui, watched: &Watched<'_>, mut from: String) -> Result<()> {
+    let Watched { kube, columns, namespace, labels } = *watched;
     loop {
         let mut events = match records::watch(kube, namespace, labels, &from).await {
             Err(failure) if failure.status() == Some(410) => {

@@ -1,7 +1,6 @@
 //! Applies a plan: records the intent first, then runs all steps with as much concurrency as possible, and records a
 //! receipt for each.
 
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::prepare::Prepared;
-use super::prepare::draft::Retired;
+use super::prepare::draft::{Draft, Retired};
 use super::record::ledger::{self, Ledger};
 use super::stop::{Stop, Writing};
 use super::undo::Undoing;
@@ -50,19 +49,9 @@ impl Prepared {
     /// The first step that failed. The record then holds the progress, and the same command continues.
     pub async fn carry_out(&self, stop: &Stop, patience: Option<Duration>) -> Result<Made> {
         if !self.plan.writes() {
-            let mut record = self.record.clone();
-            let proof = match patience {
-                Some(patience) => self.prove(&record, patience).await,
-                None => Ok(Vec::new()),
-            };
-            if let (Some(_), Ok(checks)) = (patience, &proof) {
-                ledger::remember(&self.cx.kube, &mut record, is_success(checks)).await?;
-            }
-            return Ok(Made { record, proof });
+            return self.prove_only(patience).await;
         }
-        let mut intent = self.record.clone();
-        intent.phase = Phase::Applying;
-        intent.retired = self.draft.retired.iter().map(|r| (r.step.clone(), Some(r.examined.intent.clone()))).collect();
+        let intent = self.intent();
         let (writing, ledger) = open(stop, &self.cx.kube, intent.clone(), self.former.as_ref()).await?;
         // Remove the previous version's grants before the proof; otherwise the proof could succeed because of them.
         let gate = Gate::new(self.draft.specs.iter().filter(|s| is_proven(s)).count() + usize::from(!self.draft.retired.is_empty()));
@@ -79,7 +68,7 @@ impl Prepared {
         let mut proving = pin!(proving);
         let mut proof = patience.is_none().then(|| Ok(Vec::new()));
         let mut walked = {
-            let mut walking = pin!(run(&self.cx, &self.draft.specs, &self.draft.examined, Direction::Forward, stop, &ledger, &pass));
+            let mut walking = pin!(run(&self.cx, &self.draft, stop, &ledger, &pass));
             loop {
                 tokio::select! {
                     walked = &mut walking => break walked,
@@ -88,15 +77,7 @@ impl Prepared {
             }
         };
         if walked.failed.is_empty() && walked.left.is_empty() {
-            for Retired { step, examined } in &self.draft.retired {
-                match run_one(&self.cx, step, examined).await {
-                    Ok(_) => ledger.note(|r| r.retired.retain(|(s, _)| s != step)).await,
-                    Err(problem) => {
-                        walked.failed.push((step.id(), problem));
-                        break;
-                    }
-                }
-            }
+            walked.failed.extend(self.undo_retired(&ledger).await);
         }
         if !self.draft.retired.is_empty() {
             gate.pass();
@@ -120,15 +101,43 @@ impl Prepared {
         let mut record = closed?;
         let proof = match proof {
             Some(proof) => proof,
-            None => {
-                let proof = proving.await;
-                if let Ok(checks) = &proof {
-                    ledger::remember(&self.cx.kube, &mut record, is_success(checks)).await?;
-                }
-                proof
-            }
+            None => self.remember(&mut record, proving.await).await?,
         };
         Ok(Made { record, proof })
+    }
+
+    /// Proves a connection whose steps are all done, and records a new result.
+    async fn prove_only(&self, patience: Option<Duration>) -> Result<Made> {
+        let mut record = self.record.clone();
+        let Some(patience) = patience else { return Ok(Made { record, proof: Ok(Vec::new()) }) };
+        let proof = self.prove(&record, patience).await;
+        let proof = self.remember(&mut record, proof).await?;
+        Ok(Made { record, proof })
+    }
+
+    /// Writes the result of a proof into a record that is closed already.
+    async fn remember(&self, record: &mut Record, proof: Result<Vec<Check>>) -> Result<Result<Vec<Check>>> {
+        if let Ok(checks) = &proof {
+            ledger::remember(&self.cx.kube, record, is_success(checks)).await?;
+        }
+        Ok(proof)
+    }
+
+    /// The record as it is written before the first step.
+    fn intent(&self) -> Record {
+        let retired = self.draft.retired.iter().map(|r| (r.step.clone(), Some(r.examined.intent.clone()))).collect();
+        Record { phase: Phase::Applying, retired, ..self.record.clone() }
+    }
+
+    /// Undoes the steps of the former version, one after the other. Returns the first that failed.
+    async fn undo_retired(&self, ledger: &Ledger) -> Option<(StepId, Problem)> {
+        for Retired { step, examined } in &self.draft.retired {
+            match run_one(&self.cx, step, examined).await {
+                Ok(_) => ledger.note(|r| r.retired.retain(|(s, _)| s != step)).await,
+                Err(problem) => return Some((step.id(), problem)),
+            }
+        }
+        None
     }
 
     async fn prove(&self, record: &Record, patience: Duration) -> Result<Vec<Check>> {
@@ -181,7 +190,7 @@ impl Undoing {
         let mut intent = record.clone();
         intent.phase = Phase::Deleting;
         let (_writing, ledger) = open(stop, &self.cx.kube, intent, self.stored.as_ref()).await?;
-        let walked = run(&self.cx, &self.draft.specs, &self.draft.examined, Direction::Backward, stop, &ledger, &|_| {}).await;
+        let walked = run(&self.cx, &self.draft, stop, &ledger, &|_| {}).await;
         if walked.failed.is_empty() && walked.left.is_empty() {
             return ledger.delete_record().await;
         }
@@ -204,22 +213,19 @@ pub async fn rehearse(prepared: &Prepared) -> Result<()> {
     Ok(())
 }
 
-/// Applies every step that has a change.
-async fn run(
-    cx: &Cx,
-    specs: &[StepSpec],
-    examined: &BTreeMap<StepId, Examined>,
-    direction: Direction,
-    stop: &Stop,
-    ledger: &Ledger,
-    passed: &dyn Fn(&StepSpec),
-) -> Walked<Receipt, Problem> {
+/// Applies every step that has a change; undoing goes through the steps in reverse order.
+async fn run(cx: &Cx, draft: &Draft, stop: &Stop, ledger: &Ledger, passed: &dyn Fn(&StepSpec)) -> Walked<Receipt, Problem> {
+    let direction = match draft.goal {
+        Goal::Present => Direction::Forward,
+        Goal::Absent => Direction::Backward,
+    };
     walk(
-        specs,
+        &draft.specs,
         direction,
         || stop.is_set(),
         |spec| async move {
-            let found = examined
+            let found = draft
+                .examined
                 .get(&spec.id())
                 .ok_or_else(|| Problem::new(Kind::Failed, "KC6007", format!("step {} was not examined", spec.id())))?;
             if !found.change.writes() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Found};
 use super::candidates;
 use crate::azure::api_versions;
 use crate::azure::role_assignments_of;
@@ -60,36 +60,16 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     let found = candidates::find(session).await?;
     let candidate = match candidates::choose(&found, &wish.candidate, &namespace) {
         Ok(candidate) => candidate,
-        Err(problem) => {
-            // Repeating the same command is not an error.
-            let name = wish.name.as_ref().unwrap_or(&wish.candidate);
-            let is_it = |r: &&Record| r.name == *name && r.namespace == namespace && !r.origin.is_ours();
-            return found.records.iter().map(|s| &s.record).find(is_it).cloned().map(|r| Taking::Already(Box::new(r))).ok_or(problem);
-        }
+        Err(problem) => return already(wish, &found, &namespace).ok_or(problem),
     };
     let workload = workload(candidate, named.as_ref())?;
-    let name = wish.name.clone().unwrap_or_else(|| candidate.name.clone());
-    if let Some(fault) = names::connection_name_fault(&name) {
-        let flag = "--name";
-        return Err(Problem::new(Kind::Usage, "KC1002", format!("{flag} `{name}` can't be used: it {fault}"))
-            .fix("choose another name: --name NAME, in lower-case letters, digits and hyphens"));
-    }
-    let mine = |s: &&Stored| s.record.name == name && s.record.namespace == namespace;
-    let former = found.records.iter().find(mine).cloned();
-    // An adoption that was interrupted while the record was written is continued.
-    if former.as_ref().is_some_and(|f| f.record.origin == Origin::Made || f.record.phase != Phase::Applying) {
-        return Err(Problem::new(Kind::Usage, "KC1208", format!("connection `{name}` already exists in namespace `{namespace}`"))
-            .fix("choose another name: --name NAME"));
-    }
-    let cluster = match (&found.issuer, &candidate.identity) {
-        (Some(issuer), Some(identity)) => outside_aks::id(identity.id.subscription(), identity.id.resource_group(), issuer),
-        _ => found.cluster.clone(),
-    };
-    let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
-    let tenant = tenant.unwrap_or_default().to_owned();
-    let others = found.records.iter().filter(|s| !mine(s)).map(|s| s.record.clone()).collect();
+    let key = ConnectionKey::new(&namespace, wish.name.as_ref().unwrap_or(&candidate.name));
+    let former = former(&found, &key)?;
+    let cluster = cluster_of(&found, candidate);
+    let tenant = tenant_of(session, &cluster);
+    let others = found.records.iter().filter(|s| !is_of(s, &key)).map(|s| s.record.clone()).collect();
     let run = Run {
-        key: ConnectionKey::new(&namespace, &name),
+        key: key.clone(),
         tenant: tenant.clone(),
         cluster: cluster.clone(),
         identity: candidate.identity.as_ref().map(|i| i.id.clone()),
@@ -109,8 +89,8 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     draft.examined.values_mut().for_each(own_nothing);
     let record = Record {
         version: RECORD_VERSION,
-        name,
-        namespace: namespace.clone(),
+        name: key.name,
+        namespace: key.namespace,
         service: candidate.service.name.into(),
         target: candidate.target.id.clone(),
         workload: workload.as_ref().map(ToString::to_string),
@@ -131,9 +111,49 @@ pub async fn take(session: &Session, wish: &Wish) -> Result<Taking> {
     };
     let plan = draft.plan(&record, draft.record_action(former.as_ref(), &record));
     draft.check_rights(session, &cx, Writing::New).await?;
-    let (service, target) = (candidate.service, candidate.target.clone());
-    let prepared = Prepared { cx, plan, draft, record, former, printed: None, service, target };
-    Ok(Taking::Ready(Box::new(prepared)))
+    let target = candidate.target.clone();
+    Ok(Taking::Ready(Box::new(Prepared { cx, plan, draft, record, former, printed: None, service: candidate.service, target })))
+}
+
+/// The record of the same candidate, if it was adopted before: repeating the command is not an error.
+fn already(wish: &Wish, found: &Found, namespace: &str) -> Option<Taking> {
+    let name = wish.name.as_ref().unwrap_or(&wish.candidate);
+    let is_it = |r: &&Record| r.name == *name && r.namespace == namespace && !r.origin.is_ours();
+    found.records.iter().map(|s| &s.record).find(is_it).cloned().map(|r| Taking::Already(Box::new(r)))
+}
+
+/// The record of an adoption under this name that was interrupted while the record was written. It is continued.
+fn former(found: &Found, key: &ConnectionKey) -> Result<Option<Stored>> {
+    let ConnectionKey { namespace, name } = key;
+    if let Some(fault) = names::connection_name_fault(name) {
+        let flag = "--name";
+        return Err(Problem::new(Kind::Usage, "KC1002", format!("{flag} `{name}` can't be used: it {fault}"))
+            .fix("choose another name: --name NAME, in lower-case letters, digits and hyphens"));
+    }
+    let former = found.records.iter().find(|s| is_of(s, key)).cloned();
+    if former.as_ref().is_some_and(|f| f.record.origin == Origin::Made || f.record.phase != Phase::Applying) {
+        return Err(Problem::new(Kind::Usage, "KC1208", format!("connection `{name}` already exists in namespace `{namespace}`"))
+            .fix("choose another name: --name NAME"));
+    }
+    Ok(former)
+}
+
+/// The cluster: outside AKS it is named after its issuer, beside the identity.
+fn cluster_of(found: &Found, candidate: &Candidate) -> ResourceId {
+    match (&found.issuer, &candidate.identity) {
+        (Some(issuer), Some(identity)) => outside_aks::id(identity.id.subscription(), identity.id.resource_group(), issuer),
+        _ => found.cluster.clone(),
+    }
+}
+
+/// The tenant of the cluster's subscription, or that of the active one.
+fn tenant_of(session: &Session, cluster: &ResourceId) -> String {
+    let tenant = session.profile.tenant_of(cluster.subscription()).or_else(|| session.profile.active().map(|s| s.tenant.as_str()));
+    tenant.unwrap_or_default().to_owned()
+}
+
+fn is_of(stored: &Stored, key: &ConnectionKey) -> bool {
+    stored.record.name == key.name && stored.record.namespace == key.namespace
 }
 
 /// The workload: the named one, or the only one that uses the set-up.
