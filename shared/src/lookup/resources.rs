@@ -84,8 +84,10 @@ pub(crate) async fn role(session: &Session, scope: &ResourceId, asked: &str) -> 
         session.arm.list(&path, crate::azure::api_versions::AUTHORIZATION, &[("$filter", &filter)]).await?.into_iter().next()
     };
     let missing = || {
+        // The first words, since the mistake is often in the last one.
+        let part = asked.split_whitespace().take(2).collect::<Vec<_>>().join(" ").replace('\'', "");
         Problem::new(Kind::NotFound, "KC1310", format!("there is no role `{asked}`"))
-            .fix(format!("az role definition list --name '{asked}' -o table"))
+            .fix(format!("az role definition list --query \"[?contains(roleName, '{part}')].roleName\" -o tsv"))
     };
     let found = found.ok_or_else(missing)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

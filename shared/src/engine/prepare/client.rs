@@ -37,18 +37,21 @@ pub(crate) fn runtime(container: &serde_json::Value) -> Option<(Client, String)>
         ("JAVA_", Client::Java),
         ("GOMEMLIMIT", Client::Go),
     ];
-    const IMAGES: [(&str, Client); 11] = [
-        ("spring", Client::SpringBoot),
+    // Whole path segments of official images: `node` is the runtime, `node-exporter` is something else.
+    const IMAGES: [(&str, Client); 13] = [
+        ("spring-boot", Client::SpringBoot),
         ("django", Client::Django),
         ("dotnet", Client::Dotnet),
         ("aspnet", Client::Dotnet),
         ("python", Client::Python),
         ("node", Client::Nodejs),
         ("openjdk", Client::Java),
-        ("temurin", Client::Java),
+        ("eclipse-temurin", Client::Java),
+        ("amazoncorretto", Client::Java),
         ("golang", Client::Go),
         ("php", Client::Php),
         ("ruby", Client::Ruby),
+        ("jruby", Client::Ruby),
     ];
     let names = container["env"].as_array().into_iter().flatten().filter_map(|e| e["name"].as_str());
     for name in names {
@@ -57,8 +60,9 @@ pub(crate) fn runtime(container: &serde_json::Value) -> Option<(Client, String)>
         }
     }
     let image = container["image"].as_str()?;
-    let words: Vec<&str> = image.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-    IMAGES.iter().find(|(sign, _)| words.contains(sign)).map(|(_, client)| (*client, format!("its image is {image}")))
+    let name = |segment: &'_ str| segment.split([':', '@']).next().unwrap_or_default().to_owned();
+    let segments: Vec<String> = image.split('/').map(name).collect();
+    IMAGES.iter().find(|(sign, _)| segments.iter().any(|s| s == sign)).map(|(_, client)| (*client, format!("its image is {image}")))
 }
 
 #[cfg(test)]
@@ -71,7 +75,11 @@ mod tests {
         let see = |container: serde_json::Value| runtime(&container).map(|(c, _)| c.word());
         assert_eq!(see(json!({"image": "shop/app:1", "env": [{"name": "ASPNETCORE_URLS"}]})), Some("dotnet"));
         assert_eq!(see(json!({"image": "docker.io/library/python:3.12-slim"})), Some("python"));
-        assert_eq!(see(json!({"image": "registry.k8s.io/node-problem/nodexporter:1"})), Some("nodejs"));
+        assert_eq!(see(json!({"image": "mcr.microsoft.com/dotnet/aspnet@sha256:1234"})), Some("dotnet"));
+        assert_eq!(see(json!({"image": "node:22"})), Some("nodejs"));
+        // Written in Go, whatever their names say.
+        assert_eq!(see(json!({"image": "quay.io/prometheus/node-exporter:v1"})), None);
+        assert_eq!(see(json!({"image": "registry.k8s.io/node-problem-detector/node-problem-detector:v1"})), None);
         assert_eq!(see(json!({"image": "shop/anodetool:1"})), None);
     }
 }
