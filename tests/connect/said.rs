@@ -138,7 +138,7 @@ async fn connect() {
 
         Plan: 6 to add, 1 to change, 0 to delete.
         error [KC1007]: --yes is required without a terminal
-          why  the plan above can't be confirmed without a terminal
+          why  nobody can confirm the plan above
           fix  run the same command with --yes
         -- exit 2
         $ kubectl connect keyvault my-vault -w deployment/web -n shop --yes --auth password

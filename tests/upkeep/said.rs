@@ -395,7 +395,7 @@ async fn diff_and_repair() {
 
         Plan: 3 to add, 1 to change, 0 to delete.
         error [KC1007]: --yes is required without a terminal
-          why  the plan above can't be confirmed without a terminal
+          why  nobody can confirm the plan above
           fix  run the same command with --yes
         -- exit 2
         $ kubectl connect repair keyvault-my-vault -n shop --yes
@@ -543,7 +543,7 @@ async fn delete() {
 
         Plan: 0 to add, 1 to change, 6 to delete.
         error [KC1007]: --yes is required without a terminal
-          why  the plan above can't be confirmed without a terminal
+          why  nobody can confirm the plan above
           fix  run the same command with --yes
         -- exit 2
         $ kubectl connect delete keyvault-my-vault -n shop --yes

@@ -58,7 +58,7 @@ impl Ui {
     pub async fn confirm(&self, question: &str, flag: &str) -> Result<bool> {
         if !self.is_interactive() {
             return Err(Problem::new(Kind::Usage, "KC1007", format!("{flag} is required without a terminal"))
-                .why("the plan above can't be confirmed without a terminal")
+                .why("nobody can confirm the plan above")
                 .fix(format!("run the same command with {flag}")));
         }
         Ok(matches!(self.line(question).await?.to_ascii_lowercase().as_str(), "y" | "yes"))
