@@ -34,8 +34,16 @@ pub fn restore_terminal() {
 /// Asks on a separate thread. If the command is interrupted, that thread is abandoned; the process does not wait for
 /// it.
 async fn wait_for<T: Send + 'static>(question: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    wait_unless(question, |_| false).await
+}
+
+/// Like [`wait_for`], but an answer for which `never` holds is not returned: something else ends the command.
+async fn wait_unless<T: Send + 'static>(question: impl FnOnce() -> T + Send + 'static, never: impl Fn(&T) -> bool) -> Option<T> {
     ASKING.store(true, Ordering::SeqCst);
     let answer = tokio::task::spawn_blocking(question).await.ok();
+    if answer.as_ref().is_some_and(never) {
+        std::future::pending::<()>().await;
+    }
     ASKING.store(false, Ordering::SeqCst);
     answer
 }
@@ -116,7 +124,10 @@ impl Ui {
                 .highlight_matches(colour)
                 .interact_on_opt(&Term::stderr())
         };
-        match wait_for(ask).await {
+        // The list reads Ctrl-C as a key, passes it on as a signal, and ends. The signal ends the whole command, so the answer
+        // must not overtake it.
+        let is_passed_on = |answer: &dialoguer::Result<Option<usize>>| matches!(answer, Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted);
+        match wait_unless(ask, is_passed_on).await {
             Some(Ok(Some(chosen))) => Ok(chosen),
             _ => Err(left()),
         }
