@@ -134,16 +134,16 @@ check_interactive_leaves_question() {
 
 check_interactive_switches() {
     person plain env NO_COLOR=1 kubectl-connect show
-    # There is nothing to choose from: the usual error names the missing argument.
-    shows 'the following required arguments were not provided'
-    shows 'ended with 2'
+    # There is nothing to choose from, and nothing to show.
+    shows 'No connections in namespace default.'
+    shows 'ended with 0'
     person plain env NO_COLOR=1 kubectl-connect keyvault
     shows 'Which vault?'
     [[ $(screen capture-pane -t "$PERSON" -p -e) != *$'\e['* ]] || fail 'there is colour'
     press C-c
     shows 'ended with 130'
     person plain kubectl-connect keyvault --no-input
-    shows 'the following required arguments were not provided'
+    shows 'needs the name of the vault'
     shows 'ended with 2'
     off_screen 'Which vault?'
 }
