@@ -41,7 +41,7 @@ pub(super) static CODES: &[Code] = &[
     code("KC1017", Usage, "the command lacks a name or a flag that it needs",
         "add what the message names"),
     code("KC1018", Usage, "two flags exclude one another, or one was given twice",
-        "leave one of them away"),
+        "omit one of them"),
     code("KC1019", Usage, "the address is that of a part of the resource, and access would be given to the whole",
         "give the resource's name, and the part with --scope"),
     code("KC1090", Usage, "a cluster was named without its resource group, or a resource group without a cluster",
