@@ -122,6 +122,27 @@ pub fn no_such_connection(records: &[Stored], namespace: &str, connection: &str)
     }
 }
 
+/// A connection that was found by its name, and the others around it.
+pub struct Known {
+    /// The record of the connection.
+    pub former: Stored,
+    /// The other records that the user can see.
+    pub others: Vec<Record>,
+}
+
+/// The connection of this name in the current namespace.
+///
+/// # Errors
+/// If there is none; names the existing ones.
+pub async fn known(kube: &Cluster, connection: &str) -> Result<Known> {
+    let namespace = kube.namespace();
+    let records = list(kube, namespace).await?;
+    let is_it = |s: &&Stored| s.record.name == connection && s.record.namespace == namespace;
+    let former = records.iter().find(is_it).cloned().ok_or_else(|| no_such_connection(&records, namespace, connection))?;
+    let others = records.iter().filter(|s| !is_it(s)).map(|s| s.record.clone()).collect();
+    Ok(Known { former, others })
+}
+
 /// What a run does with the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writing {

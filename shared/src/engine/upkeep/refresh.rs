@@ -4,7 +4,7 @@
 use crate::catalogue;
 use crate::engine::prepare::Prepared;
 use crate::engine::prepare::draft::Draft;
-use crate::lookup::records::{Stored, Writing, no_such_connection};
+use crate::lookup::records::{self, Known, Writing};
 use crate::lookup::session::Session;
 use crate::model::variable::Part;
 use crate::model::{Kind, Problem, Result};
@@ -29,9 +29,7 @@ pub enum Refresh {
 /// If there is no such connection, it is incomplete, or its keys can't be fetched.
 pub async fn refresh(session: &Session, connection: &str, timeout: std::time::Duration) -> Result<Refresh> {
     let namespace = session.kube.namespace().to_owned();
-    let records = crate::lookup::records::list(&session.kube, &namespace).await?;
-    let mine = |s: &&Stored| s.record.name == connection && s.record.namespace == namespace;
-    let former = records.iter().find(mine).cloned().ok_or_else(|| no_such_connection(&records, &namespace, connection))?;
+    let Known { former, .. } = records::known(&session.kube, connection).await?;
     let past = &former.record;
     let Some(secret) = past.secret().filter(|s| s.variables.iter().any(holds_key)) else { return Ok(Refresh::NoKeys(former.record)) };
     is_whole(past)?;

@@ -4,7 +4,7 @@
 use crate::catalogue;
 use crate::engine::prepare::Prepared;
 use crate::engine::prepare::draft::Draft;
-use crate::lookup::records::{Stored, Writing, no_such_connection};
+use crate::lookup::records::{self, Known, Writing};
 use crate::lookup::session::Session;
 use crate::model::{Kind, Problem, Result};
 use crate::plan::change::Goal;
@@ -17,9 +17,7 @@ use crate::steps::context::{Cx, Run};
 /// If there is no such connection, it is being deleted, or something prevents the repair.
 pub async fn repair(session: &Session, connection: &str, timeout: std::time::Duration) -> Result<Prepared> {
     let namespace = session.kube.namespace().to_owned();
-    let records = crate::lookup::records::list(&session.kube, &namespace).await?;
-    let mine = |s: &&Stored| s.record.name == connection && s.record.namespace == namespace;
-    let former = records.iter().find(mine).cloned().ok_or_else(|| no_such_connection(&records, &namespace, connection))?;
+    let Known { former, others } = records::known(&session.kube, connection).await?;
     let past = &former.record;
     if past.phase == Phase::Deleting {
         return Err(Problem::new(Kind::Failed, "KC6006", format!("connection `{connection}` is being deleted"))
@@ -27,7 +25,6 @@ pub async fn repair(session: &Session, connection: &str, timeout: std::time::Dur
     }
     let service = catalogue::find(&past.service)
         .ok_or_else(|| Problem::new(Kind::Failed, "KC6010", format!("the record names the unknown service `{}`", past.service)))?;
-    let others = records.iter().filter(|s| !mine(s)).map(|s| s.record.clone()).collect();
     let target = crate::lookup::resources::read_target(session, service, &past.target).await?.ok_or_else(|| {
         Problem::new(Kind::NotFound, "KC1301", format!("the {} {} no longer exists", service.noun, past.target))
             .fix(format!("delete the connection: kubectl connect delete {connection} -n {namespace}"))
