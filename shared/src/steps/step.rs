@@ -65,13 +65,13 @@ pub trait Step: Send + Sync {
     /// Makes the change. Idempotent: repeating it after an interruption ends in the same state.
     async fn apply(&self, cx: &Cx, examined: &Examined) -> Result<Receipt>;
 
-    /// Rights that deleting takes, as far as the step names them before its object is looked at: asked for early, so that
-    /// nobody waits for the answer later.
+    /// Permissions that deleting the object takes. Undoing asks for them before it has examined the step, so that the answers
+    /// are there when they are needed.
     fn rights_to_delete(&self) -> Vec<Right> {
         Vec::new()
     }
 
-    /// The list of the target's own in which the step's grant stands, for grants that are no role assignments.
+    /// The list that holds the step's grant, for grants that the target keeps itself and that are not Azure role assignments.
     fn own_list(&self) -> Option<OwnList<'_>> {
         None
     }

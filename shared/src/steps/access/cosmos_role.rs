@@ -65,13 +65,8 @@ impl Step for CosmosRole {
     }
 
     fn own_list(&self) -> Option<OwnList<'_>> {
-        let scope = self.scope();
-        let fits = move |entry: &Value| {
-            let text = |key: &str| entry[key].as_str().unwrap_or_default().to_ascii_lowercase();
-            text("roleDefinitionId").ends_with(&self.role.id) && is_covered(&self.scope(), &text("scope"))
-        };
-        let path = format!("{}/sqlRoleAssignments", self.account);
-        Some(OwnList { path, api_version: api_versions::COSMOS, grant: &self.role.name, scope, fits: Box::new(fits) })
+        let (scope, path) = (self.scope(), format!("{}/sqlRoleAssignments", self.account));
+        Some(OwnList { path, api_version: api_versions::COSMOS, grant: &self.role.name, scope, fits: Box::new(|entry| self.fits(entry)) })
     }
 }
 
@@ -109,6 +104,12 @@ impl CosmosRole {
         format!("{}/sqlRoleAssignments/{name}", self.account)
     }
 
+    /// Whether the properties of an assignment give the role at the scope, or at a part of the account around it.
+    fn fits(&self, entry: &Value) -> bool {
+        let text = |key: &str| entry[key].as_str().unwrap_or_default().to_ascii_lowercase();
+        text("roleDefinitionId").ends_with(&self.role.id) && is_covered(&self.scope(), &text("scope"))
+    }
+
     /// Assignments of the role that cover the scope. Ids are compared without case, as services return them in any
     /// case.
     async fn held(&self, cx: &Cx, principal: &str) -> Result<Vec<Value>> {
@@ -116,9 +117,8 @@ impl CosmosRole {
         Ok(listed
             .into_iter()
             .filter(|a| {
-                let text = |key: &str| a["properties"][key].as_str().unwrap_or_default().to_ascii_lowercase();
-                let role = text("roleDefinitionId").ends_with(&self.role.id);
-                text("principalId") == principal.to_ascii_lowercase() && role && is_covered(&self.scope(), &text("scope"))
+                let entry = &a["properties"];
+                entry["principalId"].as_str().unwrap_or_default().eq_ignore_ascii_case(principal) && self.fits(entry)
             })
             .collect())
     }
